@@ -1,0 +1,8 @@
+"""The types that travel on SesaHand's wires."""
+
+from comfy_api.latest import io
+
+VLM = io.Custom("SESAHAND_VLM")
+Semantics = io.Custom("SESAHAND_SEMANTICS")
+HandModel = io.Custom("SESAHAND_HAND_MODEL")
+Hands = io.Custom("SESAHAND_HANDS")

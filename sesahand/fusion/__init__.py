@@ -1,0 +1,1 @@
+"""Hierarchical fusion of a ControlNet's self-attention maps."""

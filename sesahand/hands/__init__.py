@@ -1,0 +1,1 @@
+"""Parametric hands: models, poses, scenes."""

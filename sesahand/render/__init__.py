@@ -1,0 +1,1 @@
+"""From posed hands to condition maps."""

@@ -1,0 +1,1 @@
+"""Behaviour semantics: what a person does, extracted from a caption and composed into a prompt."""

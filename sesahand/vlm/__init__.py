@@ -1,0 +1,1 @@
+"""Captioners: something that looks at a picture, or reads a text, and answers in words."""

@@ -1,0 +1,44 @@
+"""Make the checkout importable without letting its `nodes/` shadow ComfyUI's `nodes.py`."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def register(name: str, package: Path) -> None:
+    """Import the package at `package` under `name`, wherever pytest was started from and whatever is installed."""
+    spec = importlib.util.spec_from_file_location(
+        name, package / "__init__.py", submodule_search_locations=[str(package)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
+if os.environ.get("SESAHAND_IN_COMFYUI") == "1":
+    # Inside ComfyUI's interpreter the library is a part of the pack, as it is for users: sesahand_pack.sesahand.
+    sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    import comfy.cli_args
+
+    comfy.cli_args.args.cpu = True
+    register("sesahand_pack", ROOT)
+else:
+    register("sesahand", ROOT / "sesahand")
+
+
+class CollectRootAsDirectory:
+    """Keep pytest from importing the root's `__init__.py`, which is ComfyUI's entry and not a test package."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path, parent):
+        return pytest.Dir.from_parent(parent, path=path) if Path(path).resolve() == ROOT else None
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(CollectRootAsDirectory(), "sesahand-root")
