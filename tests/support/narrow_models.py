@@ -26,7 +26,7 @@ VOCABULARY = 49408
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a UNet as Stable Diffusion names it; `depths` counts transformer blocks beside each residual block."""
+    """The shape of a UNet as Stable Diffusion names it; `depths` counts transformers beside each residual block."""
 
     width: int
     multipliers: tuple[int, ...]
