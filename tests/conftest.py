@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from comfy_relay import Relay
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,3 +43,5 @@ class CollectRootAsDirectory:
 
 def pytest_configure(config):
     config.pluginmanager.register(CollectRootAsDirectory(), "sesahand-root")
+    if os.environ.get("SESAHAND_IN_COMFYUI") != "1":
+        config.pluginmanager.register(Relay(), "sesahand-relay")
