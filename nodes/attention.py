@@ -1,6 +1,7 @@
 """Making cross-attention heed the hand words of a prompt, and seeing where it does."""
 
 import torch
+
 from comfy_api.latest import io
 
 from ..sesahand.attention.bias import BLOCKS
@@ -32,8 +33,8 @@ class SesaHandAttentionBias(io.ComfyNode):
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="Value added to the attention logits of the hand words, 0 to 4. 0 is off, 2 is the paper's; "
-                    "lower it if the rest of the prompt is neglected, raise it if the hands ignore the prompt.",
+                    tooltip="Value added to the attention logits of the hand words, 0 (off) to 4; the paper's is 2. "
+                    "Raise it if the hands ignore the prompt, lower it if the rest of the prompt is neglected.",
                 ),
                 io.Combo.Input(
                     "blocks",
@@ -172,20 +173,22 @@ class SesaHandAttentionMap(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.001,
-                    tooltip="Last moment of the sampling that is shown, 0 to 1. Lower it to see how the layout came about.",
+                    tooltip="Last moment of the sampling that is shown, 0 to 1. Lower it to see how the layout came "
+                    "about.",
                 ),
                 io.Int.Input(
                     "panels",
                     default=1,
                     min=1,
                     max=16,
-                    tooltip="Split the steps in order into as many groups and show them side by side; 1 shows their mean.",
+                    tooltip="Split the steps in order into as many groups and show them side by side; 1 shows their "
+                    "mean.",
                 ),
                 io.Boolean.Input(
                     "stretch",
                     default=True,
-                    tooltip="Stretch each map to the full range 0 to 1, which shows best where the attention is. Off, it "
-                    "is the share of all attention that the hand words get, comparable between pictures.",
+                    tooltip="Stretch each map to the full range 0 to 1, which shows best where the attention is. Off, "
+                    "it is the share of all attention that the hand words get, comparable between pictures.",
                 ),
                 io.Float.Input(
                     "opacity",
@@ -203,8 +206,8 @@ class SesaHandAttentionMap(io.ComfyNode):
                 ),
                 io.Mask.Output(
                     display_name="MASK",
-                    tooltip="The mean map of the shown steps at the size of the picture, 0 to 1, for instance to inpaint "
-                    "where the hands are.",
+                    tooltip="The mean map of the shown steps at the size of the picture, 0 to 1, for instance to "
+                    "inpaint where the hands are.",
                 ),
             ],
         )

@@ -1,6 +1,7 @@
 """The attention bias on ComfyUI's MODEL."""
 
 import torch
+
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 

@@ -3,6 +3,7 @@
 import uuid
 
 import torch
+
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 

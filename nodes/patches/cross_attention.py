@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import comfy.ldm.modules.attention as comfy_attention
 import torch
+
+import comfy.ldm.modules.attention as comfy_attention
 from comfy.ldm.modules.attention import SpatialTransformer, SpatialVideoTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
@@ -76,7 +77,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """One conditioning of the step: its text [b, L, D], where its hand tokens are, and the part of the latent it has."""
+    """One conditioning of the step: its text [b, L, D], the hand tokens in it, and the part of the latent it covers."""
 
     text: torch.Tensor
     columns: tuple[int, ...]

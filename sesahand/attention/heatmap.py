@@ -1,4 +1,4 @@
-"""What the hand tokens look at: their share of the cross-attention, collected over a sampling, shown over the picture."""
+"""What the hand tokens look at: their share of the cross-attention while sampling, and how it is shown."""
 
 import math
 from collections.abc import Iterable
