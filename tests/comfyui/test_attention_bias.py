@@ -79,7 +79,7 @@ def test_acts_on_each_picture_of_a_batch_and_on_sizes_that_do_not_halve_evenly(m
 
 @pytest.mark.parametrize("lengths", [(154, 77), (77, 231), (154, 231)])
 def test_prompts_of_different_lengths_share_a_batch(model, lengths):
-    positive, negative = (conditioning(i, HAND, length) for i, length in enumerate(lengths))
+    positive, negative = (conditioning(i, (4 + i, 60), length) for i, length in enumerate(lengths))
     check(model, positive, negative)
 
 
@@ -158,7 +158,8 @@ def test_prompts_with_hooks_keep_their_own_hand_tokens(model):
 
     counted = model.clone()
     counted.add_wrapper(WrappersMP.APPLY_MODEL, count)
-    sample(counted, hooked, conditioning(2))
+    unhooked = conditioning(1, HAND) + conditioning(3, (40,))
+    assert relative_l2(sample(counted, hooked, conditioning(2)), sample(model, unhooked, conditioning(2))) > 1e-3
     plain = list(calls)
     calls.clear()
     sample(bias_attention(counted), hooked, conditioning(2))
@@ -384,17 +385,21 @@ def test_composes_with_nodes_that_rewrite_what_goes_into_the_attention(model):
 @pytest.mark.parametrize("heeds_masks", [True, False])
 def test_composes_with_an_attention_override(model, heeds_masks):
     positive, negative = conditioning(1, HAND), conditioning(2)
+    calls = []
 
     def other(model):
         def override(function, *args, mask=None, **kwargs):
+            calls.append(function)
             return function(*args, mask=mask if heeds_masks else None, **kwargs)
 
         model = model.clone()
         model.model_options["transformer_options"]["optimized_attention_override"] = override
         return model
 
+    sample(other(model), positive, negative)
+    plain = len(calls)
     first, second = (sample(m, positive, negative) for m in both_orders(model, other))
-    assert torch.equal(first, second)
+    assert torch.equal(first, second) and len(calls) == 3 * plain > 0
     with reference(model, texts_of(positive, negative)):
         assert relative_l2(first, sample(model, positive, negative)) < TOLERANCE
 
