@@ -19,7 +19,10 @@ def boundary_loops(faces: Tensor) -> list[list[int]]:
         return []
     size = int(faces.max()) + 1
     edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
-    open_edges = edges[~torch.isin(edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0])].tolist()
+    # An edge between two faces comes twice, once in each direction.
+    code, order = torch.sort(edges.amin(1) * size + edges.amax(1))
+    differs = torch.nn.functional.pad(code[1:] != code[:-1], (1, 1), value=True)
+    open_edges = edges[order[differs[1:] & differs[:-1]]].tolist()
     following = dict(open_edges)
     if len(following) != len(open_edges) or set(following) != set(following.values()):
         raise SesaHandError("The mesh's boundary is not made of simple loops; repair the hand's mesh.")
