@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.mesh import close_boundary
 from ..hands.model import NUM_JOINTS
 from ..hands.scene import HandScene
 from . import shading
@@ -163,18 +162,18 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
 
 def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:
     """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`."""
-    faces = scene.model.faces_for("right", forearm).to(vertices.device)
-    cap, loops = close_boundary(faces, vertices.shape[1])
-    check_mesh(vertices, faces)
-    middles = [vertices[:, loop].mean(1, keepdim=True) for loop in loops]
-    vertices = torch.cat([vertices, *middles], 1)
-    closed = {"right": torch.cat([faces, cap])}
-    closed["left"] = closed["right"][:, [0, 2, 1]]
-    parts = scene.model.part_ids[: len(faces)].to(faces)
-    # The cap belongs to the wrist.
-    right_parts = torch.cat([parts, torch.zeros(len(cap)).to(parts)]).int()
-    parts = {"right": right_parts, "left": right_parts + NUM_JOINTS}
-    return [HandSurface(v, closed[side], len(faces), parts[side]) for v, side in zip(vertices, scene.side, strict=True)]
+    model = scene.model
+    num_skin = len(model.faces_for("right", forearm))
+    right = model.faces_for("right", forearm, closed=True).to(vertices.device)
+    check_mesh(vertices, right)
+    parts = model.part_ids.to(vertices.device, torch.int32)[:num_skin]
+    # The cap over the hole belongs to the wrist, part 0.
+    parts = torch.nn.functional.pad(parts, (0, len(right) - num_skin))
+    kinds = {"right": (right, parts), "left": (right[:, [0, 2, 1]], parts + NUM_JOINTS)}
+    return [
+        HandSurface(posed, kinds[side][0], num_skin, kinds[side][1])
+        for posed, side in zip(vertices, scene.side, strict=True)
+    ]
 
 
 def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
