@@ -10,8 +10,8 @@ from ..hands.model import NUM_JOINTS
 from ..hands.skeleton import FINGER_JOINTS, FINGERS
 from .camera import Camera
 
-# The darkest a covered pixel of the mesh map gets: 158 of 255. In AttentionHand's sample pictures one pixel in a hundred
-# is below 162 to 176, and its code finds hands by gray > 127.
+# The darkest a covered pixel of the mesh map gets: 158 of 255. In AttentionHand's samples one pixel in a hundred is
+# below 162 to 176, and its code finds hands by gray > 127.
 AMBIENT = 0.62
 
 NORMAL_CONVENTIONS = {"normalbae": (-1.0, -1.0, -1.0), "opengl": (1.0, -1.0, -1.0)}
