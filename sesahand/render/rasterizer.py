@@ -127,9 +127,9 @@ def visible_pixels(vertices: Tensor, faces: Tensor, camera: Camera, near: float 
     Returns:
         The covered pixels; depth and weights are float64 and differentiable with respect to `vertices`.
     """
-    screen = project_corners(vertices.double(), faces, camera)
+    screen = project_corners(vertices.double(), faces, camera, near)
     with torch.no_grad():
-        kept, left, top, right, bottom = faces_in_picture(screen.detach(), camera, near)
+        kept, left, top, right, bottom = faces_in_picture(screen.detach(), camera)
         keys = torch.zeros((bottom - top) * (right - left), dtype=torch.long, device=vertices.device)
         # Ids count down so that of two faces at one depth, the larger key is the first face's.
         face_bits = (1 << max(1, len(faces).bit_length())) - 1
@@ -144,24 +144,24 @@ def visible_pixels(vertices: Tensor, faces: Tensor, camera: Camera, near: float 
     return VisiblePixels(x, y, face, *interpolate(screen, face, x, y))
 
 
-def project_corners(vertices: Tensor, faces: Tensor, camera: Camera) -> Tensor:
+def project_corners(vertices: Tensor, faces: Tensor, camera: Camera, near: float) -> Tensor:
     """Return the corners of each face as `[T, 3, 3]`: x and y in pixels, and inverse depth in 1/metres.
 
-    Corners at z = 0 become infinite or NaN here; such faces are left out by `faces_in_picture`.
+    Corners at or before `near` get inverse depth 0, which marks their faces to be left out and keeps gradients finite.
     """
-    inverse = 1 / vertices[:, 2:]
+    depth = vertices[:, 2:]
+    ahead = depth > near
+    inverse = torch.where(ahead, 1 / torch.where(ahead, depth, 1), 0)
     centre = torch.tensor(camera.principal_point, dtype=vertices.dtype, device=vertices.device)
     return torch.cat([vertices[:, :2] * inverse * camera.focal_length + centre, inverse], 1)[faces]
 
 
-def faces_in_picture(screen: Tensor, camera: Camera, near: float) -> tuple[Tensor, int, int, int, int]:
+def faces_in_picture(screen: Tensor, camera: Camera) -> tuple[Tensor, int, int, int, int]:
     """Return the faces that may cover a pixel, and the window of pixels (left, top, right, bottom) that holds them."""
-    inverse = screen[..., 2]
-    ahead = ((inverse > 0) & (inverse < 1 / near)).all(1)
     low, high = first_centre(screen[..., :2].amin(1)), first_centre(screen[..., :2].amax(1))
     size = torch.tensor((camera.width, camera.height), dtype=screen.dtype, device=screen.device)
     low, high = low.clamp(min=0), torch.minimum(high, size)
-    kept = (ahead & (low < high).all(1)).nonzero()[:, 0]
+    kept = ((screen[..., 2] > 0).all(1) & (low < high).all(1)).nonzero()[:, 0]
     if not len(kept):
         return kept, 0, 0, 0, 0
     window = torch.cat([low[kept].amin(0), high[kept].amax(0)])

@@ -28,11 +28,8 @@ def ball_hand(subdivisions: int = 2) -> HandModel:
             joints[joint] = start
             middle[joint], axis[joint], radius[joint] = start + along * length / 2, along, (length * 0.62, 0.009, 0.009)
             start = start + along * length
-    middle[0], axis[0], radius[0] = (
-        torch.tensor((-0.045, 0.0, 0.0)),
-        torch.tensor((-1.0, 0.0, 0.0)),
-        (0.05, 0.016, 0.042),
-    )
+    middle[0], axis[0] = torch.tensor((-0.045, 0.0, 0.0)), torch.tensor((-1.0, 0.0, 0.0))
+    radius[0] = (0.05, 0.016, 0.042)
 
     ball = trimesh.creation.icosphere(subdivisions)
     points, ball_faces = torch.tensor(ball.vertices).float(), torch.tensor(ball.faces)
@@ -71,5 +68,6 @@ def open_palm(model: HandModel, camera, placements, num_frames: int = 1) -> Hand
     return HandScene(
         model, camera, num_frames, torch.tensor([place[0] for place in placements], dtype=torch.long), sides,
         torch.stack(orient) if orient else torch.zeros(0, 3, 3), torch.eye(3).expand(count, 15, 3, 3).clone(),
-        torch.zeros(count, 10), torch.tensor([place[2:] for place in placements]).float().reshape(-1, 3), torch.ones(count),
+        torch.zeros(count, 10), torch.tensor([place[2:] for place in placements]).float().reshape(-1, 3),
+        torch.ones(count),
     )  # fmt: skip
