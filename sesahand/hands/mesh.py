@@ -51,3 +51,16 @@ def close_boundary(faces: Tensor, num_vertices: int) -> tuple[Tensor, list[list[
         for k in range(len(loop))
     ]
     return torch.tensor(fan, dtype=faces.dtype, device=faces.device).reshape(-1, 3), loops
+
+
+def fan_boundary(faces: Tensor) -> Tensor:
+    """Close every hole of a mesh with a fan of triangles between its own vertices, as HaMeR closes MANO's wrist.
+
+    Args:
+        faces: Vertex ids `[T, 3]`.
+
+    Returns:
+        The faces followed by the fans' `[T + K, 3]`, wound as their neighbours are; `faces` itself if there is no hole.
+    """
+    fans = [[loop[0], loop[k + 1], loop[k]] for loop in boundary_loops(faces) for k in range(1, len(loop) - 1)]
+    return torch.cat([faces, faces.new_tensor(fans)]) if fans else faces
