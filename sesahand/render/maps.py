@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.mesh import close_boundary
 from ..hands.model import NUM_JOINTS
 from ..hands.scene import HandScene
 from . import shading
@@ -163,23 +162,23 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
 
 def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:
     """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`."""
-    faces = scene.model.faces_for("right", forearm).to(vertices.device)
-    cap, loops = close_boundary(faces, vertices.shape[1])
-    check_mesh(vertices, faces)
-    middles = [vertices[:, loop].mean(1, keepdim=True) for loop in loops]
-    vertices = torch.cat([vertices, *middles], 1)
-    closed = {"right": torch.cat([faces, cap])}
-    closed["left"] = closed["right"][:, [0, 2, 1]]
-    parts = scene.model.part_ids[: len(faces)].to(faces)
-    # The cap belongs to the wrist.
-    right_parts = torch.cat([parts, torch.zeros(len(cap)).to(parts)]).int()
-    parts = {"right": right_parts, "left": right_parts + NUM_JOINTS}
-    return [HandSurface(v, closed[side], len(faces), parts[side]) for v, side in zip(vertices, scene.side, strict=True)]
+    model = scene.model
+    num_skin = len(model.faces_for("right", forearm))
+    right = model.faces_for("right", forearm, closed=True).to(vertices.device)
+    check_mesh(vertices, right)
+    parts = model.part_ids.to(vertices.device, torch.int32)[:num_skin]
+    # The cap over the hole belongs to the wrist, part 0.
+    parts = torch.nn.functional.pad(parts, (0, len(right) - num_skin))
+    kinds = {"right": (right, parts), "left": (right[:, [0, 2, 1]], parts + NUM_JOINTS)}
+    return [
+        HandSurface(posed, kinds[side][0], num_skin, kinds[side][1])
+        for posed, side in zip(vertices, scene.side, strict=True)
+    ]
 
 
 def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     """Return the pixels that a hand covers when it is alone, values in float32."""
-    view = visible_pixels(surface.vertices, surface.faces, camera, NEAR)
+    view = visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True)
     return replace(view, depth=view.depth.float(), weights=tuple(weight.float() for weight in view.weights))
 
 
@@ -234,7 +233,7 @@ def paint_layers(
     maps: tuple[str, ...],
     normal_convention: str,
 ) -> dict[str, Tensor]:
-    """Return the colours of all pixels of a frame's layers, one after the other: `[P, 1]` for gray or `[P, 3]`."""
+    """Return the colours of all pixels of a frame's layers, one after the other, `[3, P]`; gray is `[1, P]`."""
     painted = {name: [] for name in COLOR_MAPS if name in maps and name != "keypoints"}
     for n, view in layers:
         surface = surfaces[n]
@@ -242,15 +241,15 @@ def paint_layers(
             corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
             normal = shading.interpolate_normals(corners, view.face, view.weights)
         if "mesh" in maps:
-            painted["mesh"].append(shading.shade_mesh(normal, view.x, view.y, camera)[:, None])
+            painted["mesh"].append(shading.shade_mesh(normal, view.x, view.y, camera)[None])
         if "normal" in maps:
             painted["normal"].append(shading.color_normals(normal, normal_convention))
         if "depth" in maps:
-            painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[:, None])
+            painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[None])
         if "parts" in maps:
-            palette = shading.part_palette().to(view.depth)
-            painted["parts"].append(palette[surface.parts.long()].index_select(0, view.face))
-    return {name: torch.cat(values) for name, values in painted.items()}
+            palette = shading.part_palette().to(view.depth)[surface.parts.long()].T.contiguous()
+            painted["parts"].append(torch.stack([channel.index_select(0, view.face) for channel in palette]))
+    return {name: torch.cat(values, 1) for name, values in painted.items()}
 
 
 def deposit(
@@ -267,13 +266,14 @@ def deposit(
     depth = torch.cat([view.depth for _, view in layers])
     part = torch.cat([surfaces[n].parts.index_select(0, view.face) for n, view in layers])
     hand = torch.cat([torch.full_like(view.x, n, dtype=torch.int32) for n, view in layers])
+    ids = {"metric_depth": depth, "hand_index": hand, "part_index": part}
     if samples == 1:
         pixel = y * out["mask"].shape[2] + x
-        for name, value in colors.items():
-            out[name][f].view(-1, 3).index_copy_(0, pixel, value.expand(-1, 3))
-        ids = {"mask": torch.ones_like(depth), "metric_depth": depth, "hand_index": hand, "part_index": part}
+        out["mask"][f].view(-1).index_fill_(0, pixel, 1.0)
         for name, value in ids.items():
-            out[name][f].view(-1).index_copy_(0, pixel, value)
+            out[name][f].view(-1).scatter_(0, pixel, value)
+        for name, value in colors.items():
+            scatter_color(out[name][f], pixel, value)
         return
 
     left, top = int(x.min()) // 2, int(y.min()) // 2
@@ -282,12 +282,13 @@ def deposit(
     window = (f, slice(top, top + height), slice(left, left + width))
 
     def four_samples(value: Tensor, empty: float = 0) -> list[Tensor]:
-        grid = value.new_full((4 * height * width, *value.shape[1:]), empty).index_copy_(0, pixel, value)
-        grid = grid.view(2 * height, 2 * width, *value.shape[1:])
-        return [grid[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+        grid = value.new_full((4 * height * width,), empty).scatter_(0, pixel, value)
+        return quarters(grid.view(2 * height, 2 * width))
 
-    for name, value in {**colors, "mask": torch.ones_like(depth)}.items():
-        out[name][window] = sum(four_samples(value)) / 4
+    out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
+    for name, value in colors.items():
+        canvas = scatter_color(depth.new_zeros(2 * height, 2 * width, 3), pixel, value)
+        out[name][window] = sum(quarters(canvas)) / 4
     nearest, *others = four_samples(depth, float("inf"))
     (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
     for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
@@ -297,6 +298,20 @@ def deposit(
     out["metric_depth"][window] = nearest.masked_fill(hands < 0, 0)
     out["hand_index"][window] = hands
     out["part_index"][window] = parts
+
+
+def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> Tensor:
+    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`, and return it."""
+    flat, index = target.view(-1), 3 * pixel
+    for channel in color.expand(3, -1):
+        flat.scatter_(0, index, channel)
+        index = index + 1
+    return target
+
+
+def quarters(picture: Tensor) -> list[Tensor]:
+    """Return the four pictures of half the size that interleave to `picture`, whose sides are even."""
+    return [picture[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
 def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples: int) -> None:
@@ -314,5 +329,5 @@ def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples:
         draw_keypoints(canvas, samples * pixels[hands].numpy())
         picture = torch.from_numpy(canvas)
         if samples == 2:
-            picture = sum(picture[row::2, column::2].float() for row in (0, 1) for column in (0, 1)) / 4
+            picture = sum(quarters(picture.float())) / 4
         target[f] = picture / 255

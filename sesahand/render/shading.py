@@ -82,7 +82,7 @@ def shade_mesh(normal: Tensor, x: Tensor, y: Tensor, camera: Camera) -> Tensor:
 
 
 def color_normals(normal: Tensor, convention: str) -> Tensor:
-    """Return the colours `[P, 3]` of unit normals `[3, P]` in the camera's frame.
+    """Return the colours `[3, P]` of unit normals `[3, P]` in the camera's frame.
 
     "normalbae" is what control_v11p_sd15_normalbae was trained on: red grows to the left, green upwards, blue towards
     the camera. "opengl" differs in red, which grows to the right. A component of zero is 0.5.
@@ -92,7 +92,7 @@ def color_normals(normal: Tensor, convention: str) -> Tensor:
     if convention not in NORMAL_CONVENTIONS:
         raise SesaHandError(f"normal_convention must be one of {sorted(NORMAL_CONVENTIONS)}, got {convention!r}.")
     sign = torch.tensor(NORMAL_CONVENTIONS[convention], dtype=normal.dtype, device=normal.device)
-    return normal.T * (sign / 2) + 0.5
+    return normal * (sign / 2)[:, None] + 0.5
 
 
 def normalize_depth(depth: Tensor, near: float, far: float) -> Tensor:
