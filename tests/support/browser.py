@@ -93,7 +93,7 @@ class Frontend:
         """Take a picture of the whole graph at `scale`, in a window as large as that needs."""
         box = self.page.evaluate(
             """() => {
-                const boxes = [...app.graph._nodes.map(n => n.getBounding()), ...app.graph._groups.map(g => g._bounding)];
+                const boxes = app.graph._nodes.map(n => n.getBounding()).concat(app.graph._groups.map(g => g._bounding));
                 return [Math.min(...boxes.map(b => b[0])), Math.min(...boxes.map(b => b[1])),
                         Math.max(...boxes.map(b => b[0] + b[2])), Math.max(...boxes.map(b => b[1] + b[3]))];
             }"""
