@@ -9,8 +9,8 @@ JSON, version 1 (lengths in metres, angles in radians, picture sizes in pixels):
      "hands": [{"frame": 0, "side": "right", "score": 1.0, "translation": [0.0, 0.0, 0.5],
                 "global_orient": [[...], [...], [...]], "betas": [10 numbers], "hand_pose": [15 rotations]}]}
 
-Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be a
-matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
+Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be
+a matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
 """
 
 import io
@@ -177,7 +177,8 @@ def check_rotations(matrices: Tensor, label: str) -> None:
     proper = torch.linalg.det(matrices) > 0
     if not bool((error < ROTATION_TOLERANCE).all() and proper.all()):
         raise InvalidFileError(
-            f"{label} holds a matrix that is not a rotation (its rows must be perpendicular, of length one, and right-handed)."
+            f"{label} holds a matrix that is not a rotation: its rows must be perpendicular, of length one, and "
+            "right-handed."
         )
 
 

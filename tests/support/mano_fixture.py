@@ -82,7 +82,7 @@ def fit_regressor(vertices: np.ndarray, joints: np.ndarray, neighbours: int = 24
 
 def pose_correctives(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return small random displacements `[778, 3, 135]` that stay near the joint that causes them."""
-    return 2e-3 * random.normal(size=(778, 3, 135)) * np.repeat(weights[:, 1:], 9, axis=1)[:, None]
+    return 2e-3 * random.normal(size=(3, 135)) * np.repeat(weights[:, 1:], 9, axis=1)[:, None]
 
 
 class Ch:
