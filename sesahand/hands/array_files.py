@@ -84,7 +84,11 @@ def _array_from_npy(data: bytes, label: str) -> np.ndarray:
     rest = data[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(rest):
         raise InvalidFileError(f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes.")
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C") if len(rest) else np.empty(shape)
+    return (
+        np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+        if len(rest)
+        else np.empty(shape, dtype)
+    )
 
 
 def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:

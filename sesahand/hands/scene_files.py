@@ -141,7 +141,8 @@ def _scene_from_npz(path: Path, model: HandModel | None) -> HandScene:
     stored = _fields(read_npz(path), ("header", "is_right", *HandScene.ARRAYS), (), label)
     if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
         raise InvalidFileError(f"{label}: 'header' must be text.")
-    data = _fields(parse_json(str(stored["header"]), f"{label}: header"), HEADER_FIELDS, HEADER_OPTIONS, label)
+    header = parse_json(str(stored["header"]), f"{label}: 'header'")
+    data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
     dtype = _check_header(data, label)
     is_right = stored["is_right"]
     if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
