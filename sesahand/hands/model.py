@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from .mesh import fan_boundary
+from .mesh import close_boundary
 from .rotations import mirror_rotation
 from .skeleton import MANO_PARENTS, OPENPOSE_FROM_MANO
 
@@ -101,7 +101,7 @@ class HandModel:
             closed: Append a fan over every hole, which is the wrist of a hand without forearm. These faces are wrist.
         """
         faces = self.faces if forearm else self.faces[: self.num_hand_faces]
-        faces = fan_boundary(faces) if closed else faces
+        faces = close_boundary(faces) if closed else faces
         return faces if side == "right" else faces[:, [0, 2, 1]]
 
     def part_ids_for(self, forearm: bool = False, closed: bool = False) -> Tensor:
