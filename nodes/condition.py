@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import torch
+
 from comfy_api.latest import io, ui
 
 from ..sesahand.hands.export import scene_mesh
@@ -94,7 +95,9 @@ class RenderCondition(io.ComfyNode):
             ],
             outputs=[
                 io.Image.Output(
-                    "mesh", display_name="mesh", tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets."
+                    "mesh",
+                    display_name="mesh",
+                    tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets.",
                 ),
                 io.Image.Output("depth", display_name="depth", tooltip="Near is bright. For depth ControlNets."),
                 io.Image.Output("normal", display_name="normal", tooltip="Surface directions. For normal ControlNets."),
@@ -104,7 +107,9 @@ class RenderCondition(io.ComfyNode):
                 io.Image.Output(
                     "keypoints", display_name="keypoints", tooltip="OpenPose hand skeletons. For openpose ControlNets."
                 ),
-                io.Mask.Output("mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."),
+                io.Mask.Output(
+                    "mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."
+                ),
                 io.Mesh.Output(
                     "hand_mesh",
                     display_name="hand_mesh",
