@@ -1,12 +1,12 @@
 """How well the rules find the four components: precision, recall and F1 against hand-labelled captions.
 
-Matching, per caption and component: both texts become sets of content words (function words and auxiliaries removed, endings
-cut by a light stemmer). Precision is the share of the found words that are in the label, recall the share of the label's
-words that were found. Two empty texts agree (1, 1); one empty text scores 0. The table gives the mean over the captions
-("macro") and the F1 over all words together ("micro").
+Matching, per caption and component: both texts become sets of content words (function words and auxiliaries removed,
+endings cut by a light stemmer). Precision is the share of the found words that are in the label, recall the share of
+the label's words that were found. Two empty texts agree (1, 1); one empty text scores 0. The table gives the mean over
+the captions ("macro") and the F1 over all words together ("micro").
 
-The captions in `data/captions_dev.json` are those the rules were developed on; those in `data/captions_heldout.json` were
-written and labelled before the rules and were not used to improve them.
+The captions in `data/captions_dev.json` are those the rules were developed on; those in `data/captions_heldout.json`
+were written and labelled before the rules and were not used to improve them. Both are by the author of the rules.
 
 Run: python benchmarks/semantics.py [--show component]
 """
@@ -27,7 +27,9 @@ from sesahand.semantics.scoring import content_words, word_scores  # noqa: E402
 def load(split: str) -> list[dict]:
     """The labelled captions of a split; an action of null means that the hand action is the action."""
     entries = json.loads((HERE / "data" / f"captions_{split}.json").read_text(encoding="utf-8"))
-    return [{**entry, "action": entry["hand_action"] if entry["action"] is None else entry["action"]} for entry in entries]
+    return [
+        {**entry, "action": entry["hand_action"] if entry["action"] is None else entry["action"]} for entry in entries
+    ]
 
 
 def table(entries: list[dict]) -> list[tuple[str, float, float, float, float]]:
@@ -37,7 +39,9 @@ def table(entries: list[dict]) -> list[tuple[str, float, float, float, float]]:
     for name in COMPONENTS:
         pairs = [(content_words(getattr(f, name)), content_words(e[name])) for f, e in zip(found, entries, strict=True)]
         scores = [word_scores(a, b) for a, b in pairs]
-        hit, made, wanted = (sum(len(x) for x in part) for part in ([a & b for a, b in pairs], *zip(*pairs, strict=True)))
+        hit, made, wanted = (
+            sum(len(x) for x in part) for part in ([a & b for a, b in pairs], *zip(*pairs, strict=True))
+        )
         means = [sum(s[i] for s in scores) / len(scores) for i in range(3)]
         rows.append((name, *means, 2 * hit / (made + wanted)))
     return rows

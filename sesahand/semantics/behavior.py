@@ -43,8 +43,8 @@ class BehaviorSemantics:
         """Check a decoded JSON object and take its four components.
 
         Args:
-            components: keys as in `COMPONENTS`, in any letter case and with spaces or hyphens for underscores; a missing
-                or null value counts as empty, a list of strings is joined. Other keys are ignored.
+            components: keys as in `COMPONENTS`, in any letter case and with spaces or hyphens for underscores; a
+                missing or null value counts as empty, a list of strings is joined. Other keys are ignored.
 
         Raises:
             SesaHandError: when no key is a component, or a value is neither text nor a list of texts.
@@ -121,7 +121,9 @@ class ImageSemantics:
 
     def __post_init__(self):
         if self.source not in SOURCES:
-            raise SesaHandError(f"The source of semantics must be one of {', '.join(SOURCES)}; got {self.source!r:.60}.")
+            raise SesaHandError(
+                f"The source of semantics must be one of {', '.join(SOURCES)}; got {self.source!r:.60}."
+            )
         for span in self.spans:
             if self.prompt[span.start : span.end] != span.text:
                 raise SesaHandError(

@@ -43,6 +43,9 @@ VERB_CLASSES = {
 }
 
 
+_NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
+
+
 def _verb_table() -> dict[str, tuple[str, frozenset[str]]]:
     """Every written verb form with its base and the classes it may have."""
     table: dict[str, tuple[str, frozenset[str]]] = {}
@@ -102,6 +105,9 @@ def token(text: str) -> Token:
     if not lower[0].isalnum():
         return Token(text, lower, frozenset({"mark"}), "", frozenset(), "")
     roles = {name for table in (CLOSED, NOUNS) for name, words in table.items() if lower in words}
+    if re.fullmatch(r"\d\+?(?:girl|boy)s?", lower):
+        # the tags of picture boards: "1girl"
+        roles.add("person")
     if lower.isdigit():
         roles.add("det")
     if lower.endswith(("'s", "s'")) and len(lower) > 3:
@@ -109,19 +115,14 @@ def token(text: str) -> Token:
         roles = {"owner"}
     if lower.endswith("ly") and len(lower) > 4 and lower not in ("family", "assembly", "butterfly", "jelly", "belly"):
         roles.add("adv")
-    if lower.endswith(lexicon.PLACE_SUFFIXES) and lower not in NOUNS["hand"]:
+    if lower.endswith(lexicon.PLACE_SUFFIXES) and lower not in _NOT_A_ROOM:
         roles.add("place")
     verb, classes = VERBS.get(lower, ("", frozenset()))
     if not verb and len(lower) > 4 and lower.endswith("ing"):
         verb, classes = lower[:-3], frozenset({"action"})
     elif not verb and len(lower) > 4 and lower.endswith("ed") and not roles:
         verb, classes = lower[:-2], frozenset({"action"})
-    if lower in _ING_NOUNS:
-        verb, classes = "", frozenset()
     return Token(text, lower, frozenset(roles), verb, classes, _form(lower, verb) if verb else "")
-
-
-_ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
 
 
 def _form(word: str, verb: str) -> str:

@@ -7,25 +7,26 @@ Verbs stand in their base form and are inflected by `verb_forms`; nouns stand in
 import re
 
 PERSONS = """
-    person people man woman boy girl child kid baby toddler infant teenager teen adult lady gentleman guy couple family
-    friend crowd group team player individual figure human someone somebody everyone men women children
-    mother father mom dad parent grandmother grandfather grandma grandpa daughter son granddaughter grandson sister
-    brother twin husband wife aunt uncle bride groom bridesmaid guest visitor tourist traveler traveller passenger
-    commuter pedestrian passerby spectator fan audience onlooker customer client shopper vendor seller cashier clerk
-    waiter waitress barista bartender chef cook baker butcher farmer gardener fisherman hunter sailor captain pilot
-    driver cyclist rider biker runner jogger swimmer diver surfer skier snowboarder skateboarder skater climber hiker
-    athlete gymnast dancer ballerina singer musician guitarist pianist violinist cellist drummer flutist saxophonist
-    trumpeter conductor dj performer actor actress magician juggler clown artist painter sculptor potter photographer
-    writer journalist reporter doctor nurse surgeon dentist patient pharmacist scientist researcher technician engineer
-    mechanic electrician plumber carpenter builder worker craftsman artisan tailor seamstress blacksmith jeweler
-    watchmaker barber hairdresser stylist teacher professor student pupil instructor trainer coach colleague coworker
-    employee businessman businesswoman executive manager boss secretary lawyer judge speaker presenter lecturer soldier
-    officer policeman policewoman firefighter guard knight king queen prince princess priest monk nun model boxer
-    wrestler fighter referee umpire catcher pitcher batter goalkeeper goalie golfer archer fencer opponent defender
-    teammate participant member neighbor stranger companion partner tennis-player shepherd cowboy astronaut librarian
+    person people man woman boy girl child kid baby toddler infant teenager teen adult lady gentleman guy couple
+    family friend crowd group team player individual figure human someone somebody everyone men women children
+    mother father mom dad parent grandmother grandfather grandma grandpa daughter son granddaughter grandson
+    sister brother twin husband wife aunt uncle bride groom bridesmaid guest visitor tourist traveler traveller
+    passenger commuter pedestrian passerby spectator fan audience onlooker customer client shopper vendor seller
+    cashier clerk waiter waitress barista bartender chef cook baker butcher farmer gardener fisherman hunter
+    sailor captain pilot driver cyclist rider biker runner jogger swimmer diver surfer skier snowboarder
+    skateboarder skater climber hiker athlete gymnast dancer ballerina singer musician guitarist pianist
+    violinist cellist drummer flutist saxophonist trumpeter conductor dj performer actor actress magician
+    juggler clown artist painter sculptor potter photographer writer journalist reporter doctor nurse surgeon
+    dentist patient pharmacist scientist researcher technician engineer mechanic electrician plumber carpenter
+    builder worker craftsman artisan tailor seamstress blacksmith jeweler watchmaker barber hairdresser stylist
+    teacher professor student pupil instructor trainer coach colleague coworker employee businessman
+    businesswoman executive manager boss secretary lawyer judge speaker presenter lecturer soldier officer
+    policeman policewoman firefighter guard knight king queen prince princess priest monk nun model boxer
+    wrestler fighter referee umpire catcher pitcher batter goalkeeper goalie golfer archer fencer opponent
+    defender teammate participant member neighbor stranger companion partner shepherd cowboy astronaut librarian
     receptionist repairman handyman handler vet veterinarian groomer knitter weaver welder miner mason florist
-    youngster senior elder newborn schoolboy schoolgirl schoolchild gamer hostess host monk tattooist manicurist
-    protester demonstrator volunteer scout teammate bowler rower kayaker dealer jockey dentist
+    youngster senior elder newborn schoolboy schoolgirl schoolchild gamer hostess host tattooist manicurist
+    protester demonstrator volunteer scout bowler rower kayaker dealer jockey
 """
 
 PRONOUNS = "he she they it i we you"
@@ -39,66 +40,68 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
-    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck
+    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance
 """
 
 # What a hand does with a thing without this being an activity of its own.
 GRASP_VERBS = """
-    hold grip grasp clutch clasp touch carry reach cup pinch press support steady wrap squeeze cradle seize grab hug
-    finger cling brace clench interlock interlace caress stroke pat rub tug lift raise dangle hoist balance fold spread
-    curl extend poke tap
+    hold grip grasp clutch clasp touch carry reach cup pinch press support steady wrap squeeze cradle seize grab
+    hug finger cling brace clench interlock interlace caress stroke pat rub tug lift raise dangle hoist balance
+    fold spread curl extend poke tap shake join link intertwine
 """
 
 # Activities that hands carry out: they count as action and as hand action.
 HANDWORK_VERBS = """
-    cut chop slice dice peel carve stir whisk knead roll mix pour sprinkle spread butter grate crack squeeze toss flip
-    write type draw paint sketch sign scribble color erase trace play strum pluck drum bow
-    knit sew stitch crochet weave embroider mend tie untie thread button zip lace braid comb brush shave wash wipe scrub
-    rinse dry polish sweep mop dust iron fold hang pack unpack wrap unwrap open close lock unlock turn twist screw
+    cut chop slice dice peel carve stir whisk knead roll mix pour sprinkle spread butter grate crack squeeze
+    toss flip write type draw paint sketch sign scribble color erase trace strum pluck drum bow knit sew stitch
+    crochet weave embroider mend tie untie thread button zip lace braid comb brush shave wash wipe scrub rinse
+    dry polish sweep mop dust iron fold hang pack unpack wrap unwrap open close lock unlock turn twist screw
     unscrew tighten loosen hammer saw drill sand nail file glue repair fix assemble build shape mold sculpt
-    throw catch pitch bat hit punch swing dribble toss shoot aim pull push drag dig plant pick pluck rake water prune
-    shovel pet feed groom milk shear click swipe scroll tap text dial point wave gesture clap applaud salute beckon
-    signal snap shuffle deal flip hand pass give offer place put set insert remove take receive lay stack arrange adjust
-    guide apply massage scratch tickle bandage inject stamp staple tear rip plug unplug switch pump ring knock slap
-    high-five juggle slip clean decorate garnish serve scoop spoon ladle fill empty handle operate weld
-    solder light strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck search
-    present help-up sort wind unroll wield thumb flick leaf brandish manicure scatter harvest
+    throw catch pitch bat hit punch swing dribble shoot aim pull push drag dig plant pick rake water prune
+    shovel pet feed groom milk shear click swipe scroll tap text dial point wave gesture clap applaud salute
+    beckon signal snap shuffle deal hand pass give offer place put set insert remove receive lay stack arrange
+    adjust guide apply massage scratch tickle bandage inject stamp staple tear rip plug unplug switch pump ring
+    knock slap juggle slip clean decorate garnish serve scoop spoon ladle empty handle operate weld solder light
+    strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
+    wind unroll wield thumb flick leaf brandish manicure scatter harvest
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
 NEEDS_OBJECT = """
-    turn pull push punch swing fill ring present slide roll row wind open close place put set pack color fan serve
-    hang land strike reel roll steer place pump bat nail close lock slip pass throw conduct lay drag
+    turn pull push punch swing fill ring present slide roll row wind open close place put set pack color fan
+    serve hang land strike reel steer pump bat nail lock slip pass throw conduct lay drag
 """
-INSTRUMENTS = """
-    guitar piano violin cello viola drum drums flute clarinet trumpet saxophone harp keyboard banjo ukulele bass accordion
-    harmonica instrument organ xylophone trombone
+# Things that make "play" and "take" the work of hands.
+PLAYED_BY_HAND = """
+    guitar piano violin cello viola drum drums flute clarinet trumpet saxophone harp keyboard banjo ukulele bass
+    accordion harmonica instrument organ xylophone trombone notes photo photos picture pictures
 """
 
 # Other things people do.
 ACTION_VERBS = """
-    walk run jog march stroll hike climb jump leap hop skip dance ride drive cycle bike skate ski surf swim dive sail
-    skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow lead dash
-    talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare glance read study
-    think work practice exercise train compete perform examine inspect check browse search buy sell shop pay order
-    choose select wait sleep nap relax enjoy celebrate cheer pray meditate teach learn help assist attend prepare try
-    eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint smell kiss hug embrace cuddle greet
-    meet record film photograph take make do use copy imitate direct explain show demonstrate interact engage
-    participate collaborate converse approach pass carry participate rehearse rescue treat operate shelter rock lose win
-    block kick bounce spin twirl balance jog lift stumble trip kneel float bathe shower dress undress sunbathe fish hunt
-    camp garden farm graze guard patrol protest vote deliver collect gather share play take care begin start continue
-    finish stop attempt hurry rush hover sled snorkel copy mimic focus concentrate observe supervise monitor serve
-    nurse feed tend herd navigate paddle blow inhale exhale sneeze cough point appear-on host interview lecture present
+    walk run jog march stroll hike climb jump leap hop skip dance ride drive cycle bike skate ski surf swim dive
+    sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
+    lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
+    glance read study think work practice exercise train compete perform examine inspect check browse search buy
+    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pray meditate teach learn help
+    assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint
+    smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
+    show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
+    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
+    shower dress undress sunbathe fish hunt camp garden farm graze guard patrol protest vote deliver collect
+    gather share play care begin start continue finish stop attempt hurry rush hover sled snorkel mimic focus
+    concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
+    host interview lecture present form fill weigh grin frown wink nod gossip mingle toast
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.
 DROPPED_VERBS = """
-    wear dress have adorn decorate cover feature include show depict contain suggest indicate create add give cast reflect
-    contrast emphasize highlight seem appear resemble belong look-like illuminate frame blur line style surround
-    convey evoke capture portray present exude enhance complement match sport don clad consist
+    wear dress have adorn decorate cover feature include show depict contain suggest indicate create add give
+    cast reflect contrast emphasize highlight seem appear resemble belong illuminate frame blur line style
+    surround convey evoke capture portray exude enhance complement match don clad consist provide dominate
+    occupy remain overlook sparkle glow glisten shine loom litter clutter fade
 """
 
-# Forms that are in the lists above but are nouns far more often than verbs where captions use them.
 IRREGULAR_FORMS = {
     "stand": "stood", "sit": "sat", "lie": "lay lain lying", "bend": "bent", "kneel": "knelt", "lean": "leant",
     "hold": "held", "catch": "caught", "throw": "threw thrown", "take": "took taken", "give": "gave given",
@@ -115,10 +118,12 @@ IRREGULAR_FORMS = {
     "knit": "knit", "spin": "spun", "deal": "dealt", "come": "came", "focus": "focused focusing", "pitch": "pitched",
 }  # fmt: skip
 
-# The last consonant of these is doubled although the word has more than one syllable or would not be guessed.
-DOUBLING = "sit cut chop grip grab hug pat rub tug tap clap stir slip zip snap dig plant-out run swim jog skip hop step \
-    shop nap put set hit bat rip pet plug unplug knit strum drum spin wrap unwrap trim mop pin sip scrub unzip squat bet \
-    win drag flip pop stop begin camp-out ski-trip unpin hem pat trip chat dip lop".split()
+# Verbs that double their last consonant: "gripping".
+DOUBLING = """
+    sit cut chop grip grab hug pat rub tug tap clap stir slip zip snap dig run swim jog skip hop step shop nap
+    put set hit bat rip pet plug unplug knit strum drum spin wrap unwrap trim mop pin sip scrub unzip squat bet
+    win drag flip pop stop begin hem trip chat dip lop
+"""
 
 IRREGULAR_PLURALS = {
     "man": "men", "woman": "women", "child": "children", "foot": "feet", "person": "persons people", "baby": "babies",
@@ -132,25 +137,25 @@ IRREGULAR_PLURALS = {
 
 # Head nouns of places. Walls, floors, tables and the like are furniture and not places.
 PLACES = """
-    kitchen bathroom bedroom room living-room classroom office studio workshop garage garden yard backyard park
-    playground street road avenue alley sidewalk crosswalk intersection highway square plaza market supermarket store
-    shop boutique mall bakery restaurant café cafe cafeteria bar pub diner canteen club nightclub bookstore bookshop
-    library museum gallery theater theatre cinema stage arena stadium gym court field pitch rink track pool beach shore
-    coast lake river sea ocean harbor harbour dock pier port boat ship deck forest woods jungle desert mountain hill
-    valley cliff slope meadow pasture farm barn stable vineyard orchard greenhouse village town city downtown
-    countryside station platform airport terminal train bus subway tram car plane hospital clinic ward laboratory lab
-    surgery operating-room factory warehouse construction-site site church temple mosque cathedral school university
-    campus hall auditorium ballroom concert salon barbershop spa hotel lobby hallway corridor staircase balcony terrace
-    porch patio veranda rooftop attic basement cellar house home apartment cabin tent campsite zoo aquarium circus fair
-    festival parade party wedding ceremony banquet conference meeting casino bank courtroom courthouse jail prison
-    cemetery bridge tunnel trail path canyon cave island lagoon swamp waterfall racetrack ranch rodeo bowling-alley
-    skatepark course fairground foundry forge smithy dojo pharmacy post-office newsroom cockpit dugout driveway
-    laundromat pottery-studio sauna stall lawn snow rain summit dance-floor bus-stop bus-shelter street-corner
-    dining-room waiting-room locker-room recording-studio food-court shoreline riverbank boardwalk promenade quay trench
-    battlefield arcade elevator gazebo pavilion
+    kitchen bathroom bedroom room classroom office studio workshop garage garden yard backyard park playground
+    street road avenue alley sidewalk crosswalk intersection highway square plaza market supermarket store shop
+    boutique mall bakery restaurant café cafe cafeteria bar pub diner canteen club nightclub bookstore bookshop
+    library museum gallery theater theatre cinema stage arena stadium gym court field pitch rink track pool
+    beach shore coast lake river sea ocean harbor harbour dock pier port boat ship deck forest woods jungle
+    desert mountain hill valley cliff slope meadow pasture farm barn stable vineyard orchard greenhouse village
+    town city downtown countryside station platform airport terminal train bus subway tram car plane hospital
+    clinic ward laboratory lab surgery factory warehouse site church temple mosque cathedral school university
+    campus hall auditorium ballroom concert salon barbershop spa hotel lobby hallway corridor staircase balcony
+    terrace porch patio veranda rooftop attic basement cellar house home apartment cabin tent campsite zoo
+    aquarium circus fair festival parade party wedding ceremony banquet conference meeting casino bank courtroom
+    courthouse jail prison cemetery bridge tunnel trail path canyon cave island lagoon swamp waterfall racetrack
+    ranch rodeo skatepark fairground foundry forge smithy dojo pharmacy newsroom cockpit dugout laundromat sauna
+    stall lot summit shoreline riverbank boardwalk promenade quay trench battlefield arcade elevator gazebo
+    pavilion
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = "end edge middle center centre side corner front back top summit bank shore foot heart rest"
+NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
 PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
@@ -160,50 +165,61 @@ NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|r
 PLACE_PREPOSITIONS = "in at on inside within through across along down outside around near by into onto under of over"
 
 PREPOSITIONS = """
-    in on at of with without by for from to into onto over under above below behind beside between among against along
-    across around through toward towards near inside outside within beneath underneath off about during until upon up
-    down past via like amid beyond next opposite
+    in on at of with without by for from to into onto over under above below behind beside between among against
+    along across around through toward towards near inside outside within beneath underneath off about during
+    until upon up down past via like amid beyond next opposite
 """
 
 DETERMINERS = """
-    a an the this these those some several many each every both another other no any all most few various multiple
-    numerous one two three four five six seven eight nine ten eleven twelve dozen dozens hundreds thousands half
+    a an the this these those some several many each every both another other no any all most few various
+    multiple numerous one two three four five six seven eight nine ten eleven twelve dozen dozens hundreds
+    thousands half
 """
 POSSESSIVES = "his her their its my your our whose one's"
-OBJECT_PRONOUNS = "him them her me us himself herself themselves itself each-other"
-AUXILIARIES = "is are was were be been being am can could may might will would must should do does did seems seem appears \
+OBJECT_PRONOUNS = "him them her me us himself herself themselves itself"
+AUXILIARIES = (
+    "is are was were be been being am can could may might will would must should do does did seems seem appears \
     appear has have had 's 're"
+)
 # After an auxiliary these only say that the picture shows something: "a man is seen walking".
 SEEN = "seen shown captured pictured depicted photographed featured visible displayed portrayed caught"
 SUBORDINATORS = "while as when where because although though whereas since after before so if"
 RELATIVES = "who which that whom whose"
 CONJUNCTIONS = "and or but & then"
 ADVERBS = """
-    up down out together apart forward forwards backward backwards back away close closer off over very quite just also
-    too still almost already now then there here alone aside sideways upright straight tight firmly wide high low
-    inward outward upward upwards downward downwards side-by-side mid-air overhead open closed cross-legged barefoot not
-    slightly carefully gently tightly partly fully around again even well
+    up down out together apart forward forwards backward backwards back away close closer off over very quite
+    just also too still almost already now then there here alone aside sideways upright straight tight firmly
+    wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
+    cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
 """
 ING_NOUNS = """
-    building ceiling railing clothing wedding evening morning string ring king spring thing nothing something anything
-    everything painting lighting setting meaning feeling being during wing sibling railing awning flooring wiring opening
-    clearing parking earring stocking landing crossing drawing ping seating dwelling surrounding surroundings bedding
-    according including regarding following interesting charming stunning striking flowing glowing sparkling bling
-    icing filling pudding dumpling seedling duckling gathering
+    building ceiling railing clothing wedding evening morning string ring king spring thing nothing something
+    anything everything painting lighting setting meaning feeling being during wing sibling awning flooring
+    wiring opening clearing parking earring stocking landing crossing drawing ping seating dwelling surrounding
+    surroundings bedding according including regarding following interesting charming stunning striking flowing
+    glowing sparkling bling icing filling pudding dumpling seedling duckling gathering
 """
 
 COLORS = """
-    red blue green yellow orange purple pink brown black white gray grey beige tan cream ivory turquoise teal cyan magenta
-    violet indigo navy maroon burgundy crimson scarlet golden gold silver silvery bronze lavender lilac mint olive khaki
-    colorful colourful multicolored multicolor multicoloured pastel neon blonde blond auburn brunette patterned striped
-    plaid checkered floral polka-dot pale dark light bright light-blue dark-blue deep-blue
+    red blue green yellow orange purple pink brown black white gray grey beige tan cream ivory turquoise teal
+    cyan magenta violet indigo navy maroon burgundy crimson scarlet golden gold silver silvery bronze lavender
+    lilac mint olive khaki colorful colourful multicolored multicolor multicoloured pastel neon blonde blond
+    auburn brunette patterned striped plaid checkered floral polka-dot pale dark light bright light-blue
+    dark-blue deep-blue
+"""
+# "Hundreds of fans", "a pair of hands": the noun behind "of" is what is meant.
+QUANTITIES = """
+    hundreds thousands dozens pair couple number row line set crowd lot group both each some most many one two
+    three all several few variety
 """
 # Opinion, light and mood words: dropped wherever a phrase is kept.
 OPINIONS = """
-    beautiful handsome cozy cosy lively serene peaceful vibrant charming stunning lovely elegant stylish dramatic gorgeous
-    picturesque warm cool sunny sunlit dimly well-lit brightly softly dim moody bustling quaint rustic attractive pretty
-    cute stunning breathtaking majestic iconic delicate graceful gracefully confidently happily cheerfully casually
-    seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty packed blurred blurry
+    beautiful handsome cozy cosy lively serene peaceful vibrant charming stunning lovely elegant stylish
+    dramatic gorgeous picturesque warm cool sunny sunlit dimly well-lit brightly softly dim moody bustling
+    quaint rustic attractive pretty cute breathtaking majestic iconic delicate graceful gracefully confidently
+    happily cheerfully casually masterpiece highres hd uhd 4k 8k detailed photorealistic realistic cinematic
+    bokeh best quality seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty
+    packed blurred blurry
 """
 
 # How captions begin to talk about the picture; what follows is the content.
@@ -218,7 +234,7 @@ LEAD_INS = (
     r"(?:\s+(?:view|shot|photo|photograph|image|portrait))?(?:\s+(?:of|in\s+which|where|with))?\s+)?",
     r"(?:this|it|here)\s+(?:is|shows|depicts)\s+(?:an?|the)?\s*(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|shot|view"
     r"|portrait|close-up|closeup)(?:\s+(?:view|shot|photo|photograph|image|portrait))?\s+(?:of|showing)\s+",
-    r"an?\s+(?:\w+[\s-]){0,3}?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
+    r"(?:an?\s+(?:\w+[\s-]){0,3}?)?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
     r"there\s+(?:is|are|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
@@ -232,18 +248,24 @@ FALSE_HANDS = (
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
     r"\b(?:at|close\s+at|near\s+at)\s+hand\b",
     r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
+    r"\bdepth\s+of\s+field\b",
 )
 
 # Talk about the camera; a clause with one of these is left out, unless the person handles the camera.
 CAMERA_TALK = (
     r"\b(?:at|into|toward|towards|for|to|facing|faces)\s+the\s+(?:camera|viewer|lens|photo|photographer|shot)\b",
     r"\b(?:directly|straight)\s+at\s+(?:us|you)\b",
-    r"\blow\s+angle\b|\bdepth\s+of\s+field\b",
+    r"\blow\s+angle\b",
 )
+
+# Places that need no preposition.
+OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
 
 BACKGROUND = r"\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
 
-HAND_NOUNS = "hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake grip grasp".split()
+HAND_NOUNS = (
+    "hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake grip grasp".split()
+)
 """Nouns that name a hand or a part of it."""
 
 HAND_VERBS = (
@@ -260,7 +282,7 @@ def verb_forms(lemma: str) -> set[str]:
         lemma: the base form, for example "carry".
     """
     forms = {lemma, *IRREGULAR_FORMS.get(lemma, "").split()}
-    stem = lemma + lemma[-1] if lemma in DOUBLING else lemma
+    stem = lemma + lemma[-1] if lemma in DOUBLING.split() else lemma
     if re.search(r"[^aeiou]y$", lemma):
         forms |= {lemma[:-1] + "ies", lemma + "ing", lemma[:-1] + "ied"}
     elif lemma.endswith("ie"):

@@ -1,8 +1,8 @@
 """Behaviour semantics of an English caption without any model: a small grammar, always the same answer.
 
-It keeps persons, how their bodies are placed, what they do, what their hands do and touch, and the place. It drops what the
-paper calls overthinking: colours (but for those of a thing in the hand), clothing, background objects, light, mood and talk
-about the camera or the picture. The words come from the caption; nothing is rephrased.
+It keeps persons, how their bodies are placed, what they do, what their hands do and touch, and the place. It drops what
+the paper calls overthinking: colours (but for those of a thing in the hand), clothing, background objects, light, mood
+and talk about the camera or the picture. The words come from the caption; nothing is rephrased.
 
 What each component holds:
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from . import lexicon
 from .behavior import BehaviorSemantics
-from .clauses import Clause, phrase_head, split
+from .clauses import Clause, phrase_head, split, verbal
 from .grammar import Token, join, sentences, token
 
 _LEAD_INS = re.compile(rf"(^|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
@@ -27,19 +27,19 @@ _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _PLACE_PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
 _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
-_INSTRUMENTS = frozenset(lexicon.INSTRUMENTS.split())
+_PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
+_QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
 
 
 @dataclass
 class Phrase:
-    """Something to say in a component: the tokens [start, end) of a sentence and who it is about."""
+    """Something to say in a component: a clause, its sentence, who it is about and whether it says so itself."""
 
     clause: Clause
     sentence: int
-    start: int
-    end: int
     subject: list[Token]
+    person: list[Token]
     own: bool
 
 
@@ -51,6 +51,7 @@ class Reading:
     places: list[tuple[int, list[Token]]] = field(default_factory=list)
     person: list[Token] = field(default_factory=list)
     anyone: bool = False
+    open_place: str = ""
 
 
 def extract(caption: str) -> BehaviorSemantics:
@@ -62,7 +63,7 @@ def extract(caption: str) -> BehaviorSemantics:
     Returns:
         The components in the caption's own words; all empty when nobody is described.
     """
-    text = " ".join(caption.replace("’", "'").split())
+    text = " ".join(caption.replace("’", "'").replace("_", " ").split())
     text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", _FALSE_HANDS.sub("", text)))
     reading = Reading()
     for number, words in enumerate(sentences(text)):
@@ -74,7 +75,11 @@ def extract(caption: str) -> BehaviorSemantics:
 
 def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
     subject, kind = list(reading.person), "thing"
+    whole = (subject, kind)
     before = None
+    for item in words:
+        if item.lower in lexicon.OPEN_PLACES and not item.has("prep"):
+            reading.open_place = reading.open_place or item.lower
     for clause in split(words):
         own = bool(clause.subject)
         if clause.verb is None and not own:
@@ -86,6 +91,8 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
                 reading.person = subject
         elif clause.opener == "that":
             continue
+        elif kind == "thing" and not reading.anyone and clause.start == 0 and _begins_with_deed(clause):
+            kind = "person"
         elif clause.opener == "who":
             last = _last_person(words[: clause.start])
             if last:
@@ -94,10 +101,31 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
         reading.anyone |= kind in ("person", "hand", "body")
         component_kinds = _classify(clause, kind)
         for component in component_kinds:
-            start = clause.verb if clause.verb is not None and own else clause.start
-            reading.phrases[component].append(Phrase(clause, number, start, clause.end, subject, own))
+            reading.phrases[component].append(Phrase(clause, number, subject, reading.person, own))
         _collect_places(reading, clause, kind)
         before = kind
+        if own and _is_aside(clause, kind):
+            # "with her chin in her hand, and looks out": the next clause is about the person again.
+            subject, kind = whole
+        whole = (subject, kind)
+
+
+def _is_aside(clause: Clause, kind: str) -> bool:
+    """Whether a clause is an absolute phrase, hung on a clause about a person: "with a knife in his hand"."""
+    if clause.opener == "with":
+        return True
+    finite = clause.verb is not None and (
+        clause.tokens[clause.verb].form in ("s", "base")
+        or clause.group is not None
+        and clause.tokens[clause.group].has("aux")
+    )
+    return kind in ("hand", "body", "appearance") and clause.start > 0 and not finite
+
+
+def _begins_with_deed(clause: Clause) -> bool:
+    """A caption that names nobody but begins with a deed, as typed prompts do: "holding a cup with both hands"."""
+    at = clause.verb
+    return at == clause.start and clause.tokens[at].form == "ing" and "dropped" not in clause.tokens[at].verb_classes
 
 
 def _kind(subject: list[Token], inherited: str, before: str | None) -> str:
@@ -111,7 +139,10 @@ def _leading_phrase(words: list[Token]) -> list[Token]:
     """The noun phrase a verbless clause begins with."""
     if not words or words[0].has("prep", "mark") and not words[0].has("standin"):
         return []
-    end = next((k for k, item in enumerate(words) if k and item.has("prep", "mark", "adv") or item.form == "ed" and k), len(words))
+    end = next(
+        (k for k, item in enumerate(words) if k and item.has("prep", "mark", "adv") or item.form == "ed" and k),
+        len(words),
+    )
     return words[:end]
 
 
@@ -121,7 +152,13 @@ def _last_person(words: list[Token]) -> list[Token]:
     if at is None:
         return []
     start = at
-    while start and words[start - 1].content and not words[start - 1].form == "ing" or start and words[start - 1].has("det"):
+    while (
+        start
+        and words[start - 1].content
+        and not words[start - 1].form == "ing"
+        or start
+        and words[start - 1].has("det")
+    ):
         start -= 1
     return words[start : at + 1]
 
@@ -154,8 +191,13 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["hand_action"]
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
-    moves_body = with_object and phrase_head(rest[:3]) == "body"
+    moved = phrase_head(rest[:3]) if with_object else ""
+    moves_body = (
+        moved == "body" and not rest[0].has("owner") and not hands and not any(r.has("owner") for r in rest[:2])
+    )
     classes = verb.verb_classes
+    if moved == "hand" and classes & {"posture", "grasp"}:
+        return ["hand_action"]
     if "posture" in classes and (not with_object or moves_body or classes == {"posture"}):
         return ["pose", "hand_action"] if hands and not moves_body and "grasp" not in classes else ["pose"]
     if moves_body and "grasp" in classes:
@@ -164,7 +206,7 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["hand_action"]
     if "handwork" in classes and (with_object or verb.verb not in _NEEDS_OBJECT):
         return ["action", "hand_action"]
-    if verb.verb == "play" and any(item.lower in _INSTRUMENTS for item in rest):
+    if verb.verb in ("play", "take") and any(item.lower in _PLAYED_BY_HAND for item in rest):
         return ["action", "hand_action"]
     return ["action", "hand_action"] if hands else ["action"]
 
@@ -172,13 +214,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
 def _collect_places(reading: Reading, clause: Clause, kind: str) -> None:
     """Note the places a clause names, with how far they can be trusted: 0 best, 2 least."""
     words = clause.tokens[clause.start : clause.end]
-    trust = 0 if kind in ("person", "hand", "body") else 2
+    alone = clause.verb is None and not clause.subject and clause.start == 0
+    trust = 0 if kind in ("person", "hand", "body") or alone else 2
     for start, end in place_phrases(words):
         reading.places.append((trust, words[start:end]))
     if kind == "thing" and clause.subject and clause.start == 0 or clause.verb is None:
         subject = clause.subject
         head = next((k for k, item in enumerate(subject) if k and item.has("prep", "mark")), len(subject))
-        if subject[:head] and subject[head - 1].has("place") and not subject[0].has("prep"):
+        named = bool(subject[:head]) and subject[head - 1].has("place") and not subject[0].has("prep")
+        if named and subject[head - 1].lower not in ("room", "scene"):
             reading.places.append((1, subject[:head]))
 
 
@@ -196,6 +240,8 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
     return found
 
 
+_DANGLING = frozenset("with to of a an the".split())
+_DIRECTIONS = frozenset("down up across along through into onto over around past toward towards".split())
 _PLACE_STARTS = frozenset([*lexicon.PLACE_PREPOSITIONS.split(), "of"])
 
 
@@ -203,7 +249,7 @@ def _place_end(words: list[Token], start: int) -> int | None:
     if start and words[start - 1].lower in ("front", "out", "instead"):
         return None
     k = start + 1
-    while k < len(words) and (words[k].content or words[k].has("det", "owner")) and not words[k].form == "ing":
+    while k < len(words) and _in_noun_phrase(words, k):
         k += 1
     if k == start + 1:
         return None
@@ -214,22 +260,38 @@ def _place_end(words: list[Token], start: int) -> int | None:
         return _place_end(words, k)
     if pair in _NOT_PLACES or not (words[k - 1].has("place") or pair in _PLACE_PAIRS):
         return None
-    if words[start].lower == "of" and not (start and words[start - 1].content):
+    if words[start].lower == "of" and not (
+        start and words[start - 1].content and words[start - 1].lower not in _QUANTITIES
+    ):
         return None
     return k
+
+
+def _in_noun_phrase(words: list[Token], k: int) -> bool:
+    item, after = words[k], words[k + 1] if k + 1 < len(words) else None
+    if item.has("det", "owner"):
+        return True
+    if item.form == "ing":
+        # "a living room"
+        return after is not None and after.has("place")
+    if item.has("adv") and not item.lower.endswith("ly"):
+        return after is not None and after.content
+    return item.content and not (item.form == "s" and verbal(words, k))
 
 
 def _write(reading: Reading) -> BehaviorSemantics:
     several = _count_persons(reading) > 1
     said: set[str] = set()
-    texts = {}
-    for component in ("pose", "action", "hand_action"):
-        phrases = reading.phrases[component]
-        texts[component] = ", ".join(filter(None, _phrase_texts(phrases, component, said, several)))
+    texts = {
+        component: _component_text(reading.phrases[component], component, said, several)
+        for component in ("pose", "action", "hand_action")
+    }
     if not texts["action"]:
-        texts["action"] = ", ".join(
-            filter(None, _phrase_texts(reading.phrases["hand_action"], "action", set() if not texts["pose"] else said, several))
-        )
+        said = said if texts["pose"] else set()
+        texts["action"] = _component_text(reading.phrases["hand_action"], "action", said, several)
+        if not texts["pose"] and not several:
+            # The person is named in the action then.
+            texts["hand_action"] = _component_text(reading.phrases["hand_action"], "hand_action", said, several)
     return BehaviorSemantics(**texts, environment=_environment(reading))
 
 
@@ -251,29 +313,55 @@ def _name(subject: list[Token]) -> str:
     return nouns[0] if nouns else ""
 
 
-def _phrase_texts(phrases: list[Phrase], component: str, said: set[str], several: bool) -> list[str]:
-    texts, last = [], None
+def _component_text(phrases: list[Phrase], component: str, said: set[str], several: bool) -> str:
+    """Write phrases one after the other, with the caption's own connection where they stood side by side."""
+    text, last, before = "", None, None
     for phrase in phrases:
-        words = _kept_words(phrase, component)
+        subject = _shown_subject(phrase, last, said, several)
+        words = _kept_words(phrase, component, bool(subject))
         if not words:
             continue
-        subject = _shown_subject(phrase, last, said, several)
         last = join(phrase.subject)
-        said.add(last)
-        texts.append(_lower_first(join([*subject, *words])))
-    return texts
+        if phrase_head(phrase.subject) == "person":
+            said.add(last)
+        piece = _lower_first(join([*subject, *words]))
+        text += (_connection(before, phrase, bool(subject)) + piece) if text else piece
+        before = (phrase, words[-1])
+    return text
+
+
+def _connection(before: tuple[Phrase, Token] | None, phrase: Phrase, with_subject: bool) -> str:
+    """What stood between two phrases if nothing of weight did, else a comma."""
+    if before is None or before[0].sentence != phrase.sentence:
+        return ", "
+    tokens, first, second = phrase.clause.tokens, before[0].clause, phrase.clause
+    gap = tokens[first.end : second.start]
+    whole = first.end <= second.start and tokens[first.end - 1] is before[1]
+    if not whole or second.opener in ("who", "that", "which", "whose") or len(gap) > 3:
+        return ", "
+    if with_subject != bool(second.subject):
+        return ", "
+    comma = "," if gap and gap[0].lower == "," else ""
+    return " ".join([comma, *(item.text for item in gap if not item.has("mark")), ""])
 
 
 def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bool) -> list[Token]:
     """The subject to write in front of a phrase; nothing where the reader knows it already."""
-    if phrase_head(phrase.subject) in ("hand", "body") or (phrase.own and phrase.clause.subject and not said):
-        return decorate_not(_short(phrase.subject), keep_colors=False) if phrase.own else []
-    known = join(phrase.subject)
-    if known == last or (known in said and not several):
+    kind, subject = phrase_head(phrase.subject), phrase.subject
+    if phrase.clause.opener == "with" and phrase.person and not said and last is None:
+        said.add(join(phrase.person))
+        return [*undecorated(_short(phrase.person), keep_colors=False), token("with"), *subject]
+    if any(item.has("hand") for item in _lead(phrase.clause)):
         return []
-    if phrase_head(phrase.subject) == "person" and not several and said:
+    if kind in ("hand", "body", "standin") or phrase.clause.opener == "with":
+        return undecorated(_short(subject), keep_colors=False) if phrase.own else []
+    if phrase.clause.opener == "to" or join(subject) == last:
         return []
-    return decorate_not(_short(phrase.subject), keep_colors=False)
+    if said and (not several or join(subject) in said and any(item.has("pronoun") for item in subject)):
+        return []
+    if any(item.has("pronoun") for item in subject) and phrase.person and not said:
+        subject = phrase.person
+    return undecorated(_short(subject), keep_colors=False)
 
 
 def _short(subject: list[Token]) -> list[Token]:
@@ -294,12 +382,32 @@ def _short(subject: list[Token]) -> list[Token]:
     return kept
 
 
-def _kept_words(phrase: Phrase, component: str) -> list[Token]:
-    words = list(phrase.clause.tokens[phrase.start : phrase.end])
-    for start, end in reversed(place_phrases(words)):
-        if words[start].lower != "of":
-            del words[start:end]
-    return _trim(decorate_not(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Token]:
+    clause = phrase.clause
+    start = clause.start
+    lead = _lead(clause)
+    if lead and any(item.has("hand") for item in lead):
+        # "with her free hand she pulls her coat closed"
+        return _trim(undecorated([item for item in clause.tokens[start : clause.end] if item.lower != ","], True))
+    if clause.verb is not None and (phrase.own or clause.subject or clause.tokens[start].has("aux")):
+        start = clause.group if with_subject else clause.verb
+    elif clause.verb is None and phrase.own:
+        start = clause.start + len(clause.subject)
+    words = list(clause.tokens[start : clause.end])
+    verb = clause.verb - start if clause.verb is not None else -2
+    for first, end in reversed(place_phrases(words)):
+        # "walking across a street" says how one moves; "standing in a street" only where.
+        moving = words[first].lower in _DIRECTIONS and first == verb + 1
+        if words[first].lower != "of" and not moving:
+            del words[first:end]
+    return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+
+
+def _lead(clause: Clause) -> list[Token]:
+    """What stands in front of the subject of a clause."""
+    stop = clause.group if clause.group is not None else clause.start
+    words = clause.tokens[clause.start : stop]
+    return words[: len(words) - len(clause.subject)] if clause.subject else []
 
 
 def _by_hand(phrase: Phrase) -> bool:
@@ -307,7 +415,7 @@ def _by_hand(phrase: Phrase) -> bool:
     return verb is not None and not {"grasp", "handwork"}.isdisjoint(phrase.clause.tokens[verb].verb_classes)
 
 
-def decorate_not(words: list[Token], keep_colors: bool) -> list[Token]:
+def undecorated(words: list[Token], keep_colors: bool) -> list[Token]:
     """Leave out colours, opinions and light, and mend the article in front of what is left out."""
     kept: list[Token] = []
     gap = False
@@ -327,7 +435,7 @@ def _trim(words: list[Token]) -> list[Token]:
     cut = _BACKGROUND.search(text)
     if cut:
         words = words[: len(text[: cut.start()].split())]
-    while words and (words[-1].has("conj", "sub", "mark", "rel", "det") or words[-1].lower in ("with", "to", "of")):
+    while words and (words[-1].has("conj", "sub", "mark", "rel") or words[-1].lower in _DANGLING):
         words = words[:-1]
     while words and words[0].has("conj", "mark", "sub"):
         words = words[1:]
@@ -339,8 +447,12 @@ def _environment(reading: Reading) -> str:
     places: dict[str, str] = {}
     for trust, words in reading.places:
         if trust == best:
-            places.setdefault(words[-1].lower, _lower_first(join(decorate_not(words, keep_colors=False))))
-    return ", ".join(list(places.values())[:2])
+            kept = undecorated(words, keep_colors=False)
+            if kept[0].lower == "of":
+                # "the counter of a kitchen" is in a kitchen
+                kept[0] = token("in")
+            places.setdefault(words[-1].lower, _lower_first(join(kept)))
+    return ", ".join(list(places.values())[:2]) or reading.open_place
 
 
 def _lower_first(text: str) -> str:

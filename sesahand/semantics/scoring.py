@@ -4,8 +4,8 @@ import re
 
 STOP_WORDS = frozenset(
     """
-    a an the this that these those some his her their its my your our he she they it who which whose him them of in on at
-    to with by for from into onto and or as while is are was were be been being has have had one
+    a an the this that these those some his her their its my your our he she they it who which whose him them of in on
+    at to with by for from into onto and or as while is are was were be been being has have had one
     """.split()
 )
 
