@@ -15,7 +15,7 @@ def _nouns(text: str) -> frozenset[str]:
 
 NOUNS = {
     "person": _nouns(lexicon.PERSONS),
-    "hand": _nouns(" ".join(lexicon.HAND_NOUNS)),
+    "hand": _nouns(lexicon.HAND_NOUNS + " grip grasp"),
     "body": _nouns(lexicon.BODY_PARTS),
     "appearance": _nouns(lexicon.APPEARANCE_PARTS),
     "place": _nouns(lexicon.PLACES),

@@ -243,11 +243,19 @@ LEAD_INS = (
 
 # Phrases that say "hand" and mean none.
 FALSE_HANDS = (
-    r"on\s+the\s+(?:other|one)\s+hand\b,?",
+    r"\bpalm[\s-](?:trees?|fronds?|leaf|leaves|beach|oil)\b",
+    r"\b(?:second|first)[\s-]hand\b",
+    r"\bpoint(?:ing)?\s+of\s+view\b",
+    r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
     r"\bhands?\s+of\s+(?:the|a|an)\s+(?:\w+\s+)?(?:clock|watch)\b",
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
-    r"\b(?:at|close\s+at|near\s+at)\s+hand\b",
-    r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
+    r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
+    r"\b(?:close\s+|near\s+)?at\s+hand\b",
+)
+
+# Phrases that the rules take out before they read a caption.
+EMPTY_PHRASES = (
+    r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\bdepth\s+of\s+field\b",
 )
 
@@ -263,16 +271,16 @@ OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".sp
 
 BACKGROUND = r"\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
 
-HAND_NOUNS = (
-    "hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake grip grasp".split()
-)
-"""Nouns that name a hand or a part of it."""
+HAND_NOUNS = """
+    hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
+"""
 
-HAND_VERBS = (
-    "hold grip grasp clutch clasp touch pinch squeeze grab wave point gesture clap clench hug cradle cup handle finger "
-    "press carry reach wield seize pluck strum type salute snap tap knead"
-).split()
-"""Verbs whose words are hand tokens in any prompt."""
+# Verbs of the hand in every form they take, and those that mean the hand only as participles ("cupping", not "a cup").
+HAND_VERBS = "hold grip grasp clutch clasp grab touch squeeze pinch clench cradle"
+HAND_PARTICIPLES = """
+    carry reach wave point gesture clap hug cup handle press wield pluck strum type salute snap tap knead hand finger
+    stroke caress interlock interlace lift raise pass throw catch
+"""
 
 
 def verb_forms(lemma: str) -> set[str]:

@@ -23,6 +23,7 @@ from .grammar import Token, join, sentences, token
 
 _LEAD_INS = re.compile(rf"(^|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
 _FALSE_HANDS = re.compile("|".join(lexicon.FALSE_HANDS), re.IGNORECASE)
+_EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _PLACE_PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
@@ -64,7 +65,9 @@ def extract(caption: str) -> BehaviorSemantics:
         The components in the caption's own words; all empty when nobody is described.
     """
     text = " ".join(caption.replace("’", "'").replace("_", " ").split())
-    text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", _FALSE_HANDS.sub("", text)))
+    # "palm trees" becomes one word, in which no hand is found.
+    text = _FALSE_HANDS.sub(lambda match: match.group().replace(" ", "-"), _EMPTY_PHRASES.sub("", text))
+    text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
     reading = Reading()
     for number, words in enumerate(sentences(text)):
         _read_sentence(reading, number, words)
