@@ -8,7 +8,7 @@ from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import show_maps
 from .patches.attention_bias import LATENT_PIXELS, bias_attention
 from .patches.attention_map import DETAIL, record_attention
-from .wires import Attention
+from .wires import Attention, check_choices
 
 CATEGORY = "SesaHand/attention"
 
@@ -88,6 +88,10 @@ class SesaHandAttentionBias(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, blocks) -> bool | str:
+        return check_choices(cls, blocks=blocks)
+
+    @classmethod
     def execute(cls, model, alpha, blocks, start_percent, end_percent, mask=None, mask_feather=16) -> io.NodeOutput:
         return io.NodeOutput(bias_attention(model, alpha, blocks, start_percent, end_percent, mask, mask_feather))
 
@@ -129,6 +133,10 @@ class SesaHandRecordAttention(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, blocks, detail) -> bool | str:
+        return check_choices(cls, blocks=blocks, detail=detail)
 
     @classmethod
     def execute(cls, model, blocks, detail) -> io.NodeOutput:

@@ -12,7 +12,7 @@ import torch
 import comfy.ldm.modules.attention as comfy_attention
 import comfy.sample
 
-STEPS = 2
+STEPS = 1
 
 
 def conditioning(seed, columns=None, length=77, width=768, **extra):
