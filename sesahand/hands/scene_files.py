@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..file_names import check_file_name
-from ..render.camera import Camera
+from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz, write_bytes
 from .loading import BUILTIN, load_hand_model
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
@@ -273,7 +273,7 @@ def read_camera(value: Any, label: str) -> Camera:
     fields = _fields(value, CAMERA_FIELDS, (), label)
     focal = float(numbers(fields["focal_length"], ((),), f"{label}.focal_length"))
     x, y = numbers(fields["principal_point"], ((2,),), f"{label}.principal_point").tolist()
-    width, height = (whole_number(fields[name], 1, 2**31, f"{label}.{name}") for name in ("width", "height"))
+    width, height = (whole_number(fields[name], 1, MAX_SIZE, f"{label}.{name}") for name in ("width", "height"))
     try:
         return Camera(focal, (x, y), width, height)
     except SesaHandError as error:
