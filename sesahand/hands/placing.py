@@ -10,7 +10,7 @@ roll:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -208,6 +208,39 @@ def place_pair(
             place_in_box(left, camera, (middle, y0, x1, y1), -roll, pitch, -yaw),
         ]
     )
+
+
+def change_camera(scene: HandScene, camera: Camera) -> HandScene:
+    """Move hands so that another camera shows them at the same place and size in the picture.
+
+    HaMeR's and WiLoR's camera is so long a lens that their hands are tens of metres away; this brings them to where a
+    camera with an everyday field of view sees them. Orientations stay, and perspective changes a little.
+
+    Args:
+        scene: Any hands.
+        camera: The new camera, with pictures of the same size.
+
+    Returns:
+        The hands in front of `camera`; the box of each keeps its centre and area.
+
+    Raises:
+        SesaHandError: If the picture sizes differ, or a hand is not in front of its camera.
+    """
+    if (camera.width, camera.height) != (scene.camera.width, scene.camera.height):
+        raise SesaHandError(
+            f"The cameras take pictures of {scene.camera.width}x{scene.camera.height} and "
+            f"{camera.width}x{camera.height} pixels; they must be of the same size."
+        )
+    if not len(scene):
+        return replace(scene, camera=camera)
+    vertices = scene.pose().vertices.double()
+    if float(vertices[..., 2].min()) <= 0:
+        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+    seen = scene.camera.project(vertices)
+    boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
+    translation = scene.translation.double()
+    moved = _fit(camera, vertices - translation[:, None], boxes, inside=False)
+    return replace(scene, camera=camera, translation=moved.to(scene.translation))
 
 
 def mirror_hand(hand: Hand) -> Hand:

@@ -36,6 +36,8 @@ FORMAT, VERSION = "sesahand-hands", 1
 FRAME_OF_REFERENCE = "camera: x right, y down, z forward"
 UNITS = "metres, radians, pixels"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Parsed JSON takes some thirty times its size in memory.
+MAX_JSON_BYTES = 16 * 2**20
 MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
 ROTATION_TOLERANCE = 1e-3
 
@@ -54,10 +56,12 @@ def save_scene(scene: HandScene, path: str | Path) -> None:
     """
     path = Path(path)
     check_file_name(path.name)
-    writers = {".json": lambda: scene_to_json(scene).encode(), ".npz": lambda: scene_to_npz(scene)}
-    if path.suffix.lower() not in writers:
+    if path.suffix.lower() == ".json":
+        write_bytes(path, scene_to_json(scene).encode(), MAX_JSON_BYTES)
+    elif path.suffix.lower() == ".npz":
+        write_bytes(path, scene_to_npz(scene))
+    else:
         raise SesaHandError(f"Hands are saved as .json or .npz, got the name {path.name!r}.")
-    write_bytes(path, writers[path.suffix.lower()]())
 
 
 def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
@@ -73,7 +77,7 @@ def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
-        return scene_from_json(read_bytes(path), model, str(path))
+        return scene_from_json(read_bytes(path, MAX_JSON_BYTES), model, str(path))
     if path.suffix.lower() == ".npz":
         return _scene_from_npz(path, model)
     raise InvalidFileError(f"{path!s:.200} is not a hand scene by its name: expected a .json or .npz file.")

@@ -1,5 +1,6 @@
 """Placing hands: where they end up in the picture, measured by projecting every vertex."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from sesahand.hands.mask_regions import find_regions
 from sesahand.hands.placing import (
     Hand,
     box_overlap,
+    change_camera,
     mirror_hand,
     place_at,
     place_in_box,
@@ -22,6 +24,7 @@ from sesahand.hands.placing import (
     view_rotation,
 )
 from sesahand.hands.rotations import axis_angle_to_matrix
+from sesahand.hands.scene import HandScene
 from sesahand.render.camera import Camera
 
 MALFORMED = Path(__file__).resolve().parents[4] / "shared" / "real" / "malformed"
@@ -163,6 +166,23 @@ def test_a_pair_is_its_own_mirror_image():
         assert box_of(scene, 0)[2] <= 320.5 and box_of(scene, 1)[0] >= 319.5
 
 
+@pytest.mark.parametrize("camera", [Camera.from_fov(640, 480, 30), Camera.from_fov(640, 480, 70)], ids=str)
+def test_another_camera_shows_the_hands_at_the_same_place_and_size(camera):
+    seen = place_pair(FIST, Camera.hamer(640, 480), (100, 60, 540, 420), roll=20)
+    again = change_camera(seen, camera)
+    assert again.camera == camera
+    assert float(seen.pose().vertices[..., 2].min()) > 10 > float(again.pose().vertices[..., 2].max())
+    for index in (0, 1):
+        assert overlap(again, box_of(seen, index), index) > 0.9
+    with pytest.raises(SesaHandError, match="640x480"):
+        change_camera(seen, Camera.from_fov(512, 512))
+
+
+def test_another_camera_for_no_hands_is_fine():
+    scene = HandScene.empty(MODEL, Camera.hamer(640, 480), 3)
+    assert change_camera(scene, CAMERA).num_frames == 3
+
+
 # Masks
 
 
@@ -214,7 +234,7 @@ def test_fingers_point_along_the_main_axis_and_rather_up(angle):
     scene = place_in_mask(OPEN, CAMERA, ellipse((320, 240), (140, 90), angle))
     points = keypoints(scene)
     direction = points[MIDDLE_TIP] - points[WRIST]
-    found = np.degrees(np.arctan2(direction[0], -direction[1]))
+    found = math.degrees(math.atan2(direction[0], -direction[1]))
     assert abs(found - angle) < 25
 
 
