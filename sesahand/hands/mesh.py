@@ -6,13 +6,21 @@ from torch import Tensor
 from ..errors import SesaHandError
 
 
+def open_edges(faces: Tensor) -> list[list[int]]:
+    """Return the edges of faces `[T, 3]` that only one face has, as pairs of vertex ids in that face's direction."""
+    if not len(faces):
+        return []
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
+    start, end = edges.unbind(1)
+    code, order = torch.sort(torch.minimum(start, end) * (int(faces.max()) + 1) + torch.maximum(start, end))
+    differs = torch.nn.functional.pad(code[1:] != code[:-1], (1, 1), value=True)
+    return edges[order[differs[1:] & differs[:-1]]].tolist()
+
+
 def boundary_loops(faces: Tensor) -> list[list[int]]:
     """Return the vertex ids along each hole of a mesh, in the direction that its faces `[T, 3]` run."""
-    edges = {(a, b) for face in faces.tolist() for a, b in zip(face, face[1:] + face[:1], strict=True)}
     following: dict[int, int] = {}
-    for a, b in sorted(edges):
-        if (b, a) in edges:
-            continue
+    for a, b in sorted(open_edges(faces)):
         if a in following:
             raise SesaHandError(f"Two holes of the mesh meet in vertex {a}; only separate holes can be followed.")
         following[a] = b
