@@ -1,7 +1,8 @@
 """The types that travel on SesaHand's wires, and what all node families need at their edges."""
 
-from comfy_api.latest import io
 from torch import Tensor
+
+from comfy_api.latest import io
 
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")

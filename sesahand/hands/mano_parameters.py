@@ -1,9 +1,9 @@
 """MANO parameters as the hand reconstructors of the field write them.
 
-HaMeR and WiLoR predict every hand as a right hand: the picture of a left hand is mirrored before the network sees it, and
-the vertices are mirrored back afterwards. What they call a left hand's `global_orient` and `hand_pose` is therefore the
-mirror image of that hand's own rotations. WiLoR-mini and data sets such as FreiHAND or InterHand2.6M store left hands'
-own rotations instead. Neither can be told from the numbers, so the reader asks.
+HaMeR and WiLoR predict every hand as a right hand: the picture of a left hand is mirrored before the network sees it,
+and the vertices are mirrored back afterwards. What they call a left hand's `global_orient` and `hand_pose` is therefore
+the mirror image of that hand's own rotations. WiLoR-mini and data sets such as InterHand2.6M store left hands' own
+rotations instead. Which of the two cannot be told from the numbers, so the reader asks.
 
 Source: demo.py and renderer.py of HaMeR and WiLoR; the file layouts are what their demos and wrappers save.
 """

@@ -371,7 +371,7 @@ def _fit(hand: Hand, camera: Camera, orient: Tensor, boxes: Tensor, inside: bool
     off = torch.maximum((scale - 1).abs(), (shift.abs() / size).amax(-1))
     if not bool((off < FIT_TOLERANCE * 10).all()):
         raise SesaHandError(
-            f"The hand would come nearer than {NEAREST * 100:g} cm to the camera to be that large. Choose a smaller box "
-            "or mask, or a camera with a smaller field of view."
+            f"The hand would come nearer than {NEAREST * 100:g} cm to the camera to be that large. Choose a smaller "
+            "box or mask, or a camera with a smaller field of view."
         )
     return position - wrist

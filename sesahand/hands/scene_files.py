@@ -9,8 +9,8 @@ JSON, version 1 (lengths in metres, angles in radians, picture sizes in pixels):
      "hands": [{"frame": 0, "side": "right", "score": 1.0, "translation": [0.0, 0.0, 0.5],
                 "global_orient": [[...], [...], [...]], "betas": [10 numbers], "hand_pose": [15 rotations]}]}
 
-Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be a
-matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
+Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be
+a matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
 """
 
 import io
@@ -141,7 +141,8 @@ def _scene_from_npz(path: Path, model: HandModel | None) -> HandScene:
     stored = _fields(read_npz(path), ("header", "is_right", *HandScene.ARRAYS), (), label)
     if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
         raise InvalidFileError(f"{label}: 'header' must be text.")
-    data = _fields(parse_json(str(stored["header"]), f"{label}: header"), HEADER_FIELDS, HEADER_OPTIONS, label)
+    header = parse_json(str(stored["header"]), f"{label}: 'header'")
+    data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
     dtype = _check_header(data, label)
     is_right = stored["is_right"]
     if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
@@ -177,7 +178,8 @@ def check_rotations(matrices: Tensor, label: str) -> None:
     proper = torch.linalg.det(matrices) > 0
     if not bool((error < ROTATION_TOLERANCE).all() and proper.all()):
         raise InvalidFileError(
-            f"{label} holds a matrix that is not a rotation (its rows must be perpendicular, of length one, and right-handed)."
+            f"{label} holds a matrix that is not a rotation: its rows must be perpendicular, of length one, and "
+            "right-handed."
         )
 
 
