@@ -308,5 +308,6 @@ def check_length(tokens: HandTokens, lengths: Iterable[int]) -> None:
         if length < tokens.length or length % 77:
             raise SesaHandError(
                 f"The conditioning has {length} columns but the text needs {tokens.length}, so it was made from "
-                "another text or by another kind of text encoder. Connect the CLIP and type the text that it was encoded from."
+                "another text or by another kind of text encoder. Connect the CLIP and type the text that it "
+                "was encoded from."
             )
