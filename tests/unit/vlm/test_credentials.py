@@ -63,7 +63,9 @@ def test_loopback_needs_no_entry_and_gets_no_key(tmp_path):
     assert authorize(CredentialFile((tmp_path / "none.json",)), "http://localhost:1/v1") == ""
 
 
-@pytest.mark.parametrize("url", ["https://evil.example/v1", "http://192.168.1.9:11434/v1", "https://localhost.evil.com"])
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/v1", "http://192.168.1.9:11434/v1", "https://localhost.evil.com"]
+)
 def test_a_host_that_the_user_has_not_allowed_is_refused(tmp_path, url):
     for credentials in (CredentialFile((tmp_path / "none.json",)), written(tmp_path, {"a": {"hosts": ["b.example"]}})):
         with pytest.raises(SesaHandError, match="not allowed, so nothing was sent"):
@@ -101,9 +103,9 @@ def test_a_key_pasted_as_name_is_not_repeated(tmp_path, pasted):
 @pytest.mark.parametrize(
     "content",
     [
-        '{"office": {"hosts": ["a.example"], "key": "%s"' % KEY,
+        f'{{"office": {{"hosts": ["a.example"], "key": "{KEY}"',
         "[]",
-        '"%s"' % KEY,
+        f'"{KEY}"',
         {"office": KEY},
         {"office": {"key": KEY}},
         {"office": {"hosts": [], "key": KEY}},

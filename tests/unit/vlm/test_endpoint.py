@@ -114,7 +114,9 @@ def test_hosts_of_the_file_are_normalized_like_urls(entry, parsed):
     assert parse_host_entry(entry) == parsed
 
 
-@pytest.mark.parametrize("entry", ["*", "*.openai.com", "https://api.openai.com", "a.com/v1", "a.com:0", "a b", "u@a", ""])
+@pytest.mark.parametrize(
+    "entry", ["*", "*.openai.com", "https://api.openai.com", "a.com/v1", "a.com:0", "a b", "u@a", ""]
+)
 def test_hosts_of_the_file_take_no_patterns(entry):
     with pytest.raises(SesaHandError):
         parse_host_entry(entry)
