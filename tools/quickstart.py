@@ -1,0 +1,52 @@
+"""Set up SesaHand in a virtual environment of its own beside this checkout, and run one job in it.
+
+    python tools/quickstart.py demo [options]     install, then `sesahand demo`: a contact sheet of posed, rendered hands
+    python tools/quickstart.py test [options]     install with the test tools, then pytest
+
+The environment is `.venv` (another with SESAHAND_VENV) and is kept: the second start takes seconds. Needs Python 3.10 or
+later and a package index, nothing else. ComfyUI users do not need this: their ComfyUI brings the environment.
+"""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+JOBS = {
+    "demo": (".", ["-m", "sesahand", "demo"]),
+    "test": (".[test]", ["-m", "pytest"]),
+}
+
+
+def main(arguments: list[str]) -> int:
+    if sys.version_info < (3, 10):
+        print(f"SesaHand needs Python 3.10 or later; this is {sys.version.split()[0]}.", file=sys.stderr)
+        return 2
+    if not arguments or arguments[0] not in JOBS:
+        print(__doc__.strip())
+        return 2
+    requirement, command = JOBS[arguments[0]]
+    python = environment(Path(os.environ.get("SESAHAND_VENV") or ROOT / ".venv"))
+    # torch is pinned here and only here: inside somebody's ComfyUI it is never touched.
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
+    steps = ([*install, "-e", requirement], [*command, *arguments[1:]])
+    for step in steps:
+        code = subprocess.call([str(python), *step], cwd=ROOT)
+        if code:
+            return code
+    return 0
+
+
+def environment(folder: Path) -> Path:
+    """Return the Python of the virtual environment at `folder`, made if it is not there."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not python.exists():
+        print(f"Making the virtual environment {folder} (once; installing into it takes a few minutes) ...", flush=True)
+        venv.create(folder, with_pip=True)
+    return python
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
