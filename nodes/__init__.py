@@ -8,6 +8,7 @@ from comfy_api.latest import ComfyExtension, io
 logger = logging.getLogger(__name__)
 
 FAMILIES = (
+    "caption",
     "hand",
     "condition",
 )

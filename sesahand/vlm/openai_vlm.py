@@ -61,6 +61,14 @@ class OpenAIVLM:
     def name(self) -> str:
         return f"{self.model} at {Endpoint.parse(self.base_url).address}"
 
+    def check_allowed(self) -> None:
+        """Raise what a call would raise about the host or the credential, without connecting.
+
+        Raises:
+            SesaHandError: See `CredentialFile.authorize`.
+        """
+        self.credentials.authorize(Endpoint.parse(self.base_url), self.credential)
+
     def describe(
         self,
         images: torch.Tensor,

@@ -7,6 +7,9 @@ from ..errors import SesaHandError
 MIN_SIDE = 32
 """Pixels; below about 28 the patch grids of common models are empty."""
 
+BAND_ROWS = 512
+"""Rows of a large image that are worked on at once."""
+
 
 def to_pictures(images: torch.Tensor, max_side: int = 1024) -> list:
     """Turn an image batch into RGB pictures of a size that any model takes.
@@ -39,26 +42,32 @@ def to_pictures(images: torch.Tensor, max_side: int = 1024) -> list:
 def _to_picture(image: torch.Tensor, index: int, max_side: int):
     from PIL import Image
 
-    if not all(bool(torch.isfinite(row).all()) for row in image.split(1024)):
+    # Large ones are averaged to about twice the size first, and in bands: one copy of a 16k image takes gigabytes.
+    factor = max(1, max(image.shape[:2]) // (2 * max_side))
+    reduced = torch.cat([_reduce(band, factor) for band in image.split(factor * max(1, BAND_ROWS // factor))])
+    if not bool(torch.isfinite(reduced).all()):
         raise SesaHandError(
             f"Image {index + 1} of the batch holds values that are not numbers (NaN or infinity). A VAE that overflows "
             "in half precision does this: start ComfyUI with --fp32-vae, or look at the node that made the image."
         )
-    # In bands, because one copy of a 16k image in floating point takes gigabytes.
-    bands = [_to_bytes(band) for band in image.split(1024)]
-    picture = Image.fromarray(torch.cat(bands).numpy(), "RGB")
+    picture = Image.fromarray((reduced.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
     scale = max_side / max(picture.size)
     if scale < 1:
         size = tuple(max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     return _fill_up(picture)
 
 
-def _to_bytes(band: torch.Tensor) -> torch.Tensor:
-    band = band.detach().to("cpu", torch.float32).clamp(0, 1)
+def _reduce(band: torch.Tensor, factor: int) -> torch.Tensor:
+    """Average blocks of factor x factor pixels, those cut off by the border included; NaN and infinity stay visible."""
+    band = band.detach().to("cpu", torch.float32)
     if band.shape[-1] == 4:
-        band = band[..., :3] * band[..., 3:] + (1 - band[..., 3:])
-    return (band.expand(*band.shape[:2], 3) * 255).round().to(torch.uint8)
+        alpha = band[..., 3:].clamp(0, 1)
+        band = band[..., :3] * alpha + (1 - alpha)
+    if factor > 1:
+        blocks = torch.nn.functional.avg_pool2d(band.movedim(-1, 0), factor, ceil_mode=True, count_include_pad=False)
+        band = blocks.movedim(0, -1)
+    return band.expand(*band.shape[:2], 3)
 
 
 def _fill_up(picture):
@@ -71,4 +80,4 @@ def _fill_up(picture):
     columns = torch.arange(width).sub(left).clamp(0, picture.width - 1)
     rows = torch.arange(height).sub(top).clamp(0, picture.height - 1)
     pixels = torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).view(picture.height, picture.width, 3)
-    return Image.fromarray(pixels[rows][:, columns].numpy(), "RGB")
+    return Image.fromarray(pixels[rows][:, columns].numpy())

@@ -280,7 +280,7 @@ def _auto_class(folder: Path, config: dict):
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     kind = config.get("model_type")
-    if kind not in CONFIG_MAPPING:
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
         if "config.json" in needs_remote_code(folder):
             raise InvalidFileError(
                 f"{folder} brings its own Python code (auto_map in config.json), which is never run here. Take a "
