@@ -7,6 +7,9 @@ from ..errors import SesaHandError
 MIN_SIDE = 32
 """Pixels; below about 28 the patch grids of common models are empty."""
 
+MAX_ASPECT = 16
+"""Longer side over shorter; beyond it some processors leave no patch of the shorter side."""
+
 BAND_ROWS = 512
 """Rows of a large image that are worked on at once."""
 
@@ -14,8 +17,8 @@ BAND_ROWS = 512
 def to_pictures(images: torch.Tensor, max_side: int = 1024) -> list:
     """Turn an image batch into RGB pictures of a size that any model takes.
 
-    Alpha is composited on white; larger images are shrunk with their proportions kept; a side below MIN_SIDE is filled
-    up by repeating the border, so that a strip of one pixel stays a strip.
+    Alpha is composited on white; larger images are shrunk with their proportions kept; a side below MIN_SIDE, or
+    one that is shorter than MAX_ASPECT allows, is filled up by repeating the border.
 
     Args:
         images: [B, H, W, C] floating point in 0..1 (values outside are clipped), C one of 1, 3, 4.
@@ -73,7 +76,8 @@ def _reduce(band: torch.Tensor, factor: int) -> torch.Tensor:
 def _fill_up(picture):
     from PIL import Image
 
-    width, height = (max(side, MIN_SIDE) for side in picture.size)
+    least = max(MIN_SIDE, max(picture.size) // MAX_ASPECT)
+    width, height = (max(side, least) for side in picture.size)
     if (width, height) == picture.size:
         return picture
     left, top = (width - picture.width) // 2, (height - picture.height) // 2

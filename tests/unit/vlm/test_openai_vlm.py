@@ -99,7 +99,7 @@ def test_large_pictures_are_shrunk_before_they_travel():
     for body in server.bodies:
         data = body["messages"][0]["content"][1]["image_url"]["url"].split(",", 1)[1]
         sizes.append(Image.open(io.BytesIO(base64.b64decode(data))).size)
-    assert sizes == [(500, 32), (2048, 32)]
+    assert sizes == [(500, 32), (2048, 128)]
 
 
 def test_the_key_is_sent_to_its_host_and_only_when_named(tmp_path):
