@@ -1,0 +1,1 @@
+"""Generation with diffusers, with both alignments."""
