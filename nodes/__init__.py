@@ -10,6 +10,7 @@ logger = logging.getLogger(__name__)
 FAMILIES = (
     "hand",
     "condition",
+    "control",
 )
 
 
