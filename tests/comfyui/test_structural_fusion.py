@@ -4,17 +4,18 @@ import copy
 import os
 import sys
 
-import comfy.controlnet
-import comfy.model_management
-import comfy.sample
 import narrow_models
 import pytest
 import torch
-from nodes import ControlNetApply, ControlNetApplyAdvanced
 from sesahand_pack.nodes.control import StructuralFusion
 from sesahand_pack.nodes.patches.structural_fusion import FusedControlModel, apply_structural_fusion, comfy_layout
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
+
+import comfy.controlnet
+import comfy.model_management
+import comfy.sample
+from nodes import ControlNetApply, ControlNetApplyAdvanced
 
 PAPER = FusionSettings(mode="paper")
 
