@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Generation with diffusers, with both alignments."""
-=======
 """The headless engine: diffusers with both alignments attached."""
->>>>>>> fusion
