@@ -36,13 +36,18 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> None:
     """Write a whole file or nothing: a failure in the middle leaves what was there before.
 
     Raises:
-        SesaHandError: If the folder is missing or cannot be written to.
+        SesaHandError: If the folder is missing or cannot be written to, or the file would be too large to be read.
     """
     path = Path(path)
+    if len(data) > limit:
+        raise SesaHandError(
+            f"{path} would have {len(data)} bytes, more than the {limit} that can be read again. Save fewer hands per "
+            "file; .npz takes a fifth of .json's space."
+        )
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(data)
