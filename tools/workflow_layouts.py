@@ -65,8 +65,8 @@ over each other. Nothing to download, no GPU needed.
 3. Move and turn each hand in Place Hand. To cover a hand of a picture, connect a painted mask to its *mask*.
 4. What is in **Save** is written to ComfyUI's output folder. Bypass (Ctrl+B) what you do not need.
 
-**Use them**: connect *depth*, *normal* or *keypoints* to Apply ControlNet with a ControlNet trained on that kind of map.
-The workflow *generate_hand* does so.
+**Use them**: connect *depth*, *normal* or *keypoints* to Apply ControlNet with a ControlNet trained on that kind of
+map. The workflow *generate_hand* does so.
 
 **Models**: none. The built-in hand comes with SesaHand; its licence is CC0: pictures and meshes of it are yours for any
 use. Your own MANO file can take its place (Load Hand Model); MANO's licence is non-commercial.
@@ -123,11 +123,11 @@ POSE_AND_RENDER = Workflow(
             "Left hand",
             (
                 (
-                    Node("left", "SesaHandPoseHand", {"gesture": "thumbs_up", "side": "left", "seed": 2}),
+                    Node("left", "SesaHandPoseHand", {"gesture": "ok", "side": "left", "seed": 2}),
                     Node(
                         "place_left",
                         "SesaHandPlaceHand",
-                        {"width": 768, "height": 512, "x": 0.72, "y": 0.52, "size": 0.7, "yaw": -20},
+                        {"width": 768, "height": 512, "x": 0.7, "y": 0.52, "size": 0.85, "roll": 6, "yaw": -15},
                         {"hands": "left.hands"},
                     ),
                 ),
