@@ -75,12 +75,13 @@ def read_caption(what: str, vlm, max_tokens: int, seed: int) -> str:
     if suffix in PICTURES:
         if vlm is None:
             raise SesaHandError(
-                f"{path.name} is a picture, and a picture needs a captioner: add --vlm with the folder of a vision-language "
-                "model or the base URL of a server. Without one, give a caption."
+                f"{path.name} is a picture, and a picture needs a captioner: add --vlm with the folder of a "
+                "vision-language model or the base URL of a server. Without one, give a caption."
             )
         from ..semantics.prompts import CAPTION_INSTRUCTION
 
-        return vlm.describe(_read_picture(path), CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
+        picture = _read_picture(path)
+        return vlm.describe(picture, CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
     return _read_text(path)
 
 

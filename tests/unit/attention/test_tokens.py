@@ -115,7 +115,6 @@ def test_spans_lie_in_the_text(text, choice):
 def test_phrases_are_found_whatever_stands_between_their_words():
     text = "she (holds:1.1) a cup, and smiles"
     assert words(text, find_phrases(text, "holds a cup, cries")) == []
-    assert words(text, find_phrases("she holds, a cup", "holds a cup")) == [text[4:14]] or True
     assert find_phrases("she holds, a cup", "holds a cup") == [(4, 16)]
 
 

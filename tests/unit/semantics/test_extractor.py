@@ -11,12 +11,7 @@ from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, Semantics
 from sesahand.semantics.extractor import extract_semantics, override, parse_answer
 
 CAPTION = "A woman is holding a pink umbrella with her hand."
-GOOD = {
-    "pose": "a woman standing",
-    "action": "waiting",
-    "hand_action": "holding an umbrella",
-    "environment": "in a park",
-}
+GOOD = {"pose": "a woman", "action": "waiting", "hand_action": "holding a cup", "environment": "in a park"}
 EXPECTED = BehaviorSemantics(**GOOD)
 
 
@@ -40,14 +35,14 @@ class Recorded:
         "<think>She might {hold} it, or [not]: {\"pose\": \"draft\"}</think>\n" + json.dumps(GOOD),
         "reasoning without an opening tag </think> " + json.dumps(GOOD),
         str(GOOD),
-        "{'pose': 'a woman standing', 'action': 'waiting', 'hand_action': 'holding an umbrella', 'environment': 'in a park',}",
-        '{pose: "a woman standing", action: "waiting", hand_action: "holding an umbrella", environment: "in a park"}',
-        '{"Pose": "a woman standing", "Action": "waiting", "Hand Action": "holding an umbrella", "Environment": "in a park"}',
-        '{"pose": ["a woman standing"], "action": "waiting", "hand-action": ["holding an umbrella"], "environment": "in a park", "x": 1}',
+        "{'pose': 'a woman', 'action': 'waiting', 'hand_action': 'holding a cup', 'environment': 'in a park',}",
+        '{pose: "a woman", action: "waiting", hand_action: "holding a cup", environment: "in a park"}',
+        '{"Pose": "a woman", "Action": "waiting", "Hand Action": "holding a cup", "Environment": "in a park"}',
+        '{"pose": ["a woman"], "action": "waiting", "hand-action": ["holding a cup"], "environment": ["in a park"], "x": 1}',
         '{"result": ' + json.dumps(GOOD) + "}",
         '{"pose": "example"}\nNow the real one:\n' + json.dumps(GOOD),
         "“quoted” [1] [2] " + json.dumps(GOOD),
-        '{“pose”: “a woman standing”, “action”: “waiting”, “hand_action”: “holding an umbrella”, “environment”: “in a park”}',
+        '{“pose”: “a woman”, “action”: “waiting”, “hand_action”: “holding a cup”, “environment”: “in a park”}',
     ],
 )  # fmt: skip
 def test_an_answer_is_read_however_it_is_wrapped(answer):
@@ -94,8 +89,9 @@ def test_an_unusable_answer_says_what_is_wrong(answer, problem):
 
 
 FRAGMENTS = st.sampled_from(
-    ["{", "}", "[", "]", '"', "'", ":", ",", "pose", "action", "hand_action", "environment", "<think>", "</think>", "```",
-     "json", "\\", "null", "None", "a woman", "1e999", "\n", "__import__('os')", "{0.__class__}", "“", "”", "\x00", "\ud800"]
+    ["{", "}", "[", "]", '"', "'", ":", ",", "pose", "action", "hand_action", "environment", "<think>", "</think>",
+     "```", "json", "\\", "null", "None", "a woman", "1e999", "\n", "__import__('os')", "{0.__class__}", "“", "”",
+     "\x00", "\ud800"]
 )  # fmt: skip
 
 
@@ -151,7 +147,7 @@ def test_the_model_answers_in_the_order_of_the_captions():
 def test_a_bad_answer_is_asked_for_again_with_the_error():
     model = Recorded([json.dumps(GOOD), "no idea"], [json.dumps({**GOOD, "pose": "second try"})])
     batch = extract_semantics([CAPTION, "A man waves his hand."], model)
-    assert [image.behavior.pose for image in batch.images] == ["a woman standing", "second try"]
+    assert [image.behavior.pose for image in batch.images] == ["a woman", "second try"]
     prompts, _, _, seed = model.asked[1]
     assert (
         len(prompts) == 1 and "A man waves" in prompts[0] and "no idea" in prompts[0] and "no JSON object" in prompts[0]

@@ -127,7 +127,7 @@ def test_the_corpus_is_large_enough_and_complete():
 
 
 WORDS = st.sampled_from(
-    "a the his man woman hand hands holding holds is are with and while who that in on street , . ; ( ) as to left up".split()
+    "a the his man woman hand hands holding holds is with and while who that in on street , . ; ( ) as to up".split()
 )
 
 
