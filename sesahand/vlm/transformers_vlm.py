@@ -311,13 +311,16 @@ def _dtype_argument() -> str:
 
 def _load_processor(folder: Path):
     from transformers import AutoProcessor
+    from transformers.utils import is_torchvision_available
 
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         coded = needs_remote_code(folder)
         reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
-        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}") from error
+        if not is_torchvision_available():
+            reason += ". It may need torchvision, which is not installed here"
+        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}.") from error
     if not hasattr(processor, "image_processor"):
         raise InvalidFileError(
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "

@@ -400,6 +400,38 @@ def test_a_batch_can_be_interrupted_between_images():
     assert len(server.requests) == 1
 
 
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A name that the resolver leads to this machine, and permission to use it in the clear."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest: resolve("127.0.0.1" if host == "vlm.lan" else host, *rest)
+    )
+
+    def connect(server, **permission):
+        path = tmp_path / "credentials.json"
+        path.write_text(json.dumps({"den": {"hosts": [f"vlm.lan:{server.port}"], **permission}}))
+        return OpenAIVLM(f"http://vlm.lan:{server.port}/v1", "tiny", "", CredentialFile((path,)), QUICK)
+
+    return connect
+
+
+def test_a_permitted_machine_of_the_house_is_reached_in_the_clear(house):
+    with chat_server(answer(completion("x"))) as server:
+        assert caption(house(server, allow_http=True)) == ["x"]
+        with pytest.raises(SesaHandError, match="in the clear"):
+            caption(house(server))
+    assert len(server.requests) == 1 and server.requests[0]["headers"]["Host"] == f"vlm.lan:{server.port}"
+
+
+def test_a_name_of_the_house_that_leads_to_the_internet_gets_nothing(house, monkeypatch):
+    with chat_server(answer(completion("x"))) as server:
+        monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("8.8.8.8", server.port))
+        with pytest.raises(SesaHandError, match="not on a private network; nothing was sent"):
+            caption(house(server, allow_http=True))
+    assert server.requests == []
+
+
 def test_a_server_behind_tls_that_nobody_vouches_for_gets_nothing(tmp_path):
     """A plain server stands where TLS is expected: the handshake fails and no request is made."""
     with chat_server(answer(completion("x"))) as server:
