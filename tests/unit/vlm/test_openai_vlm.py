@@ -5,7 +5,10 @@ import io
 import json
 import logging
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -438,6 +441,61 @@ def test_a_server_behind_tls_that_nobody_vouches_for_gets_nothing(tmp_path):
         url = f"https://127.0.0.1:{server.port}/v1"
         with pytest.raises(SesaHandError, match="No connection"):
             caption(OpenAIVLM(url, "tiny", "local", credentials(tmp_path, server.port), QUICK))
+    assert server.requests == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for vlm.test, signed by itself, and its key."""
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("needs the openssl command to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    made = subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=vlm.test"]
+        + ["-addext", "subjectAltName=DNS:vlm.test", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def hosted(certificate, tmp_path, monkeypatch):
+    """Names that the resolver leads to this machine, where a server with a certificate for vlm.test stands."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest: resolve("127.0.0.1" if host.endswith(".test") else host, *rest)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def connect(server, host):
+        path = tmp_path / "credentials.json"
+        path.write_text(json.dumps({"hosted": {"hosts": [f"{host}:{server.port}"], "key": KEY}}))
+        path.chmod(0o600)
+        return OpenAIVLM(f"https://{host}:{server.port}/v1", "tiny", "hosted", CredentialFile((path,)), QUICK)
+
+    return connect, context
+
+
+def test_a_hosted_model_is_reached_by_tls(hosted, certificate, monkeypatch):
+    connect, context = hosted
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with chat_server(answer(completion("x")), tls=context) as server:
+        assert caption(connect(server, "vlm.test")) == ["x"]
+    assert server.requests[0]["headers"]["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("vlm.test", False), ("other.test", True)])
+def test_a_server_with_the_wrong_certificate_gets_nothing(hosted, certificate, monkeypatch, host, trusted):
+    """The name leads to the wrong machine, as after a forged DNS answer: it cannot show the right certificate."""
+    connect, context = hosted
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with chat_server(answer(completion("x")), tls=context) as server:
+        with pytest.raises(SesaHandError, match="could not prove to be that host .*nothing was sent"):
+            caption(connect(server, host))
     assert server.requests == []
 
 
