@@ -9,8 +9,11 @@ logger = logging.getLogger(__name__)
 
 FAMILIES = (
     "caption",
+    "semantics",
     "hand",
     "condition",
+    "control",
+    "attention",
 )
 
 

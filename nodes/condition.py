@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import torch
+
 from comfy_api.latest import io, ui
 
 from ..sesahand.hands.export import scene_mesh
@@ -47,29 +48,30 @@ class RenderCondition(io.ComfyNode):
                 io.Boolean.Input(
                     "antialias",
                     default=True,
-                    tooltip="Smooth edges, drawn at twice the size and averaged. Off gives hard edges and masks of 0 and 1 "
-                    "only, as training data of segmentation has them.",
+                    tooltip="Smooth edges, drawn at twice the size and averaged. Off gives hard edges and masks of 0 "
+                    "and 1 only, as training data of segmentation has them.",
                 ),
                 io.Boolean.Input(
                     "forearm",
                     default=False,
-                    tooltip="Draw a piece of forearm behind the wrist, if the hand model has one. Off matches ControlNets "
-                    "trained on MANO hands; on keeps a general depth ControlNet from painting a cut-off wrist.",
+                    tooltip="Draw a piece of forearm behind the wrist, if the hand model has one. Off matches "
+                    "ControlNets trained on MANO hands; on keeps a general depth ControlNet from painting a cut-off "
+                    "wrist.",
                 ),
                 io.Combo.Input(
                     "depth_range",
                     options=list(DEPTH_RANGES),
                     default="hand",
-                    tooltip="What black to white spans in the depth picture. hand: each hand on its own, as hand ControlNets "
-                    "have it. frame: all hands of a picture together, so that the farther one is darker. scene: all frames "
-                    "together, so that video does not flicker.",
+                    tooltip="What black to white spans in the depth picture. hand: each hand on its own, as hand "
+                    "ControlNets have it. frame: all hands of a picture together, so that the farther one is darker. "
+                    "scene: all frames together, so that video does not flicker.",
                 ),
                 io.Combo.Input(
                     "normal_convention",
                     options=sorted(NORMAL_CONVENTIONS),
                     default="normalbae",
-                    tooltip="Colours of the normal picture. normalbae is what the common normal ControlNets take; opengl has "
-                    "red pointing the other way, as 3D programs write it.",
+                    tooltip="Colours of the normal picture. normalbae is what the common normal ControlNets take; "
+                    "opengl has red pointing the other way, as 3D programs write it.",
                 ),
                 io.Int.Input(
                     "width",
@@ -78,8 +80,8 @@ class RenderCondition(io.ComfyNode):
                     max=16384,
                     step=8,
                     optional=True,
-                    tooltip="Width of the pictures in pixels. 0 keeps the size that the hands were placed in. The view stays "
-                    "the same, so the proportions must too.",
+                    tooltip="Width of the pictures in pixels. 0 keeps the size that the hands were placed in. The "
+                    "view stays the same, so the proportions must too.",
                 ),
                 io.Int.Input(
                     "height",
@@ -88,13 +90,15 @@ class RenderCondition(io.ComfyNode):
                     max=16384,
                     step=8,
                     optional=True,
-                    tooltip="Height of the pictures in pixels. 0 follows the width, or keeps the size that the hands were "
-                    "placed in.",
+                    tooltip="Height of the pictures in pixels. 0 follows the width, or keeps the size that the hands "
+                    "were placed in.",
                 ),
             ],
             outputs=[
                 io.Image.Output(
-                    "mesh", display_name="mesh", tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets."
+                    "mesh",
+                    display_name="mesh",
+                    tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets.",
                 ),
                 io.Image.Output("depth", display_name="depth", tooltip="Near is bright. For depth ControlNets."),
                 io.Image.Output("normal", display_name="normal", tooltip="Surface directions. For normal ControlNets."),
@@ -104,7 +108,9 @@ class RenderCondition(io.ComfyNode):
                 io.Image.Output(
                     "keypoints", display_name="keypoints", tooltip="OpenPose hand skeletons. For openpose ControlNets."
                 ),
-                io.Mask.Output("mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."),
+                io.Mask.Output(
+                    "mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."
+                ),
                 io.Mesh.Output(
                     "hand_mesh",
                     display_name="hand_mesh",
@@ -113,8 +119,8 @@ class RenderCondition(io.ComfyNode):
                 io.String.Output(
                     "boxes",
                     display_name="boxes",
-                    tooltip="JSON list: frame, side and box (left, top, right, bottom in pixels) of each hand; zeros for a "
-                    "hand that is not seen.",
+                    tooltip="JSON list: frame, side and box (left, top, right, bottom in pixels) of each hand; zeros "
+                    "for a hand that is not seen.",
                 ),
             ],
         )

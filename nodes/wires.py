@@ -1,12 +1,14 @@
 """The types that travel on SesaHand's wires, and what all node families need at their edges."""
 
-from comfy_api.latest import io
 from torch import Tensor
+
+from comfy_api.latest import io
 
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")
 HandModel = io.Custom("SESAHAND_HAND_MODEL")
 Hands = io.Custom("SESAHAND_HANDS")
+Attention = io.Custom("SESAHAND_ATTENTION")
 
 
 def check_choices(node: type[io.ComfyNode], **values) -> bool | str:

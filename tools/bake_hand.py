@@ -5,8 +5,8 @@ about four minutes and 1.5 GB of cache the first time. Nothing of it is needed t
 
     python tools/bake_hand.py
 
-The hand and its forearm are cut from the body, seen from the wrist bone, flattened into MANO's rest pose, and reduced to
-ten shape components. Data source: MakeHuman base mesh, targets and rig (MPFB2), CC0 1.0.
+The hand and its forearm are cut from the body, seen from the wrist bone, flattened into MANO's rest pose, and reduced
+to ten shape components. Data source: MakeHuman base mesh, targets and rig (MPFB2), CC0 1.0.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""The commands of `python -m sesahand`: one module each, with `add_arguments(parser)` and `run(args) -> int`."""
+"""The commands of `sesahand`, a file each: `HELP`, `add_arguments(parser)`, and `run(options)` returning a status."""

@@ -2,7 +2,9 @@
 
 import io
 import math
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from ..errors import InvalidFileError, SesaHandError, UnsafeFileError
 
 MAX_FILE_BYTES = 64 * 2**20
+DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError, zlib.error)
 
 
 def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -33,13 +36,18 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> None:
     """Write a whole file or nothing: a failure in the middle leaves what was there before.
 
     Raises:
-        SesaHandError: If the folder is missing or cannot be written to.
+        SesaHandError: If the folder is missing or cannot be written to, or the file would be too large to be read.
     """
     path = Path(path)
+    if len(data) > limit:
+        raise SesaHandError(
+            f"{path} would have {len(data)} bytes, more than the {limit} that can be read again. Save fewer hands per "
+            "file; .npz takes a fifth of .json's space."
+        )
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(data)
@@ -67,7 +75,7 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
             }
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise InvalidFileError(f"{path} is not a readable npz file ({error!s:.80}); copy it again.") from error
-    except (ValueError, TypeError, SyntaxError, KeyError, OverflowError, zipfile.zlib.error) as error:
+    except DAMAGE as error:
         raise InvalidFileError(f"{path} holds a damaged array ({error!s:.80}); copy it again.") from error
 
 
@@ -81,7 +89,11 @@ def _array_from_npy(data: bytes, label: str) -> np.ndarray:
     rest = data[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(rest):
         raise InvalidFileError(f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes.")
-    return np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C") if len(rest) else np.empty(shape)
+    return (
+        np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+        if len(rest)
+        else np.empty(shape, dtype)
+    )
 
 
 def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:

@@ -22,8 +22,10 @@ from .skeleton import MANO_PARENTS, MANO_TIP_VERTICES
 logger = logging.getLogger(__name__)
 
 MANO_NAME = "mano"
-MANO_LICENCE = "MANO (c) Max Planck Society, non-commercial research use only, no redistribution: https://mano.is.tue.mpg.de/license.html"
 MANO_PAGE = "https://mano.is.tue.mpg.de"
+MANO_LICENCE = (
+    f"MANO (c) Max-Planck-Gesellschaft: non-commercial research only, no redistribution; {MANO_PAGE}/license.html"
+)
 NUM_VERTICES = 778
 NUM_FACES = 1538
 NUM_POSE_FEATURES = 9 * (NUM_JOINTS - 1)
@@ -207,7 +209,8 @@ def mean_pose(model: HandModel, is_right: bool = True) -> Tensor:
 def part_ids_from_weights(faces: np.ndarray, weights: np.ndarray, rounds: int = 3) -> np.ndarray:
     """Assign each face to the joint that moves it most, with the borders smoothed.
 
-    Skin weights alone give ragged borders, so they are first averaged over neighbouring vertices.
+    Skin weights alone give ragged borders, so they are first averaged over neighbouring vertices; then a face that its
+    neighbours outvote goes over to them.
 
     Args:
         faces: `[T, 3]`.
@@ -224,7 +227,29 @@ def part_ids_from_weights(faces: np.ndarray, weights: np.ndarray, rounds: int = 
         total = np.zeros_like(weights)
         np.add.at(total, both[:, 0], weights[both[:, 1]])
         weights = 0.5 * weights + 0.5 * total / np.maximum(degree, 1)
-    return weights[faces].sum(1).argmax(1)
+    return _outvote(faces, weights[faces].sum(1).argmax(1))
+
+
+def _outvote(faces: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Give each face the label that most of its neighbours across an edge have, which shortens borders, until none can
+    be shortened further."""
+    sides = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    order = np.lexsort(sides.T)
+    same = (sides[order[1:]] == sides[order[:-1]]).all(1)
+    around: list[list[int]] = [[] for _ in faces]
+    for first, second in zip(order[1:][same] % len(faces), order[:-1][same] % len(faces), strict=True):
+        around[first].append(second)
+        around[second].append(first)
+    labels = labels.copy()
+    changed = True
+    while changed:
+        changed = False
+        for face, neighbours in enumerate(around):
+            votes = np.bincount(labels[neighbours], minlength=NUM_JOINTS)
+            if votes.max() > votes[labels[face]]:
+                labels[face] = votes.argmax()
+                changed = True
+    return labels
 
 
 def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, ...], dtype: torch.dtype) -> HandModel:

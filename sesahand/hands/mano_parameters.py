@@ -1,9 +1,9 @@
 """MANO parameters as the hand reconstructors of the field write them.
 
-HaMeR and WiLoR predict every hand as a right hand: the picture of a left hand is mirrored before the network sees it, and
-the vertices are mirrored back afterwards. What they call a left hand's `global_orient` and `hand_pose` is therefore the
-mirror image of that hand's own rotations. WiLoR-mini and data sets such as FreiHAND or InterHand2.6M store left hands'
-own rotations instead. Neither can be told from the numbers, so the reader asks.
+HaMeR and WiLoR predict every hand as a right hand: the picture of a left hand is mirrored before the network sees it,
+and the vertices are mirrored back afterwards. What they call a left hand's `global_orient` and `hand_pose` is therefore
+the mirror image of that hand's own rotations. WiLoR-mini and data sets such as InterHand2.6M store left hands' own
+rotations instead. Which of the two cannot be told from the numbers, so the reader asks.
 
 Source: demo.py and renderer.py of HaMeR and WiLoR; the file layouts are what their demos and wrappers save.
 """
@@ -22,7 +22,7 @@ from .array_files import read_bytes, read_npz
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene
-from .scene_files import MAX_HANDS, check_rotations, parse_json
+from .scene_files import MAX_HANDS, MAX_JSON_BYTES, check_rotations, parse_json
 
 # Our name, and the names that go for it, the most specific first.
 NAMES = {
@@ -104,7 +104,7 @@ def _load(source) -> tuple[str, Any]:
     if path.suffix.lower() == ".npz":
         return str(path), read_npz(path)
     if path.suffix.lower() == ".json":
-        return str(path), parse_json(read_bytes(path), str(path))
+        return str(path), parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
     raise InvalidFileError(f"{path!s:.200} is not a file of MANO parameters by its name: expected .npz or .json.")
 
 

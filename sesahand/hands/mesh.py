@@ -11,7 +11,8 @@ def open_edges(faces: Tensor) -> list[list[int]]:
     if not len(faces):
         return []
     edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
-    code, order = torch.sort(edges.amin(1) * (int(faces.max()) + 1) + edges.amax(1))
+    start, end = edges.unbind(1)
+    code, order = torch.sort(torch.minimum(start, end) * (int(faces.max()) + 1) + torch.maximum(start, end))
     differs = torch.nn.functional.pad(code[1:] != code[:-1], (1, 1), value=True)
     return edges[order[differs[1:] & differs[:-1]]].tolist()
 
@@ -23,6 +24,10 @@ def boundary_loops(faces: Tensor) -> list[list[int]]:
         if a in following:
             raise SesaHandError(f"Two holes of the mesh meet in vertex {a}; only separate holes can be followed.")
         following[a] = b
+    if set(following) != set(following.values()):
+        raise SesaHandError(
+            "The edges of the mesh's holes do not close to loops; its faces are not wound consistently."
+        )
     loops = []
     while following:
         loop = [min(following)]

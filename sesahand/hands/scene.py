@@ -76,6 +76,10 @@ class HandScene:
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
         return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
 
+    def resized(self, width: int, height: int) -> "HandScene":
+        """Return the same hands seen in a picture of another size and the same aspect ratio."""
+        return replace(self, camera=self.camera.resized(width, height))
+
     def to_json(self) -> str:
         """Return the scene as JSON text; `scene_files` documents the format."""
         from .scene_files import scene_to_json

@@ -23,19 +23,18 @@ LARGEST_JOINT = 0.08
 FARTHEST = 1e6
 
 
-def draw_keypoints(canvas: np.ndarray, keypoints: np.ndarray, scale: float | None = None) -> None:
+def draw_keypoints(canvas: np.ndarray, keypoints: np.ndarray, scale: float) -> None:
     """Draw hands into `canvas`, later ones over earlier ones; hidden joints are drawn like visible ones.
 
     Args:
         canvas: uint8 RGB `[H, W, 3]`, changed in place.
         keypoints: OpenPose keypoints of N hands in pixels, `[N, 21, 2]`; NaN for a point that is not to be drawn.
-        scale: Size of lines and dots relative to those in a picture of 512 pixels; by default as the shorter side.
+        scale: Size of lines and dots relative to those in a picture of 512 pixels.
 
     Source: the colours, order and sizes of controlnet_aux's hand drawing, which ControlNet's pose models learnt from.
     """
     import cv2
 
-    scale = min(canvas.shape[:2]) / REFERENCE_SIZE if scale is None else scale
     for hand in keypoints:
         drawn = (np.abs(hand) < FARTHEST).all(1)
         if not drawn.any():

@@ -1,5 +1,6 @@
 """Condition maps: what a ControlNet is shown of the hands in a scene."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +12,14 @@ from ..hands.model import NUM_JOINTS
 from ..hands.scene import HandScene
 from . import shading
 from .camera import MAX_SIZE, Camera
-from .keypoints import draw_keypoints
+from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
 
 COLOR_MAPS = ("mesh", "depth", "normal", "parts", "keypoints")
 ALL_MAPS = (*COLOR_MAPS, "mask")
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
+MAX_HANDS = 32767
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +30,12 @@ class ConditionMaps:
         mesh: Near-white surface lit from the camera, `[F, H, W, 3]`; covered pixels are above 127 of 255.
         depth: Near is bright, `[F, H, W, 3]`, three equal channels.
         normal: Surface normals, `[F, H, W, 3]`.
-        parts: Hand parts in the colours of `shading.part_palette`, `[F, H, W, 3]`.
+        parts: Hand parts in the colours of `shading.PART_COLORS`, `[F, H, W, 3]`.
         keypoints: OpenPose hand skeletons, `[F, H, W, 3]`.
         mask: Part of each pixel that hands cover, float32 `[F, H, W]`.
         metric_depth: z of the nearest surface in metres, float32 `[F, H, W]`; 0 where there is no hand.
-        hand_index: Which of the N hands is seen, int32 `[F, H, W]`; -1 for none.
-        part_index: Which part of it: MANO joint 0..15, plus 16 for a left hand, int32 `[F, H, W]`; -1 for none.
+        hand_index: Which of the N hands is seen, int16 `[F, H, W]`; -1 for none.
+        part_index: Which part of it: MANO joint 0..15, plus 16 for a left hand, int8 `[F, H, W]`; -1 for none.
         boxes: Box around the visible pixels of each hand, float32 `[N, 4]`: left, top, right, bottom in pixels, the
             last two one past the last pixel; zeros for a hand that is not seen.
         frame: The frame that each hand is in, int64 `[N]`.
@@ -96,14 +98,8 @@ def render_maps(
     views = [view_hand(surface, camera) for surface in surfaces]
     spans = depth_spans(views, scene.frame, depth_range)
 
-    size = (scene.num_frames, scene.camera.height, scene.camera.width)
-    work = views[0].depth.device if views else scene.model.template.device
-    work = torch.device("cpu") if work.type == "mps" else work
-    out = {name: torch.zeros(*size, 3, device=work) if name in maps else None for name in COLOR_MAPS}
-    out["mask"] = torch.zeros(size, device=work)
-    out["metric_depth"] = torch.zeros(size, device=work)
-    out["hand_index"] = torch.full(size, -1, dtype=torch.int32, device=work)
-    out["part_index"] = torch.full(size, -1, dtype=torch.int32, device=work)
+    work = views[0].depth.device if views else torch.device("cpu")
+    out = blank_maps(scene, maps, work)
     boxes = torch.zeros(len(scene), 4, device=work)
     for f in range(scene.num_frames):
         layers = hide_covered([(n, views[n]) for n in (scene.frame == f).nonzero()[:, 0].tolist()], camera)
@@ -120,6 +116,24 @@ def render_maps(
         boxes=boxes.to(device),
         frame=scene.frame,
     )
+
+
+def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor | None]:
+    """Return the maps of a scene without hands."""
+    size = (scene.num_frames, scene.camera.height, scene.camera.width)
+    colors = [name for name in COLOR_MAPS if name in maps]
+    # One block from numpy, which asks the system for huge pages and leaves them untouched: on the CPU, filling many
+    # small ones with zeros takes as long as drawing does.
+    block = torch.from_numpy(np.zeros((3 * len(colors) + 2) * math.prod(size), np.float32)).to(device)
+    planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 2)
+    return {
+        **dict.fromkeys(COLOR_MAPS),
+        **{name: plane.view(*size, 3) for name, plane in zip(colors, planes, strict=False)},
+        "mask": planes[-2].view(size),
+        "metric_depth": planes[-1].view(size),
+        "hand_index": torch.from_numpy(np.full(size, -1, np.int16)).to(device),
+        "part_index": torch.from_numpy(np.full(size, -1, np.int8)).to(device),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +166,9 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
         raise SesaHandError(
             f"With antialias, sides can be up to {MAX_SIZE // 2} pixels, got {width}x{height}; switch it off."
         )
-    needed = scene.num_frames * height * width * (16 + 12 * len(set(maps) & set(COLOR_MAPS)))
+    if len(scene) > MAX_HANDS:
+        raise SesaHandError(f"A scene of {len(scene)} hands is more than {MAX_HANDS}; render its frames in parts.")
+    needed = scene.num_frames * height * width * (11 + 12 * len(set(maps) & set(COLOR_MAPS)))
     if needed > MAX_BYTES:
         raise SesaHandError(
             f"{scene.num_frames} frames of {width}x{height} pixels with these maps take {needed / 2**30:.0f} GiB, more "
@@ -166,7 +182,7 @@ def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandS
     num_skin = len(model.faces_for("right", forearm))
     right = model.faces_for("right", forearm, closed=True).to(vertices.device)
     check_mesh(vertices, right)
-    parts = model.part_ids.to(vertices.device, torch.int32)[:num_skin]
+    parts = model.part_ids.to(vertices.device, torch.int8)[:num_skin]
     # The cap over the hole belongs to the wrist, part 0.
     parts = torch.nn.functional.pad(parts, (0, len(right) - num_skin))
     kinds = {"right": (right, parts), "left": (right[:, [0, 2, 1]], parts + NUM_JOINTS)}
@@ -247,7 +263,7 @@ def paint_layers(
         if "depth" in maps:
             painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[None])
         if "parts" in maps:
-            palette = shading.part_palette().to(view.depth)[surface.parts.long()].T.contiguous()
+            palette = torch.tensor(shading.PART_COLORS).to(view.depth)[surface.parts.long()].T.contiguous()
             painted["parts"].append(torch.stack([channel.index_select(0, view.face) for channel in palette]))
     return {name: torch.cat(values, 1) for name, values in painted.items()}
 
@@ -265,7 +281,7 @@ def deposit(
     y = torch.cat([view.y for _, view in layers])
     depth = torch.cat([view.depth for _, view in layers])
     part = torch.cat([surfaces[n].parts.index_select(0, view.face) for n, view in layers])
-    hand = torch.cat([torch.full_like(view.x, n, dtype=torch.int32) for n, view in layers])
+    hand = torch.cat([torch.full_like(view.x, n, dtype=torch.int16) for n, view in layers])
     ids = {"metric_depth": depth, "hand_index": hand, "part_index": part}
     if samples == 1:
         pixel = y * out["mask"].shape[2] + x
@@ -287,8 +303,11 @@ def deposit(
 
     out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
     for name, value in colors.items():
-        canvas = scatter_color(depth.new_zeros(2 * height, 2 * width, 3), pixel, value)
-        out[name][window] = sum(quarters(canvas)) / 4
+        for k, channel in enumerate(value):
+            # Gray is averaged once and written to all three channels.
+            out[name][window][..., slice(None) if len(value) == 1 else slice(k, k + 1)] = (
+                sum(four_samples(channel)) / 4
+            )[..., None]
     nearest, *others = four_samples(depth, float("inf"))
     (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
     for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
@@ -300,13 +319,11 @@ def deposit(
     out["part_index"][window] = parts
 
 
-def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> Tensor:
-    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`, and return it."""
-    flat, index = target.view(-1), 3 * pixel
-    for channel in color.expand(3, -1):
-        flat.scatter_(0, index, channel)
-        index = index + 1
-    return target
+def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> None:
+    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`."""
+    index = 3 * pixel
+    for k, channel in enumerate(color.expand(3, -1)):
+        target.view(-1)[k:].scatter_(0, index, channel)
 
 
 def quarters(picture: Tensor) -> list[Tensor]:
@@ -325,9 +342,25 @@ def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples:
         hands = [n for n in order.tolist() if int(scene.frame[n]) == f]
         if not hands:
             continue
-        canvas = np.zeros((samples * height, samples * width, 3), np.uint8)
-        draw_keypoints(canvas, samples * pixels[hands].numpy())
+        window = skeleton_window(pixels[hands], height, width)
+        if window is None:
+            continue
+        left, top, right, bottom = window
+        canvas = np.zeros((samples * (bottom - top), samples * (right - left), 3), np.uint8)
+        shifted = samples * (pixels[hands] - torch.tensor([left, top])).numpy()
+        draw_keypoints(canvas, shifted, samples * min(height, width) / REFERENCE_SIZE)
         picture = torch.from_numpy(canvas)
         if samples == 2:
             picture = sum(quarters(picture.float())) / 4
-        target[f] = picture / 255
+        target[f, top:bottom, left:right] = picture / 255
+
+
+def skeleton_window(pixels: Tensor, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """Return left, top, right, bottom around all that is drawn of keypoints `[..., 2]`, or None if that is nothing."""
+    drawn = pixels[pixels.abs().amax(-1) < FARTHEST]
+    if not len(drawn):
+        return None
+    margin = 2 + JOINT_RADIUS * math.ceil(min(height, width) / REFERENCE_SIZE)
+    size = torch.tensor([width, height], dtype=drawn.dtype)
+    low, high = (drawn.amin(0).floor() - margin).clamp(min=0), torch.minimum(drawn.amax(0).ceil() + margin, size)
+    return (*low.int().tolist(), *high.int().tolist()) if (low < high).all() else None

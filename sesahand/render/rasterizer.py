@@ -15,6 +15,9 @@ from torch import Tensor
 from ..errors import SesaHandError
 from .camera import Camera
 
+# x and y in pixels and inverse depth in 1/metres of one corner of every face.
+Corner = tuple[Tensor, Tensor, Tensor]
+
 NEAR = 1e-3
 MAX_FACES = 1 << 24
 CHUNK_PIXELS = {"cpu": 1 << 19, "cuda": 1 << 24}
@@ -131,50 +134,67 @@ def visible_pixels(
     Returns:
         The covered pixels; depth and weights are float64 and differentiable with respect to `vertices`.
     """
-    screen = project_corners(vertices.double(), faces, camera, near)
+    projected = project(vertices.double(), camera, near)
     with torch.no_grad():
-        kept, left, top, right, bottom = faces_in_picture(screen.detach(), camera, cull_backfaces)
+        corners = corners_of(projected, faces)
+        kept, (left, top, right, bottom) = faces_in_picture(corners, camera, cull_backfaces)
+    corners = corners_of(projected, faces[kept])
+    with torch.no_grad():
         keys = torch.zeros((bottom - top) * (right - left), dtype=torch.long, device=vertices.device)
         # Ids count down so that of two faces at one depth, the larger key is the first face's.
-        face_bits = (1 << max(1, len(faces).bit_length())) - 1
-        spans = half_triangle_table(screen.detach()[kept])
-        ids = (len(faces) - 1 - kept).repeat(2)
-        fill_keys(keys, spans, ids, face_bits, left, top, right, bottom)
+        ids = torch.arange(len(kept), device=vertices.device).flip(0).repeat(2)
+        face_bits = (1 << max(1, len(kept).bit_length())) - 1
+        fill_keys(keys, half_triangles(*corners), ids, face_bits, left, top, right, bottom)
         pixel = keys.nonzero()[:, 0]
-        face = len(faces) - 1 - (keys.index_select(0, pixel) & face_bits)
+        seen = len(kept) - 1 - keys.index_select(0, pixel).bitwise_and_(face_bits)
         y = torch.div(pixel, max(right - left, 1), rounding_mode="floor")
         x = pixel - y * (right - left) + left
         y += top
-    return VisiblePixels(x, y, face, *interpolate(screen, face, x, y))
+    return VisiblePixels(x, y, kept.index_select(0, seen), *interpolate(*corners, seen, x, y))
 
 
-def project_corners(vertices: Tensor, faces: Tensor, camera: Camera, near: float) -> Tensor:
-    """Return the corners of each face as `[T, 3, 3]`: x and y in pixels, and inverse depth in 1/metres.
+def project(vertices: Tensor, camera: Camera, near: float) -> Corner:
+    """Return x and y in pixels and inverse depth in 1/metres of vertices `[V, 3]`.
 
-    Corners at or before `near` get inverse depth 0, which marks their faces to be left out and keeps gradients finite.
+    Vertices at or before `near` get inverse depth 0, which marks their faces to be left out and keeps gradients finite.
     """
-    depth = vertices[:, 2:]
-    ahead = depth > near
-    inverse = torch.where(ahead, 1 / torch.where(ahead, depth, 1), 0)
-    centre = torch.tensor(camera.principal_point, dtype=vertices.dtype, device=vertices.device)
-    return torch.cat([vertices[:, :2] * inverse * camera.focal_length + centre, inverse], 1)[faces]
+    x, y, z = vertices.unbind(1)
+    ahead = z > near
+    inverse = torch.where(ahead, 1 / torch.where(ahead, z, 1), 0)
+    centre_x, centre_y = camera.principal_point
+    return x * inverse * camera.focal_length + centre_x, y * inverse * camera.focal_length + centre_y, inverse
 
 
-def faces_in_picture(screen: Tensor, camera: Camera, cull_backfaces: bool) -> tuple[Tensor, int, int, int, int]:
+def corners_of(projected: Corner, faces: Tensor) -> tuple[Corner, Corner, Corner]:
+    """Return the three corners of each of the faces `[T, 3]`."""
+    return tuple(tuple(value.index_select(0, ids) for value in projected) for ids in faces.T.contiguous())
+
+
+def faces_in_picture(
+    corners: tuple[Corner, Corner, Corner], camera: Camera, cull_backfaces: bool
+) -> tuple[Tensor, tuple[int, int, int, int]]:
     """Return the faces that may cover a pixel, and the window of pixels (left, top, right, bottom) that holds them."""
-    low, high = first_centre(screen[..., :2].amin(1)), first_centre(screen[..., :2].amax(1))
-    size = torch.tensor((camera.width, camera.height), dtype=screen.dtype, device=screen.device)
-    low, high = low.clamp(min=0), torch.minimum(high, size)
-    kept = (screen[..., 2] > 0).all(1) & (low < high).all(1)
+    (ax, ay, aw), (bx, by, bw), (cx, cy, cw) = corners
+    left, top = first_centre(least(ax, bx, cx)).clamp_(min=0), first_centre(least(ay, by, cy)).clamp_(min=0)
+    right = first_centre(most(ax, bx, cx)).clamp_(max=camera.width)
+    bottom = first_centre(most(ay, by, cy)).clamp_(max=camera.height)
+    kept = (least(aw, bw, cw) > 0) & (left < right) & (top < bottom)
     if cull_backfaces:
-        (ax, ay), (bx, by) = (screen[:, 1, :2] - screen[:, 0, :2]).T, (screen[:, 2, :2] - screen[:, 0, :2]).T
         # Counter-clockwise seen from outside turns clockwise on a screen whose y points down.
-        kept &= ax * by < bx * ay
+        kept &= (bx - ax) * (cy - ay) < (cx - ax) * (by - ay)
     kept = kept.nonzero()[:, 0]
     if not len(kept):
-        return kept, 0, 0, 0, 0
-    window = torch.cat([low[kept].amin(0), high[kept].amax(0)])
-    return kept, *(int(edge) for edge in window.tolist())
+        return kept, (0, 0, 0, 0)
+    window = torch.stack([left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()])
+    return kept, tuple(int(edge) for edge in window.tolist())
+
+
+def least(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return torch.minimum(torch.minimum(a, b), c)
+
+
+def most(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return torch.maximum(torch.maximum(a, b), c)
 
 
 def first_centre(position: Tensor) -> Tensor:
@@ -182,35 +202,36 @@ def first_centre(position: Tensor) -> Tensor:
     return torch.ceil(position - 0.5)
 
 
-def half_triangle_table(screen: Tensor) -> Tensor:
-    """Cut triangles at their middle vertex and describe both halves by the two edges that bound each row.
-
-    Args:
-        screen: `[T, 3, 3]` corners: x, y in pixels, inverse depth.
+def half_triangles(a: Corner, b: Corner, c: Corner) -> list[Tensor]:
+    """Cut T triangles at their middle corner and describe both halves by the two edges that bound each row.
 
     Returns:
-        `[12, 2 T]`: first and last y of the half, then of its long and its short edge: x, y and inverse depth at the
-        upper end, and the growth of x and of inverse depth per row. Upper halves first, then lower halves.
+        Twelve columns `[2 T]`, upper halves first: y of the half's top and bottom, then of its long and of its short
+        edge x, y and inverse depth at the upper end, and the growth of x and of inverse depth per row.
     """
-    y = screen[..., 1]
-    first, last = y.argmin(1), y.argmax(1)
-    # Where all three are equal the triangle covers no row, and any vertex will do for the middle.
-    middle = (3 - first - last).clamp(0, 2)
-    rows = torch.arange(len(screen), device=screen.device)
-    a, b, c = (screen[rows, corner].unbind(1) for corner in (first, middle, last))
-
-    def edge(start, end):
-        # The ends come in order of y, hence in the same order for both triangles that share this edge.
-        height = end[1] - start[1]
-        height = torch.where(height > 0, height, 1)
-        return *start, (end[0] - start[0]) / height, (end[2] - start[2]) / height
-
+    a, b = in_order_of_y(a, b)
+    b, c = in_order_of_y(b, c)
+    a, b = in_order_of_y(a, b)
+    # An edge starts at its upper end, hence at the same end for both triangles that share it: they agree to the bit.
     long, upper, lower = edge(a, c), edge(a, b), edge(b, c)
-    return torch.cat([torch.stack([a[1], b[1], *long, *upper]), torch.stack([b[1], c[1], *long, *lower])], 1)
+    return [torch.cat(pair) for pair in zip((a[1], b[1], *long, *upper), (b[1], c[1], *long, *lower), strict=True)]
+
+
+def in_order_of_y(a: Corner, b: Corner) -> tuple[Corner, Corner]:
+    swap = b[1] < a[1]
+    pairs = list(zip(a, b, strict=True))
+    return tuple(torch.where(swap, v, u) for u, v in pairs), tuple(torch.where(swap, u, v) for u, v in pairs)
+
+
+def edge(start: Corner, end: Corner) -> tuple[Tensor, ...]:
+    """Return x, y and inverse depth of `start`, and the growth of x and inverse depth per row towards `end`."""
+    height = end[1] - start[1]
+    height = torch.where(height > 0, height, 1)
+    return *start, (end[0] - start[0]) / height, (end[2] - start[2]) / height
 
 
 def fill_keys(
-    keys: Tensor, table: Tensor, ids: Tensor, face_bits: int, left: int, top: int, right: int, bottom: int
+    keys: Tensor, table: list[Tensor], ids: Tensor, face_bits: int, left: int, top: int, right: int, bottom: int
 ) -> None:
     """Raise the `keys` of a window's pixels to those of all half triangles, a bounded number of pixels at a time."""
     limit = CHUNK_PIXELS.get(keys.device.type, CHUNK_PIXELS["cpu"])
@@ -264,15 +285,15 @@ def spread(lengths: Tensor) -> tuple[Tensor, Tensor]:
     return run, torch.arange(len(run), device=run.device).sub_(begin.index_select(0, run))
 
 
-def interpolate(screen: Tensor, face: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def interpolate(
+    a: Corner, b: Corner, c: Corner, face: Tensor, x: Tensor, y: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """Return depth `[P]` and the three perspective-correct weights `[P]` at the centres of pixels, differentiably.
 
     Weights on the screen are linear in the distance from a face's first corner; times the corners' inverse depths they
     become those on the surface. They are kept convex, whatever rounding does to the thinnest of faces.
     """
-    x0, y0, w0 = screen[:, 0].unbind(1)
-    x1, y1, w1 = screen[:, 1].unbind(1)
-    x2, y2, w2 = screen[:, 2].unbind(1)
+    (x0, y0, w0), (x1, y1, w1), (x2, y2, w2) = a, b, c
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     scale = torch.where(area == 0, 0, 1 / torch.where(area == 0, 1, area))
     table = (x0, y0, (y2 - y0) * scale, (x0 - x2) * scale, (y0 - y1) * scale, (x1 - x0) * scale, w0, w1, w2)

@@ -10,8 +10,9 @@ from ..hands.model import NUM_JOINTS
 from ..hands.skeleton import FINGER_JOINTS, FINGERS
 from .camera import Camera
 
-# The darkest a lit pixel of the mesh map gets: 184 of 255. AttentionHand finds hands by gray > 127.
-AMBIENT = 0.72
+# The darkest a covered pixel of the mesh map gets: 158 of 255. In AttentionHand's samples one pixel in a hundred is
+# below 162 to 176, and its code finds hands by gray > 127.
+AMBIENT = 0.62
 
 NORMAL_CONVENTIONS = {"normalbae": (-1.0, -1.0, -1.0), "opengl": (1.0, -1.0, -1.0)}
 
@@ -19,17 +20,18 @@ NORMAL_CONVENTIONS = {"normalbae": (-1.0, -1.0, -1.0), "opengl": (1.0, -1.0, -1.
 DEPTH_SPAN = 0.8
 
 
-def part_palette() -> Tensor:
-    """Return the colours `[32, 3]` of hand parts: MANO joint of a right hand, then, darker, of a left hand.
-
-    A finger has one hue, paler towards its tip; the palm, joint 0, is white.
-    """
-    palette = torch.ones(2, NUM_JOINTS, 3)
+def part_colors() -> tuple[tuple[float, float, float], ...]:
+    """Return the colours of `PART_COLORS`."""
+    palette = [(1.0, 1.0, 1.0)] * NUM_JOINTS
     for hue, finger in enumerate(FINGERS):
         for joint, saturation in zip(FINGER_JOINTS[finger], (1.0, 0.7, 0.4), strict=True):
-            palette[:, joint] = torch.tensor(colorsys.hsv_to_rgb(hue / len(FINGERS), saturation, 1.0))
-    palette[1] *= 0.6
-    return palette.flatten(0, 1)
+            palette[joint] = colorsys.hsv_to_rgb(hue / len(FINGERS), saturation, 1.0)
+    return (*palette, *(tuple(0.6 * channel for channel in color) for color in palette))
+
+
+# RGB in 0..1 of the 32 hand parts: the MANO joints of a right hand, then, darker, of a left hand. A finger has one hue,
+# paler towards its tip, from red for the thumb to purple for the little finger; the palm, joint 0, is white.
+PART_COLORS = part_colors()
 
 
 def corner_normals(vertices: Tensor, faces: Tensor, num_smooth: int) -> Tensor:
@@ -72,7 +74,7 @@ def shade_mesh(normal: Tensor, x: Tensor, y: Tensor, camera: Camera) -> Tensor:
         y: Rows `[P]`.
         camera: The camera.
 
-    Source: the look of AttentionHand's mesh images (Park et al., 2024), in brightness from 0.72 to 1.
+    Source: the look of AttentionHand's mesh images (Park et al., 2024), its brightness from 0.62 to 1.
     """
     ray_x = (x + (0.5 - camera.principal_point[0])) / camera.focal_length
     ray_y = (y + (0.5 - camera.principal_point[1])) / camera.focal_length

@@ -5,6 +5,7 @@ pickles name exactly what official ones name, while neither library needs to be 
 """
 
 import copyreg
+import functools
 import io
 import pickle
 from pathlib import Path
@@ -82,7 +83,7 @@ def fit_regressor(vertices: np.ndarray, joints: np.ndarray, neighbours: int = 24
 
 def pose_correctives(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return small random displacements `[778, 3, 135]` that stay near the joint that causes them."""
-    return 2e-3 * random.normal(size=(778, 3, 135)) * np.repeat(weights[:, 1:], 9, axis=1)[:, None]
+    return 2e-3 * random.normal(size=(3, 135)) * np.repeat(weights[:, 1:], 9, axis=1)[:, None]
 
 
 class Ch:
@@ -186,5 +187,10 @@ def write_mano(
 ) -> Path:
     """Write `MANO_RIGHT.pkl` or `MANO_LEFT.pkl` in the official layout into a folder and return its path."""
     path = Path(folder) / f"MANO_{side.upper()}.pkl"
-    path.write_bytes(pickled(official_layout(mano_arrays(side, sign_error), old), protocol, old))
+    path.write_bytes(_official_bytes(side, protocol, old, sign_error))
     return path
+
+
+@functools.cache
+def _official_bytes(side: str, protocol: int, old: bool, sign_error: bool) -> bytes:
+    return pickled(official_layout(mano_arrays(side, sign_error), old), protocol, old)
