@@ -1,1 +1,149 @@
-NODES = []
+"""Rendering: what a ControlNet is shown of the hands."""
+
+import json
+from dataclasses import replace
+
+import torch
+
+from comfy_api.latest import io, ui
+
+from ..sesahand.hands.export import scene_mesh
+from ..sesahand.hands.scene import HandScene
+from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
+from ..sesahand.render.shading import NORMAL_CONVENTIONS
+from . import wires
+
+# A node shows at most this many frames of each map; more would be too small to see.
+PREVIEW_FRAMES = 2
+
+
+def scene_at(scene: HandScene, width: int, height: int) -> HandScene:
+    """Return the scene for a picture of another size; a 0 follows the other side, two keep the camera's size."""
+    camera = scene.camera
+    if not (width or height):
+        return scene
+    width = width or max(1, round(camera.width * height / camera.height))
+    height = height or max(1, round(camera.height * width / camera.width))
+    return replace(scene, camera=camera.resized(width, height))
+
+
+def list_boxes(scene: HandScene, boxes) -> str:
+    """Return the boxes as JSON, one entry a hand."""
+    entries = zip(scene.frame.tolist(), scene.side, boxes.tolist(), strict=True)
+    return json.dumps([{"frame": frame, "side": side, "box": box} for frame, side, box in entries])
+
+
+class RenderCondition(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandRenderCondition",
+            display_name="Render Hand Condition (SesaHand)",
+            category="SesaHand/condition",
+            description="Draws the hands as the pictures that ControlNets are steered by, all of them at once and all "
+            "exactly on top of each other. Connect the one that your ControlNet was trained on.",
+            is_output_node=True,
+            inputs=[
+                wires.Hands.Input("hands", tooltip="The hands to draw, from Pose Hand, Place Hand or Load Hands."),
+                io.Boolean.Input(
+                    "antialias",
+                    default=True,
+                    tooltip="Smooth edges, drawn at twice the size and averaged. Off gives hard edges and masks of 0 "
+                    "and 1 only, as training data of segmentation has them.",
+                ),
+                io.Boolean.Input(
+                    "forearm",
+                    default=False,
+                    tooltip="Draw a piece of forearm behind the wrist, if the hand model has one. Off matches "
+                    "ControlNets trained on MANO hands; on keeps a general depth ControlNet from painting a cut-off "
+                    "wrist.",
+                ),
+                io.Combo.Input(
+                    "depth_range",
+                    options=list(DEPTH_RANGES),
+                    default="hand",
+                    tooltip="What black to white spans in the depth picture. hand: each hand on its own, as hand "
+                    "ControlNets have it. frame: all hands of a picture together, so that the farther one is darker. "
+                    "scene: all frames together, so that video does not flicker.",
+                ),
+                io.Combo.Input(
+                    "normal_convention",
+                    options=sorted(NORMAL_CONVENTIONS),
+                    default="normalbae",
+                    tooltip="Colours of the normal picture. normalbae is what the common normal ControlNets take; "
+                    "opengl has red pointing the other way, as 3D programs write it.",
+                ),
+                io.Int.Input(
+                    "width",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    step=8,
+                    optional=True,
+                    tooltip="Width of the pictures in pixels. 0 keeps the size that the hands were placed in. The "
+                    "view stays the same, so the proportions must too.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=0,
+                    min=0,
+                    max=16384,
+                    step=8,
+                    optional=True,
+                    tooltip="Height of the pictures in pixels. 0 follows the width, or keeps the size that the hands "
+                    "were placed in.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "mesh",
+                    display_name="mesh",
+                    tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets.",
+                ),
+                io.Image.Output("depth", display_name="depth", tooltip="Near is bright. For depth ControlNets."),
+                io.Image.Output("normal", display_name="normal", tooltip="Surface directions. For normal ControlNets."),
+                io.Image.Output(
+                    "parts", display_name="parts", tooltip="One colour per finger bone and hand side. For segmentation."
+                ),
+                io.Image.Output(
+                    "keypoints", display_name="keypoints", tooltip="OpenPose hand skeletons. For openpose ControlNets."
+                ),
+                io.Mask.Output(
+                    "mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."
+                ),
+                io.Mesh.Output(
+                    "hand_mesh",
+                    display_name="hand_mesh",
+                    tooltip="The posed hands in 3D, in metres, for core's SaveGLB. One file per hand.",
+                ),
+                io.String.Output(
+                    "boxes",
+                    display_name="boxes",
+                    tooltip="JSON list: frame, side and box (left, top, right, bottom in pixels) of each hand; zeros "
+                    "for a hand that is not seen.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, depth_range=None, normal_convention=None) -> bool | str:
+        return wires.check_choices(cls, depth_range=depth_range, normal_convention=normal_convention)
+
+    @classmethod
+    def execute(cls, hands, antialias, forearm, depth_range, normal_convention, width=0, height=0) -> io.NodeOutput:
+        scene = scene_at(hands, width, height)
+        maps = render_maps(
+            scene,
+            antialias=antialias,
+            forearm=forearm,
+            depth_range=depth_range,
+            normal_convention=normal_convention,
+        )
+        pictures = [getattr(maps, name) for name in COLOR_MAPS]
+        previews = torch.cat([picture[:PREVIEW_FRAMES] for picture in pictures])
+        mesh = wires.core_mesh(*scene_mesh(scene, forearm))
+        boxes = list_boxes(scene, maps.boxes)
+        return io.NodeOutput(*pictures, maps.mask, mesh, boxes, ui=ui.PreviewImage(previews, cls=cls))
+
+
+NODES = [RenderCondition]

@@ -1,1 +1,531 @@
-NODES = []
+"""Hands: a model of them, a pose, a place in the picture, and files of them."""
+
+import hashlib
+import os
+from dataclasses import replace
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..sesahand.errors import SesaHandError
+from ..sesahand.hands.hand_files import load_hands
+from ..sesahand.hands.loading import BUILTIN, load_hand_model
+from ..sesahand.hands.placing import Hand, place_at, place_in_box, place_in_mask
+from ..sesahand.hands.scene import SIDES, HandScene, combine, concatenate_frames
+from ..sesahand.hands.scene_files import save_scene
+from ..sesahand.hands.skeleton import FINGERS
+from ..sesahand.render.camera import MAX_SIZE, Camera
+from . import wires
+
+MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
+DEFAULT_SIZE = 512
+GESTURES = ("open_palm", "relaxed")
+HAND_SUFFIXES = {".json", ".npz"}
+
+
+def register_mano_folder() -> None:
+    """Make models/mano known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
+    paths, suffixes = folder_paths.folder_names_and_paths.get("mano", ([], set()))
+    own = os.path.join(folder_paths.models_dir, "mano")
+    folder_paths.folder_names_and_paths["mano"] = (list(dict.fromkeys([*paths, own])), set(suffixes) | MANO_SUFFIXES)
+
+
+register_mano_folder()
+
+
+def hand_files() -> list[str]:
+    """Return the names of the files in ComfyUI's input folder that may hold hands."""
+    folder = folder_paths.get_input_directory()
+    names = (entry.name for entry in os.scandir(folder) if entry.is_file())
+    return sorted(name for name in names if os.path.splitext(name)[1].lower() in HAND_SUFFIXES)
+
+
+def input_path(name: str) -> str:
+    """Return the path of a file of the input folder, however its name came here."""
+    if name not in hand_files():
+        raise SesaHandError(f"There is no file {name[:80]!r} with hands in {folder_paths.get_input_directory()}.")
+    return os.path.join(folder_paths.get_input_directory(), name)
+
+
+def output_path(filename_prefix: str, suffix: str) -> str:
+    """Return the path of the next file of a prefix, by the rules of core's save nodes."""
+    root = folder_paths.get_output_directory()
+    target = os.path.abspath(os.path.join(root, os.path.dirname(os.path.normpath(filename_prefix))))
+    if not os.path.basename(filename_prefix) or os.path.commonpath((root, target)) != root:
+        raise SesaHandError(
+            f"filename_prefix {filename_prefix[:80]!r} does not name a file inside the output folder; use a name such "
+            "as hands/SesaHand, without '..' and without a drive or leading slash."
+        )
+    folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+
+
+def parse_box(text: str) -> tuple[float, ...]:
+    """Return left, top, right, bottom from the text of a widget."""
+    try:
+        box = tuple(float(part) for part in text.strip(" []()").replace(",", " ").split())
+    except ValueError:
+        box = ()
+    if len(box) != 4:
+        raise SesaHandError(f"box is {text[:60]!r}, expected four numbers in pixels: left, top, right, bottom.")
+    return box
+
+
+def only_hand(hands: HandScene) -> Hand:
+    """Return the one hand of a scene."""
+    if len(hands) != 1:
+        raise SesaHandError(f"A mask takes one hand, got {len(hands)}; pose one hand, and place others on their own.")
+    return Hand.of(hands)
+
+
+def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angles: float) -> HandScene:
+    """Place the hand of each frame into the same box."""
+    if len(hands.frame.unique()) < len(hands):
+        raise SesaHandError(
+            f"The input has several hands in one picture ({len(hands)} hands in {hands.num_frames} frames) and all of "
+            "them would land on the same spot; place each hand on its own and join them with Combine Hands."
+        )
+    placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
+    for index in range(len(hands)):
+        scene = place_in_box(Hand.of(hands, index), camera, box, *angles)
+        placed.append(replace(scene, frame=hands.frame[index : index + 1], num_frames=hands.num_frames))
+    return combine(placed)
+
+
+class LoadHandModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandLoadHandModel",
+            display_name="Load Hand Model (SesaHand)",
+            category="SesaHand/hand",
+            description="Loads the hand to pose: the built-in one, which is free for any use, or your own MANO file.",
+            inputs=[
+                io.Combo.Input(
+                    "name",
+                    options=[BUILTIN, *folder_paths.get_filename_list("mano")],
+                    default=BUILTIN,
+                    tooltip="builtin is the CC0 hand that comes with SesaHand. MANO files appear here once "
+                    "MANO_RIGHT.pkl from mano.is.tue.mpg.de lies in models/mano (non-commercial licence).",
+                ),
+            ],
+            outputs=[
+                wires.HandModel.Output("hand_model", display_name="hand_model", tooltip="For Pose Hand or Load Hands."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, name=None) -> bool | str:
+        return wires.check_choices(cls, name=name)
+
+    @classmethod
+    def fingerprint_inputs(cls, name):
+        path = None if name == BUILTIN else folder_paths.get_full_path("mano", name)
+        return os.path.getmtime(path) if path else name
+
+    @classmethod
+    def execute(cls, name) -> io.NodeOutput:
+        return io.NodeOutput(
+            load_hand_model(BUILTIN if name == BUILTIN else folder_paths.get_full_path_or_raise("mano", name))
+        )
+
+
+class PoseHand(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def curl(finger: str) -> io.Float.Input:
+            return io.Float.Input(
+                f"{finger}_curl",
+                default=0.0,
+                min=-1.0,
+                max=1.0,
+                step=0.05,
+                tooltip=f"Bends the {finger} further than the gesture does: 1 closes it, -1 stretches it, 0 leaves it.",
+            )
+
+        return io.Schema(
+            node_id="SesaHandPoseHand",
+            display_name="Pose Hand (SesaHand)",
+            category="SesaHand/hand",
+            description="Makes a hand in a gesture, bends its fingers, and shows it upright in the middle of a 512 x "
+            "512 picture. Place Hand moves and turns it.",
+            inputs=[
+                io.Combo.Input(
+                    "gesture",
+                    options=list(GESTURES),
+                    default="open_palm",
+                    tooltip="The gesture to start from.",
+                ),
+                io.Combo.Input(
+                    "side",
+                    options=list(SIDES),
+                    default="right",
+                    tooltip="Whose hand: the person's right or left. A right hand that shows its palm has its thumb on "
+                    "the right of the picture.",
+                ),
+                *(curl(finger) for finger in FINGERS),
+                io.Float.Input(
+                    "spread",
+                    default=0.0,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Moves the fingers apart (1) or together (-1); 0 leaves the gesture's.",
+                ),
+                io.Combo.Input(
+                    "blend_gesture",
+                    options=list(GESTURES),
+                    default="relaxed",
+                    tooltip="A second gesture to mix in, by the amount of blend.",
+                ),
+                io.Float.Input(
+                    "blend",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="0 is the first gesture alone, 1 the second alone; between them all joints turn along.",
+                ),
+                io.Float.Input(
+                    "jitter",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="Random change of every joint within what joints can do, so that no two hands are alike. "
+                    "0.1 to 0.3 looks natural.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Which random change; only matters when jitter is above 0.",
+                ),
+                io.Float.Input(
+                    "size",
+                    default=0.0,
+                    min=-3.0,
+                    max=3.0,
+                    step=0.1,
+                    tooltip="Size of the hand among people, in standard deviations: -2 is a child's, 2 a large man's. "
+                    "Seen only where the hand is not fitted to a box.",
+                ),
+                io.Float.Input(
+                    "slenderness",
+                    default=0.0,
+                    min=-3.0,
+                    max=3.0,
+                    step=0.1,
+                    tooltip="Shape of the hand among people, in standard deviations: 2 is long and narrow, -2 short "
+                    "and broad.",
+                ),
+                wires.HandModel.Input(
+                    "hand_model",
+                    optional=True,
+                    tooltip="The hand to pose, from Load Hand Model. Not connected: the built-in hand.",
+                ),
+            ],
+            outputs=[
+                wires.Hands.Output(
+                    "hands", display_name="hands", tooltip="The posed hand. For Place Hand or Render Hand Condition."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, gesture=None, side=None, blend_gesture=None) -> bool | str:
+        return wires.check_choices(cls, gesture=gesture, side=side, blend_gesture=blend_gesture)
+
+    @classmethod
+    def execute(
+        cls, gesture, side, spread, blend_gesture, blend, jitter, seed, size, slenderness, hand_model=None, **curls
+    ) -> io.NodeOutput:
+        model = load_hand_model(BUILTIN) if hand_model is None else hand_model
+        camera = Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE)
+        middle = DEFAULT_SIZE / 2
+        return io.NodeOutput(place_at(Hand(model, None, None, side), camera, (middle, middle), 0.8 * DEFAULT_SIZE))
+
+
+class PlaceHand(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def angle(name: str, tooltip: str) -> io.Float.Input:
+            return io.Float.Input(name, default=0.0, min=-360.0, max=360.0, step=1.0, tooltip=tooltip)
+
+        return io.Schema(
+            node_id="SesaHandPlaceHand",
+            display_name="Place Hand (SesaHand)",
+            category="SesaHand/hand",
+            description="Puts a hand where the picture wants it: at a point, into a box, or over a painted mask, "
+            "turned as you like. Place each hand on its own and join them with Combine Hands.",
+            inputs=[
+                wires.Hands.Input("hands", tooltip="The posed hand; its previous place is forgotten. One per frame."),
+                io.Int.Input(
+                    "width",
+                    default=512,
+                    min=16,
+                    max=MAX_SIZE,
+                    step=8,
+                    tooltip="Width of the picture in pixels. Take the size that you will sample at. A mask brings its "
+                    "own.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=512,
+                    min=16,
+                    max=MAX_SIZE,
+                    step=8,
+                    tooltip="Height of the picture in pixels. A mask brings its own.",
+                ),
+                io.Float.Input(
+                    "x",
+                    default=0.5,
+                    min=-1.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="Where the middle of the hand is, as a part of the width: 0 left edge, 1 right edge.",
+                ),
+                io.Float.Input(
+                    "y",
+                    default=0.5,
+                    min=-1.0,
+                    max=2.0,
+                    step=0.01,
+                    tooltip="Where the middle of the hand is, as a part of the height: 0 top edge, 1 bottom edge.",
+                ),
+                io.Float.Input(
+                    "size",
+                    default=0.8,
+                    min=0.01,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="Longer side of the hand as a part of the picture's shorter side. A hand in a whole-body "
+                    "picture is about 0.1 to 0.15; the finest details need 0.3 and more.",
+                ),
+                angle("roll", "Turns the hand in the picture, in degrees clockwise. 90 lets the fingers point right."),
+                angle("pitch", "Tips the hand, in degrees. Positive brings its upper side in the picture nearer."),
+                angle(
+                    "yaw",
+                    "Turns the hand about the vertical, in degrees. 0 shows the palm, 90 the edge, 180 the back of "
+                    "the hand.",
+                ),
+                io.String.Input(
+                    "box",
+                    default="",
+                    tooltip="Left, top, right, bottom in pixels, such as 100, 60, 400, 480. If given, the hand fills "
+                    "this box and x, y and size do not count.",
+                ),
+                io.Combo.Input(
+                    "camera",
+                    options=["perspective", "hamer"],
+                    default="perspective",
+                    tooltip="perspective uses the field of view below. hamer is the very long lens that HaMeR and "
+                    "WiLoR assume, for scenes that mix with theirs.",
+                ),
+                io.Float.Input(
+                    "fov",
+                    default=40.0,
+                    min=1.0,
+                    max=150.0,
+                    step=1.0,
+                    tooltip="Field of view over the longer side in degrees. 40 is a normal lens; more exaggerates "
+                    "what is near, less flattens.",
+                ),
+                io.Combo.Input(
+                    "mask_region",
+                    options=["largest", "all", "each"],
+                    default="largest",
+                    tooltip="With a mask: largest covers its largest white spot, all covers everything white "
+                    "together, each puts a hand on every large white spot.",
+                ),
+                io.Combo.Input(
+                    "mask_direction",
+                    options=["mask", "roll"],
+                    default="mask",
+                    tooltip="With a mask: mask lets the fingers point along the painted shape, away from the "
+                    "picture's edge; roll lets them point as roll says, if the guess was wrong.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Paint the place of the hand white, for example over a malformed hand: the hand is "
+                    "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
+                    "A batch of masks gives a frame each.",
+                ),
+            ],
+            outputs=[
+                wires.Hands.Output(
+                    "placed_hands", display_name="hands", tooltip="The hand in its place. For Render Hand Condition."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, camera=None, mask_region=None, mask_direction=None) -> bool | str:
+        return wires.check_choices(cls, camera=camera, mask_region=mask_region, mask_direction=mask_direction)
+
+    @classmethod
+    def execute(
+        cls,
+        hands,
+        width,
+        height,
+        x,
+        y,
+        size,
+        roll,
+        pitch,
+        yaw,
+        box,
+        camera,
+        fov,
+        mask_region,
+        mask_direction,
+        mask=None,
+    ) -> io.NodeOutput:
+        if mask is not None:
+            height, width = mask.shape[-2:]
+        lens = Camera.hamer(width, height) if camera == "hamer" else Camera.from_fov(width, height, fov)
+        if mask is not None and len(hands):
+            direction = roll if mask_direction == "roll" else None
+            return io.NodeOutput(place_in_mask(only_hand(hands), lens, mask, mask_region, direction))
+        half = size * min(width, height) / 2
+        target = (x * width - half, y * height - half, x * width + half, y * height + half)
+        return io.NodeOutput(place_frames(hands, lens, parse_box(box) if box.strip() else target, roll, pitch, yaw))
+
+
+class CombineHands(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandCombineHands",
+            display_name="Combine Hands (SesaHand)",
+            category="SesaHand/hand",
+            description="Puts hands that were placed on their own into the same pictures, or one after the other as "
+            "frames.",
+            inputs=[
+                wires.Hands.Input("hands_1", tooltip="Hands to join; they set the hand model and the camera."),
+                wires.Hands.Input("hands_2", tooltip="More hands, of the same hand model and picture size."),
+                wires.Hands.Input("hands_3", optional=True, tooltip="More hands."),
+                wires.Hands.Input("hands_4", optional=True, tooltip="More hands."),
+                io.Combo.Input(
+                    "join",
+                    options=["same picture", "next frames"],
+                    default="same picture",
+                    tooltip="same picture shows all hands together, first with first frame. next frames makes a "
+                    "batch: the frames of each input follow those of the one before.",
+                ),
+            ],
+            outputs=[wires.Hands.Output("hands", display_name="hands", tooltip="All the hands.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, join=None) -> bool | str:
+        return wires.check_choices(cls, join=join)
+
+    @classmethod
+    def execute(cls, hands_1, hands_2, join, hands_3=None, hands_4=None) -> io.NodeOutput:
+        scenes = [scene for scene in (hands_1, hands_2, hands_3, hands_4) if scene is not None]
+        return io.NodeOutput(combine(scenes) if join == "same picture" else concatenate_frames(scenes))
+
+
+class LoadHands(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def side_length(name: str) -> io.Int.Input:
+            return io.Int.Input(
+                name,
+                default=0,
+                min=0,
+                max=MAX_SIZE,
+                optional=True,
+                tooltip=f"{name.capitalize()} in pixels of the picture that HaMeR or WiLoR saw, if their file does "
+                "not say. 0 takes it from the file.",
+            )
+
+        return io.Schema(
+            node_id="SesaHandLoadHands",
+            display_name="Load Hands (SesaHand)",
+            category="SesaHand/hand",
+            description="Reads hands from a .json or .npz file in ComfyUI's input folder: saved by Save Hands, or the "
+            "MANO parameters that HaMeR, WiLoR and their wrappers write.",
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=hand_files(),
+                    tooltip="The file. Copy it into ComfyUI's input folder and press R to see it here.",
+                ),
+                io.Combo.Input(
+                    "left_hands",
+                    options=["mirrored", "own"],
+                    default="mirrored",
+                    tooltip="Only for MANO parameters: how left hands are stored. mirrored is what HaMeR and WiLoR "
+                    "write; own is what WiLoR-mini and most data sets write. If left hands look broken, take the "
+                    "other.",
+                ),
+                wires.HandModel.Input(
+                    "hand_model", optional=True, tooltip="The hand model of the file. Not connected: the built-in hand."
+                ),
+                side_length("width"),
+                side_length("height"),
+            ],
+            outputs=[wires.Hands.Output("hands", display_name="hands", tooltip="The hands, in the place they had.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file=None, left_hands=None) -> bool | str:
+        return wires.check_choices(cls, file=file, left_hands=left_hands)
+
+    @classmethod
+    def fingerprint_inputs(cls, file, **_):
+        with open(input_path(file), "rb") as content:
+            return hashlib.sha256(content.read()).hexdigest()
+
+    @classmethod
+    def execute(cls, file, left_hands, hand_model=None, width=0, height=0) -> io.NodeOutput:
+        size = (width, height) if width and height else None
+        return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size))
+
+
+class SaveHands(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandSaveHands",
+            display_name="Save Hands (SesaHand)",
+            category="SesaHand/hand",
+            description="Writes hands and camera to a file in ComfyUI's output folder, to be read again by Load Hands.",
+            is_output_node=True,
+            inputs=[
+                wires.Hands.Input("hands", tooltip="The hands to save."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="hands/SesaHand",
+                    tooltip="Folder and start of the name, inside the output folder; a number is added. %year%, "
+                    "%month%, %day% and the like are filled in as for pictures.",
+                ),
+                io.Combo.Input(
+                    "format",
+                    options=["json", "npz"],
+                    default="json",
+                    tooltip="json can be read and changed in a text editor; npz is smaller and for programs. Both are "
+                    "exact.",
+                ),
+            ],
+            outputs=[io.String.Output("path", display_name="path", tooltip="The file that was written.")],
+        )
+
+    @classmethod
+    def validate_inputs(cls, format=None) -> bool | str:
+        return wires.check_choices(cls, format=format)
+
+    @classmethod
+    def execute(cls, hands, filename_prefix, format) -> io.NodeOutput:
+        path = output_path(filename_prefix, format)
+        save_scene(hands, path)
+        return io.NodeOutput(path)
+
+
+NODES = [LoadHandModel, PoseHand, PlaceHand, CombineHands, LoadHands, SaveHands]

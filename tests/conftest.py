@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,3 +46,23 @@ def pytest_configure(config):
     config.pluginmanager.register(CollectRootAsDirectory(), "sesahand-root")
     if os.environ.get("SESAHAND_IN_COMFYUI") != "1":
         config.pluginmanager.register(Relay(), "sesahand-relay")
+
+
+@pytest.fixture(scope="session")
+def comfyui_server(tmp_path_factory):
+    """A real server with this pack, and the narrow models under the names that the shipped workflows use."""
+    from comfy_install import Unavailable, find_comfyui
+    from comfy_server import ComfyServer
+    from narrow_models import write_checkpoint, write_controlnet
+
+    try:
+        installation = find_comfyui()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    folder = tmp_path_factory.mktemp("comfyui")
+    write_checkpoint(folder / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors")
+    write_controlnet(folder / "models/controlnet/control_v11f1p_sd15_depth_fp16.safetensors")
+    with ComfyServer(installation, folder) as server:
+        yield server
+    # Half a gigabyte that pytest would keep for the next three runs.
+    shutil.rmtree(folder / "models")

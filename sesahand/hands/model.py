@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
+from .mesh import close_boundary
 from .rotations import mirror_rotation
 from .skeleton import MANO_PARENTS, OPENPOSE_FROM_MANO
 
@@ -52,7 +53,8 @@ class HandModel:
         posedirs: Pose corrective per entry of `hand_pose - I` `[V, 3, 135]`, or None for a hand without correctives.
         tips: Vertex ids of the fingertips, thumb to pinky.
         part_ids: The MANO joint that each face belongs to, `[T]`.
-        uv: Texture coordinates per vertex `[V, 2]`, or None.
+        uv: Texture coordinates `[U, 2]`, or None. Their own list, since a vertex on a seam has several.
+        uv_faces: Rows of `uv` at the corners of each face `[T, 3]`, or None.
         pose_mean: MANO's mean pose in axis-angle `[45]`; zero where the rest pose is the mean.
         pose_components: MANO's PCA basis of hand poses, one component a row `[45, 45]`, or None.
         num_hand_vertices: Vertices before the forearm's.
@@ -73,6 +75,7 @@ class HandModel:
     num_hand_faces: int
     posedirs: Tensor | None = None
     uv: Tensor | None = None
+    uv_faces: Tensor | None = None
     pose_mean: Tensor = field(default_factory=lambda: torch.zeros(45))
     pose_components: Tensor | None = None
 
@@ -89,10 +92,23 @@ class HandModel:
                 moved[name] = value.to(*args, **kwargs) if value.is_floating_point() else value.to(device)
         return replace(self, **moved)
 
-    def faces_for(self, side: str, forearm: bool = False) -> Tensor:
-        """Return faces `[T, 3]` wound outwards for a "right" or "left" hand, with or without the forearm's."""
+    def faces_for(self, side: str, forearm: bool = False, closed: bool = False) -> Tensor:
+        """Return faces `[T, 3]` wound outwards for a "right" or "left" hand.
+
+        Args:
+            side: "right" or "left".
+            forearm: Keep the forearm's faces.
+            closed: Append a fan over every hole, which is the wrist of a hand without forearm. These faces are wrist.
+        """
         faces = self.faces if forearm else self.faces[: self.num_hand_faces]
+        faces = close_boundary(faces) if closed else faces
         return faces if side == "right" else faces[:, [0, 2, 1]]
+
+    def part_ids_for(self, forearm: bool = False, closed: bool = False) -> Tensor:
+        """Return the MANO joint `[T]` that each face of `faces_for` belongs to."""
+        parts = self.part_ids if forearm else self.part_ids[: self.num_hand_faces]
+        added = len(self.faces_for("right", forearm, closed)) - len(parts)
+        return torch.cat([parts, parts.new_zeros(added)])
 
     def __call__(
         self,

@@ -1,5 +1,6 @@
 """Hands in front of a camera: the value that travels between posing, rendering, reconstruction and data sets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -75,8 +76,64 @@ class HandScene:
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
         return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
 
+    def resized(self, width: int, height: int) -> "HandScene":
+        """Return the same hands seen in a picture of another size and the same aspect ratio."""
+        return replace(self, camera=self.camera.resized(width, height))
+
+    def to_json(self) -> str:
+        """Return the scene as JSON text; `scene_files` documents the format."""
+        from .scene_files import scene_to_json
+
+        return scene_to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str, model: HandModel | None = None) -> "HandScene":
+        """Read a scene from JSON text; `model` must be the hand that the text names, None is the built-in one."""
+        from .scene_files import scene_from_json
+
+        return scene_from_json(text, model)
+
     def pose(self, forearm: bool = False) -> PosedHands:
         """Return vertices `[N, V, 3]` and keypoints `[N, 21, 3]` in the camera's frame, metres."""
         return self.model(
             self.global_orient, self.hand_pose, self.betas, self.translation, self.is_right, forearm=forearm
         )
+
+
+def combine(scenes: Sequence[HandScene]) -> HandScene:
+    """Put the hands of several scenes into the same pictures, in the order given.
+
+    Args:
+        scenes: At least one; all of the same hand model and camera. A scene with fewer frames than the longest adds
+            nothing to the rest.
+
+    Raises:
+        SesaHandError: If there is none, or models or cameras differ.
+    """
+    return _join(scenes, [0] * len(scenes), max((scene.num_frames for scene in scenes), default=0))
+
+
+def concatenate_frames(scenes: Sequence[HandScene]) -> HandScene:
+    """Put the frames of several scenes one after the other, under the conditions of `combine`."""
+    counts = [scene.num_frames for scene in scenes]
+    return _join(scenes, [sum(counts[:index]) for index in range(len(counts))], sum(counts))
+
+
+def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> HandScene:
+    if not scenes:
+        raise SesaHandError("There are no scenes to join; give at least one.")
+    first = scenes[0]
+    for scene in scenes[1:]:
+        if scene.model is not first.model and scene.model.name != first.model.name:
+            raise SesaHandError(
+                f"Hands of the models {first.model.name!r} and {scene.model.name!r} cannot share a scene; "
+                "pose both with the same hand model."
+            )
+        if scene.camera != first.camera:
+            raise SesaHandError(
+                f"Hands seen by different cameras cannot share a picture: {first.camera} and {scene.camera}."
+            )
+    arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
+    arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
+    side = tuple(side for scene in scenes for side in scene.side)
+    return replace(first, num_frames=num_frames, side=side, **arrays)

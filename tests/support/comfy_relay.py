@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "comfyui"
-LOG_TAIL = 3000
+LOG_TAIL = 10000
 
 
 class Relay:

@@ -1,0 +1,40 @@
+"""Pose and render every gesture with the built-in hand: a contact sheet, and the maps and scene of each gesture."""
+
+import argparse
+from pathlib import Path
+
+HELP = "make a contact sheet of all gestures, both sides, in every condition map"
+TILE = (240, 150)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to its parser."""
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder to write into (default: demo)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write `contact_sheet.png` and a folder of maps per gesture, and print where they are."""
+    from ..hands.builtin import load_builtin_hand
+    from ..hands.gestures import gesture, gesture_names
+    from ..hands.placing import Hand, place_pair
+    from ..render.camera import Camera
+    from ..render.contact_sheet import contact_sheet, to_pil
+    from ..render.maps import ALL_MAPS, render_maps
+    from .render import write_maps
+
+    model = load_builtin_hand()
+    width, height = TILE
+    camera = Camera.from_fov(4 * width, 4 * height)
+    rows = []
+    for name in gesture_names():
+        scene = place_pair(Hand(model, gesture(name)), camera, (40, 40, camera.width - 40, camera.height - 40))
+        write_maps(scene, options.out / name, antialias=True)
+        tiles = render_maps(scene.resized(width, height), antialias=True)
+        rows.append((name.replace("_", " "), [to_pil(getattr(tiles, m)[0]).convert("RGB") for m in ALL_MAPS]))
+    sheet = contact_sheet(
+        rows, ALL_MAPS, "SesaHand: the pose library", f"{len(rows)} gestures of the built-in hand, right and left"
+    )
+    path = options.out / "contact_sheet.png"
+    sheet.save(path)
+    print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
+    return 0

@@ -1,0 +1,19 @@
+"""List the gestures of the pose library."""
+
+import argparse
+
+HELP = "list the gestures of the pose library"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to its parser: there are none."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line for each gesture: its name and what it is."""
+    from ..hands.gestures import gesture_description, gesture_names
+
+    width = max(map(len, gesture_names()))
+    for name in gesture_names():
+        print(f"{name:{width}}  {gesture_description(name)}")
+    return 0

@@ -1,0 +1,85 @@
+"""White regions of a mask, and how a hand would lie in each."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import SesaHandError
+
+REGIONS = ("largest", "all", "each")
+# With "each", specks smaller than this share of the largest region are no hands.
+LEAST_SHARE = 0.05
+# Below this, the main axis of a region is chance.
+LEAST_ELONGATION = 0.35
+# How much a wrist near the picture's edge counts against fingers that point up, where the region touches no edge.
+TOWARDS_CENTRE = 0.3
+
+
+@dataclass(frozen=True)
+class Region:
+    """A white region.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels, edges of the outermost pixels.
+        fingers: Where a hand's fingers would point, in degrees clockwise from up.
+        elongation: 0 for a round region, towards 1 for a thin one.
+    """
+
+    box: tuple[float, float, float, float]
+    fingers: float
+    elongation: float
+
+
+def find_regions(mask: Tensor, which: str, threshold: float) -> list[Region]:
+    """Find the white regions of one mask `[H, W]`; none in a black one.
+
+    Args:
+        mask: Values 0 to 1, or bool.
+        which: "largest", "all" (everything white as one region) or "each".
+        threshold: Brighter pixels are white.
+
+    Raises:
+        SesaHandError: If the mask holds values that are not numbers, or `which` is unknown.
+    """
+    import cv2
+
+    if which not in REGIONS:
+        raise SesaHandError(f"region must be one of {', '.join(REGIONS)}, got {which!r}.")
+    values = mask.detach().cpu().double().numpy()
+    if not np.isfinite(values).all():
+        raise SesaHandError("The mask holds NaN or infinite values.")
+    white = (values > threshold).astype(np.uint8)
+    if not white.any():
+        return []
+    if which == "all":
+        return [_measure(white > 0)]
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(white, connectivity=8)
+    areas = statistics[1:, cv2.CC_STAT_AREA]
+    least = areas.max() if which == "largest" else max(LEAST_SHARE * areas.max(), 1)
+    chosen = np.flatnonzero(areas >= least)
+    return [_measure(labels == index + 1) for index in (chosen[:1] if which == "largest" else chosen)]
+
+
+def _measure(white: np.ndarray) -> Region:
+    rows, columns = np.nonzero(white)
+    box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+    points = np.stack([columns, rows], 1) + 0.5
+    centre = points.mean(0)
+    # A pixel is a square, not a point: its own second moment keeps thin regions regular.
+    moments = np.cov(points.T, bias=True) + np.eye(2) / 12 if len(points) > 1 else np.eye(2)
+    spread, axes = np.linalg.eigh(moments)
+    elongation = float(1 - spread[0] / spread[1])
+    direction = axes[:, 1] if elongation >= LEAST_ELONGATION else np.array([0.0, -1.0])
+    height, width = white.shape
+    edge = (columns == 0) | (rows == 0) | (columns == width - 1) | (rows == height - 1)
+    away = centre - points[edge].mean(0) if edge.any() else np.zeros(2)
+    along = float(away @ direction)
+    if abs(along) > 0.25 * math.sqrt(spread[1]):
+        direction = direction * np.sign(along)
+    elif elongation >= LEAST_ELONGATION:
+        inwards = (np.array([width, height]) / 2 - centre) / max(width, height)
+        pull = np.array([0.0, -1.0]) + TOWARDS_CENTRE * inwards
+        direction = direction * (1.0 if direction @ pull >= 0 else -1.0)
+    return Region(box, math.degrees(math.atan2(direction[0], -direction[1])), elongation)

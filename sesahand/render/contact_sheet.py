@@ -1,0 +1,52 @@
+"""Many small pictures on one sheet, with words beside them."""
+
+from collections.abc import Sequence
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+PAPER, INK, FAINT = (24, 25, 28), (236, 236, 232), (150, 152, 158)
+
+
+def to_pil(picture: Tensor) -> Image.Image:
+    """Turn a picture `[H, W, 3]` or a mask `[H, W]` of 0..1 into an 8-bit PIL image."""
+    levels = (picture.detach().cpu().clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return Image.fromarray(levels)
+
+
+def contact_sheet(
+    rows: Sequence[tuple[str, Sequence[Image.Image]]], columns: Sequence[str], title: str, note: str = "", gap: int = 4
+) -> Image.Image:
+    """Lay out rows of pictures of one size under column heads.
+
+    Args:
+        rows: For each row its label and its pictures, as many as there are `columns`.
+        columns: Heads of the columns.
+        title: First line of the sheet.
+        note: Smaller line under it.
+        gap: Pixels between pictures.
+
+    Returns:
+        The sheet, RGB.
+    """
+    width, height = rows[0][1][0].size
+    big, small = ImageFont.load_default(max(16, height // 6)), ImageFont.load_default(max(11, height // 10))
+    margin = 4 * gap
+    left = margin + int(max(small.getlength(label) for label, _ in rows)) + 3 * gap
+    top = margin + int(1.5 * big.size) + (int(1.6 * small.size) if note else 0) + int(2.2 * small.size)
+    sheet = Image.new(
+        "RGB", (left + len(columns) * (width + gap) + margin, top + len(rows) * (height + gap) + margin), PAPER
+    )
+    draw = ImageDraw.Draw(sheet)
+    draw.text((margin, margin), title, INK, big)
+    if note:
+        draw.text((margin, margin + 1.5 * big.size), note, FAINT, small)
+    for column, head in enumerate(columns):
+        draw.text((left + column * (width + gap) + width / 2, top - gap), head, FAINT, small, anchor="md")
+    for row, (label, pictures) in enumerate(rows):
+        y = top + row * (height + gap)
+        draw.text((left - 3 * gap, y + height / 2), label, INK, small, anchor="rm")
+        for column, picture in enumerate(pictures):
+            sheet.paste(picture, (left + column * (width + gap), y))
+    return sheet

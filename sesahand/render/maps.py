@@ -1,0 +1,366 @@
+"""Condition maps: what a ControlNet is shown of the hands in a scene."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.model import NUM_JOINTS
+from ..hands.scene import HandScene
+from . import shading
+from .camera import MAX_SIZE, Camera
+from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
+from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
+
+COLOR_MAPS = ("mesh", "depth", "normal", "parts", "keypoints")
+ALL_MAPS = (*COLOR_MAPS, "mask")
+DEPTH_RANGES = ("hand", "frame", "scene")
+MAX_BYTES = 16 << 30
+MAX_HANDS = 32767
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionMaps:
+    """Maps of N hands over F frames of H x W pixels; colours are float32 in 0..1 on black, None if not asked for.
+
+    Attributes:
+        mesh: Near-white surface lit from the camera, `[F, H, W, 3]`; covered pixels are above 127 of 255.
+        depth: Near is bright, `[F, H, W, 3]`, three equal channels.
+        normal: Surface normals, `[F, H, W, 3]`.
+        parts: Hand parts in the colours of `shading.PART_COLORS`, `[F, H, W, 3]`.
+        keypoints: OpenPose hand skeletons, `[F, H, W, 3]`.
+        mask: Part of each pixel that hands cover, float32 `[F, H, W]`.
+        metric_depth: z of the nearest surface in metres, float32 `[F, H, W]`; 0 where there is no hand.
+        hand_index: Which of the N hands is seen, int16 `[F, H, W]`; -1 for none.
+        part_index: Which part of it: MANO joint 0..15, plus 16 for a left hand, int8 `[F, H, W]`; -1 for none.
+        boxes: Box around the visible pixels of each hand, float32 `[N, 4]`: left, top, right, bottom in pixels, the
+            last two one past the last pixel; zeros for a hand that is not seen.
+        frame: The frame that each hand is in, int64 `[N]`.
+    """
+
+    mesh: Tensor | None
+    depth: Tensor | None
+    normal: Tensor | None
+    parts: Tensor | None
+    keypoints: Tensor | None
+    mask: Tensor
+    metric_depth: Tensor
+    hand_index: Tensor
+    part_index: Tensor
+    boxes: Tensor
+    frame: Tensor
+
+    @property
+    def hand_masks(self) -> Tensor:
+        """Visible pixels of each hand in its frame, float32 `[N, H, W]`, 0 or 1."""
+        hands = torch.arange(len(self.frame), device=self.hand_index.device)
+        return (self.hand_index[self.frame] == hands[:, None, None]).float()
+
+
+@torch.no_grad()
+def render_maps(
+    scene: HandScene,
+    maps: tuple[str, ...] = ALL_MAPS,
+    antialias: bool = False,
+    forearm: bool = False,
+    depth_range: str | tuple[float, float] = "hand",
+    normal_convention: str = "normalbae",
+) -> ConditionMaps:
+    """Render the condition maps of every frame of a scene, from one rasterisation.
+
+    Hands hide one another pixel by pixel. Wrists, or the ends of forearms, are closed by a flat cap.
+
+    Args:
+        scene: Hands and camera; frames without hands are black.
+        maps: Names of the colour maps to make, out of `ALL_MAPS`; mask, ids, depth in metres and boxes are always made.
+        antialias: Draw at twice the size and average: soft edges in colours and mask. Ids and depth in metres are those
+            of the nearest of a pixel's four samples.
+        forearm: Draw the forearm of a hand model that has one.
+        depth_range: What the brightness of `depth` spans. "hand": each hand's own nearest to farthest visible surface,
+            as HandRefiner has it; the hands of a "frame" or of the whole "scene" together; or (near, far) in metres.
+        normal_convention: "normalbae" (red left, green up, blue to the camera) or "opengl" (red right).
+
+    Returns:
+        The maps, on the device of the scene.
+
+    Raises:
+        SesaHandError: For unknown names, a range that is none, or pictures too large for memory.
+    """
+    check_request(scene, maps, antialias, depth_range, normal_convention)
+    samples = 2 if antialias else 1
+    camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
+    posed = scene.pose(forearm)
+    device = posed.vertices.device
+    surfaces = close_hands(scene, posed.vertices.cpu() if device.type == "mps" else posed.vertices, forearm)
+    views = [view_hand(surface, camera) for surface in surfaces]
+    spans = depth_spans(views, scene.frame, depth_range)
+
+    work = views[0].depth.device if views else torch.device("cpu")
+    out = blank_maps(scene, maps, work)
+    boxes = torch.zeros(len(scene), 4, device=work)
+    for f in range(scene.num_frames):
+        layers = hide_covered([(n, views[n]) for n in (scene.frame == f).nonzero()[:, 0].tolist()], camera)
+        if not layers:
+            continue
+        for n, view in layers:
+            boxes[n] = pixel_box(view, samples)
+        colors = paint_layers(layers, surfaces, spans, camera, maps, normal_convention)
+        deposit(out, f, layers, surfaces, colors, samples)
+    if "keypoints" in maps:
+        draw_skeletons(out["keypoints"], scene, posed.keypoints, samples)
+    return ConditionMaps(
+        **{name: None if value is None else value.to(device) for name, value in out.items()},
+        boxes=boxes.to(device),
+        frame=scene.frame,
+    )
+
+
+def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor | None]:
+    """Return the maps of a scene without hands."""
+    size = (scene.num_frames, scene.camera.height, scene.camera.width)
+    colors = [name for name in COLOR_MAPS if name in maps]
+    # One block from numpy, which asks the system for huge pages and leaves them untouched: on the CPU, filling many
+    # small ones with zeros takes as long as drawing does.
+    block = torch.from_numpy(np.zeros((3 * len(colors) + 2) * math.prod(size), np.float32)).to(device)
+    planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 2)
+    return {
+        **dict.fromkeys(COLOR_MAPS),
+        **{name: plane.view(*size, 3) for name, plane in zip(colors, planes, strict=False)},
+        "mask": planes[-2].view(size),
+        "metric_depth": planes[-1].view(size),
+        "hand_index": torch.from_numpy(np.full(size, -1, np.int16)).to(device),
+        "part_index": torch.from_numpy(np.full(size, -1, np.int8)).to(device),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class HandSurface:
+    """One posed hand, closed: vertices `[V, 3]`, faces `[T, 3]`, how many of them are skin, the part `[T]` of each."""
+
+    vertices: Tensor
+    faces: Tensor
+    num_skin: int
+    parts: Tensor
+
+
+def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_convention: str) -> None:
+    """Raise a SesaHandError for arguments of `render_maps` that cannot be followed."""
+    if isinstance(maps, str) or not set(maps) <= set(ALL_MAPS):
+        raise SesaHandError(f"maps must be a list of names out of {', '.join(ALL_MAPS)}, got {maps!r}.")
+    if normal_convention not in shading.NORMAL_CONVENTIONS:
+        raise SesaHandError(
+            f"normal_convention must be one of {sorted(shading.NORMAL_CONVENTIONS)}, got {normal_convention!r}."
+        )
+    if isinstance(depth_range, str):
+        if depth_range not in DEPTH_RANGES:
+            raise SesaHandError(
+                f"depth_range must be one of {', '.join(DEPTH_RANGES)}, or (near, far) in metres, got {depth_range!r}."
+            )
+    elif len(depth_range) != 2 or not 0 <= depth_range[0] < depth_range[1] < float("inf"):
+        raise SesaHandError(f"depth_range in metres must be (near, far) with 0 <= near < far, got {depth_range!r}.")
+    height, width = scene.camera.height, scene.camera.width
+    if antialias and 2 * max(height, width) > MAX_SIZE:
+        raise SesaHandError(
+            f"With antialias, sides can be up to {MAX_SIZE // 2} pixels, got {width}x{height}; switch it off."
+        )
+    if len(scene) > MAX_HANDS:
+        raise SesaHandError(f"A scene of {len(scene)} hands is more than {MAX_HANDS}; render its frames in parts.")
+    needed = scene.num_frames * height * width * (11 + 12 * len(set(maps) & set(COLOR_MAPS)))
+    if needed > MAX_BYTES:
+        raise SesaHandError(
+            f"{scene.num_frames} frames of {width}x{height} pixels with these maps take {needed / 2**30:.0f} GiB, more "
+            f"than {MAX_BYTES >> 30}: render fewer frames at a time, fewer maps, or a smaller size."
+        )
+
+
+def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:
+    """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`."""
+    model = scene.model
+    num_skin = len(model.faces_for("right", forearm))
+    right = model.faces_for("right", forearm, closed=True).to(vertices.device)
+    check_mesh(vertices, right)
+    parts = model.part_ids.to(vertices.device, torch.int8)[:num_skin]
+    # The cap over the hole belongs to the wrist, part 0.
+    parts = torch.nn.functional.pad(parts, (0, len(right) - num_skin))
+    kinds = {"right": (right, parts), "left": (right[:, [0, 2, 1]], parts + NUM_JOINTS)}
+    return [
+        HandSurface(posed, kinds[side][0], num_skin, kinds[side][1])
+        for posed, side in zip(vertices, scene.side, strict=True)
+    ]
+
+
+def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
+    """Return the pixels that a hand covers when it is alone, values in float32."""
+    view = visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True)
+    return replace(view, depth=view.depth.float(), weights=tuple(weight.float() for weight in view.weights))
+
+
+def depth_spans(views: list[VisiblePixels], frame: Tensor, depth_range) -> list[tuple[float, float]]:
+    """Return for each hand the nearest and farthest z that its depth colours span."""
+    if not isinstance(depth_range, str):
+        return [depth_range] * len(views)
+    own = [(float(v.depth.min()), float(v.depth.max())) if len(v.depth) else (float("inf"), 0.0) for v in views]
+    if depth_range == "hand":
+        return own
+    group = frame.tolist() if depth_range == "frame" else [0] * len(views)
+    joint = {}
+    for key, (near, far) in zip(group, own, strict=True):
+        known = joint.get(key, (float("inf"), 0.0))
+        joint[key] = (min(near, known[0]), max(far, known[1]))
+    return [joint[key] for key in group]
+
+
+def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> list[tuple[int, VisiblePixels]]:
+    """Leave to each hand of a frame the pixels where it is nearest; where two are equally near, the first has it."""
+    layers = [(n, view) for n, view in layers if len(view.x)]
+    if len(layers) < 2:
+        return layers
+    pixels = [view.y * camera.width + view.x for _, view in layers]
+    nearest = torch.full((camera.height * camera.width,), float("inf"), device=pixels[0].device)
+    owner = torch.full_like(nearest, -1, dtype=torch.int32)
+    for k, (pixel, (_, view)) in enumerate(zip(pixels, layers, strict=True)):
+        closer = view.depth < nearest[pixel]
+        nearest[pixel[closer]] = view.depth[closer]
+        owner[pixel[closer]] = k
+    kept = []
+    for k, (pixel, (n, view)) in enumerate(zip(pixels, layers, strict=True)):
+        mine = (owner[pixel] == k).nonzero()[:, 0]
+        if len(mine):
+            fields = {name: getattr(view, name)[mine] for name in ("x", "y", "face", "depth")}
+            kept.append((n, VisiblePixels(**fields, weights=tuple(weight[mine] for weight in view.weights))))
+    return kept
+
+
+def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
+    """Return left, top, right, bottom around the visible pixels of a hand."""
+    low = torch.stack([view.x.min(), view.y.min()]) // samples
+    high = torch.stack([view.x.max(), view.y.max()]) // samples + 1
+    return torch.cat([low, high]).float()
+
+
+def paint_layers(
+    layers: list[tuple[int, VisiblePixels]],
+    surfaces: list[HandSurface],
+    spans: list[tuple[float, float]],
+    camera: Camera,
+    maps: tuple[str, ...],
+    normal_convention: str,
+) -> dict[str, Tensor]:
+    """Return the colours of all pixels of a frame's layers, one after the other, `[3, P]`; gray is `[1, P]`."""
+    painted = {name: [] for name in COLOR_MAPS if name in maps and name != "keypoints"}
+    for n, view in layers:
+        surface = surfaces[n]
+        if "mesh" in maps or "normal" in maps:
+            corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
+            normal = shading.interpolate_normals(corners, view.face, view.weights)
+        if "mesh" in maps:
+            painted["mesh"].append(shading.shade_mesh(normal, view.x, view.y, camera)[None])
+        if "normal" in maps:
+            painted["normal"].append(shading.color_normals(normal, normal_convention))
+        if "depth" in maps:
+            painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[None])
+        if "parts" in maps:
+            palette = torch.tensor(shading.PART_COLORS).to(view.depth)[surface.parts.long()].T.contiguous()
+            painted["parts"].append(torch.stack([channel.index_select(0, view.face) for channel in palette]))
+    return {name: torch.cat(values, 1) for name, values in painted.items()}
+
+
+def deposit(
+    out: dict[str, Tensor | None],
+    f: int,
+    layers: list[tuple[int, VisiblePixels]],
+    surfaces: list[HandSurface],
+    colors: dict[str, Tensor],
+    samples: int,
+) -> None:
+    """Write the pixels of a frame's layers, which do not overlap, into frame `f` of every map of `out`."""
+    x = torch.cat([view.x for _, view in layers])
+    y = torch.cat([view.y for _, view in layers])
+    depth = torch.cat([view.depth for _, view in layers])
+    part = torch.cat([surfaces[n].parts.index_select(0, view.face) for n, view in layers])
+    hand = torch.cat([torch.full_like(view.x, n, dtype=torch.int16) for n, view in layers])
+    ids = {"metric_depth": depth, "hand_index": hand, "part_index": part}
+    if samples == 1:
+        pixel = y * out["mask"].shape[2] + x
+        out["mask"][f].view(-1).index_fill_(0, pixel, 1.0)
+        for name, value in ids.items():
+            out[name][f].view(-1).scatter_(0, pixel, value)
+        for name, value in colors.items():
+            scatter_color(out[name][f], pixel, value)
+        return
+
+    left, top = int(x.min()) // 2, int(y.min()) // 2
+    width, height = int(x.max()) // 2 + 1 - left, int(y.max()) // 2 + 1 - top
+    pixel = (y - 2 * top) * (2 * width) + x - 2 * left
+    window = (f, slice(top, top + height), slice(left, left + width))
+
+    def four_samples(value: Tensor, empty: float = 0) -> list[Tensor]:
+        grid = value.new_full((4 * height * width,), empty).scatter_(0, pixel, value)
+        return quarters(grid.view(2 * height, 2 * width))
+
+    out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
+    for name, value in colors.items():
+        for k, channel in enumerate(value):
+            # Gray is averaged once and written to all three channels.
+            out[name][window][..., slice(None) if len(value) == 1 else slice(k, k + 1)] = (
+                sum(four_samples(channel)) / 4
+            )[..., None]
+    nearest, *others = four_samples(depth, float("inf"))
+    (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
+    for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
+        closer = other < nearest
+        nearest = torch.where(closer, other, nearest)
+        hands, parts = torch.where(closer, other_hand, hands), torch.where(closer, other_part, parts)
+    out["metric_depth"][window] = nearest.masked_fill(hands < 0, 0)
+    out["hand_index"][window] = hands
+    out["part_index"][window] = parts
+
+
+def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> None:
+    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`."""
+    index = 3 * pixel
+    for k, channel in enumerate(color.expand(3, -1)):
+        target.view(-1)[k:].scatter_(0, index, channel)
+
+
+def quarters(picture: Tensor) -> list[Tensor]:
+    """Return the four pictures of half the size that interleave to `picture`, whose sides are even."""
+    return [picture[row::2, column::2] for row in (0, 1) for column in (0, 1)]
+
+
+def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples: int) -> None:
+    """Draw the keypoints `[N, 21, 3]` of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
+    points = keypoints.detach().double().cpu()
+    pixels = scene.camera.project(points)
+    pixels[points[..., 2] <= NEAR] = float("nan")
+    order = points[..., 2].mean(1).argsort(descending=True, stable=True)
+    height, width = target.shape[1:3]
+    for f in range(scene.num_frames):
+        hands = [n for n in order.tolist() if int(scene.frame[n]) == f]
+        if not hands:
+            continue
+        window = skeleton_window(pixels[hands], height, width)
+        if window is None:
+            continue
+        left, top, right, bottom = window
+        canvas = np.zeros((samples * (bottom - top), samples * (right - left), 3), np.uint8)
+        shifted = samples * (pixels[hands] - torch.tensor([left, top])).numpy()
+        draw_keypoints(canvas, shifted, samples * min(height, width) / REFERENCE_SIZE)
+        picture = torch.from_numpy(canvas)
+        if samples == 2:
+            picture = sum(quarters(picture.float())) / 4
+        target[f, top:bottom, left:right] = picture / 255
+
+
+def skeleton_window(pixels: Tensor, height: int, width: int) -> tuple[int, int, int, int] | None:
+    """Return left, top, right, bottom around all that is drawn of keypoints `[..., 2]`, or None if that is nothing."""
+    drawn = pixels[pixels.abs().amax(-1) < FARTHEST]
+    if not len(drawn):
+        return None
+    margin = 2 + JOINT_RADIUS * math.ceil(min(height, width) / REFERENCE_SIZE)
+    size = torch.tensor([width, height], dtype=drawn.dtype)
+    low, high = (drawn.amin(0).floor() - margin).clamp(min=0), torch.minimum(drawn.amax(0).ceil() + margin, size)
+    return (*low.int().tolist(), *high.int().tolist()) if (low < high).all() else None

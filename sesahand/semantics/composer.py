@@ -1,0 +1,191 @@
+"""From behaviour semantics to one prompt whose parts can be found again.
+
+Source: paper, semantic alignment (chain of thought, step 3). The template, the joining rule and the spans are ours.
+"""
+
+import dataclasses
+import re
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..errors import SesaHandError
+from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, Span
+from .hand_words import hand_word_spans
+
+DEFAULT_TEMPLATE = "{prefix}, {pose}, {action}, {hand_action}, {environment}, {style}"
+FIELDS = ("prefix", *COMPONENTS, "style")
+CONTEXT = 77
+"""Columns of one chunk of a CLIP text encoder, its begin and end token included."""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A prompt and where its parts stand.
+
+    Args:
+        prompt: the text for the text encoder.
+        spans: of "prefix", the components, "style" and every "hand word"; `prompt[start:end]` is the span's text. A
+            phrase that two components share stands in the prompt once, and both have a span on it.
+        warnings: what the user should know, for example a prompt that is too long for one chunk.
+    """
+
+    prompt: str
+    spans: tuple[Span, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def compose(
+    behavior: BehaviorSemantics,
+    template: str = DEFAULT_TEMPLATE,
+    *,
+    prefix: str = "",
+    style: str = "",
+    count_tokens: Callable[[str], int] | None = None,
+) -> Composition:
+    """Fill a template with the components, each phrase once.
+
+    The text between two fields is written only if the field behind it has something to say and a field before it has
+    been written; the text in front of the first field and behind the last is always written.
+
+    Args:
+        behavior: the four components.
+        template: text with the fields of `FIELDS` in braces; write {{ and }} for braces.
+        prefix: goes in front, for example the trigger words of a LoRA.
+        style: goes last, for example style and quality words.
+        count_tokens: columns that a text needs in the text encoder, begin and end token included; when given, a prompt
+            over `CONTEXT` is warned of.
+
+    Returns:
+        The prompt with its spans.
+
+    Raises:
+        SesaHandError: when the template has no field, an unknown field, or is not well-formed.
+    """
+    literals, fields, tail = _parse(template)
+    texts = {**behavior.to_dict(), "prefix": " ".join(prefix.split()), "style": " ".join(style.split())}
+    kept = _without_repetition(texts, fields)
+    prompt, spans = "", []
+    for index, (literal, name) in enumerate(zip(literals, fields, strict=True)):
+        text = kept[name]
+        if index == 0:
+            prompt += literal
+        elif text and spans:
+            prompt += literal
+        if text:
+            spans.append(Span(name, len(prompt), len(prompt) + len(text), text))
+            prompt += text
+    prompt += tail
+    spans += _shared_spans(prompt, spans, texts, fields)
+    spans += [Span("hand word", a, b, prompt[a:b]) for a, b in hand_word_spans(prompt)]
+    return Composition(prompt, tuple(sorted(spans, key=_span_order)), _warnings(prompt, count_tokens))
+
+
+def compose_batch(
+    batch: SemanticsBatch, template: str = DEFAULT_TEMPLATE, **options
+) -> tuple[SemanticsBatch, list[str]]:
+    """Compose every image's prompt; the options are those of `compose`.
+
+    Returns:
+        The batch with prompts and spans, and the warnings.
+    """
+    images, warnings = [], []
+    for number, image in enumerate(batch.images, start=1):
+        composed = compose(image.behavior, template, **options)
+        images.append(dataclasses.replace(image, prompt=composed.prompt, spans=composed.spans))
+        where = f"Image {number}: " if len(batch.images) > 1 else ""
+        warnings += [where + warning for warning in composed.warnings]
+    return SemanticsBatch(tuple(images)), warnings
+
+
+def summary(image: ImageSemantics) -> str:
+    """The components, the prompt and the hand words of one image as lines to read."""
+    hands = ", ".join(dict.fromkeys(span.text for span in image.of_part("hand word")))
+    lines = [f"{name.replace('_', ' ')}: {getattr(image.behavior, name) or '-'}" for name in COMPONENTS]
+    lines += [f"prompt: {image.prompt or '-'}", f"hand words: {hands or '-'}", f"from: {image.source}"]
+    return "\n".join(lines + ([f"note: {image.note}"] if image.note else []))
+
+
+def _span_order(span: Span) -> tuple[int, int, str]:
+    return span.start, -span.end, span.part
+
+
+def _parse(template: str) -> tuple[list[str], list[str], str]:
+    """The text in front of each field, the fields, and the text behind the last."""
+    literals, fields, tail = [], [], ""
+    try:
+        pieces = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise SesaHandError(
+            f"The template is not well-formed ({error}): {template!r:.200}. Write {{{{ for a brace."
+        ) from error
+    for literal, name, specification, conversion in pieces:
+        tail += literal
+        if name is None:
+            continue
+        if name not in FIELDS or specification or conversion:
+            raise SesaHandError(
+                f"The template has the field {{{name}}}; it can have {', '.join(f'{{{field}}}' for field in FIELDS)}."
+            )
+        if name in fields:
+            raise SesaHandError(f"The template has the field {{{name}}} twice; each field can stand once.")
+        literals.append(tail)
+        fields.append(name)
+        tail = ""
+    if not any(name in COMPONENTS for name in fields):
+        raise SesaHandError(f"The template {template!r:.200} has none of the fields {', '.join(COMPONENTS)} in braces.")
+    return literals, fields, tail
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece for piece in re.split(r",\s*", text) if piece]
+
+
+def _stands_in(piece: str, text: str) -> re.Match | None:
+    return re.search(rf"(?<!\w){re.escape(piece)}(?!\w)", text, re.IGNORECASE)
+
+
+def _without_repetition(texts: dict[str, str], fields: list[str]) -> dict[str, str]:
+    """Each field's text without the phrases that another field says as well, or says at greater length."""
+    kept = dict(texts)
+    names = [name for name in fields if name in COMPONENTS]
+    for index, name in enumerate(names):
+        others = [(texts[other], position < index) for position, other in enumerate(names) if other != name]
+        pieces = _pieces(texts[name])
+        said = [any(_repeats(piece, texts[name], other, earlier) for other, earlier in others) for piece in pieces]
+        if any(said):
+            kept[name] = ", ".join(piece for piece, repeated in zip(pieces, said, strict=True) if not repeated)
+    return kept
+
+
+def _repeats(piece: str, whole: str, other: str, other_is_earlier: bool) -> bool:
+    """Whether `other` makes a phrase superfluous; of two equal ones the earlier stays."""
+    if len(piece.split()) < 2 and piece != whole:
+        # a single word of a list ("cups, plates") is no phrase
+        return False
+    equal = any(piece.lower() == one.lower() for one in _pieces(other))
+    return other_is_earlier if equal else bool(_stands_in(piece, other))
+
+
+def _shared_spans(prompt: str, spans: list[Span], texts: dict[str, str], fields: list[str]) -> list[Span]:
+    """Spans of the phrases that were left out of their own field because another one says them."""
+    shared = []
+    for name in (field for field in fields if field in COMPONENTS):
+        own = next((span for span in spans if span.part == name), None)
+        missing = [piece for piece in _pieces(texts[name]) if own is None or not _stands_in(piece, own.text)]
+        whole = _stands_in(texts[name], prompt) if missing and own is None else None
+        for match in [whole] if whole else filter(None, (_stands_in(piece, prompt) for piece in missing)):
+            shared.append(Span(name, match.start(), match.end(), match.group()))
+    return shared
+
+
+def _warnings(prompt: str, count_tokens: Callable[[str], int] | None) -> tuple[str, ...]:
+    if not prompt.strip():
+        return ("The prompt is empty: the semantics have no component that the template uses.",)
+    columns = count_tokens(prompt) if count_tokens else 0
+    if columns <= CONTEXT:
+        return ()
+    return (
+        f"The prompt needs {columns} columns of the text encoder; one chunk has {CONTEXT}. It is encoded in several "
+        "chunks, which weakens the words behind the first. Shorten a component with Write Semantics, or the style.",
+    )

@@ -1,0 +1,231 @@
+"""From a caption to behaviour semantics by a language model's chain of thought, with the rules to fall back on.
+
+Source: paper, semantic alignment (chain of thought, step 2).
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from ..errors import SesaHandError
+from . import prompts, rules
+from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, merge
+
+logger = logging.getLogger(__name__)
+
+LONGEST_ANSWER = 20_000
+LONGEST_COMPONENT = 600
+DECODE_TRIES = 64
+
+
+class TextModel(Protocol):
+    """What the extractor needs of a captioner handle."""
+
+    def complete(
+        self, prompts: list[str], *, system: str = "", max_tokens: int, seed: int, progress: Callable | None = None
+    ) -> list[str]: ...
+
+
+def extract_semantics(
+    captions: Sequence[str],
+    model: TextModel | None = None,
+    *,
+    attempts: int = 2,
+    max_tokens: int = 512,
+    seed: int = 0,
+    progress: Callable | None = None,
+) -> SemanticsBatch:
+    """One semantics per caption, in order.
+
+    Args:
+        captions: what is said about each image.
+        model: a captioner handle that completes text; without one the rules alone are used.
+        attempts: how often a caption is put to the model; each new attempt shows the last answer and what was wrong.
+        max_tokens: of each answer, reasoning included.
+        seed: of the first attempt; each further one adds 1.
+        progress: handed to the model.
+
+    Returns:
+        The batch; each entry says whether the model or the rules made it, and why.
+
+    Raises:
+        SesaHandError: whatever the model raises, for example when it cannot be reached. An answer that cannot be used
+            is no
+            error: the rules answer then.
+    """
+    if model is None:
+        return SemanticsBatch(tuple(ImageSemantics(rules.extract(text), "rules", text) for text in captions))
+    answers: dict[int, BehaviorSemantics] = {}
+    failures: dict[int, tuple[str, str]] = {}
+    for attempt in range(max(1, attempts)):
+        open_ones = [i for i, text in enumerate(captions) if i not in answers and text.strip()]
+        if not open_ones:
+            break
+        asked = [_question(captions[i], failures.get(i)) for i in open_ones]
+        replies = model.complete(
+            asked, system=prompts.EXTRACTION_SYSTEM, max_tokens=max_tokens, seed=seed + attempt, progress=progress
+        )
+        if len(replies) != len(asked):
+            raise SesaHandError(f"The language model gave {len(replies)} answers to {len(asked)} questions.")
+        for i, reply in zip(open_ones, replies, strict=True):
+            try:
+                answers[i] = _checked(parse_answer(reply), captions[i])
+            except SesaHandError as error:
+                failures[i] = (reply, str(error))
+    return SemanticsBatch(tuple(_entry(text, answers.get(i), failures.get(i)) for i, text in enumerate(captions)))
+
+
+def override(batch: SemanticsBatch | None, components: dict[str, str]) -> SemanticsBatch:
+    """Write components by hand: alone, or over every entry of an extracted batch.
+
+    Args:
+        batch: extracted semantics, or None to begin with empty ones.
+        components: names of `COMPONENTS` to text; the word "none" empties a component, an empty text leaves it as it
+            is.
+    """
+    typed = {name: "" if text.strip().lower() == "none" else text for name, text in components.items() if text.strip()}
+    if batch is None:
+        return SemanticsBatch((ImageSemantics(BehaviorSemantics(**typed), "typed"),))
+    return SemanticsBatch(
+        tuple(
+            ImageSemantics(
+                image.behavior.replace(**typed), "edited" if typed else image.source, image.caption, image.note
+            )
+            for image in batch.images
+        )
+    )
+
+
+def parse_answer(answer: str) -> BehaviorSemantics:
+    """Take the four components out of a language model's answer.
+
+    Reasoning in front of the JSON, think tags, code fences, text behind it, single quotes, trailing commas, one
+    object per person and objects inside objects are all accepted. The answer is only read, never evaluated.
+
+    Args:
+        answer: any text.
+
+    Raises:
+        SesaHandError: when no usable JSON object is in it; the message is written to be shown to the model.
+    """
+    text = _without_thoughts(answer)[-LONGEST_ANSWER:]
+    problem = "there is no JSON object in it."
+    for found in reversed(_decoded(text)):
+        try:
+            return _validated(found)
+        except SesaHandError as error:
+            problem = str(error)
+    raise SesaHandError(f"The answer cannot be used: {problem}")
+
+
+def _question(caption: str, failure: tuple[str, str] | None) -> str:
+    return prompts.correction_prompt(caption, *failure) if failure else prompts.extraction_prompt(caption)
+
+
+def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, str] | None) -> ImageSemantics:
+    if answer is not None:
+        return ImageSemantics(answer, "language model", caption)
+    if failure is None:
+        return ImageSemantics(BehaviorSemantics(), "rules", caption, "the caption is empty")
+    logger.warning("The language model's answers could not be used, so the rules answered: %s", failure[1])
+    return ImageSemantics(rules.extract(caption), "rules after language model", caption, failure[1])
+
+
+def _checked(behavior: BehaviorSemantics, caption: str) -> BehaviorSemantics:
+    """Refuse an empty answer where the rules see a person doing something."""
+    if not any(behavior.to_dict().values()) and any(rules.extract(caption).to_dict().values()):
+        raise SesaHandError("all four components are empty, but the description tells what a person does.")
+    return behavior
+
+
+def _without_thoughts(answer: str) -> str:
+    """The answer behind the last closing think tag; an open tag that is never closed is only removed."""
+    parts = re.split(r"</(?:think|thinking|thought|reasoning)>", answer, flags=re.IGNORECASE)
+    behind = next((part for part in reversed(parts) if "{" in part or "[" in part), parts[-1])
+    return re.sub(r"<(?:think|thinking|thought|reasoning)>", " ", behind, flags=re.IGNORECASE)
+
+
+def _decoded(text: str) -> list[object]:
+    """Every JSON value in the text that begins with a brace or bracket, in order; strict JSON first, then lenient."""
+    found, at, tries = [], 0, 0
+    decoder = json.JSONDecoder()
+    starts = [match.start() for match in re.finditer(r"[{\[]", text)]
+    for start in starts:
+        if start < at or tries >= DECODE_TRIES:
+            continue
+        tries += 1
+        try:
+            value, at = decoder.raw_decode(text, start)
+            found.append(value)
+        except (ValueError, RecursionError):
+            continue
+    useful = [value for value in found if _mentions_components(value)]
+    return useful or found + _lenient(text)
+
+
+def _mentions_components(value: object) -> bool:
+    return any(name in json.dumps(value)[:LONGEST_ANSWER].lower() for name in ("pose", "action", "environment"))
+
+
+_KEY = r"[\"'“”]?(?P<key>pose|action|hands?[_ -]?actions?|environment)[\"'“”]?\s*[:=]\s*"
+_VALUE = (
+    r"(?:\"(?P<double>(?:\\.|[^\"\\])*)\"|'(?P<single>(?:\\.|(?!'\s*(?:[,}\]]|$)).)*)'"
+    r"|“(?P<curly>[^”]*)”|(?P<null>null|None))"
+)
+_PAIR = re.compile(_KEY + _VALUE, re.IGNORECASE | re.DOTALL)
+
+
+def _lenient(text: str) -> list[object]:
+    """Objects written like JSON but not quite: single quotes, bare keys, trailing commas, Python's None."""
+    objects = []
+    for match in re.finditer(r"\{[^{}]*\}", text):
+        pairs = {
+            pair["key"].lower(): pair["double"] or pair["single"] or pair["curly"] or ""
+            for pair in _PAIR.finditer(match.group())
+        }
+        if pairs:
+            objects.append({key: re.sub(r"\\(.)", r"\1", value) for key, value in pairs.items()})
+    return [objects] if len(objects) > 1 and _in_list(text) else objects
+
+
+def _in_list(text: str) -> bool:
+    return re.search(r"\[\s*\{.*\}\s*,\s*\{.*\}\s*,?\s*\]", text, re.DOTALL) is not None
+
+
+def _validated(value: object) -> BehaviorSemantics:
+    """Check a decoded value; lists stand for several persons."""
+    if isinstance(value, list):
+        persons = [item for item in value if isinstance(item, dict)]
+        if not persons:
+            raise SesaHandError("expected a JSON object with the four components, got a list without objects.")
+        return _bounded(merge(_validated(item) for item in persons))
+    if not isinstance(value, dict):
+        raise SesaHandError(f"expected a JSON object with the four components, got {type(value).__name__}.")
+    try:
+        return _bounded(BehaviorSemantics.from_mapping(value))
+    except SesaHandError:
+        inner = [item for item in value.values() if isinstance(item, (dict, list)) and _holds_objects(item)]
+        if len(inner) != 1:
+            raise
+        return _validated(inner[0])
+
+
+def _holds_objects(value: dict | list) -> bool:
+    return isinstance(value, dict) or any(isinstance(item, dict) for item in value)
+
+
+def _bounded(behavior: BehaviorSemantics) -> BehaviorSemantics:
+    longest = max(COMPONENTS, key=lambda name: len(getattr(behavior, name)))
+    if len(getattr(behavior, longest)) > LONGEST_COMPONENT:
+        raise SesaHandError(f"'{longest}' has more than {LONGEST_COMPONENT} characters; each value is a short phrase.")
+    return behavior
+
+
+def describe_sources(images: Iterable[ImageSemantics]) -> str:
+    """Which path made which entry, in one line: "3 by rules, 1 by language model"."""
+    counts: dict[str, int] = {}
+    for image in images:
+        counts[image.source] = counts.get(image.source, 0) + 1
+    return ", ".join(f"{count} by {source}" for source, count in counts.items())

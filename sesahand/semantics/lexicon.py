@@ -1,0 +1,310 @@
+"""The words the rules know: the grammar's data, apart from its code (`rules.py`).
+
+Verbs stand in their base form and are inflected by `verb_forms`; nouns stand in the singular and are made plural by
+`noun_forms`. The hand words at the end are shared with the choice of hand tokens (`sesahand.attention.tokens`).
+"""
+
+import re
+
+PERSONS = """
+    person people man woman boy girl child kid baby toddler infant teenager teen adult lady gentleman guy couple
+    family friend crowd group team player individual figure human someone somebody everyone men women children
+    mother father mom dad parent grandmother grandfather grandma grandpa daughter son granddaughter grandson
+    sister brother twin husband wife aunt uncle bride groom bridesmaid guest visitor tourist traveler traveller
+    passenger commuter pedestrian passerby spectator fan audience onlooker customer client shopper vendor seller
+    cashier clerk waiter waitress barista bartender chef cook baker butcher farmer gardener fisherman hunter
+    sailor captain pilot driver cyclist rider biker runner jogger swimmer diver surfer skier snowboarder
+    skateboarder skater climber hiker athlete gymnast dancer ballerina singer musician guitarist pianist
+    violinist cellist drummer flutist saxophonist trumpeter conductor dj performer actor actress magician
+    juggler clown artist painter sculptor potter photographer writer journalist reporter doctor nurse surgeon
+    dentist patient pharmacist scientist researcher technician engineer mechanic electrician plumber carpenter
+    builder worker craftsman artisan tailor seamstress blacksmith jeweler watchmaker barber hairdresser stylist
+    teacher professor student pupil instructor trainer coach colleague coworker employee businessman
+    businesswoman executive manager boss secretary lawyer judge speaker presenter lecturer soldier officer
+    policeman policewoman firefighter guard knight king queen prince princess priest monk nun model boxer
+    wrestler fighter referee umpire catcher pitcher batter goalkeeper goalie golfer archer fencer opponent
+    defender teammate participant member neighbor stranger companion partner shepherd cowboy astronaut librarian
+    receptionist repairman handyman handler vet veterinarian groomer knitter weaver welder miner mason florist
+    youngster senior elder newborn schoolboy schoolgirl schoolchild gamer hostess host tattooist manicurist
+    protester demonstrator volunteer scout bowler rower kayaker dealer jockey
+"""
+
+PRONOUNS = "he she they it i we you"
+
+# Nouns that stand for persons named before, when they begin a clause: "the others are talking", "one of them points".
+PERSON_STANDINS = "one other another both each some two three four most others"
+
+# Parts of the body whose placement is pose. Eyes, hair, skin and the face are appearance and are left out.
+BODY_PARTS = "arm leg knee foot elbow back head shoulder body torso chin hip waist forearm thigh neck chest"
+APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nose cheek brow forehead sweat mustache"
+
+POSTURE_VERBS = """
+    stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
+    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance
+"""
+
+# What a hand does with a thing without this being an activity of its own.
+GRASP_VERBS = """
+    hold grip grasp clutch clasp touch carry reach cup pinch press support steady wrap squeeze cradle seize grab
+    hug finger cling brace clench interlock interlace caress stroke pat rub tug lift raise dangle hoist balance
+    fold spread curl extend poke tap shake join link intertwine
+"""
+
+# Activities that hands carry out: they count as action and as hand action.
+HANDWORK_VERBS = """
+    cut chop slice dice peel carve stir whisk knead roll mix pour sprinkle spread butter grate crack squeeze
+    toss flip write type draw paint sketch sign scribble color erase trace strum pluck drum bow knit sew stitch
+    crochet weave embroider mend tie untie thread button zip lace braid comb brush shave wash wipe scrub rinse
+    dry polish sweep mop dust iron fold hang pack unpack wrap unwrap open close lock unlock turn twist screw
+    unscrew tighten loosen hammer saw drill sand nail file glue repair fix assemble build shape mold sculpt
+    throw catch pitch bat hit punch swing dribble shoot aim pull push drag dig plant pick rake water prune
+    shovel pet feed groom milk shear click swipe scroll tap text dial point wave gesture clap applaud salute
+    beckon signal snap shuffle deal hand pass give offer place put set insert remove receive lay stack arrange
+    adjust guide apply massage scratch tickle bandage inject stamp staple tear rip plug unplug switch pump ring
+    knock slap juggle slip clean decorate garnish serve scoop spoon ladle empty handle operate weld solder light
+    strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
+    wind unroll wield thumb flick leaf brandish manicure scatter harvest
+"""
+
+# Hand work only with a thing to work on: "turns a knob", but not "turns around".
+NEEDS_OBJECT = """
+    turn pull push punch swing fill ring present slide roll row wind open close place put set pack color fan
+    serve hang land strike reel steer pump bat nail lock slip pass throw conduct lay drag
+"""
+# Things that make "play" and "take" the work of hands.
+PLAYED_BY_HAND = """
+    guitar piano violin cello viola drum drums flute clarinet trumpet saxophone harp keyboard banjo ukulele bass
+    accordion harmonica instrument organ xylophone trombone notes photo photos picture pictures
+"""
+
+# Other things people do.
+ACTION_VERBS = """
+    walk run jog march stroll hike climb jump leap hop skip dance ride drive cycle bike skate ski surf swim dive
+    sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
+    lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
+    glance read study think work practice exercise train compete perform examine inspect check browse search buy
+    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pray meditate teach learn help
+    assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint
+    smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
+    show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
+    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
+    shower dress undress sunbathe fish hunt camp garden farm graze guard patrol protest vote deliver collect
+    gather share play care begin start continue finish stop attempt hurry rush hover sled snorkel mimic focus
+    concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
+    host interview lecture present form fill weigh grin frown wink nod gossip mingle toast
+"""
+
+# Verbs that describe looks, scenery or the picture itself: their clauses are left out.
+DROPPED_VERBS = """
+    wear dress have adorn decorate cover feature include show depict contain suggest indicate create add give
+    cast reflect contrast emphasize highlight seem appear resemble belong illuminate frame blur line style
+    surround convey evoke capture portray exude enhance complement match don clad consist provide dominate
+    occupy remain overlook sparkle glow glisten shine loom litter clutter fade
+"""
+
+IRREGULAR_FORMS = {
+    "stand": "stood", "sit": "sat", "lie": "lay lain lying", "bend": "bent", "kneel": "knelt", "lean": "leant",
+    "hold": "held", "catch": "caught", "throw": "threw thrown", "take": "took taken", "give": "gave given",
+    "write": "wrote written", "draw": "drew drawn", "ride": "rode ridden", "drive": "drove driven", "eat": "ate eaten",
+    "drink": "drank drunk", "sing": "sang sung", "run": "ran running", "swim": "swam swum", "speak": "spoke spoken",
+    "read": "read", "cut": "cut", "put": "put", "set": "set", "hit": "hit", "spread": "spread", "build": "built",
+    "tear": "tore torn", "wear": "wore worn", "tie": "tying", "dye": "dyeing", "dig": "dug", "wind": "wound",
+    "wring": "wrung", "grind": "ground", "strike": "struck stricken", "hang": "hung", "light": "lit", "swing": "swung",
+    "sew": "sewn", "weave": "wove woven", "feed": "fed", "shake": "shook shaken", "lay": "laid", "cling": "clung",
+    "have": "has had having", "do": "does did done", "go": "goes went gone", "teach": "taught", "think": "thought",
+    "sleep": "slept", "sweep": "swept", "fly": "flew flown", "fall": "fell fallen", "blow": "blew blown", "win": "won",
+    "buy": "bought", "sell": "sold", "leave": "left", "lead": "led", "meet": "met", "make": "made", "begin": "began",
+    "shoot": "shot", "seek": "sought", "slide": "slid", "choose": "chose chosen", "cast": "cast", "shear": "shorn",
+    "knit": "knit", "spin": "spun", "deal": "dealt", "come": "came", "focus": "focused focusing", "pitch": "pitched",
+}  # fmt: skip
+
+# Verbs that double their last consonant: "gripping".
+DOUBLING = """
+    sit cut chop grip grab hug pat rub tug tap clap stir slip zip snap dig run swim jog skip hop step shop nap
+    put set hit bat rip pet plug unplug knit strum drum spin wrap unwrap trim mop pin sip scrub unzip squat bet
+    win drag flip pop stop begin hem trip chat dip lop
+"""
+
+IRREGULAR_PLURALS = {
+    "man": "men", "woman": "women", "child": "children", "foot": "feet", "person": "persons people", "baby": "babies",
+    "lady": "ladies", "family": "families", "fisherman": "fishermen", "businessman": "businessmen", "body": "bodies",
+    "policeman": "policemen", "gentleman": "gentlemen", "craftsman": "craftsmen", "knee": "knees",
+    "businesswoman": "businesswomen", "policewoman": "policewomen", "wife": "wives", "city": "cities",
+    "library": "libraries", "factory": "factories", "bakery": "bakeries", "gallery": "galleries", "beach": "beaches",
+    "church": "churches", "bench": "benches", "pinky": "pinkies", "schoolchild": "schoolchildren", "boss": "bosses",
+    "passerby": "passersby", "waitress": "waitresses", "actress": "actresses", "coach": "coaches",
+}  # fmt: skip
+
+# Head nouns of places. Walls, floors, tables and the like are furniture and not places.
+PLACES = """
+    kitchen bathroom bedroom room classroom office studio workshop garage garden yard backyard park playground
+    street road avenue alley sidewalk crosswalk intersection highway square plaza market supermarket store shop
+    boutique mall bakery restaurant café cafe cafeteria bar pub diner canteen club nightclub bookstore bookshop
+    library museum gallery theater theatre cinema stage arena stadium gym court field pitch rink track pool
+    beach shore coast lake river sea ocean harbor harbour dock pier port boat ship deck forest woods jungle
+    desert mountain hill valley cliff slope meadow pasture farm barn stable vineyard orchard greenhouse village
+    town city downtown countryside station platform airport terminal train bus subway tram car plane hospital
+    clinic ward laboratory lab surgery factory warehouse site church temple mosque cathedral school university
+    campus hall auditorium ballroom concert salon barbershop spa hotel lobby hallway corridor staircase balcony
+    terrace porch patio veranda rooftop attic basement cellar house home apartment cabin tent campsite zoo
+    aquarium circus fair festival parade party wedding ceremony banquet conference meeting casino bank courtroom
+    courthouse jail prison cemetery bridge tunnel trail path canyon cave island lagoon swamp waterfall racetrack
+    ranch rodeo skatepark fairground foundry forge smithy dojo pharmacy newsroom cockpit dugout laundromat sauna
+    stall lot summit shoreline riverbank boardwalk promenade quay trench battlefield arcade elevator gazebo
+    pavilion
+"""
+# Words that name a part of a place: "at the end of a dock", "on the corner of a street".
+PLACE_PARTS = "end edge middle center centre side corner front back top summit bank shore foot heart rest"
+NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
+PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
+# Two-word names whose last word alone is no place.
+PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
+# Place names that are a thing when something else stands before or behind them.
+NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
+
+PLACE_PREPOSITIONS = "in at on inside within through across along down outside around near by into onto under of over"
+
+PREPOSITIONS = """
+    in on at of with without by for from to into onto over under above below behind beside between among against
+    along across around through toward towards near inside outside within beneath underneath off about during
+    until upon up down past via like amid beyond next opposite
+"""
+
+DETERMINERS = """
+    a an the this these those some several many each every both another other no any all most few various
+    multiple numerous one two three four five six seven eight nine ten eleven twelve dozen dozens hundreds
+    thousands half
+"""
+POSSESSIVES = "his her their its my your our whose one's"
+OBJECT_PRONOUNS = "him them her me us himself herself themselves itself"
+AUXILIARIES = (
+    "is are was were be been being am can could may might will would must should do does did seems seem appears \
+    appear has have had 's 're"
+)
+# After an auxiliary these only say that the picture shows something: "a man is seen walking".
+SEEN = "seen shown captured pictured depicted photographed featured visible displayed portrayed caught"
+SUBORDINATORS = "while as when where because although though whereas since after before so if"
+RELATIVES = "who which that whom whose"
+CONJUNCTIONS = "and or but & then"
+ADVERBS = """
+    up down out together apart forward forwards backward backwards back away close closer off over very quite
+    just also too still almost already now then there here alone aside sideways upright straight tight firmly
+    wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
+    cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
+"""
+ING_NOUNS = """
+    building ceiling railing clothing wedding evening morning string ring king spring thing nothing something
+    anything everything painting lighting setting meaning feeling being during wing sibling awning flooring
+    wiring opening clearing parking earring stocking landing crossing drawing ping seating dwelling surrounding
+    surroundings bedding according including regarding following interesting charming stunning striking flowing
+    glowing sparkling bling icing filling pudding dumpling seedling duckling gathering
+"""
+
+COLORS = """
+    red blue green yellow orange purple pink brown black white gray grey beige tan cream ivory turquoise teal
+    cyan magenta violet indigo navy maroon burgundy crimson scarlet golden gold silver silvery bronze lavender
+    lilac mint olive khaki colorful colourful multicolored multicolor multicoloured pastel neon blonde blond
+    auburn brunette patterned striped plaid checkered floral polka-dot pale dark light bright light-blue
+    dark-blue deep-blue
+"""
+# "Hundreds of fans", "a pair of hands": the noun behind "of" is what is meant.
+QUANTITIES = """
+    hundreds thousands dozens pair couple number row line set crowd lot group both each some most many one two
+    three all several few variety
+"""
+# Opinion, light and mood words: dropped wherever a phrase is kept.
+OPINIONS = """
+    beautiful handsome cozy cosy lively serene peaceful vibrant charming stunning lovely elegant stylish
+    dramatic gorgeous picturesque warm cool sunny sunlit dimly well-lit brightly softly dim moody bustling
+    quaint rustic attractive pretty cute breathtaking majestic iconic delicate graceful gracefully confidently
+    happily cheerfully casually masterpiece highres hd uhd 4k 8k detailed photorealistic realistic cinematic
+    bokeh best quality seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty
+    packed blurred blurry
+"""
+
+# How captions begin to talk about the picture; what follows is the content.
+LEAD_INS = (
+    r"(?:in|within)\s+(?:this|the|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait"
+    r"|painting|illustration|foreground)\b,?\s*(?:we\s+(?:can\s+)?see\s+|(?:there\s+)(?:is|are)\s+)?",
+    r"(?:the|this|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait|painting|illustration"
+    r"|view|snapshot|depiction|artwork|close-up)\s+(?:(?:clearly|mainly|primarily|prominently|beautifully|vividly)\s+)?"
+    r"(?:shows|depicts|captures|features|presents|displays|portrays|illustrates|contains|showcases|is|focuses\s+on"
+    r"|appears\s+to\s+(?:show|be))\s+"
+    r"(?:(?:an?|the)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|moment|view|shot|portrait|close-up|closeup)"
+    r"(?:\s+(?:view|shot|photo|photograph|image|portrait))?(?:\s+(?:of|in\s+which|where|with))?\s+)?",
+    r"(?:this|it|here)\s+(?:is|shows|depicts)\s+(?:an?|the)?\s*(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|shot|view"
+    r"|portrait|close-up|closeup)(?:\s+(?:view|shot|photo|photograph|image|portrait))?\s+(?:of|showing)\s+",
+    r"(?:an?\s+(?:\w+[\s-]){0,3}?)?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
+    r"(?:\s+(?:view|shot|photo))?\s+of\s+",
+    r"there\s+(?:is|are|'s)\s+",
+    r"(?:we|you|one)\s+(?:can\s+)?see\s+",
+    r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is|were)\s+(?:taken|shot|set)\s+",
+)
+
+# Phrases that say "hand" and mean none.
+FALSE_HANDS = (
+    r"\bpalm[\s-](?:trees?|fronds?|leaf|leaves|beach|oil)\b",
+    r"\b(?:second|first)[\s-]hand\b",
+    r"\bpoint(?:ing)?\s+of\s+view\b",
+    r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
+    r"\bhands?\s+of\s+(?:the|a|an)\s+(?:\w+\s+)?(?:clock|watch)\b",
+    r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
+    r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
+    r"\b(?:close\s+|near\s+)?at\s+hand\b",
+)
+
+# Phrases that the rules take out before they read a caption.
+EMPTY_PHRASES = (
+    r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
+    r"\bdepth\s+of\s+field\b",
+)
+
+# Talk about the camera; a clause with one of these is left out, unless the person handles the camera.
+CAMERA_TALK = (
+    r"\b(?:at|into|toward|towards|for|to|facing|faces)\s+the\s+(?:camera|viewer|lens|photo|photographer|shot)\b",
+    r"\b(?:directly|straight)\s+at\s+(?:us|you)\b",
+    r"\blow\s+angle\b",
+)
+
+# Places that need no preposition.
+OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
+
+BACKGROUND = r"\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
+
+HAND_NOUNS = """
+    hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
+"""
+
+# Verbs of the hand in every form they take, and those that mean the hand only as participles ("cupping", not "a cup").
+HAND_VERBS = "hold grip grasp clutch clasp grab touch squeeze pinch clench cradle"
+HAND_PARTICIPLES = """
+    carry reach wave point gesture clap hug cup handle press wield pluck strum type salute snap tap knead hand finger
+    stroke caress interlock interlace lift raise pass throw catch
+"""
+
+
+def verb_forms(lemma: str) -> set[str]:
+    """The written forms of an English verb: base, third person, participles and past.
+
+    Args:
+        lemma: the base form, for example "carry".
+    """
+    forms = {lemma, *IRREGULAR_FORMS.get(lemma, "").split()}
+    stem = lemma + lemma[-1] if lemma in DOUBLING.split() else lemma
+    if re.search(r"[^aeiou]y$", lemma):
+        forms |= {lemma[:-1] + "ies", lemma + "ing", lemma[:-1] + "ied"}
+    elif lemma.endswith("ie"):
+        forms |= {lemma + "s", lemma[:-2] + "ying", lemma + "d"}
+    elif lemma.endswith("e"):
+        forms |= {lemma + "s", (lemma if lemma.endswith("ee") else lemma[:-1]) + "ing", lemma + "d"}
+    else:
+        sibilant = re.search(r"(?:s|x|z|ch|sh)$", lemma)
+        forms |= {lemma + ("es" if sibilant else "s"), stem + "ing", stem + "ed"}
+    return forms
+
+
+def noun_forms(noun: str) -> set[str]:
+    """The singular and plural of an English noun."""
+    if noun in IRREGULAR_PLURALS:
+        return {noun, *IRREGULAR_PLURALS[noun].split()}
+    return {noun, noun + ("es" if re.search(r"(?:s|x|z|ch|sh)$", noun) else "s")}

@@ -1,0 +1,355 @@
+"""The nodes of the families hand and condition, called as ComfyUI calls them."""
+
+import asyncio
+import json
+import os
+import re
+import struct
+from pathlib import Path
+
+import pytest
+import sesahand_pack
+import torch
+from sesahand_pack.nodes import condition, hand, wires
+from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.hands.loading import load_hand_model
+from sesahand_pack.sesahand.hands.scene import HandScene
+from sesahand_pack.sesahand.render.camera import Camera
+
+import folder_paths
+
+ROOT = Path(sesahand_pack.__file__).parent
+FAMILY_NODES = [*hand.NODES, *condition.NODES]
+
+
+def node_id(node):
+    return node.define_schema().node_id
+
+
+def defaults(node, **given):
+    """Return the arguments that ComfyUI would give a node whose widgets were left alone."""
+    inputs = node.define_schema().inputs
+    return {i.id: i.default for i in inputs if not i.optional and getattr(i, "default", None) is not None} | given
+
+
+def run(node, **given):
+    return node.execute(**defaults(node, **given)).result
+
+
+def read_glb(path):
+    """Return vertices and faces of the one mesh of a GLB file as core writes it."""
+    raw = path.read_bytes()
+    magic, _, length, text_length, _ = struct.unpack("<4sIIII", raw[:20])
+    assert magic == b"glTF" and length == len(raw)
+    header, data = json.loads(raw[20 : 20 + text_length]), raw[28 + text_length :]
+    arrays = []
+    for view, dtype in zip(header["bufferViews"], (torch.float32, torch.int32), strict=True):
+        part = bytearray(data[view["byteOffset"] : view["byteOffset"] + view["byteLength"]])
+        arrays.append(torch.frombuffer(part, dtype=dtype).reshape(-1, 3))
+    return arrays[0], arrays[1].long()
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path):
+    """Give the nodes input, output and temp folders of this test's own."""
+    kinds = ("input", "output", "temp")
+    before = {kind: getattr(folder_paths, f"get_{kind}_directory")() for kind in kinds}
+    for kind in kinds:
+        (tmp_path / kind).mkdir()
+        getattr(folder_paths, f"set_{kind}_directory")(str(tmp_path / kind))
+    yield tmp_path
+    for kind, path in before.items():
+        getattr(folder_paths, f"set_{kind}_directory")(path)
+
+
+@pytest.fixture
+def posed():
+    return run(hand.PoseHand)[0]
+
+
+@pytest.mark.parametrize("node", FAMILY_NODES, ids=node_id)
+class TestEveryNode:
+    def test_every_input_and_output_says_what_it_is_for(self, node):
+        schema = node.define_schema()
+        assert schema.node_id.startswith("SesaHand") and schema.display_name.endswith(" (SesaHand)")
+        assert schema.category.startswith("SesaHand/") and len(schema.description) > 40
+        for entry in [*schema.inputs, *schema.outputs]:
+            assert entry.tooltip and entry.tooltip.endswith("."), f"{schema.node_id}.{entry.id} has no tooltip"
+        for output in schema.outputs:
+            assert output.display_name, f"{schema.node_id}.{output.id} would be labelled with its type"
+
+    def test_required_widgets_have_defaults_within_their_range(self, node):
+        for entry in node.define_schema().inputs:
+            if hasattr(entry, "options"):
+                assert entry.default is None or entry.default in entry.options
+            elif getattr(entry, "default", None) is not None and getattr(entry, "min", None) is not None:
+                assert entry.min <= entry.default <= entry.max
+
+    def test_the_help_page_names_every_input_and_output(self, node):
+        schema = node.define_schema()
+        page = (ROOT / "web/docs" / f"{schema.node_id}.md").read_text(encoding="utf-8")
+        for entry in schema.inputs:
+            assert f"`{entry.id}`" in page, f"{schema.node_id}.md does not name the input {entry.id}"
+        for entry in schema.outputs:
+            assert f"`{entry.display_name}`" in page, (
+                f"{schema.node_id}.md does not name the output {entry.display_name}"
+            )
+        for heading in ("## Inputs", "## Outputs", "## Example", "## Pitfalls"):
+            assert heading in page
+
+    def test_a_combo_refuses_what_is_not_an_option(self, node):
+        combos = [i for i in node.define_schema().inputs if hasattr(i, "options")]
+        for entry in combos:
+            answer = node.validate_inputs(**{entry.id: "../../etc/passwd"})
+            assert isinstance(answer, str) and entry.id in answer
+        if combos:
+            assert node.validate_inputs() is True, "linked combos have no value yet"
+
+    def test_its_v1_description_can_be_made(self, node):
+        node.GET_SCHEMA()
+        assert json.dumps(node.GET_NODE_INFO_V1(), default=str)
+
+
+def test_node_ids_and_their_inputs_are_frozen():
+    """Workflows in the world name these; a new input goes to the end of its list."""
+    extension = asyncio.run(sesahand_pack.comfy_entrypoint())
+    names = {node_id(node) for node in asyncio.run(extension.get_node_list())}
+    assert {node_id(node) for node in FAMILY_NODES} <= names
+    pages = {path.stem for path in (ROOT / "web/docs").glob("*.md")}
+    assert pages <= names, "a help page for a node that does not exist"
+
+
+def test_maps_have_comfyuis_shapes_types_and_ranges(posed):
+    *pictures, mask, mesh, boxes = run(condition.RenderCondition, hands=posed)
+    assert len(pictures) == 5
+    for picture in pictures:
+        assert picture.shape == (1, 512, 512, 3) and picture.dtype == torch.float32 and picture.is_contiguous()
+        assert picture.min() >= 0 and 0.3 < picture.max() <= 1
+    assert mask.shape == (1, 512, 512) and mask.dtype == torch.float32
+    assert mesh.vertices.ndim == 3 and mesh.vertices.shape[0] == mesh.faces.shape[0] == 1
+    [entry] = json.loads(boxes)
+    rows, columns = (mask[0] > 0).nonzero().T
+    assert entry["box"] == [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+    assert entry["frame"] == 0 and entry["side"] == "right"
+
+
+def test_the_default_hand_fills_the_middle_of_the_picture(posed):
+    mask = run(condition.RenderCondition, hands=posed)[5]
+    rows, columns = (mask[0] > 0.5).nonzero().T
+    assert abs((rows.min() + rows.max()) / 2 - 256) < 3 and abs((columns.min() + columns.max()) / 2 - 256) < 3
+    assert 0.7 * 512 < rows.max() - rows.min() < 0.95 * 512
+
+
+def test_pictures_take_another_size_but_not_other_proportions(posed):
+    assert run(condition.RenderCondition, hands=posed, width=256)[0].shape == (1, 256, 256, 3)
+    assert run(condition.RenderCondition, hands=posed, height=640)[0].shape == (1, 640, 640, 3)
+    with pytest.raises(SesaHandError, match="aspect ratio"):
+        run(condition.RenderCondition, hands=posed, width=256, height=512)
+
+
+def test_no_hands_give_black_pictures(posed):
+    none = HandScene.empty(posed.model, posed.camera, 2)
+    *pictures, mask, mesh, boxes = run(condition.RenderCondition, hands=none)
+    assert all(picture.shape == (2, 512, 512, 3) and not picture.any() for picture in pictures)
+    assert not mask.any() and len(mesh.vertices) == 0 and json.loads(boxes) == []
+    assert len(run(hand.PlaceHand, hands=none)[0]) == 0
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_the_mesh_goes_through_cores_save_glb_and_is_watertight(side, folders):
+    from comfy_extras.nodes_hunyuan3d import SaveGLB
+
+    scene = run(hand.PoseHand, side=side)[0]
+    mesh = run(condition.RenderCondition, hands=scene)[6]
+    [saved] = SaveGLB().save(mesh, "mesh/hand")["ui"]["3d"]
+    vertices, faces = read_glb(folders / "output" / saved["subfolder"] / saved["filename"])
+    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).tolist()
+    assert {(a, b) for a, b in edges} == {(b, a) for a, b in edges} and len(set(map(tuple, edges))) == len(edges)
+    corners = vertices[faces].double()
+    volume = (corners[:, 0] * torch.linalg.cross(corners[:, 1], corners[:, 2])).sum() / 6
+    assert 1e-4 < volume < 1e-3, f"a hand holds 0.1 to 1 litre, faces wound outwards; got {volume * 1000:.2f} litres"
+    size = vertices.amax(0) - vertices.amin(0)
+    assert size.argmax() == 1, "an upright hand is tall in a y-up frame"
+    assert vertices[:, 2].max() < 0, "a hand before the camera has negative z there"
+
+
+def test_placing_by_box_and_by_point_agree_with_the_rendered_picture(posed):
+    scene = run(hand.PlaceHand, hands=posed, width=640, height=384, box="100, 50, 300, 350", roll=20, yaw=30)[0]
+    [entry] = json.loads(run(condition.RenderCondition, hands=scene)[7])
+    left, top, right, bottom = entry["box"]
+    assert 98 <= left and 48 <= top and right <= 302 and bottom <= 352
+    assert abs((left + right) / 2 - 200) < 3 and abs((top + bottom) / 2 - 200) < 3
+    point = run(hand.PlaceHand, hands=posed, width=640, height=384, x=0.25, y=0.5, size=0.5)[0]
+    left, top, right, bottom = json.loads(run(condition.RenderCondition, hands=point)[7])[0]["box"]
+    assert abs((left + right) / 2 - 160) < 3 and abs(max(right - left, bottom - top) - 192) < 4
+
+
+def test_a_batch_of_masks_gives_a_frame_each_of_their_size(posed):
+    masks = torch.zeros(3, 240, 320)
+    masks[0, 40:200, 60:160] = 1
+    masks[2, 100:180, 120:300] = 1
+    scene = run(hand.PlaceHand, hands=posed, mask=masks)[0]
+    assert scene.num_frames == 3 and scene.frame.tolist() == [0, 2]
+    assert (scene.camera.width, scene.camera.height) == (320, 240)
+    covered = run(condition.RenderCondition, hands=scene)[5]
+    for frame in (0, 2):
+        (hr, hc), (mr, mc) = ((m > 0.5).nonzero().T for m in (covered[frame], masks[frame]))
+        low = torch.maximum(torch.stack([hr.min(), hc.min()]), torch.stack([mr.min(), mc.min()]))
+        high = torch.minimum(torch.stack([hr.max(), hc.max()]), torch.stack([mr.max(), mc.max()])) + 1
+        shared = (high - low).clamp(min=0).prod()
+        area = lambda r, c: (r.max() - r.min() + 1) * (c.max() - c.min() + 1)  # noqa: E731
+        assert shared / (area(hr, hc) + area(mr, mc) - shared) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"mask": torch.zeros(1, 64, 64)}, "mask is empty"),
+        ({"mask": torch.full((1, 64, 64), float("nan"))}, "NaN|not a number|empty"),
+        ({"box": "1, 2, 3"}, "four numbers"),
+        ({"box": "10, 10, 5, 5"}, "no box"),
+        ({"box": "nan, 0, 1, 1"}, "no box"),
+        ({"box": "600, 600, 700, 700"}, "outside the picture"),
+        ({"roll": float("nan")}, "finite"),
+        ({"size": 10.0, "fov": 150.0}, "nearer than"),
+        ({"width": 100_000}, "16384"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused_with_what_to_do(posed, given, message):
+    with pytest.raises(SesaHandError, match=message):
+        run(hand.PlaceHand, hands=posed, **given)
+
+
+def test_several_hands_are_not_piled_onto_one_spot(posed):
+    pair = run(hand.CombineHands, hands_1=posed, hands_2=posed)[0]
+    with pytest.raises(SesaHandError, match="Combine Hands"):
+        run(hand.PlaceHand, hands=pair)
+    with pytest.raises(SesaHandError, match="one hand"):
+        run(hand.PlaceHand, hands=pair, mask=torch.ones(1, 64, 64))
+
+
+def test_hands_join_in_a_picture_or_as_frames(posed):
+    left = run(hand.PlaceHand, hands=run(hand.PoseHand, side="left")[0], x=0.3, size=0.4)[0]
+    together = run(hand.CombineHands, hands_1=posed, hands_2=left, hands_3=left)[0]
+    assert together.side == ("right", "left", "left") and together.num_frames == 1
+    video = run(hand.CombineHands, hands_1=posed, hands_2=left, join="next frames")[0]
+    assert video.frame.tolist() == [0, 1] and video.num_frames == 2
+    wide = run(hand.PlaceHand, hands=posed, width=768)[0]
+    with pytest.raises(SesaHandError, match="camera"):
+        run(hand.CombineHands, hands_1=posed, hands_2=wide)
+
+
+@pytest.mark.parametrize("format", ["json", "npz"])
+def test_saved_hands_come_back_bit_by_bit(posed, format, folders):
+    placed = run(hand.PlaceHand, hands=posed, yaw=33, width=640)[0]
+    path = Path(run(hand.SaveHands, hands=placed, filename_prefix="hands/mine", format=format)[0])
+    assert path == folders / "output" / "hands" / f"mine_00001_.{format}"
+    assert Path(run(hand.SaveHands, hands=placed, filename_prefix="hands/mine", format=format)[0]).stem == "mine_00002_"
+    os.replace(path, folders / "input" / path.name)
+    assert path.name in hand.LoadHands.define_schema().inputs[0].options
+    loaded = run(hand.LoadHands, file=path.name)[0]
+    assert loaded.camera == placed.camera and loaded.side == placed.side
+    for name in HandScene.ARRAYS:
+        assert torch.equal(getattr(loaded, name), getattr(placed, name)), name
+
+
+def test_a_changed_file_is_read_again(posed, folders):
+    path = Path(run(hand.SaveHands, hands=posed)[0])
+    target = folders / "input" / "a.json"
+    target.write_bytes(path.read_bytes())
+    before = hand.LoadHands.fingerprint_inputs(file="a.json", left_hands="own")
+    assert before == hand.LoadHands.fingerprint_inputs(file="a.json", left_hands="own")
+    target.write_text(path.read_text().replace('"score": 1.0', '"score": 0.5'))
+    assert before != hand.LoadHands.fingerprint_inputs(file="a.json", left_hands="own")
+
+
+@pytest.mark.parametrize(
+    "prefix", ["../outside", "/tmp/outside", "hands/../../outside", "", "hands/", "C:\\outside", "hands/a\x00b"]
+)
+def test_nothing_is_written_outside_the_output_folder(posed, prefix, folders):
+    before = sorted(folders.rglob("*"))
+    with pytest.raises(SesaHandError):
+        run(hand.SaveHands, hands=posed, filename_prefix=prefix)
+    assert [path for path in sorted(folders.rglob("*")) if path not in before and path.is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["../secret.json", "/etc/passwd", "nowhere.json", "..\\secret.json", ""])
+def test_only_files_of_the_input_folder_are_read(name, folders):
+    (folders / "secret.json").write_text("{}")
+    with pytest.raises(SesaHandError, match="no file"):
+        run(hand.LoadHands, file=name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "valid JSON"), ('{"format": "x"}', "lacks"), ("[]", "empty"), ("NaN", "NaN"), ("", "empty")],
+)
+def test_a_broken_file_is_named_with_what_is_wrong(text, message, folders):
+    (folders / "input" / "broken.json").write_text(text)
+    with pytest.raises(SesaHandError, match=message) as error:
+        run(hand.LoadHands, file="broken.json")
+    assert "broken.json" in str(error.value)
+
+
+def test_nan_in_a_scene_file_is_refused(posed, folders):
+    text = Path(run(hand.SaveHands, hands=posed)[0]).read_text()
+    (folders / "input" / "nan.json").write_text(re.sub(r'"translation": \[[^,]+', '"translation": [NaN', text))
+    with pytest.raises(SesaHandError, match="NaN"):
+        run(hand.LoadHands, file="nan.json")
+
+
+def test_mano_files_are_offered_beside_the_built_in_hand_and_pose(folders, tmp_path):
+    import mano_fixture
+
+    folder = tmp_path / "mano"
+    folder.mkdir()
+    paths, suffixes = folder_paths.folder_names_and_paths["mano"]
+    folder_paths.folder_names_and_paths["mano"] = ([*paths, str(folder)], suffixes)
+    try:
+        mano_fixture.write_mano(folder)
+        (folder / "README.txt").write_text("not a model")
+        options = hand.LoadHandModel.define_schema().inputs[0].options
+        assert options == ["builtin", "MANO_RIGHT.pkl"]
+        model = run(hand.LoadHandModel, name="MANO_RIGHT.pkl")[0]
+    finally:
+        folder_paths.folder_names_and_paths["mano"] = (paths, suffixes)
+    assert model.name == "mano" and len(model.template) == 778
+    scene = run(hand.PoseHand, hand_model=model)[0]
+    assert run(condition.RenderCondition, hands=scene)[5].sum() > 5000
+
+
+def test_folders_of_extra_model_paths_stay(tmp_path):
+    before = folder_paths.folder_names_and_paths["mano"]
+    try:
+        folder_paths.folder_names_and_paths["mano"] = ([str(tmp_path)], {".bin"})
+        hand.register_mano_folder()
+        hand.register_mano_folder()
+        paths, suffixes = folder_paths.folder_names_and_paths["mano"]
+        assert paths == [str(tmp_path), str(Path(folder_paths.models_dir) / "mano")]
+        assert suffixes >= {".bin", ".pkl", ".npz", ".safetensors"}
+    finally:
+        folder_paths.folder_names_and_paths["mano"] = before
+
+
+def test_nodes_leave_their_inputs_as_they_were(posed):
+    before = {name: getattr(posed, name).clone() for name in HandScene.ARRAYS}
+    run(hand.PlaceHand, hands=posed, yaw=90)
+    run(hand.CombineHands, hands_1=posed, hands_2=posed)
+    run(condition.RenderCondition, hands=posed)
+    assert all(torch.equal(getattr(posed, name), value) for name, value in before.items())
+
+
+def test_core_mesh_of_later_versions_is_used_where_it_exists(monkeypatch):
+    from types import SimpleNamespace
+
+    from comfy_api import latest
+
+    made = {}
+    monkeypatch.setattr(latest, "Types", SimpleNamespace(MESH=lambda **arrays: made.update(arrays)), raising=False)
+    wires.core_mesh(torch.zeros(1, 3, 3), torch.zeros(1, 1, 3))
+    assert set(made) == {"vertices", "faces"}
+
+
+def test_the_built_in_hand_is_what_is_loaded_by_default():
+    assert run(hand.LoadHandModel)[0].name == load_hand_model("builtin").name
+    assert Camera.from_fov(512, 512, 40.0).width == 512
