@@ -5,8 +5,8 @@ about four minutes and 1.5 GB of cache the first time. Nothing of it is needed t
 
     python tools/bake_hand.py
 
-The hand and its forearm are cut from the body, seen from the wrist bone, flattened into MANO's rest pose, and reduced to
-ten shape components. Data source: MakeHuman base mesh, targets and rig (MPFB2), CC0 1.0.
+The hand and its forearm are cut from the body, seen from the wrist bone, flattened into MANO's rest pose, and reduced
+to ten shape components. Data source: MakeHuman base mesh, targets and rig (MPFB2), CC0 1.0.
 """
 
 import argparse
@@ -241,7 +241,7 @@ def texture(body, face_ids: Tensor, num_hand_faces: int, num_cap_faces: int) -> 
     the cap share the column beside it.
     """
     hand_uv, hand_faces = texture_chart(body, face_ids[:num_hand_faces], (0.01, 0.01), 0.78)
-    arm_uv, arm_faces = texture_chart(body, face_ids[num_hand_faces:], (0.85, 0.01), 0.27)
+    arm_uv, arm_faces = texture_chart(body, face_ids[num_hand_faces:], (0.85, 0.01), 0.23)
     angle = torch.arange(num_cap_faces, dtype=arm_uv.dtype) * 2 * torch.pi / num_cap_faces
     disc = torch.cat([torch.stack([angle.cos(), angle.sin()], 1), torch.zeros(1, 2, dtype=arm_uv.dtype)])
     disc = 0.06 * disc + torch.tensor([0.92, 0.9], dtype=disc.dtype)

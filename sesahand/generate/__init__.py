@@ -1,1 +1,1 @@
-"""Generation with diffusers, with both alignments."""
+"""The headless engine: diffusers with both alignments attached."""

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from safetensors import safe_open
 
 from ..errors import InvalidFileError

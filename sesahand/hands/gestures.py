@@ -1,0 +1,89 @@
+"""The library of named gestures: right hands as JSON, solved on the built-in hand by `tools/solve_gestures.py`."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from .rotations import axis_angle_to_matrix, mirror_rotation
+
+ASSET = Path(__file__).resolve().parents[1] / "assets" / "gestures.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Gesture:
+    """A named pose of the hand.
+
+    Attributes:
+        name: Its name in the library.
+        description: One line that says what it looks like.
+        synonyms: Other words for it.
+        touching: Pairs of fingers whose skins meet.
+        hand_pose: A right hand's absolute joint rotations `[15, 3, 3]`, MANO order.
+    """
+
+    name: str
+    description: str
+    synonyms: tuple[str, ...]
+    touching: tuple[tuple[str, str], ...]
+    hand_pose: Tensor
+
+
+def load_gestures() -> dict[str, Gesture]:
+    """Read the whole library, in its order.
+
+    Raises:
+        InvalidFileError: If the asset is missing or damaged, which means that the installation is.
+    """
+    try:
+        stored = json.loads(ASSET.read_text(encoding="utf-8"))["gestures"]
+        return {
+            name: Gesture(
+                name,
+                entry["description"],
+                tuple(entry["synonyms"]),
+                tuple(tuple(pair.split("-")) for pair in entry["touching"]),
+                axis_angle_to_matrix(torch.tensor(entry["hand_pose"]).reshape(15, 3)),
+            )
+            for name, entry in stored.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InvalidFileError(f"{ASSET} cannot be read ({error}). Reinstall SesaHand to get it back.") from error
+
+
+def gesture_names() -> list[str]:
+    """Return the names of all gestures, in the library's order."""
+    return list(load_gestures())
+
+
+def gesture(name: str, side: str = "right") -> Tensor:
+    """Return a gesture's `hand_pose` `[15, 3, 3]`.
+
+    Args:
+        name: One of `gesture_names()`. Case, spaces and hyphens do not matter.
+        side: "right", or "left" for the mirrored pose as a left hand's own parameters.
+
+    Raises:
+        SesaHandError: If there is no such gesture or side; the message lists the names and the closest one.
+    """
+    if side not in ("right", "left"):
+        raise SesaHandError(f"The side of a hand is 'right' or 'left', got {side!r}.")
+    gestures = load_gestures()
+    key = "_".join(str(name).lower().replace("-", " ").replace("_", " ").split())
+    if key not in gestures:
+        raise SesaHandError(f"There is no gesture {name!r}.{closest_hint(key, gestures)} Known: {', '.join(gestures)}.")
+    pose = gestures[key].hand_pose
+    return pose if side == "right" else mirror_rotation(pose)
+
+
+def closest_hint(key: str, gestures: dict[str, Gesture]) -> str:
+    """Return " Did you mean ...?" for the gesture whose name or synonym is spelled most like `key`, or nothing."""
+    spellings = {name: name for name in gestures}
+    for name, entry in gestures.items():
+        spellings |= {synonym.replace(" ", "_"): name for synonym in entry.synonyms if synonym not in spellings}
+    close = difflib.get_close_matches(key, spellings, n=1)
+    return f" Did you mean {spellings[close[0]]!r}?" if close else ""
