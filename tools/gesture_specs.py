@@ -68,7 +68,7 @@ SPECS = {
         "clenched hand, thumb across the index and middle finger",
         ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
-        touch=((pad("thumb"), back("index", 2, 0.8)),),
+        touch=((pad("thumb"), back("middle", 2, 0.4)),),
     ),
     "point": Spec(
         "index finger pointing, the others folded under the thumb",
