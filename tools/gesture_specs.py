@@ -1,8 +1,8 @@
 """What each gesture of the library looks like: the input of `solve_gestures.py`.
 
 Angles are degrees: (MCP, PIP, DIP flexion, MCP abduction) of a finger, (CMC flexion, CMC abduction, CMC twist, MCP
-flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of the
-way along the bone, side).
+flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of
+the way along the bone, side).
 """
 
 from dataclasses import dataclass, field
