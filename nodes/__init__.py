@@ -8,8 +8,12 @@ from comfy_api.latest import ComfyExtension, io
 logger = logging.getLogger(__name__)
 
 FAMILIES = (
+    "caption",
+    "semantics",
     "hand",
     "condition",
+    "control",
+    "attention",
 )
 
 

@@ -8,6 +8,7 @@ VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")
 HandModel = io.Custom("SESAHAND_HAND_MODEL")
 Hands = io.Custom("SESAHAND_HANDS")
+Attention = io.Custom("SESAHAND_ATTENTION")
 
 
 def check_choices(node: type[io.ComfyNode], **values) -> bool | str:

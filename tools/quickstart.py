@@ -1,10 +1,10 @@
 """Set up SesaHand in a virtual environment of its own beside this checkout, and run one job in it.
 
-    python tools/quickstart.py demo [options]     install, then `sesahand demo`: a contact sheet of posed, rendered hands
+    python tools/quickstart.py demo [options]     install, then `sesahand demo`: a sheet of posed, rendered hands
     python tools/quickstart.py test [options]     install with the test tools, then pytest
 
-The environment is `.venv` (another with SESAHAND_VENV) and is kept: the second start takes seconds. Needs Python 3.10 or
-later and a package index, nothing else. ComfyUI users do not need this: their ComfyUI brings the environment.
+The environment is `.venv` (another with SESAHAND_VENV) and is kept: the second start takes seconds. Needs Python 3.10
+or later and a package index, nothing else. ComfyUI users do not need this: their ComfyUI brings the environment.
 """
 
 import os

@@ -283,3 +283,31 @@ def marked(text: str, places: Iterable[tuple[int, int]]) -> str:
         pieces += [text[at:start], "[", text[start:end], "]"]
         at = end
     return "".join(pieces) + text[at:]
+
+
+def content_columns(token_lists: dict[str, Sequence]) -> int:
+    """Columns that a text needs in one long chunk: its tokens and embeddings with a begin and an end token.
+
+    Args:
+        token_lists: what `clip.tokenize(text, return_word_ids=True)` gives; the longest encoder counts.
+    """
+    return 2 + max(sum(entry[2] != 0 for chunk in lists for entry in chunk) for lists in token_lists.values())
+
+
+def check_length(tokens: HandTokens, lengths: Iterable[int]) -> None:
+    """Refuse hand tokens that cannot belong to a conditioning.
+
+    Args:
+        tokens: of the text.
+        lengths: columns of each part of the conditioning. More than the text has are fine: Concat appends.
+
+    Raises:
+        SesaHandError: when the conditioning has fewer columns than the text, or no whole number of chunks more.
+    """
+    for length in lengths:
+        if length < tokens.length or length % 77:
+            raise SesaHandError(
+                f"The conditioning has {length} columns but the text needs {tokens.length}, so it was made from "
+                "another text or by another kind of text encoder. Connect the CLIP and type the text that it "
+                "was encoded from."
+            )

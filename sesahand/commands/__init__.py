@@ -1,1 +1,1 @@
-"""The commands of `sesahand`, a file each: `HELP`, `add_arguments(parser)`, and `run(arguments)` returning an exit status."""
+"""The commands of `sesahand`, a file each: `HELP`, `add_arguments(parser)`, and `run(options)` returning a status."""

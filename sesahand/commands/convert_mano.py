@@ -8,7 +8,7 @@ HELP = "convert your MANO_RIGHT.pkl or MANO_LEFT.pkl to safetensors"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    parser.add_argument("source", type=Path, help="MANO_RIGHT.pkl or MANO_LEFT.pkl as downloaded from mano.is.tue.mpg.de")
+    parser.add_argument("source", type=Path, help="MANO_RIGHT.pkl or MANO_LEFT.pkl from mano.is.tue.mpg.de")
     parser.add_argument(
         "destination", type=Path, nargs="?", help="the .safetensors to write (default: beside the source)"
     )

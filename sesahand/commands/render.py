@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", type=Path, help="place the hand over the white region of this picture")
     parser.add_argument("--roll", type=float, default=0.0, help="degrees clockwise in the picture")
     parser.add_argument("--pitch", type=float, default=0.0, help="degrees, fingers towards the camera")
-    parser.add_argument("--yaw", type=float, default=0.0, help="degrees about the vertical; 180 shows the back of the hand")
+    parser.add_argument("--yaw", type=float, default=0.0, help="degrees about the vertical; 180 shows the back")
     parser.add_argument("--forearm", action="store_true", help="draw the forearm too")
     parser.add_argument("--antialias", action="store_true", help="soft edges")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -12,7 +13,11 @@ import numpy as np
 from ..errors import InvalidFileError, SesaHandError, UnsafeFileError
 
 MAX_FILE_BYTES = 64 * 2**20
-DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError, zlib.error)
+# What zipfile, zlib and numpy raise over damaged bytes.
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 
 def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -36,13 +41,18 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     return data
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> None:
     """Write a whole file or nothing: a failure in the middle leaves what was there before.
 
     Raises:
-        SesaHandError: If the folder is missing or cannot be written to.
+        SesaHandError: If the folder is missing or cannot be written to, or the file would be too large to be read.
     """
     path = Path(path)
+    if len(data) > limit:
+        raise SesaHandError(
+            f"{path} would have {len(data)} bytes, more than the {limit} that can be read again. Save fewer hands per "
+            "file; .npz takes a fifth of .json's space."
+        )
     partial = path.with_name(path.name + ".partial")
     try:
         partial.write_bytes(data)
@@ -64,6 +74,8 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
             members = archive.infolist()
             if sum(member.file_size for member in members) > limit:
                 raise InvalidFileError(f"{path} unpacks to more than {limit} bytes.")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
             return {
                 member.filename.removesuffix(".npy"): _array_from_npy(archive.read(member), f"{path}:{member.filename}")
                 for member in members

@@ -22,7 +22,7 @@ from .array_files import read_bytes, read_npz
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene
-from .scene_files import MAX_HANDS, check_rotations, parse_json
+from .scene_files import MAX_HANDS, MAX_JSON_BYTES, check_rotations, parse_json
 
 # Our name, and the names that go for it, the most specific first.
 NAMES = {
@@ -104,7 +104,7 @@ def _load(source) -> tuple[str, Any]:
     if path.suffix.lower() == ".npz":
         return str(path), read_npz(path)
     if path.suffix.lower() == ".json":
-        return str(path), parse_json(read_bytes(path), str(path))
+        return str(path), parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
     raise InvalidFileError(f"{path!s:.200} is not a file of MANO parameters by its name: expected .npz or .json.")
 
 

@@ -24,6 +24,10 @@ def boundary_loops(faces: Tensor) -> list[list[int]]:
         if a in following:
             raise SesaHandError(f"Two holes of the mesh meet in vertex {a}; only separate holes can be followed.")
         following[a] = b
+    if set(following) != set(following.values()):
+        raise SesaHandError(
+            "The edges of the mesh's holes do not close to loops; its faces are not wound consistently."
+        )
     loops = []
     while following:
         loop = [min(following)]

@@ -10,7 +10,7 @@ roll:
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -25,8 +25,8 @@ from .scene import SIDES, HandScene, combine
 # Nearer than this (metres) perspective is grotesque and parts of the hand come to lie behind the camera.
 NEAREST = 0.05
 FIT_ROUNDS = 60
-# How far a fitted box may be off, as a share of its size.
-FIT_TOLERANCE = 1e-3
+# How far a fitted box may be off, as a share of its size: where the search ends, and where it has failed.
+FIT_TOLERANCE, FIT_ACCEPTED = 1e-4, 1e-2
 
 # Columns are where the rest hand's x, y and z go in the camera's frame (x right, y down, z forward).
 CANONICAL = {
@@ -36,7 +36,8 @@ CANONICAL = {
 
 # The views that are tried over a mask, degrees.
 ROLL_STEP = 5
-TILTS = (-60, -45, -30, -15, 0, 15, 30, 45, 60)
+TILTS = tuple(range(-90, 91, 15))
+MAX_TILT = 90
 SHORTLIST = 12
 # Beyond this overlap of the boxes, an upright and unforeshortened hand matters more than a tighter fit.
 GOOD_OVERLAP, LEAST_OVERLAP = 0.92, 0.84
@@ -145,7 +146,8 @@ def place_in_box(
     """
     target = _check_boxes(torch.tensor([box], dtype=torch.float64), camera)
     orient = view_rotation(hand.side, roll, pitch, yaw)[None]
-    return hand.scene(camera, orient, _fit(hand, camera, orient, target, inside=True))
+    vertices, wrist = hand.around_wrist()
+    return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
 
 def place_at(
@@ -208,6 +210,39 @@ def place_pair(
     )
 
 
+def change_camera(scene: HandScene, camera: Camera) -> HandScene:
+    """Move hands so that another camera shows them at the same place and size in the picture.
+
+    HaMeR's and WiLoR's camera is so long a lens that their hands are tens of metres away; this brings them to where a
+    camera with an everyday field of view sees them. Orientations stay, and perspective changes a little.
+
+    Args:
+        scene: Any hands.
+        camera: The new camera, with pictures of the same size.
+
+    Returns:
+        The hands in front of `camera`; the box of each keeps its centre and area.
+
+    Raises:
+        SesaHandError: If the picture sizes differ, or a hand is not in front of its camera.
+    """
+    if (camera.width, camera.height) != (scene.camera.width, scene.camera.height):
+        raise SesaHandError(
+            f"The cameras take pictures of {scene.camera.width}x{scene.camera.height} and "
+            f"{camera.width}x{camera.height} pixels; they must be of the same size."
+        )
+    if not len(scene):
+        return replace(scene, camera=camera)
+    vertices = scene.pose().vertices.double()
+    if float(vertices[..., 2].min()) <= 0:
+        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+    seen = scene.camera.project(vertices)
+    boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
+    translation = scene.translation.double()
+    moved = _fit(camera, vertices - translation[:, None], boxes, inside=False)
+    return replace(scene, camera=camera, translation=moved.to(scene.translation))
+
+
 def mirror_hand(hand: Hand) -> Hand:
     """Return the hand of the other side in the mirrored pose."""
     other = "left" if hand.side == "right" else "right"
@@ -267,23 +302,35 @@ def place_in_mask(
 
 @dataclass(frozen=True)
 class _Views:
-    """The views that may be chosen over a mask: roll, pitch and yaw `[K, 3]` in degrees, and the box's sides `[K, 2]`
-    in metres as seen from far away."""
+    """The views that may be chosen over a mask, and the vertices that bound the hand's box in them.
+
+    Attributes:
+        angles: Roll, pitch and yaw in degrees `[K, 3]`, float64.
+        outline: Outermost vertices around the wrist, turned into each view, metres `[K, P, 3]`, float32.
+    """
 
     angles: Tensor
-    size: Tensor
+    outline: Tensor
 
     @classmethod
     def of(cls, hand: Hand) -> "_Views":
         tilts = torch.tensor(TILTS, dtype=torch.float64)
         angles = torch.cartesian_prod(torch.arange(-180, 180, ROLL_STEP, dtype=torch.float64), tilts, tilts)
-        # The vertices farthest out in a few hundred directions bound the box of every view closely enough.
+        angles = angles[angles[:, 1:].abs().sum(1) <= MAX_TILT]
+        # The vertices farthest out in a hundred directions bound the box of every view closely enough.
         vertices, _ = hand.around_wrist()
-        directions = _view_rotations("right", angles[:: len(angles) // 300])[:, 0]
+        directions = _view_rotations("right", angles[:: len(angles) // 120])[:, 0]
         outer = vertices[(vertices @ directions.T).argmax(0).unique()]
-        plane = _view_rotations(hand.side, angles)[:, :2].float()
-        seen = torch.einsum("kav,pv->kap", plane, outer.float())
-        return cls(angles, (seen.amax(-1) - seen.amin(-1)).double())
+        rotations = _view_rotations(hand.side, angles).float()
+        return cls(angles, torch.einsum("kab,pb->kpa", rotations, outer.float()))
+
+    def aspects(self, camera: Camera, box: Tensor) -> Tensor:
+        """Return width over height `[K]` of the hand's box, seen in the direction of a box in the picture."""
+        # To first order in the hand's size, perspective shears what lies off the optical axis.
+        x, y = ((box[2:] + box[:2]) / 2 - torch.tensor(camera.principal_point)).div(camera.focal_length).tolist()
+        across, down, depth = self.outline.unbind(-1)
+        across, down = across - x * depth, down - y * depth
+        return ((across.amax(1) - across.amin(1)) / (down.amax(1) - down.amin(1))).double()
 
 
 def _fit_region(
@@ -292,21 +339,20 @@ def _fit_region(
     """Return orientation `[3, 3]` and translation `[3]` of the hand over a region."""
     wanted = region.fingers if fingers is None else fingers
     box = torch.tensor(region.box, dtype=torch.float64)
-    aspect = (box[2] - box[0]) / (box[3] - box[1])
-    ratio = views.size[:, 0] / views.size[:, 1] / aspect
+    ratio = views.aspects(camera, box) / ((box[2] - box[0]) / (box[3] - box[1]))
     mismatch = torch.minimum(ratio, 1 / ratio).sqrt()
     # Overlap of two boxes of the same centre and area, whose aspect ratios differ by `mismatch` squared.
     overlap = mismatch / (2 - mismatch)
     # Where the user says how the fingers point, that holds; where the region is round, its axis says little.
     strictness = 4.0 if fingers is not None else 0.3 + region.elongation
     best = _preference(overlap, views.angles, wanted, strictness).topk(SHORTLIST).indices
-    orient = _view_rotations(hand.side, views.angles[best])
-    translation = _fit(hand, camera, orient, box.expand(SHORTLIST, 4), inside=False)
-    vertices, wrist = hand.around_wrist()
-    seen = camera.project(torch.einsum("nab,vb->nva", orient, vertices) + (wrist + translation)[:, None])
+    outline = views.outline[best].double()
+    seen = camera.project(outline + _fit(camera, outline, box.expand(SHORTLIST, 4), inside=False)[:, None])
     exact = box_overlap(torch.cat([seen.amin(1), seen.amax(1)], -1), box)
-    chosen = _preference(exact, views.angles[best], wanted, strictness).argmax()
-    return orient[chosen], translation[chosen]
+    chosen = best[_preference(exact, views.angles[best], wanted, strictness).argmax()]
+    orient = _view_rotations(hand.side, views.angles[chosen][None])
+    vertices, wrist = hand.around_wrist()
+    return orient[0], (_fit(camera, vertices @ orient.mT, box[None], inside=False) - wrist)[0]
 
 
 def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: float) -> Tensor:
@@ -335,18 +381,18 @@ def _check_boxes(boxes: Tensor, camera: Camera) -> Tensor:
     return boxes
 
 
-def _fit(hand: Hand, camera: Camera, orient: Tensor, boxes: Tensor, inside: bool) -> Tensor:
-    """Find translations `[N, 3]` that bring the hand's box in the picture to the given boxes.
+def _fit(camera: Camera, turned: Tensor, boxes: Tensor, inside: bool) -> Tensor:
+    """Find where the wrist must be for the hand's box in the picture to match the given box.
 
     Args:
-        hand: The posed hand.
         camera: The camera.
-        orient: Orientations `[N, 3, 3]`.
+        turned: Vertices around the wrist, in the orientation they are to have, `[N, V, 3]` metres, float64.
         boxes: `[N, 4]` pixels.
         inside: True fits the hand within the box; False gives it the box's area.
+
+    Returns:
+        Wrist positions in the camera's frame `[N, 3]`, metres.
     """
-    vertices, wrist = hand.around_wrist()
-    turned = torch.einsum("nab,vb->nva", orient.double(), vertices)
     nearest = NEAREST - turned[..., 2].amin(1)
     size, centre = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
     principal = torch.tensor(camera.principal_point, dtype=torch.float64)
@@ -355,23 +401,23 @@ def _fit(hand: Hand, camera: Camera, orient: Tensor, boxes: Tensor, inside: bool
         share = sides / size
         return share.amax(-1) if inside else share.prod(-1).sqrt()
 
-    extent = turned[..., :2].amax(1) - turned[..., :2].amin(1)
-    depth = torch.maximum(camera.focal_length * excess(extent), nearest)
-    middle = (turned.amax(1) + turned.amin(1))[:, :2] / 2
-    position = torch.cat([(centre - principal) * depth[:, None] / camera.focal_length - middle, depth[:, None]], -1)
+    low, high = turned[..., :2].amin(1), turned[..., :2].amax(1)
+    depth = torch.maximum(camera.focal_length * excess(high - low), nearest)
+    lateral = (centre - principal) * depth[:, None] / camera.focal_length - (high + low) / 2
+    position = torch.cat([lateral, depth[:, None]], -1)
     for _ in range(FIT_ROUNDS):
         seen = camera.project(turned + position[:, None])
         low, high = seen.amin(1), seen.amax(1)
         scale, shift = excess(high - low), centre - (high + low) / 2
-        if bool(((scale - 1).abs() < FIT_TOLERANCE / 10).all() and (shift.abs() < FIT_TOLERANCE / 10 * size).all()):
+        off = torch.maximum((scale - 1).abs(), (shift.abs() / size).amax(-1))
+        if bool((off < FIT_TOLERANCE).all()):
             break
         depth = torch.maximum(position[:, 2] * scale, nearest)
         lateral = position[:, :2] * (depth / position[:, 2])[:, None] + shift * depth[:, None] / camera.focal_length
         position = torch.cat([lateral, depth[:, None]], -1)
-    off = torch.maximum((scale - 1).abs(), (shift.abs() / size).amax(-1))
-    if not bool((off < FIT_TOLERANCE * 10).all()):
+    if not bool((off < FIT_ACCEPTED).all()):
         raise SesaHandError(
             f"The hand would come nearer than {NEAREST * 100:g} cm to the camera to be that large. Choose a smaller "
             "box or mask, or a camera with a smaller field of view."
         )
-    return position - wrist
+    return position

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..file_names import check_file_name
-from ..render.camera import Camera
+from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz, write_bytes
 from .loading import BUILTIN, load_hand_model
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
@@ -36,6 +36,8 @@ FORMAT, VERSION = "sesahand-hands", 1
 FRAME_OF_REFERENCE = "camera: x right, y down, z forward"
 UNITS = "metres, radians, pixels"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Parsed JSON takes some thirty times its size in memory.
+MAX_JSON_BYTES = 16 * 2**20
 MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
 ROTATION_TOLERANCE = 1e-3
 
@@ -54,10 +56,12 @@ def save_scene(scene: HandScene, path: str | Path) -> None:
     """
     path = Path(path)
     check_file_name(path.name)
-    writers = {".json": lambda: scene_to_json(scene).encode(), ".npz": lambda: scene_to_npz(scene)}
-    if path.suffix.lower() not in writers:
+    if path.suffix.lower() == ".json":
+        write_bytes(path, scene_to_json(scene).encode(), MAX_JSON_BYTES)
+    elif path.suffix.lower() == ".npz":
+        write_bytes(path, scene_to_npz(scene))
+    else:
         raise SesaHandError(f"Hands are saved as .json or .npz, got the name {path.name!r}.")
-    write_bytes(path, writers[path.suffix.lower()]())
 
 
 def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
@@ -73,7 +77,7 @@ def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
     """
     path = Path(path)
     if path.suffix.lower() == ".json":
-        return scene_from_json(read_bytes(path), model, str(path))
+        return scene_from_json(read_bytes(path, MAX_JSON_BYTES), model, str(path))
     if path.suffix.lower() == ".npz":
         return _scene_from_npz(path, model)
     raise InvalidFileError(f"{path!s:.200} is not a hand scene by its name: expected a .json or .npz file.")
@@ -273,7 +277,7 @@ def read_camera(value: Any, label: str) -> Camera:
     fields = _fields(value, CAMERA_FIELDS, (), label)
     focal = float(numbers(fields["focal_length"], ((),), f"{label}.focal_length"))
     x, y = numbers(fields["principal_point"], ((2,),), f"{label}.principal_point").tolist()
-    width, height = (whole_number(fields[name], 1, 2**31, f"{label}.{name}") for name in ("width", "height"))
+    width, height = (whole_number(fields[name], 1, MAX_SIZE, f"{label}.{name}") for name in ("width", "height"))
     try:
         return Camera(focal, (x, y), width, height)
     except SesaHandError as error:

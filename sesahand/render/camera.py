@@ -33,7 +33,8 @@ class Camera:
             raise SesaHandError(f"A camera needs a positive, finite focal length and principal point, got {self}.")
         if not (1 <= self.width <= MAX_SIZE and 1 <= self.height <= MAX_SIZE):
             raise SesaHandError(
-                f"A picture of {self.width}x{self.height} pixels cannot be made: each side must be 1 to {MAX_SIZE}."
+                f"A picture of {self.width}x{self.height} pixels cannot be made: "
+                f"width and height must be 1 to {MAX_SIZE}."
             )
 
     @classmethod

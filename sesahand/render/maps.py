@@ -303,8 +303,11 @@ def deposit(
 
     out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
     for name, value in colors.items():
-        canvas = scatter_color(depth.new_zeros(2 * height, 2 * width, 3), pixel, value)
-        out[name][window] = sum(quarters(canvas)) / 4
+        for k, channel in enumerate(value):
+            # Gray is averaged once and written to all three channels.
+            out[name][window][..., slice(None) if len(value) == 1 else slice(k, k + 1)] = (
+                sum(four_samples(channel)) / 4
+            )[..., None]
     nearest, *others = four_samples(depth, float("inf"))
     (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
     for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
@@ -316,12 +319,11 @@ def deposit(
     out["part_index"][window] = parts
 
 
-def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> Tensor:
-    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`, and return it."""
+def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> None:
+    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`."""
     index = 3 * pixel
     for k, channel in enumerate(color.expand(3, -1)):
         target.view(-1)[k:].scatter_(0, index, channel)
-    return target
 
 
 def quarters(picture: Tensor) -> list[Tensor]:

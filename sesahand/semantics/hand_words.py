@@ -44,13 +44,16 @@ def word_spans(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
     return [match.span() for match in _pattern(words).finditer(text)] if words else []
 
 
-def hand_word_spans(text: str, extra: Iterable[str] = ()) -> list[tuple[int, int]]:
+def hand_word_spans(text: str, extra: Iterable[str] = (), *, lexicon: bool = True) -> list[tuple[int, int]]:
     """Where the hand words of a text stand; phrases such as "palm trees" or "on the other hand" are passed over.
 
     Args:
         text: a prompt.
         extra: more words to count as hand words; these count everywhere.
+        lexicon: whether the words of `hand_lexicon` count.
     """
+    if not lexicon:
+        return word_spans(text, extra)
     false = [match.span() for match in _FALSE_HANDS.finditer(text)]
     found = [
         span for span in word_spans(text, hand_lexicon()) if not any(a <= span[0] and span[1] <= b for a, b in false)

@@ -301,7 +301,8 @@ def test_missing_and_misnamed_files_are_named(tmp_path):
     "name",
     [
         "", " ", ".", "..", "../hands.json", "..\\hands.json", "/etc/passwd", "C:\\a.json", "C:a.json",
-        "\\\\host\\a.json", "a/b.json", "a\0.json", "a\n.json", ".hidden.json", "CON", "con.json", "NUL .json", "COM1.npz", "hands.json ",
+        "\\\\host\\a.json", "a/b.json", "a\0.json", "a\n.json", ".hidden.json", "CON", "con.json",
+        "NUL .json", "COM1.npz", "hands.json ",
         "hands.json.", "a*.json", "a?.json", "a|b.json", "a" * 200 + ".json", "a\u202ejson.exe", None, 7, b"a.json",
     ],
 )  # fmt: skip

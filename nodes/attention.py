@@ -1,0 +1,235 @@
+"""Making cross-attention heed the hand words of a prompt, and seeing where it does."""
+
+import torch
+
+from comfy_api.latest import io
+
+from ..sesahand.attention.bias import BLOCKS
+from ..sesahand.attention.heatmap import show_maps
+from .patches.attention_bias import LATENT_PIXELS, bias_attention
+from .patches.attention_map import DETAIL, record_attention
+from .wires import Attention, check_choices
+
+CATEGORY = "SesaHand/attention"
+
+
+class SesaHandAttentionBias(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandAttentionBias",
+            display_name="Attention Bias (SesaHand)",
+            category=CATEGORY,
+            description=(
+                "Draw the model's attention to the hand words of the prompt, by a bias on their attention logits. The "
+                "prompt has to come from Text Encode (SesaHand), which knows the hand words. Stable Diffusion 1.x, 2.x "
+                "and SDXL."
+            ),
+            inputs=[
+                io.Model.Input("model", tooltip="The model to patch: Stable Diffusion 1.x, 2.x or SDXL."),
+                io.Float.Input(
+                    "alpha",
+                    default=2.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="Value added to the attention logits of the hand words, 0 (off) to 4; the paper's is 2. "
+                    "Raise it if the hands ignore the prompt, lower it if the rest of the prompt is neglected.",
+                ),
+                io.Combo.Input(
+                    "blocks",
+                    options=list(BLOCKS),
+                    default="output",
+                    tooltip="Part of the UNet that is biased: output (the decoder, the paper's choice), input, middle, "
+                    "or all. Earlier parts decide the layout, so try them if the hand is in the wrong place.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Fraction of the sampling at which the bias sets in, 0 to 1. Raise it to leave the layout "
+                    "of the picture alone.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Fraction of the sampling after which the bias is left out, 0 to 1. Lower it if skin and "
+                    "details look overdone.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where in the picture the hand words count more, 0 to 1, such as the mask of the rendered "
+                    "hand. One for all pictures or one for each. Without it the bias acts everywhere.",
+                ),
+                io.Int.Input(
+                    "mask_feather",
+                    default=16,
+                    min=0,
+                    max=512,
+                    step=1,
+                    optional=True,
+                    tooltip="How far the mask fades out beyond its edge, in pixels of the picture. 0 is a hard edge; "
+                    "raise it if the surroundings of the hand look cut off.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    display_name="MODEL",
+                    tooltip="The patched model for the sampler. The model that went in is unchanged. Several of these "
+                    "nodes in a row add up.",
+                )
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, blocks) -> bool | str:
+        return check_choices(cls, blocks=blocks)
+
+    @classmethod
+    def execute(cls, model, alpha, blocks, start_percent, end_percent, mask=None, mask_feather=16) -> io.NodeOutput:
+        return io.NodeOutput(bias_attention(model, alpha, blocks, start_percent, end_percent, mask, mask_feather))
+
+
+class SesaHandRecordAttention(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandRecordAttention",
+            display_name="Record Attention (SesaHand)",
+            category=CATEGORY,
+            description=(
+                "Note during the sampling where the model attends to the hand words of the positive prompt, for "
+                "Attention Map (SesaHand). It does not change the picture."
+            ),
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="The model that samples: Stable Diffusion 1.x, 2.x or SDXL, biased or not."
+                ),
+                io.Combo.Input(
+                    "blocks",
+                    options=list(BLOCKS),
+                    default="output",
+                    tooltip="Part of the UNet that is looked at: output (the decoder), input, middle or all.",
+                ),
+                io.Combo.Input(
+                    "detail",
+                    options=list(DETAIL),
+                    default="1/16",
+                    tooltip="Finest grid that is looked at, as a fraction of the picture's side. 1/32 is the cheapest "
+                    "and smoothest, 1/8 the finest and dearest (Stable Diffusion 1.x has it, SDXL stops at 1/16).",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="MODEL", tooltip="The recording model for the sampler."),
+                Attention.Output(
+                    display_name="attention",
+                    tooltip="The record, for Attention Map (SesaHand). It holds the maps of the last 16 samplings.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, blocks, detail) -> bool | str:
+        return check_choices(cls, blocks=blocks, detail=detail)
+
+    @classmethod
+    def execute(cls, model, blocks, detail) -> io.NodeOutput:
+        return io.NodeOutput(*record_attention(model, blocks, detail))
+
+
+class SesaHandAttentionMap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandAttentionMap",
+            display_name="Attention Map (SesaHand)",
+            category=CATEGORY,
+            description=(
+                "Show what the hand words look at: a heat map over the decoded picture, and as a mask. The maps come "
+                "from Record Attention (SesaHand) on the model that sampled this latent."
+            ),
+            inputs=[
+                Attention.Input("attention", tooltip="The record of Record Attention (SesaHand)."),
+                io.Latent.Input(
+                    "samples",
+                    tooltip="The latent as it comes out of the sampler that used the recording model; it says which "
+                    "sampling is shown.",
+                ),
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The picture decoded from that latent, to lay the map over. Without it the map is shown on "
+                    "black.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="First moment of the sampling that is shown, 0 to 1.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="Last moment of the sampling that is shown, 0 to 1. Lower it to see how the layout came "
+                    "about.",
+                ),
+                io.Int.Input(
+                    "panels",
+                    default=1,
+                    min=1,
+                    max=16,
+                    tooltip="Split the steps in order into as many groups and show them side by side; 1 shows their "
+                    "mean.",
+                ),
+                io.Boolean.Input(
+                    "stretch",
+                    default=True,
+                    tooltip="Stretch each map to the full range 0 to 1, which shows best where the attention is. Off, "
+                    "it is the share of all attention that the hand words get, comparable between pictures.",
+                ),
+                io.Float.Input(
+                    "opacity",
+                    default=0.7,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How much of the picture the hottest places hide, 0 to 1.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="IMAGE",
+                    tooltip="The heat map over the picture; panels side by side from first to last.",
+                ),
+                io.Mask.Output(
+                    display_name="MASK",
+                    tooltip="The mean map of the shown steps at the size of the picture, 0 to 1, for instance to "
+                    "inpaint where the hands are.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, attention, samples, start_percent, end_percent, panels, stretch, opacity, images=None
+    ) -> io.NodeOutput:
+        latent = samples["samples"]
+        if images is None:
+            height, width = latent.shape[-2] * LATENT_PIXELS, latent.shape[-1] * LATENT_PIXELS
+            images = torch.zeros(len(latent), height, width, 3)
+        maps = attention.maps_of(latent)
+        return io.NodeOutput(*show_maps(maps, images, start_percent, end_percent, panels, stretch, opacity))
+
+
+NODES = [SesaHandAttentionBias, SesaHandRecordAttention, SesaHandAttentionMap]

@@ -1,0 +1,79 @@
+"""The attention bias on ComfyUI's MODEL."""
+
+import torch
+
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+
+from ...sesahand.attention.bias import check_settings, feathered_mask
+from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
+
+LATENT_PIXELS = 8
+
+
+def bias_attention(
+    model: ModelPatcher,
+    alpha: float = 2.0,
+    blocks: str = "output",
+    start: float = 0.0,
+    end: float = 1.0,
+    mask: torch.Tensor | None = None,
+    feather: float = 0.0,
+) -> ModelPatcher:
+    """A MODEL that attends more to the hand tokens of its prompts: softmax(Q K^T / sqrt(d) + B).
+
+    Args:
+        model: The MODEL; it stays as it is.
+        alpha: Value of B on the columns of the hand tokens, 0..4.
+        blocks: "output" (the paper), "input", "middle" or "all".
+        start: Fraction of the sampling at which the bias sets in.
+        end: Fraction of the sampling after which it is left out.
+        mask: [b, H, W] in 0..1: how much of the bias a place of the picture gets; None for all of it everywhere.
+        feather: How far the mask fades out beyond its edge, in pixels of the picture.
+
+    Returns:
+        The patched MODEL.
+
+    Raises:
+        SesaHandError: The model has no cross-attention to a text, or a setting means nothing.
+
+    Source:
+        SesaHand (ICLR 2026), attention enhancement.
+    """
+    check_settings(alpha, blocks, start, end)
+    cross_attention_blocks(model)
+    model = model.clone()
+    if alpha == 0 or start >= end:
+        return model
+    track_prompts(model)
+    bias = Bias(alpha, blocks, None if mask is None else mask_on_latent(mask, feather))
+
+    def calc_cond_batch(executor, model, conds, x, timestep, model_options):
+        active = is_active(model, timestep, start, end)
+        task = {"bias": bias} if active else {}
+        return executor(model, conds, x, timestep, with_task(model_options, conds, x, **task))
+
+    add_wrapper(model, WrappersMP.CALC_COND_BATCH, calc_cond_batch)
+    return model
+
+
+def is_active(model, timestep: torch.Tensor, start: float, end: float) -> bool:
+    """Whether this step lies in the range, by the same measure as ComfyUI's own start and end percents."""
+    if start <= 0 and end >= 1:
+        return True
+    sampling = model.model_sampling
+    return float(sampling.percent_to_sigma(end)) <= float(timestep[0]) <= float(sampling.percent_to_sigma(start))
+
+
+def mask_on_latent(mask: torch.Tensor, feather: float):
+    """A function that gives the mask at the size of the latent; the last size is kept, since every step asks for it."""
+    mask = mask.detach().cpu()
+    kept: dict[tuple[int, int], torch.Tensor] = {}
+
+    def at_size(height: int, width: int) -> torch.Tensor:
+        if (height, width) not in kept:
+            kept.clear()
+            kept[height, width] = feathered_mask(mask, height, width, feather / LATENT_PIXELS)
+        return kept[height, width]
+
+    return at_size

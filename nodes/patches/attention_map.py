@@ -1,0 +1,70 @@
+"""Recording, on ComfyUI's MODEL, what the hand tokens look at."""
+
+import uuid
+
+import torch
+
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+
+from ...sesahand.attention.bias import check_settings
+from ...sesahand.attention.heatmap import AttentionMaps, AttentionRecorder, MapAverage
+from .cross_attention import SESSION, Record, add_wrapper, track_prompts, with_task
+
+# The finest grid that is looked at, as a fraction of the picture's side, and the cells of the latent it stands for.
+DETAIL = {"1/8": 1, "1/16": 2, "1/32": 4}
+
+
+def record_attention(
+    model: ModelPatcher, blocks: str = "output", detail: str = "1/16"
+) -> tuple[ModelPatcher, AttentionRecorder]:
+    """A MODEL that notes, at each step, how much attention the hand tokens of the positive prompts get and where.
+
+    Args:
+        model: The MODEL; it stays as it is.
+        blocks: "output", "input", "middle" or "all": the cross-attentions that are looked at.
+        detail: The finest grid that is looked at: "1/8", "1/16" or "1/32" of the picture's side.
+
+    Returns:
+        The recording MODEL, and the recorder that holds the maps of each sampling when it has ended.
+
+    Raises:
+        SesaHandError: The model has no cross-attention to a text, or a setting means nothing.
+    """
+    check_settings(0.0, blocks, 0.0, 1.0)
+    model = model.clone()
+    track_prompts(model)
+    recorder, name, coarseness = AttentionRecorder(), uuid.uuid4().hex, DETAIL[detail]
+
+    def outer_sample(executor, *args, **kwargs):
+        steps = executor.class_obj.model_options["transformer_options"][SESSION].runs.setdefault(name, [])
+        latent = executor(*args, **kwargs)
+        if steps:
+            recorder.keep(latent, AttentionMaps.collect(steps))
+        return latent
+
+    def calc_cond_batch(executor, model, conds, x, timestep, model_options):
+        height, width = (-(-size // coarseness) for size in x.shape[-2:])
+        average = MapAverage(x.shape[0], height, width)
+        options = with_task(model_options, conds, x, record=Record(blocks, coarseness, average))
+        out = executor(model, conds, x, timestep, options)
+        session = options["transformer_options"].get(SESSION)
+        if session is not None:
+            session.runs.setdefault(name, []).append((progress_of(model, timestep), average.mean()))
+        return out
+
+    add_wrapper(model, WrappersMP.OUTER_SAMPLE, outer_sample)
+    add_wrapper(model, WrappersMP.CALC_COND_BATCH, calc_cond_batch)
+    return model, recorder
+
+
+def progress_of(model, timestep: torch.Tensor) -> float:
+    """How far the sampling is, 0..1: the start percent from which this step would just be included, to 1/4096."""
+    sigma, low, high = float(timestep[0]), 0.0, 1.0
+    for _ in range(12):
+        middle = 0.5 * (low + high)
+        if float(model.model_sampling.percent_to_sigma(middle)) >= sigma:
+            low = middle
+        else:
+            high = middle
+    return low

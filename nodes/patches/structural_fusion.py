@@ -1,0 +1,123 @@
+"""Structural fusion on a ComfyUI CONTROL_NET: a proxy around its model, which itself is never changed."""
+
+import logging
+
+from torch import nn
+
+import comfy.cldm.cldm
+import comfy.controlnet
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock
+
+from ...sesahand.errors import SesaHandError
+from ...sesahand.fusion.collector import ControlNetLayout, FusionCollector, Residual, SelfAttention
+from ...sesahand.fusion.settings import FusionSettings
+
+logger = logging.getLogger(__name__)
+
+# Where the loader notes, on the model it has made, what the weights were trained with.
+TRAINED_SETTINGS = "sesahand_structural_fusion"
+
+
+class FusedControlModel(nn.Module):
+    """A ControlNet's model with its residuals refined: hooks that live for one call, on a model that others share.
+
+    Everything else that ComfyUI or other nodes ask of a control model is answered by the model inside.
+    """
+
+    def __init__(self, base: comfy.cldm.cldm.ControlNet, settings: FusionSettings):
+        super().__init__()
+        self.base = base
+        self.settings = settings
+
+    def __getattr__(self, name: str):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("base"), name)
+
+    def forward(self, x, *args, **kwargs):
+        layout = comfy_layout(self.base)
+        collector = FusionCollector(layout, self.settings)
+        collector.begin(x.shape[-2:])
+        with collector.attached():
+            control = self.base(x, *args, **kwargs)
+        # ComfyUI runs each zero convolution right after its block, when coarser maps are still to come.
+        for residual, refined in collector.late():
+            control["output"][layout.residuals.index(residual)] = residual.zero_conv(refined)
+        return control
+
+
+def apply_structural_fusion(control_net, settings: FusionSettings | None, fallback: FusionSettings):
+    """Return a copy of a CONTROL_NET whose residuals are refined by its self-attention maps.
+
+    Args:
+        control_net: A CONTROL_NET of the SD1.5 or SDXL family; it stays as it is.
+        settings: What to do, or None for what the weights were trained with.
+        fallback: What to do if `settings` is None and the weights were not trained with structural fusion. Its
+            strength 0 switches the fusion off even for weights trained with it.
+
+    Returns:
+        A CONTROL_NET for any Apply ControlNet node; the very same object when the fusion is off.
+
+    Raises:
+        SesaHandError: if the ControlNet has no such self-attention, or not the resolutions asked for.
+    """
+    base = fusible_model(control_net)
+    if settings is None:
+        settings = getattr(base, TRAINED_SETTINGS, None) or fallback
+    FusionCollector(comfy_layout(base), settings)
+    if settings.is_off or fallback.is_off:
+        return control_net
+    logger.info("SesaHand structural fusion: %s", settings.describe())
+    fused = control_net.copy()
+    fused.control_model = FusedControlModel(base, settings)
+    return fused
+
+
+def fusible_model(control_net) -> comfy.cldm.cldm.ControlNet:
+    """The model of a CONTROL_NET that structural fusion can work on; a SesaHandError tells why another one cannot."""
+    supported = "Structural fusion works on ControlNets of SD1.5, SD2 and SDXL (Load ControlNet Model)."
+    if isinstance(control_net, comfy.controlnet.ControlLora):
+        raise SesaHandError(
+            f"{supported} This is a Control-LoRA, which has no model of its own until sampling starts. "
+            "Use the full ControlNet of the same kind."
+        )
+    if isinstance(control_net, comfy.controlnet.T2IAdapter):
+        raise SesaHandError(f"{supported} This is a T2I-Adapter, which has no self-attention to take maps from.")
+    model = getattr(control_net, "control_model", None)
+    if isinstance(model, FusedControlModel):
+        raise SesaHandError(
+            "This ControlNet has structural fusion already. Keep one SesaHandStructuralFusion node per ControlNet."
+        )
+    if isinstance(model, comfy.cldm.cldm.ControlNet):
+        return model
+    if hasattr(model, "_orig_mod"):
+        raise SesaHandError("This ControlNet is compiled. Connect structural fusion before the node that compiles it.")
+    found = type(control_net).__name__ + (f" around a {type(model).__name__}" if model is not None else "")
+    raise SesaHandError(
+        f"{supported} This is a {found}: transformer ControlNets (SD3, Flux, Qwen-Image, Hunyuan-DiT) and special "
+        "kinds have no such self-attention maps."
+    )
+
+
+def comfy_layout(model: comfy.cldm.cldm.ControlNet) -> ControlNetLayout:
+    """Find the self-attention layers and zero convolutions of ComfyUI's ControlNet."""
+    attention, residuals, level = [], [], 0
+    for block, zero_conv in zip(model.input_blocks, model.zero_convs, strict=True):
+        level += any(isinstance(layer, Downsample) or (isinstance(layer, ResBlock) and layer.updown) for layer in block)
+        attention += _self_attention(block, level, in_middle=False)
+        residuals.append(Residual(zero_conv[0], level))
+    attention += _self_attention(model.middle_block, level, in_middle=True)
+    residuals.append(Residual(model.middle_block_out[0], level, in_middle=True))
+    return ControlNetLayout(tuple(attention), tuple(residuals))
+
+
+def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
+    return [
+        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle)
+        for transformer in block
+        if isinstance(transformer, SpatialTransformer)
+        for layer in transformer.transformer_blocks
+        if not layer.disable_self_attn
+    ]

@@ -1,0 +1,300 @@
+"""From caption to conditioning: behaviour semantics, the composed prompt, and the columns of its hand tokens."""
+
+import logging
+
+import node_helpers
+
+from comfy.sd1_clip import SDTokenizer
+from comfy.utils import ProgressBar
+from comfy_api.latest import io
+
+from ..sesahand.attention.choice import CHOICES, choose_spans
+from ..sesahand.attention.tokens import check_length, content_columns, hand_tokens, marked
+from ..sesahand.semantics.behavior import COMPONENTS
+from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
+from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override
+from .wires import VLM, Semantics, check_choices
+
+logger = logging.getLogger(__name__)
+
+CATEGORY = "SesaHand/semantics"
+
+
+def summaries(batch) -> str:
+    """What is known of each image, as text to read."""
+    if len(batch.images) == 1:
+        return summary(batch.images[0])
+    return "\n\n".join(f"image {k}\n{summary(image)}" for k, image in enumerate(batch.images, start=1))
+
+
+class ExtractSemantics(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandExtractSemantics",
+            display_name="Extract Semantics (SesaHand)",
+            category=CATEGORY,
+            description="Reduces captions to human behaviour: pose, action, hand action and environment. Colours, "
+            "background objects, light and camera talk are dropped, because they draw the sampler away from the hand. "
+            "Uses a language model if one is connected, and built-in rules for English otherwise.",
+            is_input_list=True,
+            inputs=[
+                io.String.Input(
+                    "caption",
+                    multiline=True,
+                    default="The woman is holding a pink umbrella with her hand.",
+                    tooltip="What is said about the picture: typed, or from Caption Image or any other text node. A "
+                    "list of captions gives one result for each, in order.",
+                ),
+                VLM.Input(
+                    "vlm",
+                    optional=True,
+                    tooltip="A language model from Load VLM or Connect VLM; it reasons step by step. Without one the "
+                    "rules read the caption, which takes milliseconds and understands English only.",
+                ),
+                io.Int.Input(
+                    "attempts",
+                    default=2,
+                    min=1,
+                    max=5,
+                    tooltip="How often a caption is put to the model before the rules answer instead. Each new "
+                    "attempt shows the model its mistake. Without effect when no model is connected.",
+                ),
+                io.Int.Input(
+                    "max_length",
+                    default=512,
+                    min=64,
+                    max=8192,
+                    tooltip="Longest answer of the model in tokens, its reasoning included. Raise it for models that "
+                    "think at length before they answer.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="Seed of the model's answer; the same seed gives the same answer.",
+                ),
+            ],
+            outputs=[
+                Semantics.Output(
+                    display_name="semantics",
+                    tooltip="Pose, action, hand action and environment per caption, for Compose Prompt, Write "
+                    "Semantics and Text Encode.",
+                ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="The components to read, and whether the model or the rules found them and why.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, caption, attempts, max_length, seed, vlm=None) -> io.NodeOutput:
+        bar = ProgressBar(1)
+        batch = extract_semantics(
+            caption,
+            vlm[0] if vlm else None,
+            attempts=attempts[0],
+            max_tokens=max_length[0],
+            seed=seed[0],
+            progress=bar.update_absolute,
+        )
+        return io.NodeOutput(batch, f"{describe_sources(batch.images)}\n\n{summaries(batch)}")
+
+
+class WriteSemantics(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        fields = {
+            "pose": "How the bodies are placed, with the persons: 'a woman sitting at a table'.",
+            "action": "What the persons do: 'reading a letter'.",
+            "hand_action": "What the hands do and what they hold or touch: 'holding a letter with both hands'.",
+            "environment": "Where it happens: 'in a kitchen'.",
+        }
+        return io.Schema(
+            node_id="SesaHandWriteSemantics",
+            display_name="Write Semantics (SesaHand)",
+            category=CATEGORY,
+            description="Behaviour semantics typed by hand. With semantics connected, only the fields that hold text "
+            "replace theirs, for every image; the word none empties a component.",
+            inputs=[
+                *(
+                    io.String.Input(
+                        name,
+                        default="",
+                        tooltip=f"{text} Leave it empty to keep what is connected; write none to empty it.",
+                    )
+                    for name, text in fields.items()
+                ),
+                Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="Extracted semantics whose components are to be corrected. Nothing connected: the four "
+                    "fields are all there is.",
+                ),
+            ],
+            outputs=[
+                Semantics.Output(
+                    display_name="semantics",
+                    tooltip="The written or corrected semantics, one per image, for Compose Prompt. A prompt composed "
+                    "before is dropped; compose it again.",
+                ),
+                io.String.Output(display_name="report", tooltip="The components to read."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, pose, action, hand_action, environment, semantics=None) -> io.NodeOutput:
+        typed = dict(zip(COMPONENTS, (pose, action, hand_action, environment), strict=True))
+        batch = override(semantics, typed)
+        return io.NodeOutput(batch, summaries(batch))
+
+
+class ComposePrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandComposePrompt",
+            display_name="Compose Prompt (SesaHand)",
+            category=CATEGORY,
+            description="Writes one prompt from behaviour semantics, each phrase once, and remembers where each "
+            "component and each hand word stands.",
+            inputs=[
+                Semantics.Input("semantics", tooltip="From Extract Semantics or Write Semantics."),
+                io.String.Input(
+                    "template",
+                    default=DEFAULT_TEMPLATE,
+                    multiline=True,
+                    tooltip="Order and wording: {prefix}, {pose}, {action}, {hand_action}, {environment} and {style}. "
+                    "The words in front of an empty field are left out with it.",
+                ),
+                io.String.Input(
+                    "prefix",
+                    default="",
+                    tooltip="Goes in front: trigger words of a LoRA, or the medium ('a photo').",
+                ),
+                io.String.Input(
+                    "style",
+                    default="",
+                    multiline=True,
+                    tooltip="Goes last: style and quality words. Keep it short; every word takes attention away from "
+                    "the hand.",
+                ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    tooltip="Whose tokenizer counts the prompt's tokens for the warning over 77. Without it they are "
+                    "counted as SD 1.5 does.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    display_name="prompt",
+                    is_output_list=True,
+                    tooltip="One prompt per image, in order, for Text Encode.",
+                ),
+                Semantics.Output(
+                    display_name="semantics",
+                    tooltip="The semantics with their prompts and the places of their parts, for Text Encode.",
+                ),
+                io.String.Output(
+                    display_name="summary",
+                    tooltip="Components, prompt, hand words and warnings, to read in a Preview Any.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, semantics, template, prefix, style, clip=None) -> io.NodeOutput:
+        own = SDTokenizer() if clip is None else None
+
+        def count(text: str) -> int:
+            lists = clip.tokenize(text, return_word_ids=True) if clip else {"l": own.tokenize_with_weights(text, True)}
+            return content_columns(lists)
+
+        batch, warnings = compose_batch(semantics, template, prefix=prefix, style=style, count_tokens=count)
+        for warning in warnings:
+            logger.warning("Compose Prompt: %s", warning)
+        notes = "".join(f"\n\nwarning: {warning}" for warning in warnings)
+        return io.NodeOutput([image.prompt for image in batch.images], batch, summaries(batch) + notes)
+
+
+class TextEncode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandTextEncode",
+            display_name="Text Encode (SesaHand)",
+            category=CATEGORY,
+            description="Encodes a prompt like CLIP Text Encode and attaches which columns are hand tokens, for "
+            "Attention Bias. With a conditioning connected nothing is encoded: the hand tokens of the text are "
+            "attached to that conditioning.",
+            inputs=[
+                io.Clip.Input("clip", tooltip="Text encoder of SD 1.5, SD 2.x or SDXL."),
+                io.String.Input(
+                    "text",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="The prompt, typed or from Compose Prompt. Weights (word:1.2), escapes, embedding:name and "
+                    "prompts beyond 77 tokens work as in CLIP Text Encode.",
+                ),
+                io.Combo.Input(
+                    "tokens",
+                    options=list(CHOICES),
+                    default=CHOICES[0],
+                    tooltip="Which tokens count as hand tokens: single words such as hand, fingers, holding; the whole "
+                    "phrase that says what the hands do; or both. Few tokens act more sharply.",
+                ),
+                io.String.Input(
+                    "extra_words",
+                    default="",
+                    tooltip="More words to count as hand tokens, separated by commas, such as what the hand holds: "
+                    "umbrella, handle.",
+                ),
+                Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
+                    "for the hand action in the text.",
+                ),
+                io.Conditioning.Input(
+                    "conditioning",
+                    optional=True,
+                    tooltip="A conditioning that another node (CLIP Text Encode) has made from this very text. It is "
+                    "kept as it is and only gets the hand tokens attached.",
+                ),
+            ],
+            outputs=[
+                io.Conditioning.Output(
+                    display_name="conditioning",
+                    tooltip="For the sampler; Attention Bias on the MODEL acts on its hand tokens.",
+                ),
+                io.String.Output(
+                    display_name="marked",
+                    tooltip="The prompt with the chosen tokens in [brackets], to check the choice in a Preview Any.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, tokens):
+        return check_choices(cls, tokens=tokens)
+
+    @classmethod
+    def execute(cls, clip, text, tokens, extra_words, semantics=None, conditioning=None) -> io.NodeOutput:
+        spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
+        chosen = hand_tokens(text, spans, clip.tokenizer, clip.tokenize(text, return_word_ids=True))
+        if not chosen.columns:
+            logger.warning("Text Encode: the prompt has no hand token (%s), so Attention Bias does nothing.", tokens)
+        attached = {"sesahand_tokens": chosen.to_dict()}
+        if conditioning is None:
+            conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict=attached)
+        else:
+            check_length(chosen, [cond.shape[1] for cond, _ in conditioning])
+            conditioning = node_helpers.conditioning_set_values(conditioning, attached)
+        return io.NodeOutput(conditioning, marked(text, chosen.places))
+
+
+NODES = [ExtractSemantics, WriteSemantics, ComposePrompt, TextEncode]

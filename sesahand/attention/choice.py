@@ -1,0 +1,75 @@
+"""Which characters of a prompt the hand tokens are taken from: single hand words, the hand action, or both."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ..errors import SesaHandError
+from ..semantics import rules
+from ..semantics.behavior import ImageSemantics
+from ..semantics.hand_words import hand_word_spans, merge_spans
+from .tokens import segments
+
+CHOICES = ("hand words", "hand action", "hand words and hand action")
+
+
+def choose_spans(
+    text: str, choice: str, extra_words: Iterable[str] = (), images: Sequence[ImageSemantics] = ()
+) -> list[tuple[int, int]]:
+    """The stretches of a prompt whose tokens are hand tokens.
+
+    Args:
+        text: the prompt, with ComfyUI's emphasis marks if any.
+        choice: one of `CHOICES`.
+        extra_words: more words to count as hand words, whatever the choice.
+        images: semantics that may belong to the prompt. Without any, the rules look for the hand action in the text.
+
+    Returns:
+        (start, end) character positions, in order, without overlap; none if the prompt says nothing of hands.
+
+    Raises:
+        SesaHandError: when the choice is unknown, or the hand action of the semantics does not stand in the prompt.
+    """
+    if choice not in CHOICES:
+        raise SesaHandError(f"The choice of hand tokens is {choice!r:.60}, expected one of: {', '.join(CHOICES)}.")
+    words = "hand words" in choice
+    # Weights and escapes are taken out before words are looked for, so that "(holding a cup:1.2)" reads as it is meant.
+    plain, places = _plain(text)
+    spans = hand_word_spans(plain, extra_words) if words else hand_word_spans(plain, extra_words, lexicon=False)
+    spans = [_back(span, places) for span in spans]
+    if "hand action" in choice:
+        spans += _hand_action(text, plain, places, images)
+    return merge_spans(spans)
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    parts = segments(text)
+    return "".join(part.text for part in parts), [place for part in parts for place in part.places]
+
+
+def _back(span: tuple[int, int], places: list[int]) -> tuple[int, int]:
+    return places[span[0]], places[span[1] - 1] + 1
+
+
+def _hand_action(text: str, plain: str, places: list[int], images: Sequence[ImageSemantics]) -> list[tuple[int, int]]:
+    composed = next((image for image in images if image.prompt and image.prompt == text), None)
+    if composed is not None:
+        return [(span.start, span.end) for span in composed.of_part("hand_action")]
+    actions = [image.behavior.hand_action for image in images] or [rules.extract(plain).hand_action]
+    found = [span for action in actions for span in find_phrases(plain, action)]
+    if not found and images and any(actions):
+        raise SesaHandError(
+            f"The hand action {next(filter(None, actions))!r:.120} does not stand in the text {text!r:.120}. Connect "
+            "the prompt of Compose Prompt, or choose 'hand words'."
+        )
+    return [_back(span, places) for span in found]
+
+
+def find_phrases(text: str, phrases: str) -> list[tuple[int, int]]:
+    """Where the comma-separated phrases of a component stand in a text; what stands between their words is ignored."""
+    found = []
+    for phrase in phrases.split(","):
+        words = re.findall(r"\w+", phrase)
+        match = words and re.search(r"(?<!\w)" + r"\W+".join(map(re.escape, words)) + r"(?!\w)", text, re.IGNORECASE)
+        if match:
+            found.append(match.span())
+    return found

@@ -1,0 +1,232 @@
+"""What the hand tokens look at: their share of the cross-attention while sampling, and how it is shown."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+
+from ..errors import SesaHandError
+from .bias import on_grid
+
+# From dark to bright through violet, red and yellow: equal steps of lightness, readable without colour vision.
+HEAT = ((0.00, 0.00, 0.05), (0.30, 0.04, 0.42), (0.70, 0.15, 0.35), (0.96, 0.45, 0.15), (0.99, 0.90, 0.45))
+
+
+def attention_share(
+    query: torch.Tensor, key: torch.Tensor, heads: int, columns: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """How much of its attention each query gives to the chosen keys, averaged over the heads.
+
+    Args:
+        query: [B, N, heads * d].
+        key: [B, K, heads * d].
+        heads: Number of heads.
+        columns: [B, K], 1 on the chosen keys and 0 elsewhere.
+        bias: What is added to the logits, broadcastable to [B, heads, N, K].
+
+    Returns:
+        [B, N] float32 in 0..1.
+    """
+    batch, queries, channels = query.shape
+    query = query.view(batch, queries, heads, -1).transpose(1, 2)
+    key = key.view(batch, key.shape[1], heads, -1).transpose(1, 2)
+    logits = (query / math.sqrt(channels // heads)) @ key.transpose(-1, -2)
+    if bias is not None:
+        logits = logits + bias
+    weights = logits.float().softmax(dim=-1)
+    return (weights @ columns.float()[:, None, :, None])[..., 0].mean(dim=1)
+
+
+class MapAverage:
+    """The mean of maps that come in several sizes and cover parts of the picture, for one sampling step.
+
+    Args:
+        images: Pictures in the batch.
+        height: Rows of the map.
+        width: Columns of the map.
+    """
+
+    def __init__(self, images: int, height: int, width: int):
+        self.images, self.height, self.width = images, height, width
+        self.total: torch.Tensor | None = None
+        self.weight: torch.Tensor | None = None
+
+    def add(self, image: int, share: torch.Tensor, area: tuple[float, float, float, float] | None = None) -> None:
+        """Add one map [h, w] of the picture `image`; `area` is the part it covers: height, width, top, left in 0..1."""
+        if self.total is None:
+            self.total = torch.zeros(self.images, self.height, self.width, device=share.device)
+            self.weight = torch.zeros_like(self.total)
+        rows, columns = slice(0, self.height), slice(0, self.width)
+        if area is not None:
+            rows = _span(area[2], area[0], self.height)
+            columns = _span(area[3], area[1], self.width)
+        size = rows.stop - rows.start, columns.stop - columns.start
+        self.total[image, rows, columns] += on_grid(share[None], *size)[0]
+        self.weight[image, rows, columns] += 1.0
+
+    def mean(self) -> torch.Tensor:
+        """[images, height, width]; 0 where nothing was added."""
+        if self.total is None:
+            return torch.zeros(self.images, self.height, self.width)
+        return self.total / self.weight.clamp(min=1.0)
+
+
+def _span(start: float, length: float, cells: int) -> slice:
+    first = min(round(start * cells), cells - 1)
+    return slice(first, max(first + 1, min(cells, round((start + length) * cells))))
+
+
+@dataclass(frozen=True)
+class AttentionMaps:
+    """The maps of one sampling.
+
+    Args:
+        progress: [S] where in the sampling each map was taken: 0 at the start (pure noise), 1 at the end.
+        share: [S, B, h, w] share of the attention that the hand tokens got, in 0..1, on the CPU.
+    """
+
+    progress: torch.Tensor
+    share: torch.Tensor
+
+    @classmethod
+    def collect(cls, steps: Iterable[tuple[float, torch.Tensor]]) -> "AttentionMaps":
+        """Join the maps [B, h, w] of all steps; they leave the device together, once."""
+        progress, maps = zip(*steps, strict=True)
+        return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu())
+
+    def average(self, start: float = 0.0, end: float = 1.0, groups: int = 1) -> torch.Tensor:
+        """The mean of the steps between `start` and `end`, split in order into `groups` of about as many steps.
+
+        Args:
+            start: First moment of the sampling that counts, 0..1.
+            end: Last moment that counts, 0..1.
+            groups: Number of means.
+
+        Returns:
+            [groups, B, h, w].
+
+        Raises:
+            SesaHandError: Fewer steps than groups were sampled in that range.
+        """
+        chosen = self.share[(self.progress >= start) & (self.progress <= end)]
+        if len(chosen) < groups:
+            taken = ", ".join(f"{value:.2f}" for value in self.progress.tolist())
+            raise SesaHandError(
+                f"{len(chosen)} steps were sampled between {start:g} and {end:g}, and {groups} panels were asked for; "
+                f"the steps of this sampling were at {taken}. Widen start_percent and end_percent, or ask for fewer "
+                "panels."
+            )
+        return torch.stack([group.mean(dim=0) for group in chosen.tensor_split(groups)])
+
+
+@dataclass
+class AttentionRecorder:
+    """Keeps the maps of the last samplings, each with the latent it ended in, so that no picture gets another's map.
+
+    Args:
+        capacity: Number of samplings that are kept; the oldest goes first.
+    """
+
+    capacity: int = 16
+    _kept: list[tuple[torch.Tensor, AttentionMaps]] = field(default_factory=list, repr=False)
+
+    def keep(self, latent: torch.Tensor, maps: AttentionMaps) -> None:
+        """Remember the maps of the sampling that ended in `latent`."""
+        latent = latent.detach().float().cpu().clone()
+        self._kept = [entry for entry in self._kept if not _same_values(entry[0], latent)]
+        self._kept = [*self._kept, (latent, maps)][-self.capacity :]
+
+    def maps_of(self, latent: torch.Tensor) -> AttentionMaps:
+        """The maps of the sampling that ended in `latent`.
+
+        Raises:
+            SesaHandError: No such sampling is kept.
+        """
+        for kept, maps in self._kept:
+            if _same_values(kept, latent):
+                return maps
+        raise SesaHandError(
+            f"This latent of the shape {list(latent.shape)} has no attention maps: it is none of the "
+            f"{len(self._kept)} that were sampled with the recorded model and are still kept. Connect the latent as it "
+            "comes out of the sampler that uses the MODEL of 'Record Attention (SesaHand)', and run that sampler again "
+            "(another seed will do) if ComfyUI reused its cached result."
+        )
+
+
+def _same_values(kept: torch.Tensor, latent: torch.Tensor) -> bool:
+    # The latent may have been rounded to another float type on its way out of the sampler.
+    return kept.shape == latent.shape and torch.allclose(
+        kept.to(latent.dtype), latent.detach().cpu(), rtol=0, atol=0, equal_nan=True
+    )
+
+
+def show_maps(
+    maps: AttentionMaps,
+    images: torch.Tensor,
+    start: float = 0.0,
+    end: float = 1.0,
+    panels: int = 1,
+    stretch: bool = True,
+    opacity: float = 0.7,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay the attention to the hand tokens over the pictures that were sampled.
+
+    Args:
+        maps: The maps of the sampling.
+        images: [B, H, W, 3] in 0..1, the pictures decoded from its latent.
+        start: First moment of the sampling that counts, 0..1.
+        end: Last moment that counts, 0..1.
+        panels: The steps are split in order into as many groups, shown side by side from left to right.
+        stretch: Scale each map to 0..1 by its own extremes; else it shows the share of the attention itself.
+        opacity: How much of the picture the hottest places hide, 0..1.
+
+    Returns:
+        The pictures [B, H, W * panels, 3] and the mean map of all these steps [B, H, W], both float32 in 0..1.
+
+    Raises:
+        SesaHandError: There are too few steps in the range, or the pictures are not those of this sampling.
+    """
+    scale = stretched if stretch else torch.Tensor.float
+    strips = [overlay(images, scale(share), opacity) for share in maps.average(start, end, panels)]
+    mean = on_grid(scale(maps.average(start, end)[0]), *images.shape[1:3])
+    return torch.cat(strips, dim=2).contiguous(), mean.contiguous()
+
+
+def stretched(share: torch.Tensor) -> torch.Tensor:
+    """Scale each map [B, h, w] to 0..1 by its own smallest and largest value; an even map becomes 0."""
+    low, high = share.amin(dim=(1, 2), keepdim=True), share.amax(dim=(1, 2), keepdim=True)
+    spread = high - low
+    return torch.where(spread > 1e-8, (share - low) / spread.clamp(min=1e-8), torch.zeros_like(share))
+
+
+def overlay(images: torch.Tensor, heat: torch.Tensor, opacity: float = 0.7) -> torch.Tensor:
+    """Lay a heat map over pictures: the hotter, the more of the colour shows.
+
+    Args:
+        images: [B, H, W, 3] in 0..1.
+        heat: [B, h, w] in 0..1; resized to the pictures.
+        opacity: How much of the picture the hottest places hide, 0..1.
+
+    Returns:
+        [B, H, W, 3] float32 in 0..1.
+
+    Raises:
+        SesaHandError: There are more or fewer maps than pictures.
+    """
+    if len(images) != len(heat):
+        raise SesaHandError(
+            f"Got {len(images)} pictures and attention maps of {len(heat)}. "
+            "Connect the picture decoded from the same latent."
+        )
+    heat = on_grid(heat.float().cpu(), *images.shape[1:3])
+    strength = (opacity * heat)[..., None]
+    return images[..., :3].float().cpu() * (1.0 - strength) + heat_color(heat) * strength
+
+
+def heat_color(heat: torch.Tensor) -> torch.Tensor:
+    """Colours [..., 3] in 0..1 for heat [...] in 0..1, linear between the stops of `HEAT`."""
+    stops = torch.tensor(HEAT)
+    position = heat.clamp(0.0, 1.0) * (len(HEAT) - 1)
+    index = position.floor().long().clamp(max=len(HEAT) - 2)
+    return torch.lerp(stops[index], stops[index + 1], (position - index)[..., None])

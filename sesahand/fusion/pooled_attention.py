@@ -1,0 +1,164 @@
+"""Max-pooled self-attention maps, computed without ever holding a whole map, and their product with a feature."""
+
+import torch
+import torch.utils.checkpoint
+from torch import Tensor
+
+from ..errors import SesaHandError
+
+Grid = tuple[int, int]
+
+# One chunk of attention scores. On the CPU it should stay in the cache; on a GPU more work per launch pays.
+CPU_CHUNK_BYTES = 4 << 20
+GPU_CHUNK_BYTES = 16 << 20
+
+
+def pooled_self_attention(
+    query: Tensor,
+    key: Tensor,
+    size: Grid,
+    grid: Grid,
+    chunk_bytes: int | None = None,
+    checkpoint: bool = False,
+) -> Tensor:
+    """Max-pool a head-averaged self-attention map from its own grid to a coarser one, chunk by chunk.
+
+    The map `A = mean over heads of softmax(Q K^T / sqrt(D))` is `[B, h*w, h*w]`. It is pooled over queries and over
+    keys with the bins of adaptive max pooling; only some query rows of it exist at any moment.
+
+    Args:
+        query: `[B, heads, h*w, D]`, tokens in row-major order.
+        key: Like `query`.
+        size: `(h, w)` of the map's own grid.
+        grid: `(h, w)` of the grid to pool to; at most `size`.
+        chunk_bytes: Upper bound on the scores held at a time, before softmax. None chooses for the device.
+        checkpoint: Recompute each chunk in the backward pass, so that training does not hold the map either.
+
+    Returns:
+        `[B, G, G]` float32 with `G = grid height * grid width`; rows are queries.
+
+    Raises:
+        SesaHandError: if the number of tokens is not `h*w`, or `grid` is finer than `size`.
+
+    Source: paper sec. 3, `M(psi_r)`.
+    """
+    batch, heads, tokens, dim = query.shape
+    if tokens != size[0] * size[1] or key.shape != query.shape:
+        raise SesaHandError(
+            f"Structural fusion met queries {tuple(query.shape)} and keys {tuple(key.shape)} where it expected a "
+            f"self-attention over {size[0]} x {size[1]} places. Take out what merges or drops tokens in the ControlNet."
+        )
+    if grid[0] > size[0] or grid[1] > size[1]:
+        raise SesaHandError(f"Max pooling only shrinks: a {size} self-attention map cannot be brought to {grid}.")
+
+    cells = cell_tokens(size, grid).to(query.device)
+    key_order, key_cells = (cells.flatten(), None) if _is_partition(size, grid) else (None, cells.flatten())
+    key = (key if key_order is None else key[:, :, key_order]).transpose(-1, -2)
+    query = query * dim**-0.5
+    rows = cells.shape[1]
+    chunk_bytes = chunk_bytes or (CPU_CHUNK_BYTES if query.device.type == "cpu" else GPU_CHUNK_BYTES)
+    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(
+        batch, len(cells), rows, heads * tokens * query.element_size(), chunk_bytes
+    )
+
+    def pool_chunk(query: Tensor, key: Tensor, rows: int) -> Tensor:
+        scores = torch.matmul(query, key)
+        attention = torch.softmax(scores, dim=-1, dtype=torch.float32).mean(dim=1)
+        if key_cells is not None:
+            attention = attention[..., key_cells]
+        return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
+
+    def pool_cells(query: Tensor, key: Tensor, cells: Tensor) -> Tensor:
+        pooled = None
+        for part in cells.split(rows_per_chunk, dim=1):
+            chunk = query[:, :, part.flatten()]
+            if checkpoint and torch.is_grad_enabled():
+                result = torch.utils.checkpoint.checkpoint(pool_chunk, chunk, key, part.shape[1], use_reentrant=False)
+            else:
+                result = pool_chunk(chunk, key, part.shape[1])
+            pooled = result if pooled is None else torch.maximum(pooled, result)
+        return pooled
+
+    return torch.cat(
+        [
+            torch.cat([pool_cells(some_query, some_key, part) for part in cells.split(cells_per_chunk)], dim=1)
+            for some_query, some_key in zip(query.split(samples), key.split(samples), strict=True)
+        ]
+    )
+
+
+def pool_map(pooled: Tensor, size: Grid, grid: Grid) -> Tensor:
+    """Max-pool an already small map `[B, h*w, h*w]` on `size` to `grid`: `[B, G, G]`."""
+    if size == grid:
+        return pooled
+    cells = cell_tokens(size, grid).to(pooled.device)
+    rows = pooled[:, cells.flatten()].unflatten(1, cells.shape).amax(dim=2)
+    return rows[:, :, cells.flatten()].unflatten(2, cells.shape).amax(dim=3)
+
+
+def pooling_nests(middle: Grid, coarse: Grid) -> bool:
+    """Whether max pooling to `coarse` may go over `middle`, with the same result as at one go."""
+    return middle[0] % coarse[0] == 0 and middle[1] % coarse[1] == 0
+
+
+def cell_tokens(size: Grid, grid: Grid) -> Tensor:
+    """The tokens of each cell when a grid of `size` is pooled adaptively to `grid`.
+
+    Cells of fewer tokens than the largest repeat their last row or column, which a maximum does not notice.
+
+    Returns:
+        `[G, M]` int64, tokens in row-major order on `size`, cells in row-major order on `grid`.
+    """
+    rows, columns = _bins(size[0], grid[0]), _bins(size[1], grid[1])
+    tokens = rows[:, None, :, None] * size[1] + columns[None, :, None, :]
+    return tokens.flatten(0, 1).flatten(1)
+
+
+def fuse(feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: str) -> Tensor:
+    """Refine a feature by a pooled self-attention map: `psi' f`, or a blend of it with `f`.
+
+    Args:
+        feature: `[B, C, h, w]`, any floating dtype.
+        psi: `[B, h*w, h*w]` float32, rows are queries.
+        mode: "paper" (as it is) or "blend" (rows made to sum to one, then mixed with the feature).
+        strength: lambda of blend mode, 0..1.
+        orientation: "gather" `out_i = sum_j psi_ij f_j`, or "scatter" `out_j = sum_i psi_ij f_i`.
+
+    Returns:
+        `[B, C, h, w]` in the feature's dtype.
+
+    Source: paper sec. 3, `f_c' = f_c (x) psi'`.
+    """
+    # Mixed-precision training would run the product in half precision, where sums over many places lose digits.
+    with torch.autocast(feature.device.type, enabled=False):
+        operator = psi if orientation == "gather" else psi.transpose(1, 2)
+        if mode == "blend":
+            # A place that no one attends to has an all-zero row in scatter orientation: it keeps its own feature.
+            nothing = torch.full(operator.shape[:2], torch.finfo(operator.dtype).tiny, device=operator.device)
+            operator = operator + torch.diag_embed(nothing)
+            operator = operator / operator.sum(dim=-1, keepdim=True)
+        flat = feature.flatten(2).to(operator.dtype)
+        refined = torch.matmul(flat, operator.transpose(1, 2))
+        if mode == "blend":
+            refined = torch.lerp(flat, refined, strength)
+        return refined.unflatten(2, feature.shape[2:]).to(feature.dtype)
+
+
+def _bins(length: int, count: int) -> Tensor:
+    """The members of each adaptive pooling bin `[count, longest bin]`; shorter bins repeat their last member."""
+    index = torch.arange(count)
+    start, end = index * length // count, -((-(index + 1) * length) // count)
+    return torch.minimum(start[:, None] + torch.arange(int((end - start).max())), end[:, None] - 1)
+
+
+def _is_partition(size: Grid, grid: Grid) -> bool:
+    return size[0] % grid[0] == 0 and size[1] % grid[1] == 0
+
+
+def _chunk_shape(batch: int, cells: int, rows: int, row_bytes: int, chunk_bytes: int) -> tuple[int, int, int]:
+    """How many samples, cells and rows of a cell one chunk takes; the least is one row of one sample."""
+    fitting = max(1, chunk_bytes // row_bytes)
+    if fitting < rows:
+        return 1, 1, fitting
+    samples = max(1, min(batch, fitting // rows))
+    return samples, max(1, min(cells, fitting // (rows * samples))), rows

@@ -1,0 +1,122 @@
+"""What structural fusion does, as one value that a node, a training script and a weight file's metadata share."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import InvalidFileError, SesaHandError
+
+MODES = ("paper", "blend")
+RESOLUTIONS = (64, 32, 16, 8)
+LAYERS = ("last", "all")
+REFINED_RESIDUALS = ("middle", "coarsest", "to_16", "to_32")
+ORIENTATIONS = ("gather", "scatter")
+
+METADATA_PREFIX = "sesahand.sf_"
+
+
+@dataclass(frozen=True)
+class FusionSettings:
+    """The choices of structural fusion `f' = psi' f`, where `psi'` is the sum of pooled self-attention maps.
+
+    Grids are named as at 512 px, where the latent is 64 x 64: 64 is the latent's own grid, 32 half of it, 16 a quarter,
+    8 an eighth, whatever the picture's size and shape.
+
+    Attributes:
+        mode: "paper" multiplies by the un-normalised psi', for weights trained with it. "blend" makes psi' an average
+            (its rows sum to one) and mixes the result with the feature, for any ControlNet.
+        strength: lambda of `f' = (1 - lambda) f + lambda psi' f` in blend mode, 0..1. Paper mode is always full. At 0
+            the fusion is off in both modes.
+        resolutions: Which self-attention maps are summed, out of 64, 32, 16, 8.
+        layers: "last" takes the last self-attention of each encoder resolution and of the middle block, "all" takes the
+            mean over all of them.
+        refine: Which residuals are refined before their zero convolutions: "middle" the middle block's alone,
+            "coarsest" all on the middle block's grid, "to_16" and "to_32" all on these grids and coarser ones.
+        orientation: "gather": each place collects the features it attends to, `out_i = sum_j psi_ij f_j`. "scatter":
+            each place sends its feature to the places it attends to, `out_j = sum_i psi_ij f_i`.
+
+    Source: paper sec. 3 (hierarchical structural fusion); it leaves orientation and layers open.
+    """
+
+    mode: str = "blend"
+    strength: float = 0.5
+    resolutions: tuple[int, ...] = RESOLUTIONS
+    layers: str = "last"
+    refine: str = "middle"
+    orientation: str = "gather"
+
+    def __post_init__(self):
+        for name, choices in (
+            ("mode", MODES),
+            ("layers", LAYERS),
+            ("refine", REFINED_RESIDUALS),
+            ("orientation", ORIENTATIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise SesaHandError(
+                    f"Structural fusion: {name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}."
+                )
+        if not (isinstance(self.strength, (int, float)) and math.isfinite(self.strength) and 0 <= self.strength <= 1):
+            raise SesaHandError(f"Structural fusion: strength is {self.strength!r}; choose a number from 0 to 1.")
+        if not self.resolutions or not set(self.resolutions) <= set(RESOLUTIONS):
+            raise SesaHandError(
+                f"Structural fusion: resolutions are {tuple(self.resolutions)}; choose at least one of {RESOLUTIONS}."
+            )
+        object.__setattr__(self, "resolutions", tuple(r for r in RESOLUTIONS if r in self.resolutions))
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the fusion leaves every feature as it is."""
+        return self.strength == 0
+
+    def describe(self) -> str:
+        """One readable line, for logs and text outputs."""
+        amount = "paper mode" if self.mode == "paper" else f"blend mode, lambda {self.strength:g}"
+        resolutions = ", ".join(str(resolution) for resolution in self.resolutions)
+        return (
+            f"{amount}; self-attention maps {resolutions} ({self.layers} layers); "
+            f"refines {self.refine}; {self.orientation}"
+        )
+
+    def to_metadata(self) -> dict[str, str]:
+        """The settings as safetensors metadata, which holds strings only."""
+        values = {
+            "mode": self.mode,
+            "strength": repr(float(self.strength)),
+            "resolutions": ",".join(str(resolution) for resolution in self.resolutions),
+            "layers": self.layers,
+            "refine": self.refine,
+            "orientation": self.orientation,
+        }
+        return {METADATA_PREFIX + name: value for name, value in values.items()}
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str] | None) -> "FusionSettings | None":
+        """Read the settings that weights were trained with.
+
+        Args:
+            metadata: Metadata of a safetensors file. Only `sesahand.sf_mode` is needed, the rest has defaults.
+
+        Returns:
+            The settings, or None for weights trained without structural fusion.
+
+        Raises:
+            InvalidFileError: if an entry has a value that no setting has.
+        """
+        values = {
+            key.removeprefix(METADATA_PREFIX): value
+            for key, value in (metadata or {}).items()
+            if key.startswith(METADATA_PREFIX)
+        }
+        if values.get("mode", "none") == "none":
+            return None
+        try:
+            if "strength" in values:
+                values["strength"] = float(values["strength"])
+            if "resolutions" in values:
+                values["resolutions"] = tuple(int(part) for part in values["resolutions"].split(","))
+            return cls(**values)
+        except (SesaHandError, TypeError, ValueError) as error:
+            raise InvalidFileError(
+                f"The file's {METADATA_PREFIX}* metadata is {values}, which this version cannot read ({error}). "
+                "Update SesaHand, or write the metadata again with FusionSettings.to_metadata()."
+            ) from error

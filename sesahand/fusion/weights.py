@@ -1,0 +1,151 @@
+"""ControlNet weight files: the control part of whatever holds one, and whether it was trained with fusion."""
+
+import math
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import InvalidFileError, UnsafeFileError
+from .settings import FusionSettings
+
+CONTROL_PREFIX = "control_model."
+UNET_PREFIX = "model.diffusion_model."
+LDM_MARK = "zero_convs.0.0.weight"
+DIFFUSERS_MARK = "controlnet_cond_embedding.conv_in.weight"
+
+FAMILY_OF_CONTEXT = {768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
+
+OTHER_KINDS = {
+    "lora_controlnet": "a Control-LoRA",
+    "difference": "a difference ControlNet, which needs its base model",
+    "controlnet_blocks.0.weight": "a ControlNet of a transformer model (SD3, Flux, Qwen-Image)",
+    "controlnet_blocks.0.linear.weight": "a ControlNet of a transformer model (Flux)",
+    "after_proj_list.18.bias": "a ControlNet of a transformer model (Hunyuan-DiT)",
+    "body.0.block1.weight": "a T2I-Adapter",
+    "adapter.body.0.resnets.0.block1.weight": "a T2I-Adapter",
+}
+
+
+@dataclass(frozen=True)
+class ControlNetWeights:
+    """The weights of a Stable Diffusion ControlNet, as they came out of a file.
+
+    Attributes:
+        state: Parameters in ldm or diffusers names, without a prefix.
+        layout: "ldm" or "diffusers".
+        settings: The structural fusion they were trained with, or None.
+        has_unet: Whether the file holds a whole model with a U-Net beside the ControlNet.
+    """
+
+    state: dict[str, Tensor]
+    layout: str
+    settings: FusionSettings | None
+    has_unet: bool
+
+    @property
+    def family(self) -> str:
+        """ "SD1.5", "SD2" or "SDXL", by the width of the text that the cross-attention takes."""
+        widths = (value.shape[1] for name, value in self.state.items() if name.endswith("attn2.to_k.weight"))
+        width = next(widths, None)
+        return FAMILY_OF_CONTEXT.get(width, f"unknown (text width {width})")
+
+    def describe(self) -> str:
+        """What the file is, for a text output."""
+        parameters = sum(math.prod(value.shape) for value in self.state.values())
+        dtype = str(next(iter(self.state.values())).dtype).removeprefix("torch.")
+        lines = [f"{self.family} ControlNet, {parameters / 1e6:.1f} M parameters, {dtype}, {self.layout} names."]
+        if self.has_unet:
+            lines.append(
+                "The file also holds a U-Net, which this node leaves alone: Load Checkpoint takes it as the MODEL."
+            )
+        if self.settings is None:
+            lines.append("Not marked as trained with structural fusion: fuse it in blend mode.")
+        else:
+            lines.append(f"Trained with structural fusion: {self.settings.describe()}.")
+        return "\n".join(lines)
+
+
+def read_controlnet_weights(path: str | Path) -> ControlNetWeights:
+    """Read a ControlNet of SD1.5, SD2 or SDXL from a file, and nothing else that may be in it.
+
+    Args:
+        path: `.safetensors` in ldm or diffusers names, alone or inside a full checkpoint (`control_model.*`), or a
+            torch file (`.ckpt`, `.pth`, `.pt`, `.bin`) that holds nothing but data.
+
+    Raises:
+        InvalidFileError: if the file is damaged or holds something else.
+        UnsafeFileError: if reading it would mean to run code from it.
+    """
+    path = Path(path)
+    if path.suffix.lower() in (".safetensors", ".sft"):
+        return _read_safetensors(path)
+    state = _load_torch_file(path)
+    layout, prefix = _recognise(state, path)
+    return ControlNetWeights(
+        {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)},
+        layout,
+        settings=None,
+        has_unet=any(name.startswith(UNET_PREFIX) for name in state),
+    )
+
+
+def _read_safetensors(path: Path) -> ControlNetWeights:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            layout, prefix = _recognise(names, path)
+            # A full checkpoint is several gigabytes, of which only the control part is wanted.
+            state = {name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)}
+            settings = FusionSettings.from_metadata(file.metadata())
+    except (SafetensorError, OSError) as error:
+        raise InvalidFileError(
+            f"{path.name} cannot be read as safetensors ({error}). It is damaged, incomplete or another kind of file; "
+            "compare its size with the original and copy it again."
+        ) from error
+    return ControlNetWeights(state, layout, settings, any(name.startswith(UNET_PREFIX) for name in names))
+
+
+def _load_torch_file(path: Path) -> dict[str, Tensor]:
+    try:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError as error:
+            if "mmap can only be used" not in str(error):
+                raise
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeFileError(
+            f"{path.name} is not plain data: reading it would run code from the file, or it is damaged. "
+            "Where you trust it, save its state_dict as .safetensors and use that file."
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise InvalidFileError(f"{path.name} cannot be read as a torch file ({error}). Copy it again.") from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise InvalidFileError(f"{path.name} holds a {type(content).__name__} where a dict of weights was expected.")
+    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _recognise(names, path: Path) -> tuple[str, str]:
+    """The naming of a ControlNet's weights and the prefix they stand under."""
+    for mark, kind in OTHER_KINDS.items():
+        if mark in names:
+            raise InvalidFileError(
+                f"{path.name} is {kind}. Structural fusion needs a ControlNet of SD1.5 or SDXL; "
+                "load this file with ComfyUI's own ControlNet nodes."
+            )
+    if DIFFUSERS_MARK in names:
+        return "diffusers", ""
+    for prefix in ("", CONTROL_PREFIX):
+        if prefix + LDM_MARK in names:
+            return "ldm", prefix
+    some = ", ".join(sorted(names)[:3]) or "nothing"
+    raise InvalidFileError(
+        f"{path.name} holds no ControlNet of SD1.5 or SDXL: neither {LDM_MARK} nor {CONTROL_PREFIX}{LDM_MARK} nor "
+        f"{DIFFUSERS_MARK} is in it (it starts with {some}). Choose a ControlNet file from models/controlnet."
+    )

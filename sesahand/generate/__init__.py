@@ -1,0 +1,1 @@
+"""The headless engine: diffusers with both alignments attached."""

@@ -1,0 +1,171 @@
+"""The attention bias on diffusers' UNet2DConditionModel."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from ..attention.bias import check_settings, column_bias, feathered_mask, in_blocks, on_grid
+from ..errors import SesaHandError
+
+PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
+LATENT_PIXELS = 8
+
+
+class AttachedBias:
+    """A bias that acts on a UNet until it is detached."""
+
+    def __init__(self, hooks: list):
+        self._hooks = hooks
+
+    def detach(self) -> None:
+        """Take the bias off the UNet; a second call changes nothing."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+
+
+def attach_attention_bias(
+    unet: torch.nn.Module,
+    columns: Sequence[Sequence[int]],
+    alpha: float = 2.0,
+    blocks: str = "output",
+    start: float = 0.0,
+    end: float = 1.0,
+    mask: torch.Tensor | None = None,
+    feather: float = 0.0,
+    train_timesteps: int = 1000,
+) -> AttachedBias:
+    """Let a UNet attend more to the hand tokens of its prompts: softmax(Q K^T / sqrt(d) + B).
+
+    Works with every attention processor that takes an attention mask, with ControlNets and IP-Adapters beside it, and
+    several times over: biases add up.
+
+    Args:
+        unet: UNet2DConditionModel of Stable Diffusion 1.x, 2.x or SDXL.
+        columns: The hand-token columns of each prompt in the order of the batch. Pipelines with guidance put the
+            negative prompts first: [(), (4, 5)] for one picture. A batch of more rows has several pictures per prompt.
+        alpha: Value of B on those columns, 0..4.
+        blocks: "output" (the paper), "input", "middle" or "all".
+        start: Fraction of the sampling at which the bias sets in.
+        end: Fraction of the sampling after which it is left out.
+        mask: [b, H, W] in 0..1, b dividing the pictures per prompt or 1: how much of the bias a place gets.
+        feather: How far the mask fades out beyond its edge, in pixels of the picture.
+        train_timesteps: Number of timesteps the model was trained with, to tell start and end.
+
+    Returns:
+        The handle by which it is taken off again.
+
+    Raises:
+        SesaHandError: The model has no cross-attention to a text, or a setting means nothing.
+
+    Source:
+        SesaHand (ICLR 2026), attention enhancement.
+    """
+    check_settings(alpha, blocks, start, end)
+    layers = cross_attentions(unet, blocks)
+    if not columns:
+        raise SesaHandError("columns is empty: give the hand-token columns of each prompt, () for one without any.")
+    if alpha == 0 or start >= end or not any(columns):
+        return AttachedBias([])
+    state: dict = {}
+
+    def before_unet(module, args, kwargs):
+        state["latent"] = tuple((args[0] if args else kwargs["sample"]).shape[-2:])
+        time = args[1] if len(args) > 1 else kwargs["timestep"]
+        state["active"] = is_active(time, start, end, train_timesteps)
+        state["known"] = {}
+
+    def after_unet(module, args, output):
+        state.clear()
+
+    def before_attention(module, args, kwargs):
+        if not state["active"]:
+            return None
+        query = args[0] if args else kwargs["hidden_states"]
+        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+        keys = (text[0] if isinstance(text, tuple) else text).shape[1]
+        known = state["known"]
+        size = *query.shape[:2], keys
+        if size not in known:
+            known[size] = bias_of(columns, alpha, mask, feather, state["latent"], size).to(query)
+        present = kwargs.get("attention_mask")
+        return args, {**kwargs, "attention_mask": known[size] if present is None else present + known[size]}
+
+    hooks = [layer.register_forward_pre_hook(before_attention, with_kwargs=True) for layer in layers]
+    hooks.append(unet.register_forward_pre_hook(before_unet, with_kwargs=True))
+    hooks.append(unet.register_forward_hook(after_unet, always_call=True))
+    return AttachedBias(hooks)
+
+
+@contextmanager
+def attention_bias(unet: torch.nn.Module, columns: Sequence[Sequence[int]], **settings) -> Iterator[AttachedBias]:
+    """`attach_attention_bias` for the length of a with block."""
+    attached = attach_attention_bias(unet, columns, **settings)
+    try:
+        yield attached
+    finally:
+        attached.detach()
+
+
+def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module]:
+    """The cross-attentions in the chosen part of a UNet.
+
+    Raises:
+        SesaHandError: It has none anywhere.
+    """
+    every = [
+        (PLACES.get(name.split(".")[0]), module) for name, module in unet.named_modules() if name.endswith(".attn2")
+    ]
+    every = [(place, module) for place, module in every if place and getattr(module, "is_cross_attention", True)]
+    if not every:
+        raise SesaHandError(
+            f"The attention of {type(unet).__name__} cannot be biased. Supported is the UNet2DConditionModel of Stable "
+            "Diffusion 1.x, 2.x and SDXL, which attends from the picture to the text; Flux, SD3 and Qwen-Image attend "
+            "to both at once."
+        )
+    return [module for place, module in every if in_blocks(place, blocks)]
+
+
+def is_active(timestep: torch.Tensor | float, start: float, end: float, train_timesteps: int) -> bool:
+    """Whether a step lies between start and end, both included and counted as ComfyUI counts them."""
+    if start <= 0 and end >= 1:
+        return True
+    time = float(torch.as_tensor(timestep).flatten()[0]) / (train_timesteps - 1)
+    return (end >= 1 or 1 - end <= time) and (start <= 0 or time <= 1 - start)
+
+
+def bias_of(columns, alpha, mask, feather, latent: tuple[int, int], size: tuple[int, int, int]) -> torch.Tensor:
+    """The bias [B, 1 or N, K] of one attention of `size` B, N, K."""
+    batch, queries, keys = size
+    if batch % len(columns):
+        raise SesaHandError(f"The columns of {len(columns)} prompts were given, and the UNet got a batch of {batch}.")
+    images = batch // len(columns)
+    bias = column_bias([(row, keys) for row in columns for _ in range(images)], keys, alpha)[:, None]
+    if mask is None:
+        return bias
+    if images % len(mask):
+        raise SesaHandError(
+            f"The mask of the attention bias has {len(mask)} pictures, and each prompt has {images}. "
+            "Give one mask for all, or one for each."
+        )
+    weights = feathered_mask(mask.detach().cpu(), *latent, feather / LATENT_PIXELS)
+    weights = on_grid(weights, *grid_of(queries, latent)).flatten(1)
+    return bias * weights.repeat(batch // len(mask), 1)[..., None]
+
+
+def grid_of(queries: int, latent: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a level of the UNet: the latent's, halved and rounded up until they make that many queries.
+
+    Raises:
+        SesaHandError: No level has that many.
+    """
+    height, width = latent
+    while height * width > queries and (height, width) != (1, 1):
+        height, width = -(-height // 2), -(-width // 2)
+    if height * width != queries:
+        raise SesaHandError(
+            f"A cross-attention has {queries} queries, which is no level of a latent of {latent[1]} x {latent[0]}: "
+            "tokens are merged or cut. Do without the mask, or turn that off."
+        )
+    return height, width

@@ -1,0 +1,121 @@
+"""Which folders hold an image-text model, and whether one is safe to load."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InvalidFileError, UnsafeFileError
+
+MAX_DEPTH = 3
+"""Folders below a root that are looked into: LLM/<family>/<model>/<revision>."""
+
+
+def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
+    """List the folders that hold a config and safetensors weights, as Hugging Face repositories do.
+
+    Args:
+        roots: Folders to look in; those that do not exist are passed over. Where two hold the same name the first wins.
+
+    Returns:
+        Name (path below its root, with forward slashes) to folder, sorted by name.
+    """
+    found: dict[str, Path] = {}
+    visited = set()
+    for root in map(Path, roots):
+        for path, folders, files in os.walk(root, followlinks=True):
+            relative = Path(path).relative_to(root)
+            if (real := os.path.realpath(path)) in visited:
+                # A link back, or a folder that two roots share.
+                folders.clear()
+                continue
+            visited.add(real)
+            is_model = "config.json" in files and any(name.endswith(".safetensors") for name in files)
+            if is_model and relative.parts:
+                found.setdefault(relative.as_posix(), Path(path))
+            deep = is_model or len(relative.parts) >= MAX_DEPTH
+            folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
+    return dict(sorted(found.items()))
+
+
+def fingerprint(folder: str | Path) -> str:
+    """A text that changes when a file of the folder is replaced: names, sizes and times, without reading weights."""
+    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
+    return json.dumps(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries))
+
+
+def read_config(folder: Path) -> dict:
+    """Read `config.json` of a model folder and refuse what could run code or fetch files while it is loaded.
+
+    Raises:
+        InvalidFileError: No model folder, no safetensors, a quantized model, or a bare adapter.
+        UnsafeFileError: Pickles where tokenizers would read them, or weights outside safetensors.
+    """
+    config = _read_json(folder / "config.json")
+    weights = sorted(path.name for path in folder.glob("*.safetensors"))
+    if not weights:
+        raise InvalidFileError(
+            f"{folder} holds no .safetensors weights. Other formats can carry code and are not read: download the "
+            "model's safetensors version, or convert it."
+        )
+    for index in folder.glob("*.safetensors.index.json"):
+        _check_shards(index)
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in {".pkl", ".pickle"})
+    if pickles:
+        raise UnsafeFileError(
+            f"{folder} holds pickles ({', '.join(pickles[:3])}), which run code when a tokenizer reads them. Remove "
+            "them, or take a model whose tokenizer is a tokenizer.json."
+        )
+    if (folder / "adapter_config.json").exists():
+        raise InvalidFileError(
+            f"{folder} holds a PEFT adapter (adapter_config.json). Merge it into its base model and save the result."
+        )
+    if "quantization_config" in config:
+        method = config["quantization_config"].get("quant_method", "unknown")
+        raise InvalidFileError(
+            f"{folder} is quantized ({method}), and such weights cannot be moved on and off the GPU by ComfyUI. Take "
+            "the bf16 or fp16 version, or serve the quantized one with vLLM, Ollama or llama.cpp and connect to it."
+        )
+    if _mentions(config, "use_pretrained_backbone"):
+        raise UnsafeFileError(
+            f"{folder / 'config.json'} asks for a backbone from the internet (use_pretrained_backbone)."
+        )
+    return config
+
+
+def needs_remote_code(folder: Path) -> list[str]:
+    """The configuration files of a model folder that name Python code to run (`auto_map`)."""
+    names = ("config.json", "processor_config.json", "preprocessor_config.json", "tokenizer_config.json")
+    return [name for name in names if (folder / name).exists() and "auto_map" in _read_json(folder / name)]
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidFileError(
+            f"{path.parent} is not a model folder: {path.name} is missing. Choose the folder that holds config.json, "
+            "the tokenizer and the .safetensors files."
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidFileError(f"{path} cannot be read as JSON: {error}. Download the file again.") from None
+    if not isinstance(content, dict):
+        raise InvalidFileError(f"{path} should hold a JSON object, got {type(content).__name__}. Download it again.")
+    return content
+
+
+def _check_shards(index: Path) -> None:
+    shards = _read_json(index).get("weight_map")
+    if not isinstance(shards, dict):
+        raise InvalidFileError(f"{index} has no weight_map. Download the file again.")
+    for shard in set(map(str, shards.values())):
+        if not shard.endswith(".safetensors") or Path(shard).name != shard or "\\" in shard:
+            raise UnsafeFileError(f"{index} names {shard!r} as weights; only .safetensors beside it are read.")
+        if not (index.parent / shard).is_file():
+            raise InvalidFileError(f"{index.parent} is incomplete: {shard} is missing. Download it again.")
+
+
+def _mentions(config, key: str) -> bool:
+    if isinstance(config, dict):
+        return bool(config.get(key)) or any(_mentions(value, key) for value in config.values())
+    return isinstance(config, list) and any(_mentions(value, key) for value in config)

@@ -1,0 +1,301 @@
+"""Vision-language models behind the OpenAI chat-completions protocol: Ollama, LM Studio, vLLM, llama.cpp, hosted ones.
+
+Source: the request and answer fields are those of the OpenAI API reference, "Create chat completion".
+"""
+
+import base64
+import io
+import itertools
+import json
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from ..errors import SesaHandError
+from .captioner import Progress, without_reasoning
+from .credentials import CredentialFile
+from .endpoint import Endpoint
+from .exchange import POLL_SECONDS, Limits, Reply, post
+from .pictures import to_pictures
+
+logger = logging.getLogger(__name__)
+
+WORTH_RETRYING = {408, 425, 429, 500, 502, 503, 504, 529}
+MAX_SIDE = 2048
+"""Pixels; servers shrink larger pictures themselves, or refuse them."""
+JPEG_QUALITY = 92
+CHARACTERS_PER_TOKEN = 20
+"""More than any language needs: an answer beyond it ignores the limit that was asked for."""
+
+
+@dataclass(frozen=True)
+class OpenAIVLM:
+    """A Captioner behind a server. Holds where it is and the name of a credential, never a key.
+
+    Args:
+        base_url: For example `http://127.0.0.1:11434/v1`; HTTPS for anything but this machine.
+        model: The name under which the server knows the model.
+        credential: Name of an entry in the credentials file, empty for servers that ask for no key.
+        credentials: Where the key is looked up at each call.
+        limits: Time-outs, retries and sizes.
+    """
+
+    base_url: str
+    model: str
+    credential: str = ""
+    credentials: CredentialFile = field(default_factory=CredentialFile.default)
+    limits: Limits = Limits()
+
+    def __post_init__(self):
+        Endpoint.parse(self.base_url)
+        if not self.model.strip():
+            raise SesaHandError(
+                "The model name is empty. Write the name under which the server lists it, e.g. qwen2.5vl:7b."
+            )
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} at {Endpoint.parse(self.base_url).address}"
+
+    def check_allowed(self) -> None:
+        """Raise what a call would raise about the host or the credential, without connecting.
+
+        Raises:
+            SesaHandError: See `CredentialFile.authorize`.
+        """
+        self.credentials.authorize(Endpoint.parse(self.base_url), self.credential)
+
+    def describe(
+        self,
+        images: torch.Tensor,
+        instruction: str,
+        *,
+        max_tokens: int,
+        seed: int,
+        temperature: float = 0.0,
+        max_side: int = 1024,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Caption each image with one request; see `Captioner.describe`."""
+        pictures = to_pictures(images, min(max_side, MAX_SIDE))
+        # As generators, so that a large batch is not encoded at once.
+        conversations = (
+            [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": instruction},
+                        {"type": "image_url", "image_url": {"url": _data_url(picture)}},
+                    ],
+                }
+            ]
+            for picture in pictures
+        )
+        answers = self._ask_all(conversations, len(pictures), max_tokens, seed, temperature, progress)
+        return [without_reasoning(answer, max_tokens) for answer in answers]
+
+    def complete(
+        self,
+        prompts: list[str],
+        *,
+        system: str = "",
+        max_tokens: int,
+        seed: int,
+        temperature: float = 0.0,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Answer each prompt with one request; see `Captioner.complete`."""
+        opening = [{"role": "system", "content": system}] if system else []
+        conversations = ([*opening, {"role": "user", "content": prompt}] for prompt in prompts)
+        return self._ask_all(conversations, len(prompts), max_tokens, seed, temperature, progress)
+
+    def _ask_all(
+        self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
+    ) -> list[str]:
+        answers = []
+        for messages in conversations:
+            done = len(answers)
+
+            def poll(done=done):
+                if progress is not None:
+                    progress(done, count)
+
+            payload = {
+                "model": self.model,
+                "messages": messages,
+                "max_tokens": max_tokens,
+                "temperature": temperature,
+                # Some servers keep it in 32 bits.
+                "seed": seed % 2**31,
+                "stream": False,
+            }
+            poll()
+            answers.append(self._ask(payload, max_tokens, poll))
+        if progress is not None:
+            progress(count, count)
+        return answers
+
+    def _ask(self, payload: dict, max_tokens: int, poll: Callable[[], None]) -> str:
+        endpoint = Endpoint.parse(self.base_url)
+        key = self.credentials.authorize(endpoint, self.credential)
+        try:
+            reply = self._send(endpoint, key, payload, poll)
+            while (simpler := _without_refused_field(payload, reply)) is not None:
+                payload = simpler
+                reply = self._send(endpoint, key, payload, poll)
+            if reply.status != 200:
+                raise SesaHandError(self._complaint(endpoint, reply))
+            text = _answer_text(endpoint, reply.body, max_tokens)
+        except SesaHandError as error:
+            # A server may repeat what it was sent, in an error as well as in an answer.
+            raise type(error)(_redact(str(error), key)) from None
+        return _redact(text, key)
+
+    def _send(self, endpoint: Endpoint, key: str, payload: dict, poll: Callable[[], None]) -> Reply:
+        """Post, and post again after a while where that may help."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers |= {"User-Agent": "sesahand", "Connection": "close"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        body = json.dumps(payload).encode()
+        delay = self.limits.first_delay_seconds
+        for attempt in itertools.count():
+            last = attempt >= self.limits.retries
+            pause = delay
+            try:
+                reply = post(endpoint, "/chat/completions", body, dict(headers), self.limits, poll)
+                # Before anything is cut short, which could leave half a key.
+                reply = replace(reply, body=reply.body.replace(key.encode(), b"***") if key else reply.body)
+                if reply.status not in WORTH_RETRYING or last:
+                    return reply
+                pause = _retry_after(reply, delay)
+                logger.info("%s answered %d; trying again in %g s", self.name, reply.status, pause)
+            except TimeoutError as error:
+                raise SesaHandError(
+                    f"{self.name} did not answer in time ({_clean(str(error))}). Raise the time limit, lower the "
+                    "length of the answer, or look whether the server is still loading the model."
+                ) from None
+            except ConnectionError as error:
+                reason = _clean(_redact(str(error), key))
+                if last:
+                    raise SesaHandError(
+                        f"No connection to {self.name} after {attempt + 1} attempts ({reason}). Is the server running, "
+                        "and is the base URL right?"
+                    ) from None
+                logger.info("The connection to %s failed; trying again in %g s", self.name, pause)
+            _wait(min(pause, self.limits.longest_delay_seconds), poll)
+            delay *= 2
+
+    def _complaint(self, endpoint: Endpoint, reply: Reply) -> str:
+        said = _error_message(reply.body)
+        said = f" The server says: {said}" if said else ""
+        where, status = endpoint.address, reply.status
+        if 300 <= status < 400:
+            return (
+                f"{where} answered with a redirect ({status}), which is not followed, so that nothing reaches another "
+                "host. Write the final address as base URL."
+            )
+        if status in (401, 403):
+            asked = f"refused the key of credential {self.credential!r}" if self.credential else "asks for a key"
+            return f"{where} {asked} ({status}). Choose or correct a credential in {self.credentials.path}.{said}"
+        if status == 404:
+            return (
+                f"{where} has no {endpoint.path}/chat/completions, or no model {self.model!r} (404). The base URL "
+                f"usually ends in /v1.{said}"
+            )
+        if status == 413:
+            return f"{where} finds the request too large (413). Lower the picture's longer side.{said}"
+        return f"{self.name} answered with the error {status}.{said}"
+
+
+def _data_url(picture) -> str:
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _without_refused_field(payload: dict, reply: Reply) -> dict | None:
+    """Servers differ in the options they know: rename or drop the one that an error names, or None if none is named."""
+    if reply.status not in (400, 422):
+        return None
+    said = _error_message(reply.body)
+    if "max_tokens" in payload and "max_completion_tokens" in said:
+        renamed = dict(payload)
+        renamed["max_completion_tokens"] = renamed.pop("max_tokens")
+        return renamed
+    for option in ("temperature", "seed"):
+        if option in payload and re.search(rf"\b{option}\b", said):
+            return {name: value for name, value in payload.items() if name != option}
+    return None
+
+
+def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int) -> str:
+    """Take the text out of a chat completion.
+
+    Raises:
+        SesaHandError: Not JSON, not a chat completion, a refusal, or no text.
+    """
+    content = _parse(body)
+    if content is None:
+        start = _clean(body[:80].decode("utf-8", "replace"))
+        raise SesaHandError(f"{endpoint.address} did not answer with JSON but with {start!r}. Is the base URL right?")
+    try:
+        choice = content["choices"][0]
+        message = choice["message"]
+        text, refusal = message.get("content"), message.get("refusal")
+    except (KeyError, IndexError, TypeError, AttributeError):
+        said = _error_message(body) or "no choices[0].message"
+        raise SesaHandError(f"{endpoint.address} did not answer with a chat completion: {said}") from None
+    if isinstance(text, list):
+        text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
+    if refusal and not text:
+        raise SesaHandError(f"The model at {endpoint.address} refused: {_clean(str(refusal))}")
+    if not isinstance(text, str) or not text.strip():
+        cut = isinstance(choice, dict) and choice.get("finish_reason") == "length"
+        reason = f" within {max_tokens} tokens; raise the length limit" if cut else ""
+        raise SesaHandError(f"The model at {endpoint.address} gave no text{reason}.")
+    text = "".join(mark for mark in text if mark in "\n\t" or mark.isprintable()).strip()
+    if len(text) > CHARACTERS_PER_TOKEN * max_tokens:
+        logger.warning("%s wrote more than the %d tokens asked for; the rest is cut off", endpoint.address, max_tokens)
+        text = text[: CHARACTERS_PER_TOKEN * max_tokens]
+    return text
+
+
+def _parse(body: bytes):
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _error_message(body: bytes) -> str:
+    """What a server says is wrong, in one of the forms in use, short and printable."""
+    content = _parse(body)
+    for name in ("error", "message", "detail"):
+        if isinstance(content, dict) and name in content:
+            content = content[name]
+    return _clean(content if isinstance(content, str) else json.dumps(content) if content else "")
+
+
+def _clean(text: str) -> str:
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in text[:2000]).split())[:300]
+
+
+def _redact(text: str, key: str) -> str:
+    return text.replace(key, "***") if key else text
+
+
+def _retry_after(reply: Reply, delay: float) -> float:
+    value = reply.headers.get("retry-after", "")
+    return float(value) if re.fullmatch(r"\d{1,6}(\.\d+)?", value) else delay
+
+
+def _wait(seconds: float, poll: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        poll()
+        time.sleep(min(left, POLL_SECONDS))

@@ -1,0 +1,344 @@
+"""Image-text models of transformers, read from a local folder: safetensors only, no remote code, no download."""
+
+import inspect
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from ..errors import InvalidFileError, SesaHandError
+from .captioner import Progress, without_reasoning
+from .folders import needs_remote_code, read_config
+from .pictures import to_pictures
+
+logger = logging.getLogger(__name__)
+
+OPENINGS = {"blip": "", "git": "", "pix2struct": "", "kosmos-2": "An image of", "paligemma": "caption en"}
+"""Model types that continue a text rather than follow an instruction, and the beginning they are given by default."""
+
+MAX_OPENING_WORDS = 8
+"""A longer instruction cannot be meant as the beginning of a caption."""
+
+FLORENCE_TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
+LLAVA_TYPES = ("llava", "llava_next", "vipllava")
+
+
+class TransformersVLM:
+    """A Captioner around one model and its processor.
+
+    It works on whatever device and in whatever dtype its `model` is at the time of the call; whoever owns the memory
+    moves `model`. Images are captioned one by one, so that a caption does not depend on the other images of the batch
+    and the memory needed does not grow with it.
+
+    Args:
+        model: A transformers model with `generate`.
+        processor: Its processor, with an image processor and a tokenizer.
+        name: What to call it in messages.
+    """
+
+    def __init__(self, model: torch.nn.Module, processor, name: str):
+        self.model = model.eval()
+        self.processor = processor
+        self.name = name
+
+    @classmethod
+    def load(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "TransformersVLM":
+        """Read a model folder as Hugging Face publishes them into main memory.
+
+        Args:
+            folder: Holds config.json, *.safetensors, the tokenizer's and the processor's files.
+            dtype: Of the weights in memory.
+
+        Raises:
+            InvalidFileError: Not such a folder, incomplete, or a model that the installed transformers does not know.
+            UnsafeFileError: Something in it would run code.
+        """
+        folder = Path(folder)
+        auto_class = _auto_class(folder, read_config(folder))
+        try:
+            # Building a model draws random weights before the stored ones replace them.
+            with _seeded(torch.device("cpu"), 0):
+                model, report = auto_class.from_pretrained(
+                    folder,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    **{_dtype_argument(): dtype},
+                )
+            processor = _load_processor(folder)
+        except SesaHandError:
+            raise
+        except Exception as error:
+            # transformers and safetensors raise a dozen kinds here, all of them about the files.
+            raise InvalidFileError(f"{folder} could not be loaded by transformers: {error}") from error
+        _check_complete(folder, model, report)
+        logger.info("Loaded the vision-language model %s (%s)", folder.name, type(model).__name__)
+        return cls(model, processor, folder.name)
+
+    def __repr__(self) -> str:
+        return f"TransformersVLM({self.name!r}, {type(self.model).__name__})"
+
+    def describe(
+        self,
+        images: torch.Tensor,
+        instruction: str,
+        *,
+        max_tokens: int,
+        seed: int,
+        temperature: float = 0.0,
+        max_side: int = 1024,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Caption each image; see `Captioner.describe`."""
+        pictures = to_pictures(images, max_side)
+        prompt = self._picture_prompt(instruction)
+        captions = []
+        for index, picture in enumerate(pictures):
+            inputs = self._process(prompt, picture)
+            tick = _Tick(progress, index * max_tokens, len(pictures) * max_tokens)
+            text = self._generate(inputs, max_tokens, seed, temperature, tick)
+            tick.finish(max_tokens)
+            captions.append(without_reasoning(text, max_tokens))
+            if not captions[-1]:
+                logger.warning("%s wrote nothing about image %d", self.name, index + 1)
+        return captions
+
+    def complete(
+        self,
+        prompts: list[str],
+        *,
+        system: str = "",
+        max_tokens: int,
+        seed: int,
+        temperature: float = 0.0,
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """Answer each prompt without a picture; see `Captioner.complete`.
+
+        Raises:
+            SesaHandError: The model has no chat template, so that it can only caption.
+        """
+        if self._template_owner() is None:
+            raise SesaHandError(
+                f"{self.name} ({self.model.config.model_type}) can caption pictures but not answer text: it has no "
+                "chat template. Use an instruction-tuned model such as Qwen2.5-VL or LLaVA, or the rules extractor."
+            )
+        answers = []
+        for index, prompt in enumerate(prompts):
+            inputs = self._process(self._chat(prompt, pictures=0, system=system), None)
+            tick = _Tick(progress, index * max_tokens, len(prompts) * max_tokens)
+            answers.append(self._generate(inputs, max_tokens, seed, temperature, tick).strip())
+            tick.finish(max_tokens)
+        return answers
+
+    @property
+    def _tokenizer(self):
+        return getattr(self.processor, "tokenizer", self.processor)
+
+    def _template_owner(self):
+        owners = (self.processor, self._tokenizer)
+        return next((owner for owner in owners if getattr(owner, "chat_template", None)), None)
+
+    def _picture_prompt(self, instruction: str) -> str:
+        """The text that goes with one picture, in the manner of the model's family."""
+        kind = self.model.config.model_type
+        if self._template_owner() is not None:
+            return self._chat(instruction, pictures=1)
+        if kind == "florence2":
+            return instruction.strip() if instruction.strip() in FLORENCE_TASKS else FLORENCE_TASKS[-1]
+        if kind in OPENINGS:
+            fits = len(instruction.split()) <= MAX_OPENING_WORDS
+            if not fits:
+                logger.info("%s continues text and cannot follow an instruction; it captions freely", self.name)
+            return instruction.strip() if fits else OPENINGS[kind]
+        if kind in LLAVA_TYPES:
+            return f"USER: {self._image_token()}\n{instruction} ASSISTANT:"
+        if kind == "blip-2":
+            return f"Question: {instruction} Answer:"
+        return instruction
+
+    def _image_token(self) -> str:
+        return str(getattr(self.processor, "image_token", None) or "<image>")
+
+    def _chat(self, text: str, *, pictures: int, system: str = "") -> str:
+        """Render a user turn (and a system turn) by the model's own template."""
+        from jinja2 import TemplateError
+
+        # A template is a program; these are the ways in which it can fail besides Jinja's own.
+        failures = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+        if system:
+            try:
+                prompt = self._render([("system", system, 0), ("user", text, pictures)])
+            except failures:
+                prompt = ""
+            # Some templates refuse a system turn, others leave it out without a word.
+            if system.strip() in prompt:
+                return prompt
+            text = f"{system}\n\n{text}"
+        try:
+            return self._render([("user", text, pictures)])
+        except failures as error:
+            raise SesaHandError(f"The chat template of {self.name} does not take a user's turn: {error}") from None
+
+    def _render(self, turns: list[tuple[str, str, int]]) -> str:
+        owner = self._template_owner()
+        messages = []
+        for role, text, pictures in turns:
+            if owner is self.processor and owner is not self._tokenizer:
+                content = [{"type": "image"}] * pictures + [{"type": "text", "text": text}]
+            else:
+                content = f"{self._image_token()}\n" * pictures + text
+            messages.append({"role": role, "content": content})
+        return owner.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+    def _process(self, prompt: str, picture):
+        """Turn text and picture into the model's input tensors, on its device and in its dtype."""
+        arguments = {"text": [prompt]} if prompt else {}
+        if picture is not None:
+            arguments["images"] = [picture]
+        if self._tokenizer.bos_token and prompt.startswith(self._tokenizer.bos_token):
+            # The template has already written the first token.
+            arguments["add_special_tokens"] = False
+        try:
+            inputs = self.processor(**arguments, return_tensors="pt")
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise SesaHandError(f"The processor of {self.name} refused the prompt or the picture: {error}") from error
+        if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
+            # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
+            inputs.pop("token_type_ids")
+        return inputs.to(self.model.device, dtype=self.model.dtype)
+
+    def _generate(self, inputs, max_tokens: int, seed: int, temperature: float, tick: "_Tick") -> str:
+        device = self.model.device
+        sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
+        tick(0)
+        with torch.inference_mode(), _seeded(device, seed):
+            ids = self.model.generate(
+                **inputs, max_new_tokens=max_tokens, num_beams=1, stopping_criteria=_watch(tick), **sampling
+            )[0]
+        given = inputs["input_ids"][0] if "input_ids" in inputs else ids[:0]
+        if len(given) <= len(ids) and torch.equal(ids[: len(given)], given):
+            # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
+            ids = ids[len(given) :]
+        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+class _Tick:
+    """Reports tokens of one answer as a part of the whole batch."""
+
+    def __init__(self, progress: Progress | None, offset: int, total: int):
+        self.progress = progress
+        self.offset = offset
+        self.total = total
+        self.tokens = 0
+
+    def __call__(self, tokens: int = 1) -> None:
+        self.tokens += tokens
+        if self.progress is not None:
+            self.progress(min(self.offset + self.tokens, self.total), self.total)
+
+    def finish(self, max_tokens: int) -> None:
+        self(max_tokens - self.tokens)
+
+
+def _watch(tick: _Tick):
+    """Stopping criteria that never stop, but let `tick` raise after each token."""
+    from transformers import StoppingCriteria, StoppingCriteriaList
+
+    class EachToken(StoppingCriteria):
+        def __call__(self, input_ids, scores, **kwargs):
+            tick()
+            return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)
+
+    return StoppingCriteriaList([EachToken()])
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed what `generate` samples from, and put every touched random state back."""
+    backend = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
+    # Metal has a single generator and takes no device.
+    where = () if device.type == "mps" else (device,)
+    cpu_state = torch.get_rng_state()
+    device_state = backend.get_rng_state(*where) if backend else None
+    try:
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif backend:
+            backend.manual_seed(seed)
+        yield
+    finally:
+        torch.set_rng_state(cpu_state)
+        if backend:
+            backend.set_rng_state(device_state, *where)
+
+
+def _auto_class(folder: Path, config: dict):
+    """The Auto class of transformers that maps this configuration to a model which writes text about images."""
+    import transformers
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = config.get("model_type")
+    if not isinstance(kind, str) or kind not in CONFIG_MAPPING:
+        if "config.json" in needs_remote_code(folder):
+            raise InvalidFileError(
+                f"{folder} brings its own Python code (auto_map in config.json), which is never run here. Take a "
+                "version of the model that is part of transformers, often published as '...-hf' (Florence-2: "
+                "florence-community)."
+            )
+        raise InvalidFileError(
+            f"transformers {transformers.__version__} does not know the model type {kind!r} of {folder}. A newer "
+            "transformers may; or it is not a transformers model folder."
+        )
+    names = ("AutoModelForImageTextToText", "AutoModelForVision2Seq")
+    candidates = [getattr(transformers, name, None) for name in names]
+    for candidate in candidates:
+        if CONFIG_MAPPING[kind] in getattr(candidate, "_model_mapping", {}):
+            return candidate
+    raise InvalidFileError(
+        f"{folder} holds a {kind!r} model, which does not write text about images (as transformers "
+        f"{transformers.__version__} has it). Choose a vision-language model such as Qwen2.5-VL, LLaVA or Florence-2."
+    )
+
+
+def _dtype_argument() -> str:
+    import transformers
+    from packaging.version import Version
+
+    return "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
+
+
+def _load_processor(folder: Path):
+    from transformers import AutoProcessor
+    from transformers.utils import is_torchvision_available
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        coded = needs_remote_code(folder)
+        reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
+        if not is_torchvision_available():
+            reason += ". It may need torchvision, which is not installed here"
+        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}.") from error
+    if not hasattr(processor, "image_processor"):
+        raise InvalidFileError(
+            f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "
+            "files, they lie beside the weights."
+        )
+    return processor
+
+
+def _check_complete(folder: Path, model: torch.nn.Module, report: dict) -> None:
+    """Weights that are not in the file stay random, and the model would write nonsense without an error."""
+    names = {name for name, _ in model.named_parameters()}
+    missing = sorted(names.intersection(report["missing_keys"])) + sorted(map(str, report["mismatched_keys"]))
+    if missing:
+        raise InvalidFileError(
+            f"{folder} lacks {len(missing)} weights of {type(model).__name__}, for example {missing[0]}. The download "
+            "is incomplete, or the files are for other code than that of transformers (take the '-hf' version)."
+        )

@@ -1,0 +1,304 @@
+"""The caption family inside ComfyUI: model folders, memory management, interruption, and secrets that stay secret."""
+
+import asyncio
+import gc
+import json
+import logging
+import re
+import shutil
+import weakref
+
+import pytest
+import torch
+from chat_server import answer, chat_server, completion
+from sesahand_pack.nodes import managed_vlm
+from sesahand_pack.nodes.caption import NODES, Caption, ConnectVLM, LoadVLM
+from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.vlm.captioner import Captioner
+from sesahand_pack.sesahand.vlm.transformers_vlm import TransformersVLM
+from tiny_vlm import save_blip, save_llava, save_qwen, unavailable
+from utils.extra_config import load_extra_path_config
+
+import comfy.utils
+import folder_paths
+from comfy import model_management
+
+KEY = "sk-sentinel-0123456789abcdef"
+SETTINGS = {"instruction": "What do the hands do?", "max_length": 6, "seed": 3, "temperature": 0.0, "max_side": 256}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    root = tmp_path_factory.mktemp("vlm")
+    return {"llava": save_llava(root / "llava"), "blip": save_blip(root / "blip")}
+
+
+@pytest.fixture
+def models(saved, tmp_path, monkeypatch):
+    """ComfyUI's models folder with a model of each folder type; every registry is put back afterwards."""
+    shutil.copytree(saved["llava"], tmp_path / "models/sesahand_vlm/llava")
+    shutil.copytree(saved["blip"], tmp_path / "models/LLM/captioners/blip")
+    registry = {name: (list(paths), kinds) for name, (paths, kinds) in folder_paths.folder_names_and_paths.items()}
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", registry)
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    yield tmp_path
+    model_management.unload_all_models()
+
+
+def images(count=2):
+    return torch.rand(count, 40, 50, 3, generator=torch.Generator().manual_seed(0))
+
+
+def load(name="llava", dtype="auto", device="auto"):
+    return LoadVLM.execute(name, dtype, device)[0]
+
+
+def caption(vlm, batch=None, **changes):
+    return Caption.execute(vlm=vlm, image=images() if batch is None else batch, **{**SETTINGS, **changes})[0]
+
+
+def write_credentials(folder, entries):
+    path = folder / "user/__sesahand/credentials.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(entries))
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
+def test_everything_has_a_tooltip_and_a_help_page_and_nothing_is_named_like_a_secret(node, models):
+    schema = node.define_schema()
+    node.GET_NODE_INFO_V1()
+    assert schema.description and schema.display_name.endswith("(SesaHand)") and schema.category == "SesaHand/caption"
+    page = (managed_vlm.Path(__file__).parents[2] / f"web/docs/{schema.node_id}.md").read_text()
+    for part in [*schema.inputs, *schema.outputs]:
+        assert part.tooltip, part
+        assert f"`{getattr(part, 'id', None) or part.display_name}`" in page
+    assert not [part.id for part in schema.inputs if re.search("key|token|secret|password", part.id)]
+
+
+def test_models_of_every_folder_type_are_listed(models):
+    assert list(managed_vlm.model_folders()) == ["captioners/blip", "llava"]
+    options = LoadVLM.GET_NODE_INFO_V1()["input"]["required"]["model_name"]
+    assert "captioners/blip" in json.dumps(options)
+
+
+def test_extra_model_paths_are_honoured_and_none_is_dropped(models, saved):
+    before = folder_paths.folder_names_and_paths["checkpoints"]
+    for kind in ("LLM", "VLM", "sesahand_vlm"):
+        shutil.copytree(saved["blip"], models / f"elsewhere/{kind}/from-{kind}")
+    config = models / "extra.yaml"
+    config.write_text(
+        f"mine:\n  base_path: {models / 'elsewhere'}\n  LLM: LLM\n  VLM: VLM\n  sesahand_vlm: sesahand_vlm\n"
+    )
+    load_extra_path_config(str(config))
+    assert set(managed_vlm.model_folders()) == {"captioners/blip", "llava", "from-LLM", "from-VLM", "from-sesahand_vlm"}
+    own = folder_paths.folder_names_and_paths["sesahand_vlm"][0]
+    assert len(own) == 2 and str(models / "elsewhere/sesahand_vlm") in own
+    assert folder_paths.folder_names_and_paths["checkpoints"] == before
+
+
+@pytest.mark.parametrize("name", ["none", "../vlm", "/etc", "llava/../llava", "", "C:\\models"])
+def test_a_name_that_is_not_listed_is_refused(models, name):
+    assert "no model folder" in LoadVLM.validate_inputs(name)
+    with pytest.raises(SesaHandError, match="no model folder"):
+        load(name)
+
+
+def test_the_node_captions_as_the_library_does(models, saved):
+    vlm = load()
+    assert isinstance(vlm, Captioner)
+    library = TransformersVLM.load(saved["llava"])
+    expected = library.describe(images(3), SETTINGS["instruction"], max_tokens=6, seed=3, max_side=256)
+    assert caption(vlm, images(3)) == expected
+    assert Caption.define_schema().outputs[0].is_output_list
+    prompts = {"max_tokens": 6, "seed": 0, "system": "Be brief."}
+    assert vlm.complete(["hello"], **prompts) == library.complete(["hello"], **prompts)
+
+
+def test_qwen_runs_in_comfyui(tmp_path):
+    if reason := unavailable("qwen"):
+        pytest.skip(reason)
+    vlm = TransformersVLM.load(save_qwen(tmp_path / "qwen"))
+    cpu = torch.device("cpu")
+    assert len(caption(managed_vlm.ManagedVLM(vlm, managed_vlm.manage(vlm.model, cpu, cpu)))) == 2
+
+
+def test_the_precision_follows_the_device_or_the_choice(models):
+    assert load().captioner.model.dtype == torch.float32, "half precision is slow on a CPU"
+    assert load(dtype="bf16").captioner.model.dtype == torch.bfloat16
+    assert load(dtype="fp16").captioner.model.dtype == torch.float16
+
+
+def test_a_model_is_managed_while_it_is_used(models):
+    vlm = load()
+    assert vlm.patcher not in model_management.loaded_models()
+    first = caption(vlm)
+    assert vlm.patcher in model_management.loaded_models()
+    size = sum(weight.numel() * weight.element_size() for weight in vlm.captioner.model.parameters())
+    assert vlm.patcher.loaded_size() >= size > 0
+    model_management.unload_all_models()
+    assert vlm.patcher not in model_management.loaded_models() and vlm.patcher.loaded_size() == 0
+    assert caption(vlm) == first
+
+
+def test_a_model_that_was_partly_unloaded_is_whole_before_it_is_used(models):
+    vlm = load()
+    first = caption(vlm)
+    vlm.patcher.partially_unload(vlm.patcher.offload_device, vlm.patcher.model_size() // 2)
+    assert vlm.patcher.loaded_size() < vlm.patcher.model_size()
+    assert caption(vlm) == first
+    assert vlm.patcher.loaded_size() >= vlm.patcher.model_size()
+
+
+def test_weights_wait_on_the_offload_device(models):
+    """The meta device stands in for a second one: what is offloaded to it has left the first."""
+    vlm = TransformersVLM.load(managed_vlm.model_folders()["llava"])
+    patcher = managed_vlm.manage(vlm.model, torch.device("cpu"), torch.device("meta"))
+    managed = managed_vlm.ManagedVLM(vlm, patcher)
+    assert len(caption(managed)) == 2
+    assert {weight.device.type for weight in vlm.model.parameters()} == {"cpu"}
+    model_management.unload_all_models()
+    assert {weight.device.type for weight in vlm.model.parameters()} == {"meta"}
+
+
+def test_dropping_the_wire_frees_the_model(models):
+    vlm = load()
+    caption(vlm)
+    model, patcher = weakref.ref(vlm.captioner.model), weakref.ref(vlm.patcher)
+    loaded = len(model_management.current_loaded_models)
+    del vlm
+    gc.collect()
+    assert model() is None and patcher() is None
+    assert len(model_management.current_loaded_models) == loaded - 1
+
+
+def test_other_models_make_room_by_pushing_it_out(models):
+    first, second = load(), load("captioners/blip")
+    caption(first)
+    caption(second)
+    model_management.free_memory(1e30, model_management.get_torch_device(), keep_loaded=[])
+    assert first.patcher.loaded_size() == second.patcher.loaded_size() == 0
+
+
+def test_every_choice_makes_another_model_and_replaced_files_are_noticed(models):
+    others = [("captioners/blip", "auto", "auto"), ("llava", "fp16", "auto"), ("llava", "auto", "cpu")]
+    prints = [LoadVLM.fingerprint_inputs(*choice) for choice in [("llava", "auto", "auto"), *others]]
+    assert len({json.dumps(each) for each in prints}) == 4
+    assert LoadVLM.fingerprint_inputs("llava", "auto", "auto") == prints[0]
+    (models / "models/sesahand_vlm/llava/config.json").touch()
+    assert LoadVLM.fingerprint_inputs("llava", "auto", "auto") != prints[0]
+    LoadVLM.fingerprint_inputs("gone", "auto", "auto")
+
+
+def test_the_cancel_button_stops_a_local_model_between_tokens(models):
+    vlm = load()
+    seen = []
+
+    def cancel_at_third(done, total, *rest, **named):
+        seen.append(done)
+        if done == 3:
+            model_management.interrupt_current_processing(True)
+
+    comfy.utils.set_progress_bar_global_hook(cancel_at_third)
+    try:
+        with pytest.raises(model_management.InterruptProcessingException):
+            caption(vlm)
+    finally:
+        comfy.utils.set_progress_bar_global_hook(None)
+    assert seen == [0, 1, 2, 3]
+    assert not model_management.processing_interrupted()
+    assert len(caption(vlm)) == 2
+
+
+def test_the_cancel_button_stops_text_completion_without_any_progress_wired(models):
+    vlm = load()
+    model_management.interrupt_current_processing(True)
+    with pytest.raises(model_management.InterruptProcessingException):
+        vlm.complete(["hello"], max_tokens=4, seed=0)
+
+
+def test_the_cancel_button_stops_a_remote_model_that_is_silent(models):
+    def silent(handler):
+        model_management.interrupt_current_processing(True)
+        handler.server.stop.wait(10)
+
+    with chat_server(silent) as server, pytest.raises(model_management.InterruptProcessingException):
+        caption(ConnectVLM.execute(server.url, "tiny", "none", 60)[0])
+
+
+def test_the_progress_bar_reaches_its_end(models):
+    seen = []
+    comfy.utils.set_progress_bar_global_hook(lambda done, total, *rest, **named: seen.append((done, total)))
+    try:
+        caption(load())
+    finally:
+        comfy.utils.set_progress_bar_global_hook(None)
+    assert seen[-1] == (12, 12) and seen == sorted(seen)
+
+
+def test_a_remote_model_captions_each_image(models):
+    with chat_server(answer(completion("one")), answer(completion("two"))) as server:
+        vlm = ConnectVLM.execute(server.url, "tiny", "none", 60)[0]
+        assert isinstance(vlm, Captioner)
+        assert caption(vlm) == ["one", "two"]
+    assert "Authorization" not in server.requests[0]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("url", "credential", "says"),
+    [
+        ("https://evil.example/v1", "none", "not allowed, so nothing was sent"),
+        ("https://evil.example/v1", "mine", "bound to vlm.example.com"),
+        ("http://127.0.0.1:9/v1", "mine", "bound to vlm.example.com"),
+        ("http://vlm.example.com/v1", "none", "in the clear"),
+        ("http://127.0.0.1:9/v1", "unknown", "not an entry"),
+        ("http://127.0.0.1:9/v1", KEY, "never the key itself"),
+    ],
+)
+def test_a_workflow_from_elsewhere_cannot_send_pictures_or_keys_away(models, url, credential, says):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
+    with pytest.raises(SesaHandError, match=says) as caught:
+        ConnectVLM.execute(url, "tiny", credential, 5)
+    assert KEY not in str(caught.value)
+
+
+def test_credentials_are_offered_by_name_and_a_broken_file_breaks_no_node(models, caplog):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
+    info = json.dumps(ConnectVLM.GET_NODE_INFO_V1())
+    assert '"mine"' in info and KEY not in info
+    (models / "user/__sesahand/credentials.json").write_text('{"mine": "' + KEY)
+    with caplog.at_level(logging.DEBUG):
+        assert '"none"' in json.dumps(ConnectVLM.GET_NODE_INFO_V1())
+    assert "cannot be read as JSON" in caplog.text and KEY not in caplog.text
+
+
+def test_the_key_is_nowhere_but_in_the_request(models, caplog):
+    echo = answer({"error": {"message": f"bad key {KEY}"}}, 401)
+    with caplog.at_level(logging.DEBUG), chat_server(answer(completion(f"hi {KEY}")), echo) as server:
+        write_credentials(models, {"mine": {"hosts": [f"127.0.0.1:{server.port}"], "key": KEY}})
+        vlm = ConnectVLM.execute(server.url, "tiny", "mine", 5)[0]
+        text = caption(vlm, images(1))
+        with pytest.raises(SesaHandError) as caught:
+            caption(vlm, images(1))
+    assert server.requests[0]["headers"]["Authorization"] == f"Bearer {KEY}"
+    everything = [
+        repr(vlm),
+        str(vars(vlm)),
+        str(vars(vlm.captioner)),
+        vlm.name,
+        str(text),
+        str(caught.value),
+        caplog.text,
+    ]
+    assert KEY not in "".join(everything)
+
+
+def test_the_family_is_registered(models):
+    import sesahand_pack
+
+    nodes = asyncio.run(asyncio.run(sesahand_pack.comfy_entrypoint()).get_node_list())
+    assert {"SesaHandLoadVLM", "SesaHandConnectVLM", "SesaHandCaption"} <= {
+        node.define_schema().node_id for node in nodes
+    }
