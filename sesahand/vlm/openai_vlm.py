@@ -180,10 +180,11 @@ class OpenAIVLM:
                     "length of the answer, or look whether the server is still loading the model."
                 ) from None
             except ConnectionError as error:
+                reason = _clean(_redact(str(error), key))
                 if last:
                     raise SesaHandError(
-                        f"No connection to {self.name} after {attempt + 1} attempts ({_clean(str(error))}). Is the "
-                        "server running, and is the base URL right?"
+                        f"No connection to {self.name} after {attempt + 1} attempts ({reason}). Is the server running, "
+                        "and is the base URL right?"
                     ) from None
                 logger.info("The connection to %s failed; trying again in %g s", self.name, pause)
             _wait(min(pause, self.limits.longest_delay_seconds), poll)
