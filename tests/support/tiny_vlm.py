@@ -237,6 +237,7 @@ def save_florence(folder: Path, seed: int = 0) -> Path:
 
     tokenizer = byte_tokenizer(
         ["<s>", "<pad>", "</s>", "<unk>", "<image>"],
+        "BartTokenizerFast",
         bos_token="<s>",
         pad_token="<pad>",
         eos_token="</s>",
