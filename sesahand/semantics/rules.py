@@ -121,6 +121,8 @@ def _begins_with_deed(clause: Clause) -> bool:
 def _kind(subject: list[Token], before: str) -> str:
     """What a subject is; "the other" after a clause about a hand is the other hand."""
     head = phrase_head(subject)
+    if subject[0].lower in ("no", "nobody", "none"):
+        return "thing"
     if head != "standin":
         return head
     return "hand" if before == "hand" and subject[-1].lower == "other" else "person"
@@ -178,11 +180,11 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
     moved = phrase_head(rest[:3]) if with_object else ""
     moves_body = moved == "body" and not hands and not any(item.has("owner") for item in rest[:2])
-    if moved == "hand" and classes & {"posture", "grasp"}:
+    if (moved == "hand" or hands and moved in ("body", "appearance")) and classes & {"posture", "grasp"}:
         return ["hand_action"]
     if "posture" in classes and (not with_object or moves_body or classes == {"posture"}):
         return ["pose", "hand_action"] if hands and "grasp" not in classes else ["pose"]
-    if "grasp" in classes and rest:
+    if "grasp" in classes and rest and not (moved == "thing" and "handwork" in classes):
         return ["pose"] if moves_body else ["hand_action"]
     if hands or _is_handwork(verb, rest, with_object):
         return ["action", "hand_action"]
