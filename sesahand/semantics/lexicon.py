@@ -65,7 +65,7 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
-    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance
+    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance gather
 """
 
 # What a hand does with a thing without this being an activity of its own.
@@ -89,7 +89,8 @@ HANDWORK_VERBS = """
     knock slap juggle slip clean decorate garnish serve scoop spoon ladle empty handle operate weld solder light
     strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
     wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
-    pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub
+    pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
+    dip smooth release collect squirt spray uncork
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -195,7 +196,7 @@ PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shel
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
-PLACE_PREPOSITIONS = "in at on inside within through across along down outside around near by into onto under of over"
+PLACE_PREPOSITIONS = "in at on inside within through across along down outside near beside by into onto under of"
 
 PREPOSITIONS = """
     in on at of with without by for from to into onto over under above below behind beside between among against
@@ -243,7 +244,7 @@ COLORS = """
 # "Hundreds of fans", "a pair of hands": the noun behind "of" is what is meant.
 QUANTITIES = """
     hundreds thousands dozens pair couple number row line set crowd lot group both each some most many one two
-    three all several few variety
+    three all several few variety generation generations ring circle pile
 """
 # Opinion, light and mood words: dropped wherever a phrase is kept.
 OPINIONS = """

@@ -63,7 +63,7 @@ def place_subject(subject: list[Token]) -> list[Token]:
     """The noun phrase of a subject that names a place: "the kitchen" of "the kitchen with white tiles"."""
     head = next((k for k, item in enumerate(subject) if k and item.has("prep", "mark")), len(subject))
     phrase = subject[:head]
-    if not phrase or phrase[0].has("prep") or not phrase[-1].has("place"):
+    if not phrase or not phrase[0].has("det") or not phrase[-1].has("place"):
         return []
     if len(phrase) <= 2 and phrase[-1].lower in ("room", "scene"):
         return []
