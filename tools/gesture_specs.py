@@ -1,8 +1,8 @@
 """What each gesture of the library looks like: the input of `solve_gestures.py`.
 
 Angles are degrees: (MCP, PIP, DIP flexion, MCP abduction) of a finger, (CMC flexion, CMC abduction, CMC twist, MCP
-flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of the
-way along the bone, side).
+flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of
+the way along the bone, side).
 """
 
 from dataclasses import dataclass, field
@@ -68,7 +68,7 @@ SPECS = {
         "clenched hand, thumb across the index and middle finger",
         ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
-        touch=((pad("thumb"), back("index", 2, 0.8)),),
+        touch=((pad("thumb"), back("middle", 2, 0.4)),),
     ),
     "point": Spec(
         "index finger pointing, the others folded under the thumb",
