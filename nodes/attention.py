@@ -88,7 +88,7 @@ class SesaHandAttentionBias(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, blocks) -> bool | str:
+    def validate_inputs(cls, blocks=None) -> bool | str:
         return check_choices(cls, blocks=blocks)
 
     @classmethod
@@ -135,7 +135,7 @@ class SesaHandRecordAttention(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, blocks, detail) -> bool | str:
+    def validate_inputs(cls, blocks=None, detail=None) -> bool | str:
         return check_choices(cls, blocks=blocks, detail=detail)
 
     @classmethod

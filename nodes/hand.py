@@ -4,22 +4,27 @@ import hashlib
 import os
 from dataclasses import replace
 
+import torch
+
 import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError
+from ..sesahand.hands.gestures import gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
-from ..sesahand.hands.placing import Hand, place_at, place_in_box, place_in_mask
+from ..sesahand.hands.model import NUM_BETAS
+from ..sesahand.hands.placing import Hand, mirror_hand, place_in_box, place_in_mask
 from ..sesahand.hands.scene import SIDES, HandScene, combine, concatenate_frames
 from ..sesahand.hands.scene_files import save_scene
+from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.render.camera import MAX_SIZE, Camera
 from . import wires
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 DEFAULT_SIZE = 512
-GESTURES = ("open_palm", "relaxed")
+DEFAULT_BOX = (51, 51, 461, 461)
 HAND_SUFFIXES = {".json", ".npz"}
 
 
@@ -152,7 +157,7 @@ class PoseHand(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "gesture",
-                    options=list(GESTURES),
+                    options=gesture_names(),
                     default="open_palm",
                     tooltip="The gesture to start from.",
                 ),
@@ -174,7 +179,7 @@ class PoseHand(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "blend_gesture",
-                    options=list(GESTURES),
+                    options=gesture_names(),
                     default="relaxed",
                     tooltip="A second gesture to mix in, by the amount of blend.",
                 ),
@@ -190,10 +195,10 @@ class PoseHand(io.ComfyNode):
                     "jitter",
                     default=0.0,
                     min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Random change of every joint within what joints can do, so that no two hands are alike. "
-                    "0.1 to 0.3 looks natural.",
+                    max=30.0,
+                    step=0.5,
+                    tooltip="Random change of every joint in degrees, within what joints can do, so that no two hands "
+                    "are alike. 3 to 6 looks natural.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -243,9 +248,13 @@ class PoseHand(io.ComfyNode):
         cls, gesture, side, spread, blend_gesture, blend, jitter, seed, size, slenderness, hand_model=None, **curls
     ) -> io.NodeOutput:
         model = load_hand_model(BUILTIN) if hand_model is None else hand_model
-        camera = Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE)
-        middle = DEFAULT_SIZE / 2
-        return io.NodeOutput(place_at(Hand(model, None, None, side), camera, (middle, middle), 0.8 * DEFAULT_SIZE))
+        bend = {finger: curls[f"{finger}_curl"] for finger in FINGERS}
+        pose = shape_pose(gesture, blend_gesture, blend, bend, spread, jitter, seed, model)
+        betas = torch.zeros(NUM_BETAS)
+        betas[:2] = torch.tensor([size, slenderness])
+        hand = Hand(model, pose, betas)
+        hand = mirror_hand(hand) if side == "left" else hand
+        return io.NodeOutput(place_in_box(hand, Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE), DEFAULT_BOX))
 
 
 class PlaceHand(io.ComfyNode):

@@ -241,7 +241,7 @@ def texture(body, face_ids: Tensor, num_hand_faces: int, num_cap_faces: int) -> 
     the cap share the column beside it.
     """
     hand_uv, hand_faces = texture_chart(body, face_ids[:num_hand_faces], (0.01, 0.01), 0.78)
-    arm_uv, arm_faces = texture_chart(body, face_ids[num_hand_faces:], (0.85, 0.01), 0.27)
+    arm_uv, arm_faces = texture_chart(body, face_ids[num_hand_faces:], (0.85, 0.01), 0.23)
     angle = torch.arange(num_cap_faces, dtype=arm_uv.dtype) * 2 * torch.pi / num_cap_faces
     disc = torch.cat([torch.stack([angle.cos(), angle.sin()], 1), torch.zeros(1, 2, dtype=arm_uv.dtype)])
     disc = 0.06 * disc + torch.tensor([0.92, 0.9], dtype=disc.dtype)

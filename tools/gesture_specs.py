@@ -1,8 +1,8 @@
 """What each gesture of the library looks like: the input of `solve_gestures.py`.
 
 Angles are degrees: (MCP, PIP, DIP flexion, MCP abduction) of a finger, (CMC flexion, CMC abduction, CMC twist, MCP
-flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of the
-way along the bone, side).
+flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of
+the way along the bone, side).
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ def back(finger: str, bone: int = 2, along: float = 0.5) -> Spot:
 
 FOLDED = {"index": (78, 98, 52, -6), "middle": (80, 98, 52, 3), "ring": (80, 98, 52, 10), "pinky": (80, 96, 52, 17)}
 STRAIGHT = {"index": (0, 4, 3, 2), "middle": (0, 4, 3, 0), "ring": (0, 5, 3, 0), "pinky": (0, 6, 4, 0)}
-TOGETHER = {"index": (0, 2, 2, -10), "middle": (0, 2, 2, 2), "ring": (0, 2, 2, 10), "pinky": (0, 3, 2, 17)}
+TOGETHER = {"index": (1, 2, 2, -18), "middle": (3, 2, 2, 0), "ring": (3, 2, 2, 13), "pinky": (1, 3, 2, 22)}
 ASIDE = (0, 0, 0, 0, 0)
 OVER_FINGERS = (30, 20, 10, 35, 40)
 PADS = (pad("thumb"), pad("index"), pad("middle"), pad("ring"), pad("pinky"))
@@ -92,7 +92,7 @@ SPECS = {
     "four": Spec(
         "four fingers up, the thumb folded across the palm",
         ("four fingers",),
-        (48, 20, 15, 45, 35), **STRAIGHT,
+        (50, -28, 15, 55, 35), **STRAIGHT,
     ),
     "thumbs_up": Spec(
         "thumb stretched up from a fist",
@@ -163,12 +163,6 @@ SPECS = {
         "flat hand, fingers straight and side by side, thumb along the index finger",
         ("stop", "halt", "salute", "prayer", "karate chop", "flat hand"),
         (22, -18, 5, 5, 5), **TOGETHER,
-        touch=(
-            (("index", 2, 0.5, "ulnar"), ("middle", 2, 0.2, "radial")),
-            (("middle", 2, 0.5, "ulnar"), ("ring", 2, 0.7, "radial")),
-            (("ring", 2, 0.3, "ulnar"), ("pinky", 2, 0.9, "radial")),
-        ),
-        free=("index", "middle", "ring", "pinky"),
     ),
     "grasp_cylinder": Spec(
         "hand around a bottle or a thick handle",

@@ -1,14 +1,17 @@
 """Thin the built-in CC0 hand out to MANO's mesh size, for tests that need a file shaped like MANO's.
 
-    python tools/make_mano_fixture.py
+    python tools/make_mano_fixture.py                      thin the hand out
+    python tools/make_mano_fixture.py --pickles FOLDER     write MANO_RIGHT.pkl and MANO_LEFT.pkl around it
 
-Writes `tests/data/mano_shaped_hand.npz`: 778 vertices, 1538 faces, one open end of 16 edges at the wrist, and the
-fingertips at the vertex ids where MANO has them. No number in it comes from MANO.
+The first writes `tests/data/mano_shaped_hand.npz`: 778 vertices, 1538 faces, one open end of 16 edges at the wrist, and
+the fingertips at the vertex ids where MANO has them. The second writes what the tests load: official keys and pickle
+layout, for trying out whatever takes a MANO file. No number in any of them comes from MANO.
 
 Source: quadric error metric of Garland and Heckbert (1997), as half-edge collapses, so that every vertex that remains
 keeps its skin weights and shape directions.
 """
 
+import argparse
 import heapq
 import sys
 from pathlib import Path
@@ -16,7 +19,9 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+
+from mano_fixture import write_mano  # noqa: E402
 
 from sesahand.hands.builtin import load_builtin_hand  # noqa: E402
 from sesahand.hands.skeleton import MANO_TIP_VERTICES  # noqa: E402
@@ -138,7 +143,8 @@ def place_tips(remaining: np.ndarray, faces: np.ndarray, tips: tuple[int, ...]) 
     return np.array([fixed[place] if place in fixed else next(others) for place in range(len(remaining))])
 
 
-def main() -> None:
+def write_thinned() -> None:
+    """Write the thinned hand to `OUTPUT`."""
     hand = load_builtin_hand()
     vertices = hand.template[: hand.num_hand_vertices].double().numpy()
     faces = hand.faces[: hand.num_hand_faces].numpy()
@@ -157,6 +163,19 @@ def main() -> None:
         joints=hand.joint_template.numpy().astype(np.float32),
     )
     print(f"{OUTPUT.name}: {OUTPUT.stat().st_size // 1024} KiB")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pickles", type=Path, metavar="FOLDER", help="write the two pickles into this folder")
+    parser.add_argument("--protocol", type=int, choices=(0, 2), default=2, help="pickle protocol")
+    options = parser.parse_args()
+    if options.pickles is None:
+        write_thinned()
+        return
+    options.pickles.mkdir(parents=True, exist_ok=True)
+    for side in ("right", "left"):
+        print(write_mano(options.pickles, side, options.protocol, old=True, sign_error=side == "left"))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Solve the gestures of `gesture_specs.py` and write `sesahand/assets/gestures.json`.
 
 A development tool that needs nothing but the library. The specifications say in degrees how far fingers bend, and which
-skin is to touch which. The thumb, and fingers that touch or hold something, are solved on the built-in hand's skin: Adam
-on the joint angles, within their limits, for the contacts, against parts going into each other or into the object that
-is held, and for staying near the specified angles. The result is the same on every run.
+skin is to touch which. The thumb, and fingers that touch or hold something, are solved on the built-in hand's skin:
+Adam on the joint angles, within their limits, for the contacts, against parts going into each other or into the object
+that is held, and for staying near the specified angles. The result is the same on every run.
 
     python tools/solve_gestures.py            # all
     python tools/solve_gestures.py fist ok    # these; the others stay as they are

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import tokenize
 import zipfile
 import zlib
@@ -12,7 +13,11 @@ import numpy as np
 from ..errors import InvalidFileError, SesaHandError, UnsafeFileError
 
 MAX_FILE_BYTES = 64 * 2**20
-DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError, zlib.error)
+# What zipfile, zlib and numpy raise over damaged bytes.
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 
 def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -69,6 +74,8 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
             members = archive.infolist()
             if sum(member.file_size for member in members) > limit:
                 raise InvalidFileError(f"{path} unpacks to more than {limit} bytes.")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
             return {
                 member.filename.removesuffix(".npy"): _array_from_npy(archive.read(member), f"{path}:{member.filename}")
                 for member in members

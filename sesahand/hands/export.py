@@ -14,7 +14,8 @@ def scene_mesh(scene: HandScene, forearm: bool = False) -> tuple[Tensor, Tensor]
         forearm: Include the forearm of a hand model that has one.
 
     Returns:
-        Vertices `[N, V, 3]` in metres and faces `[N, T, 3]` of closed surfaces, counter-clockwise seen from outside for both sides.
+        Vertices `[N, V, 3]` in metres and faces `[N, T, 3]` of closed surfaces, counter-clockwise seen from outside for
+        both sides.
     """
     vertices = scene.pose(forearm).vertices
     # From x right, y down, z forward: half a turn about x, which keeps the faces' winding.

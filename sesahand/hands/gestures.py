@@ -72,12 +72,26 @@ def gesture(name: str, side: str = "right") -> Tensor:
     """
     if side not in ("right", "left"):
         raise SesaHandError(f"The side of a hand is 'right' or 'left', got {side!r}.")
+    pose = find_gesture(name).hand_pose
+    return pose if side == "right" else mirror_rotation(pose)
+
+
+def gesture_description(name: str) -> str:
+    """Return the line that says what a gesture looks like; names are read as by `gesture`."""
+    return find_gesture(name).description
+
+
+def find_gesture(name: str) -> Gesture:
+    """Return a gesture by name. Case, spaces and hyphens do not matter.
+
+    Raises:
+        SesaHandError: If there is none; the message lists the names and the closest one.
+    """
     gestures = load_gestures()
     key = "_".join(str(name).lower().replace("-", " ").replace("_", " ").split())
     if key not in gestures:
         raise SesaHandError(f"There is no gesture {name!r}.{closest_hint(key, gestures)} Known: {', '.join(gestures)}.")
-    pose = gestures[key].hand_pose
-    return pose if side == "right" else mirror_rotation(pose)
+    return gestures[key]
 
 
 def closest_hint(key: str, gestures: dict[str, Gesture]) -> str:

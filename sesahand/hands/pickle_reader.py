@@ -339,7 +339,9 @@ def _dtype_from(value: Any) -> np.dtype:
     order = value.state[1] if isinstance(value.state, tuple) else "="
     code, order = (item.decode("latin1") if isinstance(item, bytes) else item for item in (code, order))
     if code not in NUMBER_TYPES or order not in ("<", ">", "|", "="):
-        raise ValueError(f"the array type {code!s:.20}; only plain numbers are read")
+        # A list may hold itself, or a list ten times over that does the same: never write one out.
+        kind = code[:20] if isinstance(code, str) else type(code).__name__
+        raise ValueError(f"arrays of {kind}; only plain numbers are read")
     return np.dtype(code).newbyteorder(order)
 
 

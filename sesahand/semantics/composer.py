@@ -76,7 +76,7 @@ def compose(
             spans.append(Span(name, len(prompt), len(prompt) + len(text), text))
             prompt += text
     prompt += tail
-    spans += _shared_spans(prompt, spans, texts, fields)
+    spans += _shared_spans(spans, texts)
     spans += [Span("hand word", a, b, prompt[a:b]) for a, b in hand_word_spans(prompt)]
     return Composition(prompt, tuple(sorted(spans, key=_span_order)), _warnings(prompt, count_tokens))
 
@@ -167,16 +167,25 @@ def _repeats(piece: str, whole: str, other: str, other_is_earlier: bool) -> bool
     return other_is_earlier if equal else bool(_stands_in(piece, other))
 
 
-def _shared_spans(prompt: str, spans: list[Span], texts: dict[str, str], fields: list[str]) -> list[Span]:
+def _shared_spans(spans: list[Span], texts: dict[str, str]) -> list[Span]:
     """Spans of the phrases that were left out of their own field because another one says them."""
     shared = []
-    for name in (field for field in fields if field in COMPONENTS):
+    for name in COMPONENTS:
         own = next((span for span in spans if span.part == name), None)
         missing = [piece for piece in _pieces(texts[name]) if own is None or not _stands_in(piece, own.text)]
-        whole = _stands_in(texts[name], prompt) if missing and own is None else None
-        for match in [whole] if whole else filter(None, (_stands_in(piece, prompt) for piece in missing)):
-            shared.append(Span(name, match.start(), match.end(), match.group()))
+        if missing and own is None and _place_in(texts[name], spans, name):
+            missing = [texts[name]]
+        shared += filter(None, (_place_in(piece, spans, name) for piece in missing))
     return shared
+
+
+def _place_in(text: str, spans: list[Span], part: str) -> Span | None:
+    """The span of `part` where `text` stands within a component that has been written."""
+    for span in spans:
+        match = _stands_in(text, span.text) if span.part in COMPONENTS else None
+        if match:
+            return Span(part, span.start + match.start(), span.start + match.end(), match.group())
+    return None
 
 
 def _warnings(prompt: str, count_tokens: Callable[[str], int] | None) -> tuple[str, ...]:

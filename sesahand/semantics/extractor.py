@@ -206,7 +206,8 @@ def _validated(value: object) -> BehaviorSemantics:
     try:
         return _bounded(BehaviorSemantics.from_mapping(value))
     except SesaHandError:
-        inner = [item for item in value.values() if isinstance(item, (dict, list)) and _holds_objects(item)]
+        others = [item for key, item in value.items() if str(key).lower() not in COMPONENTS]
+        inner = [item for item in others if isinstance(item, (dict, list)) and _holds_objects(item)]
         if len(inner) != 1:
             raise
         return _validated(inner[0])

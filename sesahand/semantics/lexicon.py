@@ -120,7 +120,7 @@ IRREGULAR_FORMS = {
 
 # Verbs that double their last consonant: "gripping".
 DOUBLING = """
-    sit cut chop grip grab hug pat rub tug tap clap stir slip zip snap dig run swim jog skip hop step shop nap
+    cup sit cut chop grip grab hug pat rub tug tap clap stir slip zip snap dig run swim jog skip hop step shop nap
     put set hit bat rip pet plug unplug knit strum drum spin wrap unwrap trim mop pin sip scrub unzip squat bet
     win drag flip pop stop begin hem trip chat dip lop
 """

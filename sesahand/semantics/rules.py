@@ -423,6 +423,8 @@ def undecorated(words: list[Token], keep_colors: bool) -> list[Token]:
     kept: list[Token] = []
     gap = False
     for item in words:
+        if item.lower in lexicon.OPEN_PLACES and not item.has("prep"):
+            continue
         if item.has("opinion") and not item.verb or item.has("color") and not keep_colors:
             gap = True
             continue

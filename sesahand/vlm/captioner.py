@@ -48,7 +48,7 @@ class Captioner(Protocol):
             B captions, in the order of the images.
 
         Raises:
-            SesaHandError: An image cannot be used, or the model gave no caption.
+            SesaHandError: An image cannot be used, or the model or its server cannot answer.
         """
         ...
 

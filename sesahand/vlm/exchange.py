@@ -93,6 +93,10 @@ class _Exchange(threading.Thread):
             self.reply = self._talk()
         except (TimeoutError, SesaHandError) as error:
             self.error = error
+        except ssl.SSLCertVerificationError as error:
+            self.error = SesaHandError(
+                f"{self.endpoint.address} could not prove to be that host ({error.verify_message}); nothing was sent."
+            )
         except (OSError, http.client.HTTPException) as error:
             self.error = ConnectionError(str(error) or type(error).__name__)
         except (ValueError, AttributeError) as error:

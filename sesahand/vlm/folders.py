@@ -21,13 +21,18 @@ def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
         Name (path below its root, with forward slashes) to folder, sorted by name.
     """
     found: dict[str, Path] = {}
+    visited = set()
     for root in map(Path, roots):
         for path, folders, files in os.walk(root, followlinks=True):
             relative = Path(path).relative_to(root)
+            if (real := os.path.realpath(path)) in visited:
+                # A link back, or a folder that two roots share.
+                folders.clear()
+                continue
+            visited.add(real)
             is_model = "config.json" in files and any(name.endswith(".safetensors") for name in files)
             if is_model and relative.parts:
                 found.setdefault(relative.as_posix(), Path(path))
-            # The depth bound also ends loops of links.
             deep = is_model or len(relative.parts) >= MAX_DEPTH
             folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
     return dict(sorted(found.items()))

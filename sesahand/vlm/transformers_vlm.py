@@ -102,6 +102,8 @@ class TransformersVLM:
             text = self._generate(inputs, max_tokens, seed, temperature, tick)
             tick.finish(max_tokens)
             captions.append(without_reasoning(text, max_tokens))
+            if not captions[-1]:
+                logger.warning("%s wrote nothing about image %d", self.name, index + 1)
         return captions
 
     def complete(
@@ -165,10 +167,12 @@ class TransformersVLM:
         """Render a user turn (and a system turn) by the model's own template."""
         from jinja2 import TemplateError
 
+        # A template is a program; these are the ways in which it can fail besides Jinja's own.
+        failures = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
         if system:
             try:
                 prompt = self._render([("system", system, 0), ("user", text, pictures)])
-            except TemplateError:
+            except failures:
                 prompt = ""
             # Some templates refuse a system turn, others leave it out without a word.
             if system.strip() in prompt:
@@ -176,7 +180,7 @@ class TransformersVLM:
             text = f"{system}\n\n{text}"
         try:
             return self._render([("user", text, pictures)])
-        except TemplateError as error:
+        except failures as error:
             raise SesaHandError(f"The chat template of {self.name} does not take a user's turn: {error}") from None
 
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
@@ -311,13 +315,16 @@ def _dtype_argument() -> str:
 
 def _load_processor(folder: Path):
     from transformers import AutoProcessor
+    from transformers.utils import is_torchvision_available
 
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         coded = needs_remote_code(folder)
         reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
-        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}") from error
+        if not is_torchvision_available():
+            reason += ". It may need torchvision, which is not installed here"
+        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}.") from error
     if not hasattr(processor, "image_processor"):
         raise InvalidFileError(
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "

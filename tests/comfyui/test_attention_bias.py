@@ -179,7 +179,7 @@ def test_works_beside_a_lora(model):
 
 @pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m", "uni_pc"])
 def test_works_with_other_samplers(model, sampler):
-    check(model, conditioning(1, HAND), conditioning(2), sampler=sampler)
+    check(model, conditioning(1, HAND), conditioning(2), sampler=sampler, steps=2)
 
 
 def test_acts_between_start_and_end(model):
@@ -246,9 +246,9 @@ def test_conditionings_stay_as_they_were(model):
 
 def test_nothing_stays_behind_after_an_interruption(model):
     positive, negative = conditioning(1, HAND), conditioning(2)
-    before = sample(model, positive, negative)
+    before = sample(model, positive, negative, steps=2)
     patched = bias_attention(model)
-    expected = sample(patched, positive, negative)
+    expected = sample(patched, positive, negative, steps=2)
 
     class Stop(Exception):
         pass
@@ -258,9 +258,9 @@ def test_nothing_stays_behind_after_an_interruption(model):
             raise Stop
 
     with pytest.raises(Stop):
-        sample(patched, positive, negative, callback=stop)
-    assert torch.equal(sample(patched, positive, negative), expected)
-    assert torch.equal(sample(model, positive, negative), before)
+        sample(patched, positive, negative, steps=2, callback=stop)
+    assert torch.equal(sample(patched, positive, negative, steps=2), expected)
+    assert torch.equal(sample(model, positive, negative, steps=2), before)
 
 
 # A mask says where the hand words count.

@@ -160,8 +160,8 @@ def test_an_interrupted_sampling_leaves_no_maps_and_the_next_one_works(model):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample(recording, conditioning(1, HAND), conditioning(2), callback=stop)
-    latent = sample(recording, conditioning(1, HAND), conditioning(2))
+        sample(recording, conditioning(1, HAND), conditioning(2), steps=2, callback=stop)
+    latent = sample(recording, conditioning(1, HAND), conditioning(2), steps=2)
     assert len(recorder.maps_of(latent).share) == 2
 
 

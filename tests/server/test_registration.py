@@ -4,7 +4,7 @@ import re
 
 
 def test_the_pack_registers_without_a_warning(comfyui_server):
-    log = comfyui_server.log()
+    log = comfyui_server.start_log
     imported = re.search(r"([\d.]+) seconds( \(IMPORT FAILED\))?: .*custom_nodes.sesahand", log)
     assert imported and not imported[2], log
     noise = [line for line in log.splitlines() if "sesahand" in line.lower() and not re.search(r"seconds: ", line)]

@@ -53,8 +53,11 @@ def raw(*pieces: bytes):
 
 
 @contextmanager
-def chat_server(*script, host: str = "127.0.0.1"):
-    """Run a ChatServer; `stop` on a handler's server is set when the test ends, for answers that would last."""
+def chat_server(*script, tls=None):
+    """Run a ChatServer; `stop` on a handler's server is set when the test ends, for answers that would last.
+
+    `tls` is an ssl.SSLContext with the server's certificate.
+    """
     state = ChatServer(script=list(script))
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,7 +78,9 @@ def chat_server(*script, host: str = "127.0.0.1"):
         def log_message(self, format, *args):
             return
 
-    server = ThreadingHTTPServer((host, 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     server.stop = threading.Event()
     state.port = server.server_address[1]

@@ -22,6 +22,14 @@ from comfy_install import ROOT, Installation
 
 FOLDERS = ("models/checkpoints", "models/controlnet", "models/mano", "custom_nodes", "input", "output", "user", "temp")
 
+# The frontend as a user has it who has been here before, at a size at which text is legible.
+USER_SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.EnableTooltips": False,
+    "LiteGraph.Canvas.MinFontSizeForLOD": 0,
+}
+
 
 class PromptRejected(Exception):
     """The server refused a graph before running it; `nodes` holds the messages of each node id."""
@@ -58,12 +66,15 @@ class Run:
 
 
 class ComfyServer:
-    """One running server; use it as a context manager."""
+    """One running server; use it as a context manager. `start_log` is what it wrote until it answered."""
 
     def __init__(self, installation: Installation, folder: Path):
         self.installation, self.folder = installation, folder
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
+        settings = folder / "user" / "default" / "comfy.settings.json"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(json.dumps(USER_SETTINGS))
         pack = folder / "custom_nodes" / "sesahand"
         try:
             pack.symlink_to(ROOT, target_is_directory=True)
@@ -92,6 +103,7 @@ class ComfyServer:
                 command, cwd=self.installation.path, stdout=log, stderr=subprocess.STDOUT, env=environment
             )
         self.wait_until(self.answers, 180, "to start")
+        self.start_log = self.log()
         return self
 
     def __exit__(self, *exception):

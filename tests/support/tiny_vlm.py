@@ -98,16 +98,9 @@ def llama_config(vocabulary: int, **extra) -> dict:
     }
 
 
-def save_llava(folder: Path, seed: int = 0) -> Path:
-    """LLaVA 1.5: CLIP vision tower, Llama, `<image>` in a USER/ASSISTANT template."""
-    from transformers import (
-        CLIPImageProcessor,
-        CLIPVisionConfig,
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-    )
+def llava_parts() -> tuple:
+    """Tokenizer, vision tower and language model that both generations of LLaVA share."""
+    from transformers import CLIPVisionConfig, LlamaConfig
 
     tokenizer = byte_tokenizer(
         ["<unk>", "<s>", "</s>", "<pad>", "<image>"],
@@ -125,21 +118,43 @@ def save_llava(folder: Path, seed: int = 0) -> Path:
         patch_size=14,
         projection_dim=32,
     )
-    config = LlavaConfig(
-        vision_config=vision,
-        text_config=LlamaConfig(**llama_config(len(tokenizer), bos_token_id=1, eos_token_id=2, pad_token_id=3)),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_seq_length=4,
+    text = LlamaConfig(**llama_config(len(tokenizer), bos_token_id=1, eos_token_id=2, pad_token_id=3))
+    return tokenizer, {"vision_config": vision, "text_config": text, "image_token_index": 4, "image_seq_length": 4}
+
+
+LLAVA_IMAGES = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
+LLAVA_PROMPTS = {
+    "patch_size": 14,
+    "vision_feature_select_strategy": "default",
+    "num_additional_image_tokens": 1,
+    "chat_template": VICUNA,
+}
+
+
+def save_llava(folder: Path, seed: int = 0) -> Path:
+    """LLaVA 1.5: CLIP vision tower, Llama, `<image>` in a USER/ASSISTANT template."""
+    from transformers import CLIPImageProcessor, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+
+    tokenizer, parts = llava_parts()
+    save_random(LlavaForConditionalGeneration(LlavaConfig(**parts)), folder, seed)
+    LlavaProcessor(CLIPImageProcessor(**LLAVA_IMAGES), tokenizer, **LLAVA_PROMPTS).save_pretrained(folder)
+    return folder
+
+
+def save_llava_next(folder: Path, seed: int = 0) -> Path:
+    """LLaVA-NeXT: the same, with large pictures cut into tiles."""
+    from transformers import (
+        LlavaNextConfig,
+        LlavaNextForConditionalGeneration,
+        LlavaNextImageProcessor,
+        LlavaNextProcessor,
     )
-    save_random(LlavaForConditionalGeneration(config), folder, seed)
-    LlavaProcessor(
-        image_processor=CLIPImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}),
-        tokenizer=tokenizer,
-        patch_size=14,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=VICUNA,
-    ).save_pretrained(folder)
+
+    tokenizer, parts = llava_parts()
+    tiles = {"image_grid_pinpoints": [[28, 56], [56, 28], [56, 56]]}
+    save_random(LlavaNextForConditionalGeneration(LlavaNextConfig(**parts, **tiles)), folder, seed)
+    images = LlavaNextImageProcessor(**LLAVA_IMAGES, **tiles)
+    LlavaNextProcessor(images, tokenizer, **LLAVA_PROMPTS).save_pretrained(folder)
     return folder
 
 
@@ -237,6 +252,7 @@ def save_florence(folder: Path, seed: int = 0) -> Path:
 
     tokenizer = byte_tokenizer(
         ["<s>", "<pad>", "</s>", "<unk>", "<image>"],
+        "BartTokenizerFast",
         bos_token="<s>",
         pad_token="<pad>",
         eos_token="</s>",
@@ -281,7 +297,13 @@ def save_florence(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-ARCHITECTURES = {"llava": save_llava, "qwen": save_qwen, "blip": save_blip, "florence": save_florence}
+ARCHITECTURES = {
+    "llava": save_llava,
+    "llava_next": save_llava_next,
+    "qwen": save_qwen,
+    "blip": save_blip,
+    "florence": save_florence,
+}
 
 
 def unavailable(name: str) -> str:

@@ -137,6 +137,13 @@ def test_folder_with_only_a_left_file_is_enough(tmp_path, right_file):
     assert load_hand_model("builtin").name != "mano"
 
 
+def test_folder_without_a_mano_file_says_where_to_get_one(tmp_path):
+    with pytest.raises(InvalidFileError, match="mano.is.tue.mpg.de"):
+        load_hand_model(tmp_path)
+    with pytest.raises(InvalidFileError, match="MANO_RIGHT.pkl"):
+        load_mano(tmp_path / "hand.obj")
+
+
 @pytest.mark.parametrize(("tips", "thumb", "middle"), [("smplx", 744, 443), ("manopth", 745, 444)])
 def test_both_fingertip_sets_are_selectable(right_file, tips, thumb, middle):
     model = load_mano(right_file, tips)
@@ -301,6 +308,9 @@ MALFORMED_VALUES = {
     "bytes that are a list": array_state(b"K\x01\x85", FLOAT, b"]"),
     "dtype that is text": array_state(b"K\x01\x85", b"U\x02f8", b"U\x08abcdefgh"),
     "dtype of fields": array_state(b"K\x01\x85", FLOAT.replace(b"U\x02f8", b"U\x03V64"), b"U\x08abcdefgh"),
+    "dtype of billion laughs": array_state(
+        b"K\x01\x85", b"cnumpy\ndtype\n(" + LAUGHS + b"tR(K\x03U\x01<tb", b"U\x08abcdefgh"
+    ),
     "array without state": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR",
     "array whose state is a number": b"cnumpy\nndarray\n)\x81K\x05b",
     "chumpy without state": b"cchumpy.ch\nCh\n)\x81",
@@ -354,6 +364,8 @@ BROKEN_STREAMS = {
     "broken utf-8": b"\x80\x02X\x02\x00\x00\x00\xff\xff.",
     "not a pickle": b"PK\x03\x04 and so on",
     "a web page": b"<!DOCTYPE html><html>Please register</html>",
+    "deep objects": b"\x80\x02" + b"cchumpy.ch\nCh\n)\x81" * 9_000 + b"b" * 8_999 + b".",
+    "deep tuples": b"\x80\x02N" + b"\x85" * 40_000 + b".",
     "deep nesting": b"\x80\x02" + b"]" * 20_000 + b"a" * 19_999 + b".",
 }
 

@@ -5,7 +5,10 @@ import io
 import json
 import logging
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 
@@ -257,6 +260,7 @@ def test_an_option_that_a_server_does_not_know_is_left_out(message, gone, new):
         (answer(completion(5)), "gave no text"),
         (answer(completion("  \n")), "gave no text"),
         (answer(completion("", finish_reason="length")), "raise the length limit"),
+        (answer(completion("<think>A hand?</think>")), "gave no text"),
         (answer({"choices": [{"message": {"content": None, "refusal": "I won't"}}]}), "refused: I won't"),
         (answer(completion("<think>still thinking")), "spent all of its 50 tokens on thinking"),
         (answer(completion("x"), headers={"Content-Encoding": "gzip"}), "compressed"),
@@ -267,6 +271,13 @@ def test_answers_of_the_wrong_kind_are_named(script, says):
         caption(vlm(server))
     assert says in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", 5])
+def test_an_empty_completion_is_an_answer_too(empty):
+    """An extractor has its rules for that; only a caption must say something."""
+    with chat_server(answer(completion(empty)), answer(completion("two"))) as server:
+        assert vlm(server).complete(["a", "b"], max_tokens=5, seed=0) == ["", "two"]
 
 
 def test_a_right_answer_under_a_wrong_content_type_counts():
@@ -400,12 +411,99 @@ def test_a_batch_can_be_interrupted_between_images():
     assert len(server.requests) == 1
 
 
+@pytest.fixture
+def house(tmp_path, monkeypatch):
+    """A name that the resolver leads to this machine, and permission to use it in the clear."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest: resolve("127.0.0.1" if host == "vlm.lan" else host, *rest)
+    )
+
+    def connect(server, **permission):
+        path = tmp_path / "credentials.json"
+        path.write_text(json.dumps({"den": {"hosts": [f"vlm.lan:{server.port}"], **permission}}))
+        return OpenAIVLM(f"http://vlm.lan:{server.port}/v1", "tiny", "", CredentialFile((path,)), QUICK)
+
+    return connect
+
+
+def test_a_permitted_machine_of_the_house_is_reached_in_the_clear(house):
+    with chat_server(answer(completion("x"))) as server:
+        assert caption(house(server, allow_http=True)) == ["x"]
+        with pytest.raises(SesaHandError, match="in the clear"):
+            caption(house(server))
+    assert len(server.requests) == 1 and server.requests[0]["headers"]["Host"] == f"vlm.lan:{server.port}"
+
+
+def test_a_name_of_the_house_that_leads_to_the_internet_gets_nothing(house, monkeypatch):
+    with chat_server(answer(completion("x"))) as server:
+        monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("8.8.8.8", server.port))
+        with pytest.raises(SesaHandError, match="not on a private network; nothing was sent"):
+            caption(house(server, allow_http=True))
+    assert server.requests == []
+
+
 def test_a_server_behind_tls_that_nobody_vouches_for_gets_nothing(tmp_path):
     """A plain server stands where TLS is expected: the handshake fails and no request is made."""
     with chat_server(answer(completion("x"))) as server:
         url = f"https://127.0.0.1:{server.port}/v1"
         with pytest.raises(SesaHandError, match="No connection"):
             caption(OpenAIVLM(url, "tiny", "local", credentials(tmp_path, server.port), QUICK))
+    assert server.requests == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for vlm.test, signed by itself, and its key."""
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("needs the openssl command to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    made = subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=vlm.test"]
+        + ["-addext", "subjectAltName=DNS:vlm.test", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder / "cert.pem", folder / "key.pem"
+
+
+@pytest.fixture
+def hosted(certificate, tmp_path, monkeypatch):
+    """Names that the resolver leads to this machine, where a server with a certificate for vlm.test stands."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest: resolve("127.0.0.1" if host.endswith(".test") else host, *rest)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def connect(server, host):
+        path = tmp_path / "credentials.json"
+        path.write_text(json.dumps({"hosted": {"hosts": [f"{host}:{server.port}"], "key": KEY}}))
+        path.chmod(0o600)
+        return OpenAIVLM(f"https://{host}:{server.port}/v1", "tiny", "hosted", CredentialFile((path,)), QUICK)
+
+    return connect, context
+
+
+def test_a_hosted_model_is_reached_by_tls(hosted, certificate, monkeypatch):
+    connect, context = hosted
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with chat_server(answer(completion("x")), tls=context) as server:
+        assert caption(connect(server, "vlm.test")) == ["x"]
+    assert server.requests[0]["headers"]["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("vlm.test", False), ("other.test", True)])
+def test_a_server_with_the_wrong_certificate_gets_nothing(hosted, certificate, monkeypatch, host, trusted):
+    """The name leads to the wrong machine, as after a forged DNS answer: it cannot show the right certificate."""
+    connect, context = hosted
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    with chat_server(answer(completion("x")), tls=context) as server:
+        with pytest.raises(SesaHandError, match="could not prove to be that host .*nothing was sent"):
+            caption(connect(server, host))
     assert server.requests == []
 
 

@@ -157,7 +157,7 @@ def test_it_works_in_half_precision(name, folders, dtype):
     assert len(caption(model, images(1))) == 1
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen"])
+@pytest.mark.parametrize("name", ["llava", "llava_next", "qwen"])
 def test_chat_models_answer_text(name, models):
     if reason := unavailable(name):
         pytest.skip(reason)
@@ -221,9 +221,13 @@ def test_a_system_turn_arrives_even_where_the_template_has_none(folders, templat
     assert model._chat("Hello", pictures=0, system="Be brief.") == expected
 
 
-def test_a_template_that_does_not_parse_is_named(folders):
+@pytest.mark.parametrize(
+    "template",
+    ["{% for", "{{ 1 / 0 }}", "{{ range(10**12) | list }}", "{{ ''.__class__.__mro__[1].__subclasses__() }}"],
+)
+def test_a_template_that_fails_or_tries_to_break_out_is_named(folders, template):
     model = TransformersVLM.load(folders["llava"])
-    model.processor.chat_template = "{% for"
+    model.processor.chat_template = template
     with pytest.raises(SesaHandError, match="chat template of llava"):
         caption(model)
 
@@ -379,8 +383,7 @@ def test_model_folders_are_found_by_what_they_hold(tmp_path):
     (tmp_path / "a/no-weights/config.json").touch()
     (tmp_path / "a/loop").symlink_to(tmp_path / "a", target_is_directory=True)
     found = find_model_folders([tmp_path / "a", tmp_path / "missing", tmp_path / "b"])
-    assert found["Qwen/Qwen2.5-VL-3B"] == tmp_path / "a/Qwen/Qwen2.5-VL-3B"
-    assert [name for name in found if not name.startswith("loop/")] == ["Qwen/Qwen2.5-VL-3B", "flat"]
+    assert found == {"Qwen/Qwen2.5-VL-3B": tmp_path / "a/Qwen/Qwen2.5-VL-3B", "flat": tmp_path / "b/flat"}
 
 
 def test_the_fingerprint_follows_the_files(copy):

@@ -1,0 +1,145 @@
+"""Say what the people in a picture, or in a caption, do: the four components and the prompt."""
+
+import argparse
+import json
+from pathlib import Path
+
+from ..errors import InvalidFileError, SesaHandError
+
+HELP = "reduce a picture or a caption to pose, action, hand action, environment and a prompt"
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+LONGEST_CAPTION = 100_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to its parser."""
+    parser.add_argument("what", help="a picture (needs --vlm), a .txt file with a caption, or the caption itself")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--vlm", metavar="FOLDER_OR_URL", help="a folder of a transformers model, or a server's base URL"
+    )
+    parser.add_argument("--model", default="", help="name of the model at the server")
+    parser.add_argument(
+        "--credential", default="", help="name of an entry in the credentials file, for servers with a key"
+    )
+    parser.add_argument("--rules", action="store_true", help="let the rules read the caption even with --vlm")
+    parser.add_argument("--prefix", default="", help="goes in front of the prompt")
+    parser.add_argument("--style", default="", help="goes behind the prompt")
+    parser.add_argument("--max-tokens", type=int, default=512, help="longest answer of the model (default 512)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the model's answers (default 0)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the caption, the components and the prompt."""
+    from ..semantics.composer import compose_batch, summary
+    from ..semantics.extractor import extract_semantics
+
+    vlm = open_vlm(options.vlm, options.model, options.credential) if options.vlm else None
+    caption = read_caption(options.what, vlm, options.max_tokens, options.seed)
+    reader = None if options.rules else vlm
+    batch = extract_semantics([caption], reader, max_tokens=options.max_tokens, seed=options.seed)
+    batch, _ = compose_batch(batch, prefix=options.prefix, style=options.style)
+    image = batch.images[0]
+    if options.json:
+        spans = [{"part": span.part, "start": span.start, "end": span.end} for span in image.spans]
+        components = image.behavior.to_dict()
+        answer = {"caption": caption, **components, "prompt": image.prompt, "spans": spans, "from": image.source}
+        print(json.dumps(answer, ensure_ascii=False, indent=1))
+    else:
+        print(f"caption: {caption}\n{summary(image)}")
+    return 0
+
+
+def read_caption(what: str, vlm, max_tokens: int, seed: int) -> str:
+    """The caption that an argument stands for.
+
+    Args:
+        what: path of a picture or of a text file, or the caption itself.
+        vlm: a captioner for pictures, or None.
+        max_tokens: of the captioner's answer.
+        seed: of the captioner.
+
+    Raises:
+        SesaHandError: when a file is missing or no text, or a picture comes without a captioner.
+    """
+    path = Path(what)
+    suffix = path.suffix.lower()
+    if not _is_file(path):
+        if suffix in (*PICTURES, ".txt") and " " not in what.strip():
+            raise InvalidFileError(
+                f"There is no file {what}. Give the path of a picture or a .txt file, or a sentence."
+            )
+        if not what.strip():
+            raise SesaHandError("The caption is empty. Give a sentence, a .txt file or a picture.")
+        return " ".join(what.split())
+    if suffix in PICTURES:
+        if vlm is None:
+            raise SesaHandError(
+                f"{path.name} is a picture, and a picture needs a captioner: add --vlm with the folder of a "
+                "vision-language model or the base URL of a server. Without one, give a caption."
+            )
+        from ..semantics.prompts import CAPTION_INSTRUCTION
+
+        picture = _read_picture(path)
+        return vlm.describe(picture, CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
+    return _read_text(path)
+
+
+def open_vlm(where: str, model: str, credential: str):
+    """A captioner from a model's folder or a server's base URL.
+
+    Args:
+        where: the folder, or a URL that begins with http:// or https://.
+        model: name of the model at the server.
+        credential: name of an entry in the credentials file, or empty.
+
+    Raises:
+        SesaHandError: when the folder is no model, the server is not allowed, or the model has no name.
+    """
+    if where.startswith(("http://", "https://")):
+        from ..vlm.openai_vlm import OpenAIVLM
+
+        server = OpenAIVLM(where, model, credential)
+        server.check_allowed()
+        return server
+    if not Path(where).is_dir():
+        raise InvalidFileError(
+            f"There is no folder {where}. --vlm takes a model's folder or a URL with http:// in front."
+        )
+    from ..vlm.transformers_vlm import TransformersVLM
+
+    return TransformersVLM.load(where)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        # a long sentence is no valid path
+        return False
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(LONGEST_CAPTION)
+    except UnicodeDecodeError as error:
+        raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error
+    except OSError as error:
+        raise InvalidFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not text.strip():
+        raise InvalidFileError(f"{path} is empty. It should hold one caption.")
+    return " ".join(text.split())
+
+
+def _read_picture(path: Path):
+    import numpy as np
+    import torch
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as picture:
+            pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidFileError(f"{path} cannot be read as a picture: {error}") from error
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]

@@ -1,0 +1,66 @@
+"""The shipped workflows in ComfyUI's real frontend, as someone who opens them sees them."""
+
+import pytest
+from browser import NoBrowser, open_frontend
+
+import workflows
+
+
+@pytest.fixture(scope="module")
+def frontend(comfyui_server):
+    try:
+        with open_frontend(comfyui_server.url) as opened:
+            yield opened
+    except NoBrowser as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(params=workflows.NAMES)
+def loaded(request, frontend):
+    """A workflow of the pack, opened."""
+    frontend.problems.clear()
+    frontend.load(workflows.read_ui(request.param))
+    return request.param
+
+
+def test_it_opens_without_missing_nodes_or_console_errors(loaded, frontend):
+    frontend.page.wait_for_timeout(500)
+    assert frontend.missing_nodes() == []
+    assert frontend.problems == []
+    assert frontend.page.locator(".p-dialog").count() == 0, "a dialog complains about missing nodes or models"
+
+
+def test_it_converts_to_the_shipped_api_file(loaded, frontend):
+    assert frontend.to_api() == workflows.read_api(loaded)
+
+
+def test_it_stays_the_same_when_it_is_saved_again(loaded, frontend):
+    before, after = workflows.read_ui(loaded), frontend.to_ui()
+    assert after["links"] == before["links"]
+    for old, new in zip(before["nodes"], after["nodes"], strict=True):
+        assert {k: new.get(k) for k in ("id", "type", "pos", "widgets_values", "properties")} == {
+            k: old.get(k) for k in ("id", "type", "pos", "widgets_values", "properties")
+        }
+        assert [entry["name"] for entry in old.get("inputs", [])] == [entry["name"] for entry in new.get("inputs", [])]
+
+
+def test_run_in_the_frontend_shows_the_maps_on_the_node(frontend):
+    frontend.problems.clear()
+    frontend.load(workflows.read_ui("pose_and_render"))
+    frontend.run()
+    frontend.page.wait_for_timeout(1000)
+    shown = frontend.page.evaluate(
+        "() => app.graph._nodes.filter(n => n.type === 'SesaHandRenderCondition').map(n => n.imgs?.length ?? 0)"
+    )
+    assert shown == [5]
+    assert frontend.problems == []
+
+
+def test_an_error_of_a_node_is_shown_with_its_text(frontend):
+    workflow = workflows.read_ui("pose_and_render")
+    [place, *_] = [node for node in workflow["nodes"] if node["type"] == "SesaHandPlaceHand"]
+    place["widgets_values"][place["widgets_values"].index("")] = "nonsense"
+    frontend.load(workflow)
+    with pytest.raises(RuntimeError, match="four numbers in pixels"):
+        frontend.run()
+    frontend.page.get_by_text("four numbers in pixels").first.wait_for(timeout=5000)

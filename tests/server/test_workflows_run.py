@@ -1,0 +1,85 @@
+"""The shipped workflows, in API format, on a real server."""
+
+import numpy as np
+import pytest
+
+import workflows
+
+
+def quick(api: dict) -> dict:
+    """Return generate_hand with fewer steps and a smaller picture, which is what a test without a GPU can wait for."""
+    for node in api.values():
+        if node["class_type"] == "KSampler":
+            node["inputs"]["steps"] = 2
+        if node["class_type"] == "EmptyLatentImage":
+            node["inputs"].update(width=192, height=128)
+    return api
+
+
+@pytest.fixture(scope="module")
+def posed(comfyui_server):
+    api = workflows.read_api("pose_and_render")
+    return api, comfyui_server.run(api)
+
+
+def saved(api, run, prefix):
+    [node] = [key for key, value in api.items() if value["inputs"].get("filename_prefix") == prefix]
+    return run.images(node)
+
+
+def test_pose_and_render_saves_maps_of_the_placed_size(posed):
+    api, run = posed
+    for prefix in ("sesahand/depth", "sesahand/normal", "sesahand/keypoints"):
+        [picture] = saved(api, run, prefix)
+        assert picture.size == (768, 512)
+        assert np.asarray(picture.convert("L")).max() > 100
+
+
+def test_pose_and_render_shows_its_maps_on_the_node_and_they_cover_each_other(posed):
+    api, run = posed
+    [node] = workflows.nodes_of(api, "SesaHandRenderCondition")
+    mesh, depth, normal, parts, keypoints = (np.asarray(p.convert("RGB")) for p in run.images(node))
+    hand = mesh.max(-1) > 127
+    assert 0.1 < hand.mean() < 0.6
+    assert (parts.max(-1)[hand] > 0).all() and (normal.max(-1)[hand] > 0).all()
+    for picture in (depth, normal, parts):
+        assert not picture[mesh.max(-1) == 0].any(), "colour where there is no hand"
+    left, right = hand[:, :384].sum(), hand[:, 384:].sum()
+    assert min(left, right) > 0.1 * hand.sum(), "two hands, side by side"
+    assert keypoints.any()
+
+
+def test_pose_and_render_writes_meshes_and_hands_to_the_output_folder(posed, comfyui_server):
+    api, run = posed
+    [mesh] = workflows.nodes_of(api, "SaveGLB")
+    files = run.outputs[mesh]["3d"]
+    folder = comfyui_server.folder / "output"
+    assert len(files) == 2 and all((folder / f["subfolder"] / f["filename"]).stat().st_size > 10_000 for f in files)
+    assert (folder / "sesahand" / "hands_00001_.json").is_file()
+
+
+def test_a_second_run_takes_everything_from_the_cache(posed, comfyui_server):
+    api, _ = posed
+    assert comfyui_server.run(api).executed == []
+
+
+def test_generate_hand_samples_with_the_standard_loaders(comfyui_server):
+    api = quick(workflows.read_api("generate_hand"))
+    run = comfyui_server.run(api)
+    [save] = workflows.nodes_of(api, "SaveImage")
+    [picture] = run.images(save)
+    assert picture.size == (192, 128)
+    assert np.asarray(picture).std() > 1
+    # The depth map steers: another hand gives another picture from the same seed.
+    [pose] = workflows.nodes_of(api, "SesaHandPoseHand")
+    api[pose]["inputs"]["gesture"] = "fist"
+    [other] = comfyui_server.run(api).images(save)
+    assert np.abs(np.asarray(picture).astype(int) - np.asarray(other)).max() > 2
+
+
+def test_templates_and_help_pages_are_served(comfyui_server):
+    assert set(comfyui_server.get("/workflow_templates")["sesahand"]) == set(workflows.NAMES)
+    for name in workflows.NAMES:
+        assert comfyui_server.fetch(f"/api/workflow_templates/sesahand/{name}.jpg")[:2] == b"\xff\xd8"
+    page = comfyui_server.fetch("/extensions/sesahand/docs/SesaHandPoseHand.md").decode()
+    assert page.startswith("# Pose Hand (SesaHand)")

@@ -1,0 +1,36 @@
+"""The workflows that the pack ships, read for the tests."""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "workflows"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def read_ui(name: str) -> dict:
+    """Return a workflow as the frontend saves it."""
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_api(name: str) -> dict:
+    """Return a workflow as the server takes it."""
+    return json.loads((FOLDER / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def nodes_of(api: dict, class_type: str) -> list[str]:
+    """Return the ids of a graph's nodes of one type."""
+    return [key for key, node in api.items() if node["class_type"] == class_type]
+
+
+def defaults(server, class_type: str, **given) -> dict:
+    """Return a node in API format with its widgets at their defaults."""
+    info = server.get(f"/object_info/{class_type}")[class_type]["input"]
+    inputs = {}
+    for name, (kind, *details) in (info.get("required", {}) | info.get("optional", {})).items():
+        options = details[0] if details else {}
+        if "default" in options:
+            inputs[name] = options["default"]
+        elif kind == "COMBO" and options.get("options"):
+            inputs[name] = options["options"][0]
+    return {"class_type": class_type, "inputs": inputs | given}

@@ -1,0 +1,135 @@
+"""The composed prompt: each phrase once, every part found again at its characters."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesahand.errors import SesaHandError
+from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics
+from sesahand.semantics.composer import DEFAULT_TEMPLATE, compose, compose_batch, summary
+from sesahand.semantics.extractor import extract_semantics
+
+WOMAN = BehaviorSemantics(
+    pose="a woman standing",
+    action="waiting for the bus",
+    hand_action="holding an umbrella with her hand",
+    environment="at a bus stop",
+)
+
+
+def parts(composition, part):
+    return [span.text for span in composition.spans if span.part == part]
+
+
+def test_the_components_stand_in_the_order_of_the_template():
+    assert compose(WOMAN).prompt == (
+        "a woman standing, waiting for the bus, holding an umbrella with her hand, at a bus stop"
+    )
+    assert compose(WOMAN, "{environment}: {hand_action}").prompt == "at a bus stop: holding an umbrella with her hand"
+
+
+def test_prefix_and_style_surround_the_components():
+    composed = compose(WOMAN, prefix="sesa style", style="photo, 35mm")
+    assert composed.prompt.startswith("sesa style, a woman") and composed.prompt.endswith("bus stop, photo, 35mm")
+    assert parts(composed, "prefix") == ["sesa style"] and parts(composed, "style") == ["photo, 35mm"]
+
+
+def test_hand_words_have_spans():
+    assert parts(compose(WOMAN), "hand word") == ["holding", "hand"]
+
+
+@pytest.mark.parametrize("empty", COMPONENTS)
+def test_an_empty_component_leaves_no_gap(empty):
+    prompt = compose(WOMAN.replace(**{empty: ""})).prompt
+    assert ", ," not in prompt and prompt == prompt.strip(" ,")
+
+
+def test_words_in_front_of_an_empty_field_go_with_it():
+    template = "photo of {pose}, {action} in {environment}."
+    assert compose(BehaviorSemantics(pose="a man"), template).prompt == "photo of a man."
+    assert compose(BehaviorSemantics(environment="a park"), template).prompt == "photo of a park."
+
+
+def test_a_phrase_of_two_components_stands_once_and_has_two_spans():
+    said = BehaviorSemantics(action="the woman is holding a cup", hand_action="holding a cup")
+    composed = compose(said)
+    assert composed.prompt == "the woman is holding a cup"
+    assert parts(composed, "action") == ["the woman is holding a cup"] and parts(composed, "hand_action") == [
+        "holding a cup"
+    ]
+
+
+def test_the_fuller_of_two_phrases_stays():
+    said = BehaviorSemantics(action="holding a cup", hand_action="holding a cup with both hands, waving")
+    composed = compose(said)
+    assert composed.prompt == "holding a cup with both hands, waving"
+    assert parts(composed, "action") == ["holding a cup"]
+    assert parts(composed, "hand_action") == ["holding a cup with both hands, waving"]
+
+
+def test_only_the_phrases_that_are_new_are_added():
+    said = BehaviorSemantics(action="cutting bread, laughing", hand_action="cutting bread, her left hand on the loaf")
+    composed = compose(said)
+    assert composed.prompt == "cutting bread, laughing, her left hand on the loaf"
+    assert sorted(parts(composed, "hand_action")) == ["cutting bread", "her left hand on the loaf"]
+
+
+def test_the_umbrella_sentence_keeps_its_words():
+    batch, _ = compose_batch(extract_semantics(["The woman is holding a pink umbrella with her hand."]))
+    image = batch.images[0]
+    assert image.prompt == "the woman is holding a pink umbrella with her hand"
+    assert [span.text for span in image.of_part("hand_action")] == ["holding a pink umbrella with her hand"]
+    assert [span.text for span in image.of_part("hand word")] == ["holding", "hand"]
+    assert "environment: -" in summary(image) and "from: rules" in summary(image)
+
+
+def test_a_batch_keeps_its_order_and_numbers_its_warnings():
+    batch, warnings = compose_batch(extract_semantics(["A man waves.", "", "A boy points."]))
+    assert [image.prompt for image in batch.images] == ["a man waves", "", "a boy points"]
+    assert len(warnings) == 1 and warnings[0].startswith("Image 2: The prompt is empty")
+
+
+def test_a_prompt_over_77_columns_is_warned_of():
+    assert compose(WOMAN, count_tokens=lambda text: 77).warnings == ()
+    assert "needs 78 columns" in compose(WOMAN, count_tokens=lambda text: 78).warnings[0]
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["", "no field", "{pose", "}", "{}", "{0}", "{pose.__class__}", "{pose!r}", "{pose:>10}", "{pose[0]}", "{mood}",
+     "{pose} {pose}", "{prefix} {style}"],
+)  # fmt: skip
+def test_a_template_that_cannot_be_used_is_refused(template):
+    with pytest.raises(SesaHandError, match="template"):
+        compose(WOMAN, template)
+
+
+def test_braces_can_be_written():
+    assert compose(WOMAN, "{{{pose}}}").prompt == "{a woman standing}"
+
+
+PHRASE = st.lists(
+    st.sampled_from(
+        ["a woman", "holding a cup", "with both hands", "hand", "cup", "in a park", "Fingers", "(x)", "a+b"]
+    ),
+    max_size=3,
+).map(", ".join) | st.text(max_size=20)
+TEMPLATE = st.permutations(["{prefix}", "{pose}", "{action}", "{hand_action}", "{environment}", "{style}"]).flatmap(
+    lambda fields: st.sampled_from([", ", " and ", ". ", ""]).map(lambda mark: mark.join(fields))
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.builds(BehaviorSemantics, PHRASE, PHRASE, PHRASE, PHRASE), TEMPLATE, PHRASE, PHRASE)
+def test_every_span_holds_its_text_and_every_component_is_found(behavior, template, prefix, style):
+    composed = compose(behavior, template, prefix=prefix, style=style)
+    assert composed == compose(behavior, template, prefix=prefix, style=style)
+    for span in composed.spans:
+        assert composed.prompt[span.start : span.end] == span.text
+    for name in COMPONENTS:
+        if getattr(behavior, name).strip(" ,"):
+            assert parts(composed, name), name
+
+
+def test_the_default_template_has_every_field():
+    assert all(f"{{{name}}}" in DEFAULT_TEMPLATE for name in ("prefix", *COMPONENTS, "style"))

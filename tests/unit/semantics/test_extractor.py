@@ -1,0 +1,225 @@
+"""Answers of language models: read tolerantly, checked, asked for again, and replaced by the rules."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesahand.errors import SesaHandError
+from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, SemanticsBatch
+from sesahand.semantics.extractor import extract_semantics, override, parse_answer
+
+CAPTION = "A woman is holding a pink umbrella with her hand."
+GOOD = {"pose": "a woman", "action": "waiting", "hand_action": "holding a cup", "environment": "in a park"}
+EXPECTED = BehaviorSemantics(**GOOD)
+
+
+class Recorded:
+    """Replays answers, one list for each round of questions, and keeps what it was asked."""
+
+    def __init__(self, *rounds):
+        self.rounds, self.asked = list(rounds), []
+
+    def complete(self, prompts, *, system="", max_tokens, seed, progress=None):
+        self.asked.append((prompts, system, max_tokens, seed))
+        return self.rounds.pop(0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        json.dumps(GOOD),
+        "```json\n" + json.dumps(GOOD, indent=2) + "\n```",
+        "Persons: a woman.\nPose: standing.\nSo the JSON is:\n" + json.dumps(GOOD) + "\nI hope this helps {smile}!",
+        "<think>She might {hold} it, or [not]: {\"pose\": \"draft\"}</think>\n" + json.dumps(GOOD),
+        "reasoning without an opening tag </think> " + json.dumps(GOOD),
+        str(GOOD),
+        "{'pose': 'a woman', 'action': 'waiting', 'hand_action': 'holding a cup', 'environment': 'in a park',}",
+        '{pose: "a woman", action: "waiting", hand_action: "holding a cup", environment: "in a park"}',
+        '{"Pose": "a woman", "Action": "waiting", "Hand Action": "holding a cup", "Environment": "in a park"}',
+        '{"pose": ["a woman"], "action": "waiting", "hand-action": "holding a cup", "environment": ["in a park"]}',
+        '{"result": ' + json.dumps(GOOD) + "}",
+        '{"pose": "example"}\nNow the real one:\n' + json.dumps(GOOD),
+        "“quoted” [1] [2] " + json.dumps(GOOD),
+        '{“pose”: “a woman”, “action”: “waiting”, “hand_action”: “holding a cup”, “environment”: “in a park”}',
+    ],
+)  # fmt: skip
+def test_an_answer_is_read_however_it_is_wrapped(answer):
+    assert parse_answer(answer) == EXPECTED
+
+
+def test_apostrophes_in_single_quotes_stay():
+    answer = (
+        "{'pose': '', 'action': 'washing the baby's hair', 'hand_action': 'on the baby\\'s head', 'environment': None}"
+    )
+    assert parse_answer(answer) == BehaviorSemantics(action="washing the baby's hair", hand_action="on the baby's head")
+
+
+@pytest.mark.parametrize("wrap", ["{}", '{{"persons": {}}}', "```\n{}\n```"])
+def test_several_persons_are_joined_in_order(wrap):
+    persons = [
+        {"pose": "a man sitting", "action": "talking", "hand_action": "", "environment": "in a bar"},
+        {"pose": "a woman standing", "action": "listening", "hand_action": "holding a cup", "environment": "in a bar"},
+    ]
+    expected = BehaviorSemantics("a man sitting, a woman standing", "talking, listening", "holding a cup", "in a bar")
+    assert parse_answer(wrap.format(json.dumps(persons))) == expected
+    assert parse_answer(wrap.format(str(persons)).replace("persons", "persons")) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("", "no JSON object"),
+        ("I cannot help with that.", "no JSON object"),
+        ('{"foo": "bar"}', "Expected an object with the keys"),
+        ('{"pose": 3}', "must be text"),
+        ('{"pose": {"a": 1}, "action": "b"}', "must be text"),
+        ("[1, 2, 3]", "without objects"),
+        (json.dumps({**GOOD, "pose": "x" * 2000}), "more than 600 characters"),
+        ('{"pose": "a", "action": "b", "hand_ac', "no JSON object"),
+        ("[" * 100_000, "no JSON object"),
+        ("{" * 100_000, "no JSON object"),
+        ('{"a":' * 5_000, "no JSON object"),
+    ],
+)
+def test_an_unusable_answer_says_what_is_wrong(answer, problem):
+    with pytest.raises(SesaHandError, match=problem):
+        parse_answer(answer)
+
+
+FRAGMENTS = st.sampled_from(
+    ["{", "}", "[", "]", '"', "'", ":", ",", "pose", "action", "hand_action", "environment", "<think>", "</think>",
+     "```", "json", "\\", "null", "None", "a woman", "1e999", "\n", "__import__('os')", "{0.__class__}", "“", "”",
+     "\x00", "\ud800"]
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(st.text(max_size=300), st.lists(FRAGMENTS, max_size=60).map("".join)))
+def test_reading_an_answer_raises_nothing_but_sesahand_errors(answer):
+    try:
+        found = parse_answer(answer)
+    except SesaHandError:
+        return
+    assert all(isinstance(getattr(found, name), str) for name in COMPONENTS)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*COMPONENTS, "persons", "x"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(JSON)
+def test_any_json_is_taken_or_refused(value):
+    for answer in (json.dumps(value), repr(value)):
+        try:
+            parse_answer(answer)
+        except SesaHandError:
+            pass
+
+
+def test_an_answer_is_never_executed(tmp_path):
+    target = tmp_path / "made"
+    attack = f"{{'pose': __import__('pathlib').Path({str(target)!r}).touch(), 'action': 'x'}}"
+    try:
+        parse_answer(attack)
+    except SesaHandError:
+        pass
+    assert not target.exists()
+
+
+def test_the_model_answers_in_the_order_of_the_captions():
+    model = Recorded([json.dumps({**GOOD, "pose": f"person {k}"}) for k in range(3)])
+    batch = extract_semantics([CAPTION, CAPTION, CAPTION], model, max_tokens=99, seed=5)
+    assert [image.behavior.pose for image in batch.images] == ["person 0", "person 1", "person 2"]
+    assert {image.source for image in batch.images} == {"language model"}
+    ((prompts, system, max_tokens, seed),) = model.asked
+    assert all(prompt.rstrip().endswith(f"Description: {CAPTION}") for prompt in prompts)
+    assert "step by step" in system and (max_tokens, seed) == (99, 5)
+
+
+def test_a_bad_answer_is_asked_for_again_with_the_error():
+    model = Recorded([json.dumps(GOOD), "no idea"], [json.dumps({**GOOD, "pose": "second try"})])
+    batch = extract_semantics([CAPTION, "A man waves his hand."], model)
+    assert [image.behavior.pose for image in batch.images] == ["a woman", "second try"]
+    prompts, _, _, seed = model.asked[1]
+    assert (
+        len(prompts) == 1 and "A man waves" in prompts[0] and "no idea" in prompts[0] and "no JSON object" in prompts[0]
+    )
+    assert seed == 1
+
+
+def test_the_rules_answer_when_the_model_never_does():
+    batch = extract_semantics([CAPTION], Recorded(["nonsense"], ["more nonsense"], ["[]"]), attempts=3)
+    image = batch.images[0]
+    assert image.source == "rules after language model" and "cannot be used" in image.note
+    assert image.behavior.hand_action == "holding a pink umbrella with her hand"
+
+
+def test_an_empty_answer_is_refused_where_somebody_acts_and_taken_where_nobody_does():
+    empty = json.dumps(dict.fromkeys(COMPONENTS, ""))
+    assert extract_semantics([CAPTION], Recorded([empty], [empty])).images[0].source == "rules after language model"
+    assert extract_semantics(["A lake."], Recorded([empty])).images[0].source == "language model"
+
+
+def test_without_a_model_the_rules_answer():
+    image = extract_semantics([CAPTION]).images[0]
+    assert (image.source, image.note, image.caption) == ("rules", "", CAPTION)
+
+
+def test_an_empty_caption_is_not_put_to_the_model():
+    model = Recorded([json.dumps(GOOD)])
+    batch = extract_semantics(["  ", CAPTION], model)
+    assert len(model.asked[0][0]) == 1
+    assert batch.images[0].behavior == BehaviorSemantics() and batch.images[1].behavior == EXPECTED
+    assert batch.images[0].note == "the caption is empty"
+
+
+def test_errors_of_the_model_reach_the_user():
+    class Gone:
+        def complete(self, prompts, **options):
+            raise SesaHandError("The server is not running.")
+
+    with pytest.raises(SesaHandError, match="not running"):
+        extract_semantics([CAPTION], Gone())
+    with pytest.raises(SesaHandError, match="2 answers to 1"):
+        extract_semantics([CAPTION], Recorded(["a", "b"]))
+
+
+def test_typed_components_replace_extracted_ones():
+    batch = extract_semantics([CAPTION, "A man runs in a park."])
+    edited = override(batch, {"pose": "kneeling", "action": "", "hand_action": "none", "environment": ""})
+    assert [image.behavior.pose for image in edited.images] == ["kneeling", "kneeling"]
+    assert edited.images[0].behavior.hand_action == "" and edited.images[1].behavior.environment == "in a park"
+    assert {image.source for image in edited.images} == {"edited"}
+    assert override(batch, dict.fromkeys(COMPONENTS, "")) == batch
+
+
+def test_components_can_be_typed_without_anything_extracted():
+    (image,) = override(None, {"hand_action": "waving", "pose": " "}).images
+    assert image.behavior == BehaviorSemantics(hand_action="waving") and image.source == "typed"
+
+
+def test_a_batch_survives_json():
+    batch = extract_semantics([CAPTION, ""])
+    assert SemanticsBatch.from_json(batch.to_json()) == batch
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}x", "[1]", "[" * 50_000, '[{"source": "rules"}]'),
+        '[{"behavior": {"pose": 1}, "source": "rules"}]',
+        '[{"behavior": {}, "source": "magic"}]',
+        '[{"behavior": {}, "source": "rules", "spans": [{"part": "pose", "start": 0, "end": 1, "text": "b"}]}]',
+    ],
+)
+def test_json_that_is_no_batch_is_refused(text):
+    with pytest.raises(SesaHandError):
+        SemanticsBatch.from_json(text)

@@ -1,0 +1,133 @@
+"""The shipped workflow files: whole, tidy, and with all that their users need to run them."""
+
+import re
+
+import pytest
+
+import workflows
+
+THUMBNAIL_LIMIT = 400
+HOSTS = ("https://huggingface.co/",)
+LOADERS = {"CheckpointLoaderSimple", "ControlNetLoader"}
+
+
+def project_version() -> str:
+    text = (workflows.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'^version = "(.+)"$', text, re.MULTILINE)[1]
+
+
+def bounds(node: dict) -> tuple[float, float, float, float]:
+    """Return left, top with the title, right and bottom of a node."""
+    (x, y), (wide, high) = node["pos"], node["size"]
+    return x, y - 30, x + wide, y + high
+
+
+def overlap(a, b) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+@pytest.fixture(params=workflows.NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def ui(name):
+    return workflows.read_ui(name)
+
+
+def test_the_two_workflows_of_this_stretch_are_there():
+    assert {"pose_and_render", "generate_hand"} <= set(workflows.NAMES)
+
+
+def test_ids_and_links_hold_together(ui):
+    nodes = {node["id"]: node for node in ui["nodes"]}
+    assert len(nodes) == len(ui["nodes"]) and ui["last_node_id"] >= max(nodes)
+    links = {link[0]: link for link in ui["links"]}
+    assert len(links) == len(ui["links"]) and ui["last_link_id"] >= max(links)
+    for number, source, slot, target, entry, kind in links.values():
+        assert number in nodes[source]["outputs"][slot]["links"]
+        assert nodes[target]["inputs"][entry]["link"] == number
+        assert nodes[source]["outputs"][slot]["type"] == nodes[target]["inputs"][entry]["type"] == kind
+    used = {entry["link"] for node in ui["nodes"] for entry in node.get("inputs", []) if entry.get("link") is not None}
+    assert used == set(links), "a node names a link that does not exist"
+
+
+def test_nothing_is_muted_bypassed_or_left_unconnected(ui):
+    for node in ui["nodes"]:
+        assert node["mode"] == 0
+        linked = [e for e in node.get("inputs", []) if e.get("link") is not None]
+        linked += [e for e in node.get("outputs", []) if e.get("links")]
+        assert linked or node["type"] == "MarkdownNote", f"{node['type']} is connected to nothing"
+
+
+def test_every_node_names_its_pack_and_version(ui):
+    for node in ui["nodes"]:
+        ours = node["type"].startswith("SesaHand")
+        assert node["properties"]["cnr_id"] == ("sesahand" if ours else "comfy-core")
+        assert node["properties"]["ver"] == (project_version() if ours else "0.3.64")
+
+
+def test_every_loader_says_where_its_file_comes_from(ui):
+    for node in ui["nodes"]:
+        models = node["properties"].get("models", [])
+        assert bool(models) == (node["type"] in LOADERS), node["type"]
+        for model in models:
+            assert model["name"] in node["widgets_values"] and model["name"].endswith(".safetensors")
+            assert (
+                model["url"].startswith(HOSTS) and "/resolve/" in model["url"] and model["url"].endswith(model["name"])
+            )
+            assert model["directory"] in ("checkpoints", "controlnet")
+
+
+def test_a_note_says_what_it_is_for_how_to_use_it_and_under_what_terms(ui):
+    [note] = [node for node in ui["nodes"] if node["type"] == "MarkdownNote"]
+    text = note["widgets_values"][0]
+    for word in ("**Steps**", "**Models**", "licence", "**Memory**"):
+        assert word.lower() in text.lower()
+    for model in (model for node in ui["nodes"] for model in node["properties"].get("models", [])):
+        assert model["name"] in text
+    assert note["pos"][0] == min(node["pos"][0] for node in ui["nodes"]), "the note is what one reads first"
+
+
+def test_seeds_are_fixed(name, ui):
+    api = workflows.read_api(name)
+    seeded = [node["id"] for node in ui["nodes"] if "seed" in api.get(str(node["id"]), {"inputs": {}})["inputs"]]
+    for node in ui["nodes"]:
+        values = node.get("widgets_values", [])
+        assert ("fixed" in values) == (node["id"] in seeded)
+        assert not {"randomize", "increment", "decrement"} & {v for v in values if isinstance(v, str)}
+
+
+def test_no_node_lies_on_another_and_each_lies_within_one_group(ui):
+    nodes = [(node, bounds(node)) for node in ui["nodes"]]
+    for i, (node, box) in enumerate(nodes):
+        for other, other_box in nodes[i + 1 :]:
+            assert not overlap(box, other_box), f"{node['type']} lies on {other['type']}"
+    groups = [(x, y, x + wide, y + high) for x, y, wide, high in (group["bounding"] for group in ui["groups"])]
+    for i, group in enumerate(groups):
+        assert not any(overlap(group, other) for other in groups[i + 1 :])
+    for node, box in nodes:
+        inside = [g for g in groups if g[0] <= box[0] and g[1] <= box[1] and box[2] <= g[2] and box[3] <= g[3]]
+        assert len(inside) == (0 if node["type"] == "MarkdownNote" else 1), node["type"]
+
+
+def test_data_flows_from_left_to_right(ui):
+    place = {node["id"]: node["pos"] for node in ui["nodes"]}
+    for _, source, _, target, _, _ in ui["links"]:
+        assert place[source][0] <= place[target][0], "a link runs backwards"
+
+
+def test_a_thumbnail_of_the_same_name_is_beside_it(name):
+    from PIL import Image
+
+    with Image.open(workflows.FOLDER / f"{name}.jpg") as picture:
+        assert picture.format == "JPEG" and max(picture.size) <= THUMBNAIL_LIMIT
+        low, high = picture.convert("L").getextrema()
+        assert high - low > 100, "an empty picture"
+
+
+def test_no_sibling_folder_hides_the_templates():
+    """ComfyUI serves only one of the folders that it looks for templates in."""
+    for other in ("example", "examples", "example_workflows", "workflow"):
+        assert not (workflows.ROOT / other).exists()

@@ -1,0 +1,174 @@
+"""Make the shipped workflows with the real ComfyUI frontend: UI files, API files, thumbnails.
+
+    python tools/make_workflows.py                 all of them, from the descriptions in workflow_layouts.py
+    python tools/make_workflows.py --api-only      only workflows/api/*.json and thumbnails, from the UI files
+    python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 %
+
+The frontend itself builds, saves and converts the graphs, so they are what a user of it would have saved and exported.
+Needs ComfyUI (COMFYUI_PATH), Playwright and Chromium, as the tests of the frontend do.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from browser import open_frontend  # noqa: E402
+from comfy_install import FLOOR, find_comfyui  # noqa: E402
+from comfy_server import ComfyServer  # noqa: E402
+from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
+from workflow_layouts import WORKFLOWS, Workflow  # noqa: E402
+
+FOLDER = ROOT / "workflows"
+THUMBNAIL = 400
+
+BUILD = """
+([workflow, versions]) => {
+    const TITLE = 30, GAP = 24, PADDING = 20, HEADING = 60;
+    app.graph.clear();
+    const made = {}, add = (type, x, y, width, height) => {
+        const node = LiteGraph.createNode(type);
+        app.graph.add(node);
+        const least = node.computeSize();
+        node.pos = [x, y];
+        node.setSize([Math.max(width, least[0]), Math.max(height, least[1])]);
+        const own = type.startsWith("SesaHand") ? "sesahand" : "comfy-core";
+        Object.assign(node.properties, {cnr_id: own, ver: versions[own]});
+        return node;
+    };
+    const set = (node, name, value) => {
+        const widget = node.widgets.find(widget => widget.name === name);
+        if (!widget) throw new Error(`${node.type} has no widget ${name}`);
+        if (widget.options?.values && !widget.options.values.includes(value)) throw new Error(`${name}: no ${value}`);
+        widget.value = value;
+    };
+
+    const note = add("MarkdownNote", 0, 0, ...workflow.note_size);
+    note.widgets[0].value = workflow.note;
+    note.title = "About";
+    let left = workflow.note_size[0] + 2 * PADDING;
+    for (const group of workflow.groups) {
+        const box = new LiteGraph.LGraphGroup(group.title);
+        let x = left + PADDING, bottom = 0;
+        for (const column of group.columns) {
+            let y = 0, wide = 0;
+            for (const spec of column) {
+                const node = made[spec.name] = add(spec.type, x, y, spec.width, spec.height);
+                for (const [name, value] of Object.entries(spec.widgets)) set(node, name, value);
+                if (node.widgets?.some(widget => widget.name === "control_after_generate"))
+                    set(node, "control_after_generate", "fixed");
+                if (spec.models.length) node.properties.models = spec.models;
+                y += node.size[1] + TITLE + GAP;
+                wide = Math.max(wide, node.size[0]);
+            }
+            bottom = Math.max(bottom, y - TITLE - GAP);
+            x += wide + PADDING;
+        }
+        box.color = group.color;
+        box.pos = [left, -TITLE - HEADING];
+        box.size = [x - left, bottom + TITLE + HEADING + PADDING];
+        app.graph.add(box);
+        left = x + PADDING;
+    }
+    for (const group of workflow.groups) for (const column of group.columns) for (const spec of column)
+        for (const [input, source] of Object.entries(spec.inputs)) {
+            const [from, output] = source.split(".");
+            const slot = made[from].outputs.findIndex(slot => slot.name === output);
+            const target = made[spec.name].inputs.findIndex(slot => slot.name === input);
+            if (slot < 0 || target < 0 || !made[from].connect(slot, made[spec.name], target))
+                throw new Error(`${source} does not connect to ${spec.name}.${input}`);
+        }
+    app.graph.updateExecutionOrder();
+}
+"""
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the nodes' properties name."""
+    line = next(text for text in (ROOT / "pyproject.toml").read_text().splitlines() if text.startswith("version = "))
+    return {"sesahand": line.split('"')[1], "comfy-core": FLOOR.lstrip("v")}
+
+
+def write_json(path: Path, data: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8", newline="\n")
+    print(path.relative_to(ROOT))
+
+
+def build(frontend, workflow: Workflow) -> dict:
+    """Build a described workflow in the frontend and return it as saved."""
+    frontend.page.evaluate(BUILD, [asdict(workflow), versions()])
+    frontend.load(frontend.to_ui())  # opened once, so that saving it again changes nothing
+    saved = frontend.to_ui()
+    saved["extra"] = {"ds": {"scale": 0.75, "offset": [60, 160]}}
+    # Every save has another identity; a fixed one keeps the files from changing when nothing did.
+    saved["id"] = f"5e5a4a9d-0000-4000-8000-{sum(map(ord, workflow.name)):012d}"
+    return saved
+
+
+def render_only(api: dict) -> dict:
+    """Return the part of a graph that leads to Render Hand Condition, which needs no models."""
+    wanted, queue = {}, [key for key, node in api.items() if node["class_type"] == "SesaHandRenderCondition"]
+    while queue:
+        key = queue.pop()
+        wanted[key] = api[key]
+        queue += [value[0] for value in api[key]["inputs"].values() if isinstance(value, list)]
+    return wanted
+
+
+def write_thumbnail(server: ComfyServer, workflow: Workflow, api: dict) -> None:
+    """Write the maps that the workflow renders, side by side."""
+    from PIL import Image
+
+    graph = render_only(api)
+    [node] = [key for key, value in graph.items() if value["class_type"] == "SesaHandRenderCondition"]
+    names = ("mesh", "depth", "normal", "parts", "keypoints")
+    pictures = dict(zip(names, server.run(graph).images(node), strict=True))
+    tiles = [pictures[name].convert("RGB") for name in workflow.thumbnail]
+    wide, high = tiles[0].size
+    stacked = wide > high
+    sheet = Image.new("RGB", (wide, high * len(tiles)) if stacked else (wide * len(tiles), high))
+    for k, tile in enumerate(tiles):
+        sheet.paste(tile, (0, high * k) if stacked else (wide * k, 0))
+    sheet.thumbnail((THUMBNAIL, THUMBNAIL))
+    path = FOLDER / f"{workflow.name}.jpg"
+    sheet.save(path, quality=88)
+    print(path.relative_to(ROOT))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--api-only", action="store_true", help="leave the UI files as they are")
+    parser.add_argument("--look", type=Path, help="folder for screenshots at 100 %%, taken after a run")
+    parser.add_argument("names", nargs="*", help="only these workflows")
+    options = parser.parse_args()
+    chosen = [workflow for workflow in WORKFLOWS if workflow.name in options.names or not options.names]
+    with tempfile.TemporaryDirectory() as folder:
+        for workflow in chosen:
+            for model in (m for g in workflow.groups for c in g.columns for n in c for m in n.models):
+                write = write_controlnet if model["directory"] == "controlnet" else write_checkpoint
+                path = Path(folder, "models", model["directory"], model["name"])
+                if not path.exists():
+                    write(path)
+        with ComfyServer(find_comfyui(), Path(folder)) as server, open_frontend(server.url) as frontend:
+            for workflow in chosen:
+                path = FOLDER / f"{workflow.name}.json"
+                if not options.api_only:
+                    write_json(path, build(frontend, workflow))
+                frontend.load(json.loads(path.read_text(encoding="utf-8")))
+                api = frontend.to_api()
+                write_json(FOLDER / "api" / path.name, api)
+                write_thumbnail(server, workflow, api)
+                if options.look:
+                    if workflow.name != "generate_hand":
+                        frontend.run()
+                    frontend.screenshot(options.look / f"{workflow.name}.png")
+
+
+if __name__ == "__main__":
+    main()
