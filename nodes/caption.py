@@ -19,7 +19,7 @@ from .managed_vlm import (
     pick_device,
     pick_dtype,
 )
-from .wires import VLM
+from .wires import VLM, check_choices
 
 NO_CREDENTIAL = "none"
 
@@ -65,9 +65,9 @@ class LoadVLM(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name):
+    def validate_inputs(cls, model_name, dtype, device):
         if model_name is None or model_name in model_folders():
-            return True
+            return check_choices(cls, dtype=dtype, device=device)
         return (
             f"There is no model folder {model_name!r}. Put the folder of a model (config.json, tokenizer, "
             ".safetensors) into models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
@@ -82,7 +82,7 @@ class LoadVLM(io.ComfyNode):
     def execute(cls, model_name, dtype, device) -> io.NodeOutput:
         folder = model_folders().get(model_name)
         if folder is None:
-            raise SesaHandError(cls.validate_inputs(model_name))
+            raise SesaHandError(cls.validate_inputs(model_name, dtype, device))
         load_device, offload_device = pick_device(device)
         vlm = TransformersVLM.load(folder, pick_dtype(dtype, load_device))
         return io.NodeOutput(ManagedVLM(vlm, manage(vlm.model, load_device, offload_device)))
@@ -176,9 +176,10 @@ class Caption(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Seed of the sampling; the same seed gives the same caption. Without effect at temperature "
-                    "0.",
+                    # A new one for each run would caption and sample everything again.
+                    control_after_generate=False,
+                    tooltip="Change it for another caption; the same seed gives the same one. Without effect at "
+                    "temperature 0.",
                 ),
                 io.Float.Input(
                     "temperature",

@@ -26,6 +26,9 @@ sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != RO
 if os.environ.get("SESAHAND_IN_COMFYUI") == "1":
     # Inside ComfyUI's interpreter the library is a part of the pack, as it is for users: sesahand_pack.sesahand.
     sys.path.insert(0, os.environ["COMFYUI_PATH"])
+    # As main.py does: later, nodes.py puts comfy/ in front of the path, and `utils` would be comfy/utils.py.
+    import utils.extra_config  # noqa: F401
+
     import comfy.cli_args
 
     comfy.cli_args.args.cpu = True

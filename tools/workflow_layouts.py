@@ -246,6 +246,15 @@ GENERATE_HAND = Workflow(
                         "checkpoint", "CheckpointLoaderSimple", {"ckpt_name": SD15["name"]}, width=360, models=(SD15,)
                     ),
                     Node(
+                        "controlnet",
+                        "ControlNetLoader",
+                        {"control_net_name": DEPTH_CONTROLNET["name"]},
+                        width=360,
+                        models=(DEPTH_CONTROLNET,),
+                    ),
+                ),
+                (
+                    Node(
                         "positive",
                         "CLIPTextEncode",
                         {
@@ -263,13 +272,6 @@ GENERATE_HAND = Workflow(
                         {"clip": "checkpoint.CLIP"},
                         360,
                         120,
-                    ),
-                    Node(
-                        "controlnet",
-                        "ControlNetLoader",
-                        {"control_net_name": DEPTH_CONTROLNET["name"]},
-                        width=360,
-                        models=(DEPTH_CONTROLNET,),
                     ),
                     Node(
                         "apply",

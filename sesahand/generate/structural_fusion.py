@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class AttachedFusion:
-    """Structural fusion at work on a ControlNetModel, until `remove()` or the end of its `with` block."""
+    """Structural fusion at work on a ControlNetModel, until `detach()` or the end of its `with` block."""
 
     def __init__(self, controlnet: ControlNetModel, collector: FusionCollector):
         self.collector = collector
@@ -24,7 +24,7 @@ class AttachedFusion:
             *collector.attach(),
         ]
 
-    def remove(self) -> None:
+    def detach(self) -> None:
         """Take every hook off; the ControlNet is then as it was before."""
         while self._handles:
             self._handles.pop().remove()
@@ -34,7 +34,7 @@ class AttachedFusion:
         return self
 
     def __exit__(self, *exception) -> None:
-        self.remove()
+        self.detach()
 
     def _begin(self, controlnet: ControlNetModel, args: tuple, kwargs: dict) -> None:
         sample = args[0] if args else kwargs["sample"]
@@ -69,7 +69,7 @@ def attach_structural_fusion(
         chunk_bytes: Upper bound on the attention scores held at a time; None chooses for the device.
 
     Returns:
-        A handle with `remove()`, also usable in a `with` statement; `detach_structural_fusion` does the same.
+        A handle with `detach()`, also usable in a `with` statement; `detach_structural_fusion` does the same.
 
     Raises:
         SesaHandError: for another kind of model, one that has the fusion already, or settings it cannot serve.
@@ -87,7 +87,7 @@ def attach_structural_fusion(
 def detach_structural_fusion(controlnet: ControlNetModel) -> None:
     """Undo `attach_structural_fusion`; a ControlNet without it is left as it is."""
     for attached in _attached(controlnet):
-        attached.remove()
+        attached.detach()
 
 
 def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:

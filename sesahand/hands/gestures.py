@@ -24,6 +24,7 @@ class Gesture:
         synonyms: Other words for it.
         touching: Pairs of fingers whose skins meet.
         hand_pose: A right hand's absolute joint rotations `[15, 3, 3]`, MANO order.
+        view: Roll, pitch and yaw in degrees in which a right hand shows the gesture as people know it; see `placing`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Gesture:
     synonyms: tuple[str, ...]
     touching: tuple[tuple[str, str], ...]
     hand_pose: Tensor
+    view: tuple[float, float, float]
 
 
 def load_gestures() -> dict[str, Gesture]:
@@ -48,6 +50,7 @@ def load_gestures() -> dict[str, Gesture]:
                 tuple(entry["synonyms"]),
                 tuple(tuple(pair.split("-")) for pair in entry["touching"]),
                 axis_angle_to_matrix(torch.tensor(entry["hand_pose"]).reshape(15, 3)),
+                tuple(entry["view"]),
             )
             for name, entry in stored.items()
         }
@@ -72,12 +75,26 @@ def gesture(name: str, side: str = "right") -> Tensor:
     """
     if side not in ("right", "left"):
         raise SesaHandError(f"The side of a hand is 'right' or 'left', got {side!r}.")
+    pose = find_gesture(name).hand_pose
+    return pose if side == "right" else mirror_rotation(pose)
+
+
+def gesture_description(name: str) -> str:
+    """Return the line that says what a gesture looks like; names are read as by `gesture`."""
+    return find_gesture(name).description
+
+
+def find_gesture(name: str) -> Gesture:
+    """Return a gesture by name. Case, spaces and hyphens do not matter.
+
+    Raises:
+        SesaHandError: If there is none; the message lists the names and the closest one.
+    """
     gestures = load_gestures()
     key = "_".join(str(name).lower().replace("-", " ").replace("_", " ").split())
     if key not in gestures:
         raise SesaHandError(f"There is no gesture {name!r}.{closest_hint(key, gestures)} Known: {', '.join(gestures)}.")
-    pose = gestures[key].hand_pose
-    return pose if side == "right" else mirror_rotation(pose)
+    return gestures[key]
 
 
 def closest_hint(key: str, gestures: dict[str, Gesture]) -> str:

@@ -43,8 +43,8 @@ def joint_frames(model: HandModel | None = None) -> Tensor:
         model: The hand whose rest pose is meant; the built-in one if None.
 
     Returns:
-        `[15, 3, 3]`, joints in MANO order; columns are flexion, abduction and twist axis in the model's frame. They hold
-        for left hands' own parameters after `mirror_rotation`.
+        `[15, 3, 3]`, joints in MANO order; columns are flexion, abduction and twist axis in the model's frame. They
+        hold for left hands' own parameters after `mirror_rotation`.
     """
     model = load_builtin_hand() if model is None else model
     joints = model.joint_template

@@ -54,9 +54,7 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return _unknown_verb(before, item, after)
     if item.lower in _ING_NOUNS and not (i and tokens[i - 1].has("aux")):
         return False
-    if before is not None and (
-        before.has("det", "owner", "color", "opinion") or before.has("prep") and not before.has("adv")
-    ):
+    if before is not None and _asks_for_noun(before):
         return False
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
@@ -66,23 +64,26 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
             return False
         return before is not None and (before.plural or before.has("rel", "adv") or before.lower in ("to", "and", "or"))
     if item.has("hand", "body", "person", "place") and before is not None:
-        return before.has("person", "pronoun", "rel", "object pronoun") and not before.plural
+        return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
-        return (
-            opening
-            and after is not None
-            and (after.has("det", "prep", "adv", "object pronoun", "mark", "owner") or after.content)
-        )
-    return not before.plural or before.has("rel")
+        return opening and after is not None and not after.has("conj", "sub", "rel", "aux")
+    # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
+    inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
+    return not before.plural or before.has("rel") or inner
 
 
-def _unknown_verb(before: Token | None, item: Token, after: Token | None) -> bool:
+def _asks_for_noun(item: Token) -> bool:
+    """Whether the next word must belong to a noun phrase: "a", "her", "green", "of"."""
+    return item.has("det", "owner", "color", "opinion") or item.has("prep") and not item.has("adv")
+
+
+def _unknown_verb(before: Token | None, item: Token, after: Token | None, beside: bool = False) -> bool:
     """Whether a word outside the lexicon is a verb: behind a person or a hand, and followed by something."""
     if before is None or after is None or not item.content or item.roles:
         return False
     if not item.lower.endswith("s"):
         return before.has("person") and before.plural and after.has("det", "owner")
-    behind_one = before.has("person", "hand", "body", "pronoun") and not before.plural
+    behind_one = beside or before.has("person", "hand", "body", "pronoun") and not before.plural
     return behind_one and after.has("det", "prep", "adv", "object pronoun", "owner") and not item.lower.endswith("ss")
 
 
@@ -91,13 +92,28 @@ def subject_end(tokens: list[Token], start: int) -> int | None:
     first = tokens[start]
     if first.has("mark", "conj", "sub", "rel") or (first.has("prep") and not first.has("standin")):
         return None
+    aside = _aside(tokens, start)
     for k in range(start, min(start + REACH, len(tokens))):
         item = tokens[k]
+        if k in aside:
+            continue
         if item.has("mark", "sub", "rel") and item.lower != "that":
             return None
-        if k > start and verbal(tokens, k):
+        if k > start and verbal(tokens, k, opening=k - 1 in aside):
             return k
     return None
+
+
+def _aside(tokens: list[Token], start: int) -> range:
+    """The words between two commas that say who a person is: "his opponent, a young woman, moves"."""
+    first = next((k for k in range(start + 1, min(start + 5, len(tokens))) if tokens[k].lower == ","), None)
+    if first is None or phrase_head(tokens[start:first]) != "person" or not tokens[first + 1 : first + 2]:
+        return range(0)
+    if not tokens[first + 1].has("det") or phrase_head(tokens[first + 1 : first + 5]) != "person":
+        return range(0)
+    second = next((k for k in range(first + 1, min(first + 9, len(tokens))) if tokens[k].lower == ","), None)
+    closed = second is not None and second + 1 < len(tokens) and verbal(tokens, second + 1, opening=True)
+    return range(first, second + 1) if closed else range(0)
 
 
 def phrase_head(tokens: list[Token]) -> str:
@@ -110,13 +126,7 @@ def phrase_head(tokens: list[Token]) -> str:
     core = tokens[:limit]
     rest = tokens[limit + 1 :]
     of_follows = limit < len(tokens) and tokens[limit].lower == "of"
-    if (
-        core
-        and core[-1].lower in _QUANTITIES
-        and of_follows
-        and not rest[:1] == []
-        and not rest[0].has("object pronoun")
-    ):
+    if core and core[-1].lower in _QUANTITIES and of_follows and rest and not rest[0].has("object pronoun"):
         return phrase_head(rest)
     if core and core[-1].has("standin") and not core[-1].has("person"):
         return "standin"
@@ -151,9 +161,36 @@ def is_absolute(tokens: list[Token], start: int, opener: str = ",") -> bool:
     return head == "thing" and in_hand
 
 
-def _opens(tokens: list[Token], at: int, current: Clause) -> tuple[int, int | None, str] | None:
-    """(start, verb, opener) of the clause that opens at token `at`, or None."""
-    item, k, opener = tokens[at], at, ""
+Opening = tuple[int, int | None, str]
+"""(start, verb, opener) of a clause that begins in the middle of a sentence."""
+
+
+def _opens(tokens: list[Token], at: int, current: Clause) -> Opening | None:
+    """The clause that opens at token `at`, a mark or a connecting word, or None."""
+    connected = _connection(tokens, at)
+    if connected is None:
+        return None
+    start, opener = connected
+    k = start
+    while k < len(tokens) - 1 and tokens[k].has("adv") and not tokens[k].verb and not tokens[k].has("standin"):
+        k += 1
+    if opener == "with":
+        absolute = is_absolute(tokens, start, "with") and not _is_instrument(tokens, start, current)
+        return (start, _own_verb(tokens, k), "with") if absolute else None
+    if opener == "to":
+        posture = current.verb is not None and "posture" in tokens[current.verb].verb_classes
+        return (at, k, "to") if posture and tokens[k].form == "base" else None
+    if opener in ("which", "that", "whose", "who"):
+        return _opens_relative(tokens, start, k, opener)
+    if tokens[at].has("conj") and current.verb is None:
+        # "a man and a woman are dancing": one subject, not two clauses.
+        return None
+    return _opens_plain(tokens, at, start, k, opener, current)
+
+
+def _connection(tokens: list[Token], at: int) -> tuple[int, str] | None:
+    """Where the marks and connecting words from `at` on end, and the one that matters: "while" of ", while"."""
+    k, opener = at, ""
     while k < len(tokens) and (tokens[k].has("mark", "conj", "sub", "rel") or tokens[k].lower in ("with", "to")):
         if tokens[k].lower == "as" and k + 1 < len(tokens) and tokens[k + 1].lower in ("well", "if", "a", "an"):
             return None
@@ -161,65 +198,69 @@ def _opens(tokens: list[Token], at: int, current: Clause) -> tuple[int, int | No
             break
         opener = tokens[k].lower if opener in ("", ",", "and") else opener
         k += 1
-    if k >= len(tokens):
-        return None
-    start = k
-    while k < len(tokens) - 1 and tokens[k].has("adv") and not tokens[k].verb and not tokens[k].has("standin"):
-        k += 1
+    return (k, opener) if k < len(tokens) else None
+
+
+def _own_verb(tokens: list[Token], k: int) -> int | None:
+    """The verb of a clause with a subject of its own at `k`."""
     finite = tokens[k].form == "s" and not tokens[k].roles and verbal(tokens, k, opening=True)
-    own = None if finite else subject_end(tokens, k)
-    if opener == "with":
-        absolute = is_absolute(tokens, start, "with") and not _is_instrument(tokens, start, current)
-        return (start, own, "with") if absolute else None
-    if opener == "to":
-        posture = current.verb is not None and "posture" in tokens[current.verb].verb_classes
-        return (at, k, "to") if posture and tokens[k].form == "base" and tokens[k].verb else None
-    if opener in ("which", "that"):
-        if (
-            verbal(tokens, k, opening=True)
-            and not tokens[k].form == "base"
-            or tokens[k].form == "base"
-            and tokens[k].verb
-        ):
-            return start, k, "that"
-        return None
+    return None if finite else subject_end(tokens, k)
+
+
+def _opens_relative(tokens: list[Token], start: int, k: int, opener: str) -> Opening | None:
+    """A clause after "who", "which", "that" or "whose". "A cup that he holds" opens none: it goes on about the cup."""
     if opener == "whose":
-        return (start, own, "whose") if own else None
+        own = _own_verb(tokens, k)
+        return (start, own, opener) if own else None
     if opener == "who":
-        verb = next(
-            (j for j in range(k, min(k + 4, len(tokens))) if verbal(tokens, j, opening=j == k) or tokens[j].verb), None
-        )
-        return (start, verb, "who") if verb is not None else None
-    if item.has("conj") and current.verb is None:
-        # "a man and a woman are dancing": one subject, not two clauses.
-        return None
-    if tokens[k].form in ("ing", "ed") and verbal(tokens, k, opening=True):
-        if tokens[k].form == "ed" and current.verb is None and opener == ",":
-            return start, k, ","
-        if tokens[k].form == "ing" or opener != "and":
-            return start, k, opener
-    if item.lower == "," and current.verb is None and tokens[current.start].has("prep") and own is not None:
-        # "in her right hand, she holds a pen": the phrase belongs to the clause behind the comma
-        return None
-    if own is not None:
-        bare = not tokens[k].has("det", "pronoun", "person", "owner")
-        if opener == "and" and bare and tokens[own].has("aux") and _participle_only(current):
-            # "wearing a coat and goggles is looking": the list goes on, the verb is the person's
-            return None
-        return start, own, opener
-    if (
-        verbal(tokens, k, opening=True)
-        and tokens[k].form != "ing"
-        and (opener not in (",",) or not tokens[k].has("aux"))
-    ):
+        near = range(k, min(k + 4, len(tokens)))
+        verb = next((j for j in near if verbal(tokens, j, opening=j == k) or tokens[j].verb), None)
+        return (start, verb, opener) if verb is not None else None
+    follows = tokens[k].form == "base" or verbal(tokens, k, opening=True)
+    return (start, k, "that") if follows else None
+
+
+def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, current: Clause) -> Opening | None:
+    """A clause after a comma, "and", "while" and the like: a verb, a subject with its verb, or an absolute phrase."""
+    item, own = tokens[k], _own_verb(tokens, k)
+    follows = verbal(tokens, k, opening=True)
+    if item.form == "ing" and follows or item.form == "ed" and follows and opener != "and":
         return start, k, opener
-    if tokens[k].form == "base" and current.verb is not None and _same_form(tokens, current.verb) and opener != "as":
-        if not tokens[k].roles:
-            return start, k, opener
-    person = phrase_head(tokens[k : k + 3]) == "person" and tokens[k].has("det") and _relative_follows(tokens, k)
+    if own is not None:
+        return None if _belongs_to_current(tokens, at, k, own, opener, current) else (start, own, opener)
+    if follows and item.form != "ing" and not (opener == "," and item.has("aux")):
+        return start, k, opener
+    if opener == "and" and _new_verb_beside(tokens, k, current):
+        return start, k, opener
+    plural = current.verb is not None and tokens[current.verb].form == "base"
+    if item.form == "base" and plural and opener != "as" and not item.roles:
+        # "they listen and take notes"
+        return start, k, opener
+    person = phrase_head(tokens[k : k + 3]) == "person" and item.has("det") and _relative_follows(tokens, k)
     if person or (opener in (",", "and", ";", "while") and is_absolute(tokens, k)):
         return start, None, opener
     return None
+
+
+def _new_verb_beside(tokens: list[Token], k: int, current: Clause) -> bool:
+    """Whether a word outside the lexicon is a verb beside a known one: "stands on tiptoe and drops a letter"."""
+    known = current.verb is not None and tokens[current.verb].form == "s"
+    before = tokens[current.verb] if known else None
+    return known and tokens[k].lower.endswith("s") and _unknown_verb(before, tokens[k], _next(tokens, k), beside=True)
+
+
+def _next(tokens: list[Token], k: int) -> Token | None:
+    return tokens[k + 1] if k + 1 < len(tokens) else None
+
+
+def _belongs_to_current(tokens: list[Token], at: int, k: int, own: int, opener: str, current: Clause) -> bool:
+    """Whether what looks like a new subject with its verb goes on with the clause before."""
+    if tokens[at].lower == "," and current.verb is None and tokens[current.start].has("prep"):
+        # "in her right hand, she holds a pen"
+        return True
+    bare = not tokens[k].has("det", "pronoun", "person", "owner")
+    # "wearing a coat and goggles is looking": the list goes on, the verb is the person's.
+    return opener == "and" and bare and tokens[own].has("aux") and _participle_only(current)
 
 
 def _is_instrument(tokens: list[Token], start: int, current: Clause) -> bool:
@@ -232,51 +273,42 @@ def _is_instrument(tokens: list[Token], start: int, current: Clause) -> bool:
     return phrase_head(phrase[:cut]) == "hand" and not any(item.form in ("ed", "ing") for item in phrase)
 
 
-def _same_form(tokens: list[Token], verb: int) -> bool:
-    return tokens[verb].form == "base"
-
-
 def _relative_follows(tokens: list[Token], start: int) -> bool:
     return any(item.lower == "who" for item in tokens[start : start + 8])
 
 
 def split(tokens: list[Token]) -> list[Clause]:
     """Cut one sentence into its clauses, in order."""
-    clauses: list[Clause] = []
-    current = Clause(tokens, 0)
+    clauses = [Clause(tokens, 0)]
     i = 0
     while i < len(tokens):
-        item = tokens[i]
-        boundary = item.has("mark", "conj", "sub", "rel") or item.lower in ("with", "to")
-        found = _opens(tokens, i, current) if boundary and i > current.start else None
-        if found is None and boundary and i == current.start and (item.has("sub", "rel") or item.lower == "with"):
-            found = _opens(tokens, i, current)
-        if found:
-            start, verb, opener = found
+        current = clauses[-1]
+        opening = _opening_at(tokens, i, current)
+        if opening:
+            start, verb, opener = opening
             current.end = i
-            clauses.append(current)
-            current = Clause(tokens, start, opener=opener)
+            clauses.append(Clause(tokens, start, opener=opener))
             if verb is not None:
-                _set_verb(current, verb)
-                i = max(current.verb, start) + 1
-            else:
-                i = start + 1
-            continue
-        if item.has("aux") and _participle_only(current) and i > current.verb:
-            # "a boy wearing a cap is eating": the participle belonged to the subject.
-            current.end = i
-            clauses.append(current)
-            current = Clause(tokens, i)
-            _set_verb(current, i)
-            i = current.verb + 1
-            continue
-        if current.verb is None and verbal(tokens, i) and not (i == current.start and item.form == "base"):
+                _set_verb(clauses[-1], verb)
+                start = max(clauses[-1].verb, start)
+            i = start
+        elif current.verb is None and verbal(tokens, i) and not (i == current.start and tokens[i].form == "base"):
             _set_verb(current, i)
             i = current.verb
         i += 1
-    current.end = len(tokens)
-    clauses.append(current)
+    clauses[-1].end = len(tokens)
     return [clause for clause in clauses if clause.end > clause.start]
+
+
+def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
+    item = tokens[i]
+    boundary = item.has("mark", "conj", "sub", "rel") or item.lower in ("with", "to")
+    if boundary and (i > current.start or item.has("sub", "rel") or item.lower == "with"):
+        return _opens(tokens, i, current)
+    if item.has("aux") and _participle_only(current) and i > current.verb:
+        # "a boy wearing a cap is eating": the participle belonged to the subject.
+        return i, i, "start"
+    return None
 
 
 def _participle_only(clause: Clause) -> bool:
@@ -290,25 +322,15 @@ def _set_verb(clause: Clause, at: int) -> None:
     """Find the main verb of the group that begins at `at`, past auxiliaries, adverbs and "can be seen"."""
     tokens = clause.tokens
     clause.subject = _subject(tokens[clause.start : at])
-    main = at
     k = at
     while k < len(tokens) and (tokens[k].has("aux", "adv") or tokens[k].lower == "to" or _is_seen(tokens[k], k > at)):
-        if (
-            k > at
-            and tokens[k].has("adv")
-            and not tokens[k].has("aux")
-            and tokens[k].verb
-            and tokens[k].form in ("ed", "base")
-        ):
+        if k > at and tokens[k].form in ("ed", "base") and not tokens[k].has("aux"):
+            # "is spread", "are open": an adverb that can be the participle
             break
         k += 1
-    if (
-        k > at
-        and k < len(tokens)
-        and tokens[k].verb
-        and (tokens[k].form in ("ing", "ed") or tokens[k - 1].lower in ("to", "can"))
-    ):
-        main = k
+    participle = k < len(tokens) and tokens[k].form in ("ing", "ed")
+    infinitive = k < len(tokens) and tokens[k].verb and tokens[k - 1].lower in ("to", "can")
+    main = k if k > at and (participle or infinitive) else at
     clause.verb = main
     clause.group = main if any(_is_seen(item, True) for item in tokens[at:main]) else at
 

@@ -96,7 +96,13 @@ class OpenAIVLM:
             for picture in pictures
         )
         answers = self._ask_all(conversations, len(pictures), max_tokens, seed, temperature, progress)
-        return [without_reasoning(answer, max_tokens) for answer in answers]
+        captions = [without_reasoning(answer, max_tokens) for answer in answers]
+        if "" in captions:
+            raise SesaHandError(
+                f"{self.name} gave no text about image {captions.index('') + 1}. Does this model take pictures? A "
+                f"model that reasons may need more than {max_tokens} tokens: raise the length limit."
+            )
+        return captions
 
     def complete(
         self,
@@ -236,8 +242,11 @@ def _without_refused_field(payload: dict, reply: Reply) -> dict | None:
 def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int) -> str:
     """Take the text out of a chat completion.
 
+    Returns:
+        The text, printable and of bounded length; empty where the model wrote nothing.
+
     Raises:
-        SesaHandError: Not JSON, not a chat completion, a refusal, or no text.
+        SesaHandError: Not JSON, not a chat completion, or a refusal.
     """
     content = _parse(body)
     if content is None:
@@ -256,8 +265,9 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int) -> str:
         raise SesaHandError(f"The model at {endpoint.address} refused: {_clean(str(refusal))}")
     if not isinstance(text, str) or not text.strip():
         cut = isinstance(choice, dict) and choice.get("finish_reason") == "length"
-        reason = f" within {max_tokens} tokens; raise the length limit" if cut else ""
-        raise SesaHandError(f"The model at {endpoint.address} gave no text{reason}.")
+        reason = f" within the {max_tokens} tokens asked for" if cut else ""
+        logger.warning("The model at %s wrote nothing%s", endpoint.address, reason)
+        return ""
     text = "".join(mark for mark in text if mark in "\n\t" or mark.isprintable()).strip()
     if len(text) > CHARACTERS_PER_TOKEN * max_tokens:
         logger.warning("%s wrote more than the %d tokens asked for; the rest is cut off", endpoint.address, max_tokens)

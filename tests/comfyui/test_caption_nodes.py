@@ -101,9 +101,16 @@ def test_extra_model_paths_are_honoured_and_none_is_dropped(models, saved):
 
 @pytest.mark.parametrize("name", ["none", "../vlm", "/etc", "llava/../llava", "", "C:\\models"])
 def test_a_name_that_is_not_listed_is_refused(models, name):
-    assert "no model folder" in LoadVLM.validate_inputs(name)
+    assert "no model folder" in LoadVLM.validate_inputs(name, "auto", "auto")
     with pytest.raises(SesaHandError, match="no model folder"):
         load(name)
+
+
+def test_choices_that_are_not_on_the_menu_are_refused(models):
+    assert LoadVLM.validate_inputs("llava", "auto", "cpu") is True
+    assert LoadVLM.validate_inputs(None, None, None) is True, "linked inputs have no value yet"
+    assert "fp8" in LoadVLM.validate_inputs("llava", "fp8", "auto")
+    assert "tpu" in LoadVLM.validate_inputs("llava", "auto", "tpu")
 
 
 def test_the_node_captions_as_the_library_does(models, saved):

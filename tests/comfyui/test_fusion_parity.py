@@ -99,7 +99,7 @@ def both(pair, size, settings):
         latent, timestep, context, picture, added_cond_kwargs=added if family == "sdxl" else None, return_dict=False
     )
     if settings is not None:
-        attached.remove()
+        attached.detach()
     return [*output["output"], *output["middle"]], [*down, middle]
 
 

@@ -1,9 +1,10 @@
 """Image-text models of a few thousand random weights, built from configs and saved as users have them on disk.
 
-Nothing is downloaded: the tokenizer is trained here on a few sentences, so every folder is complete (config, weights in
+Nothing is downloaded: the tokenizer is made here from a few sentences, so every folder is complete (config, weights in
 safetensors, processor, tokenizer, chat template) and goes through the same loading code as a real model's folder.
 """
 
+import re
 from pathlib import Path
 
 CORPUS = (
@@ -29,7 +30,7 @@ VICUNA = (
 
 
 def fast_tokenizer(trained, special: list[str], name: str = "PreTrainedTokenizerFast", **roles):
-    """Wrap a tokenizer trained here; `name` is the class that the processors of transformers 4 insist on."""
+    """Wrap a tokenizer made here; `name` is the class that the processors of transformers 4 insist on."""
     import transformers
 
     if transformers.__version__.startswith("4."):
@@ -57,13 +58,16 @@ def byte_tokenizer(special: list[str], name: str = "PreTrainedTokenizerFast", **
 
 
 def word_tokenizer():
-    """A lower-case WordPiece tokenizer in the manner of BERT, trained on CORPUS."""
+    """A lower-case WordPiece tokenizer in the manner of BERT, of the words and letters of CORPUS."""
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import TemplateProcessing
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
-    trained = BertWordPieceTokenizer()
-    trained.train_from_iterator(CORPUS, vocab_size=300, special_tokens=special, show_progress=False)
+    text = " ".join(CORPUS).lower()
+    letters = sorted(set(text) - {" "})
+    # Made by hand, because a trained one numbers its letters differently in every process.
+    words = [*special, *letters, *(f"##{letter}" for letter in letters), *sorted(set(re.findall("[a-z]{2,}", text)))]
+    trained = BertWordPieceTokenizer({word: number for number, word in enumerate(words)})
     trained._tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -79,8 +83,8 @@ def save_random(model, folder: Path, seed: int) -> None:
 
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1 or not re.search("norm|bias", name):
                 weight.normal_(std=0.3, generator=generator)
     model.save_pretrained(folder)
 
@@ -98,16 +102,9 @@ def llama_config(vocabulary: int, **extra) -> dict:
     }
 
 
-def save_llava(folder: Path, seed: int = 0) -> Path:
-    """LLaVA 1.5: CLIP vision tower, Llama, `<image>` in a USER/ASSISTANT template."""
-    from transformers import (
-        CLIPImageProcessor,
-        CLIPVisionConfig,
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        LlavaProcessor,
-    )
+def llava_parts() -> tuple:
+    """Tokenizer, vision tower and language model that both generations of LLaVA share."""
+    from transformers import CLIPVisionConfig, LlamaConfig
 
     tokenizer = byte_tokenizer(
         ["<unk>", "<s>", "</s>", "<pad>", "<image>"],
@@ -125,21 +122,43 @@ def save_llava(folder: Path, seed: int = 0) -> Path:
         patch_size=14,
         projection_dim=32,
     )
-    config = LlavaConfig(
-        vision_config=vision,
-        text_config=LlamaConfig(**llama_config(len(tokenizer), bos_token_id=1, eos_token_id=2, pad_token_id=3)),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        image_seq_length=4,
+    text = LlamaConfig(**llama_config(len(tokenizer), bos_token_id=1, eos_token_id=2, pad_token_id=3))
+    return tokenizer, {"vision_config": vision, "text_config": text, "image_token_index": 4, "image_seq_length": 4}
+
+
+LLAVA_IMAGES = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
+LLAVA_PROMPTS = {
+    "patch_size": 14,
+    "vision_feature_select_strategy": "default",
+    "num_additional_image_tokens": 1,
+    "chat_template": VICUNA,
+}
+
+
+def save_llava(folder: Path, seed: int = 0) -> Path:
+    """LLaVA 1.5: CLIP vision tower, Llama, `<image>` in a USER/ASSISTANT template."""
+    from transformers import CLIPImageProcessor, LlavaConfig, LlavaForConditionalGeneration, LlavaProcessor
+
+    tokenizer, parts = llava_parts()
+    save_random(LlavaForConditionalGeneration(LlavaConfig(**parts)), folder, seed)
+    LlavaProcessor(CLIPImageProcessor(**LLAVA_IMAGES), tokenizer, **LLAVA_PROMPTS).save_pretrained(folder)
+    return folder
+
+
+def save_llava_next(folder: Path, seed: int = 0) -> Path:
+    """LLaVA-NeXT: the same, with large pictures cut into tiles."""
+    from transformers import (
+        LlavaNextConfig,
+        LlavaNextForConditionalGeneration,
+        LlavaNextImageProcessor,
+        LlavaNextProcessor,
     )
-    save_random(LlavaForConditionalGeneration(config), folder, seed)
-    LlavaProcessor(
-        image_processor=CLIPImageProcessor(size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}),
-        tokenizer=tokenizer,
-        patch_size=14,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=VICUNA,
-    ).save_pretrained(folder)
+
+    tokenizer, parts = llava_parts()
+    tiles = {"image_grid_pinpoints": [[28, 56], [56, 28], [56, 56]]}
+    save_random(LlavaNextForConditionalGeneration(LlavaNextConfig(**parts, **tiles)), folder, seed)
+    images = LlavaNextImageProcessor(**LLAVA_IMAGES, **tiles)
+    LlavaNextProcessor(images, tokenizer, **LLAVA_PROMPTS).save_pretrained(folder)
     return folder
 
 
@@ -237,6 +256,7 @@ def save_florence(folder: Path, seed: int = 0) -> Path:
 
     tokenizer = byte_tokenizer(
         ["<s>", "<pad>", "</s>", "<unk>", "<image>"],
+        "BartTokenizerFast",
         bos_token="<s>",
         pad_token="<pad>",
         eos_token="</s>",
@@ -281,7 +301,13 @@ def save_florence(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-ARCHITECTURES = {"llava": save_llava, "qwen": save_qwen, "blip": save_blip, "florence": save_florence}
+ARCHITECTURES = {
+    "llava": save_llava,
+    "llava_next": save_llava_next,
+    "qwen": save_qwen,
+    "blip": save_blip,
+    "florence": save_florence,
+}
 
 
 def unavailable(name: str) -> str:

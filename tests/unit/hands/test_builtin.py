@@ -72,7 +72,9 @@ def test_joints_lie_inside_the_skin(hand):
 def test_skin_weights_are_convex(hand):
     assert hand.weights.min() >= 0
     assert torch.allclose(hand.weights.sum(1), torch.ones(len(hand.weights)), atol=1e-6)
-    assert torch.equal(hand.weights[hand.num_hand_vertices :, 0], torch.ones(len(hand.template) - hand.num_hand_vertices))
+    assert torch.equal(
+        hand.weights[hand.num_hand_vertices :, 0], torch.ones(len(hand.template) - hand.num_hand_vertices)
+    )
 
 
 def test_every_part_is_one_piece_and_covers_its_joint(hand):

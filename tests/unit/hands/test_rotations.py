@@ -16,7 +16,9 @@ from sesahand.hands.rotations import (
 def vectors():
     generator = torch.Generator().manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn(200, 3, generator=generator, dtype=torch.float64), dim=-1)
-    angles = torch.cat([torch.linspace(0, 3.1415, 190), torch.tensor([0, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3.14159, 2, 1, 0.5])])
+    angles = torch.cat(
+        [torch.linspace(0, 3.1415, 190), torch.tensor([0, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 3.14159, 2, 1, 0.5])]
+    )
     return directions * angles[:, None].double()
 
 

@@ -260,6 +260,7 @@ def test_an_option_that_a_server_does_not_know_is_left_out(message, gone, new):
         (answer(completion(5)), "gave no text"),
         (answer(completion("  \n")), "gave no text"),
         (answer(completion("", finish_reason="length")), "raise the length limit"),
+        (answer(completion("<think>A hand?</think>")), "gave no text"),
         (answer({"choices": [{"message": {"content": None, "refusal": "I won't"}}]}), "refused: I won't"),
         (answer(completion("<think>still thinking")), "spent all of its 50 tokens on thinking"),
         (answer(completion("x"), headers={"Content-Encoding": "gzip"}), "compressed"),
@@ -270,6 +271,13 @@ def test_answers_of_the_wrong_kind_are_named(script, says):
         caption(vlm(server))
     assert says in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("empty", [None, "", " ", 5])
+def test_an_empty_completion_is_an_answer_too(empty):
+    """An extractor has its rules for that; only a caption must say something."""
+    with chat_server(answer(completion(empty)), answer(completion("two"))) as server:
+        assert vlm(server).complete(["a", "b"], max_tokens=5, seed=0) == ["", "two"]
 
 
 def test_a_right_answer_under_a_wrong_content_type_counts():

@@ -157,7 +157,7 @@ def test_it_works_in_half_precision(name, folders, dtype):
     assert len(caption(model, images(1))) == 1
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen"])
+@pytest.mark.parametrize("name", ["llava", "llava_next", "qwen"])
 def test_chat_models_answer_text(name, models):
     if reason := unavailable(name):
         pytest.skip(reason)

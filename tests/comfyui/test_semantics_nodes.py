@@ -1,0 +1,106 @@
+"""The semantics nodes inside ComfyUI: their wires, lists, overrides, and every tooltip."""
+
+import json
+
+import pytest
+from sesahand_pack.nodes.semantics import NODES, ComposePrompt, ExtractSemantics, TextEncode, WriteSemantics
+from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.semantics.composer import DEFAULT_TEMPLATE
+
+UMBRELLA = "The woman is holding a pink umbrella with her hand."
+
+
+def extract(*captions, vlm=None):
+    """Run the node as ComfyUI does, which gives it every input as a list."""
+    model = {} if vlm is None else {"vlm": [vlm]}
+    return ExtractSemantics.execute(list(captions), [2], [512], [0], **model).args
+
+
+def compose(semantics, template=DEFAULT_TEMPLATE, prefix="", style="", **links):
+    return ComposePrompt.execute(semantics, template, prefix, style, **links).args
+
+
+def write(semantics=None, pose="", action="", hand_action="", environment=""):
+    links = {} if semantics is None else {"semantics": semantics}
+    return WriteSemantics.execute(pose, action, hand_action, environment, **links).args
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
+def test_every_input_and_output_has_a_tooltip(node):
+    schema = node.define_schema()
+    assert schema.display_name.endswith("(SesaHand)") and schema.category == "SesaHand/semantics" and schema.description
+    for entry in [*schema.inputs, *schema.outputs]:
+        assert entry.tooltip, entry
+    assert node.GET_NODE_INFO_V1()["name"] == schema.node_id
+
+
+def test_a_typed_caption_becomes_a_prompt_without_any_model():
+    semantics, report = extract(UMBRELLA)
+    assert report.startswith("1 by rules")
+    prompts, composed, summary = compose(semantics)
+    assert prompts == ["the woman is holding a pink umbrella with her hand"]
+    assert composed.images[0].prompt == prompts[0] and "hand words: holding, hand" in summary
+
+
+def test_a_list_of_captions_becomes_one_batch_in_order():
+    semantics, report = extract("A man waves his hand.", "A lake.", "A girl points at the sky.")
+    assert [image.behavior.hand_action for image in semantics.images] == ["waves his hand", "", "points at the sky"]
+    assert report.startswith("3 by rules") and "image 3" in report
+    prompts, _, summary = compose(semantics)
+    assert prompts == ["a man waves his hand", "", "a girl points at the sky"]
+    assert "warning: Image 2" in summary
+
+
+def test_a_language_model_answers_and_the_report_says_so():
+    class Scripted:
+        """Replays recorded answers in the manner of a captioner handle."""
+
+        def __init__(self, *answers):
+            self.answers = list(answers)
+
+        def complete(self, prompts, *, system, max_tokens, seed, progress):
+            progress(1, 1)
+            return [self.answers.pop(0) for _ in prompts]
+
+    answer = {"pose": "a woman standing", "action": "", "hand_action": "holding an umbrella", "environment": ""}
+    semantics, report = extract(UMBRELLA, vlm=Scripted("Steps.\n" + json.dumps(answer)))
+    assert semantics.images[0].behavior.to_dict() == answer and report.startswith("1 by language model")
+    semantics, report = extract(UMBRELLA, vlm=Scripted("nothing", "again nothing"))
+    assert report.startswith("1 by rules after language model") and "no JSON object" in report
+    assert semantics.images[0].behavior.hand_action == "holding a pink umbrella with her hand"
+
+
+def test_typed_fields_override_extracted_parts_of_every_image():
+    semantics, _ = extract(UMBRELLA, "A man runs in a park.")
+    edited, report = write(semantics, environment="on a pier", action="none")
+    assert [image.behavior.environment for image in edited.images] == ["on a pier", "on a pier"]
+    assert [image.behavior.action for image in edited.images] == ["", ""]
+    assert edited.images[0].behavior.hand_action == semantics.images[0].behavior.hand_action
+    assert semantics.images[0].behavior.environment == "", "the input must stay as it was"
+    assert "edited" in report
+
+
+def test_typed_fields_stand_alone():
+    prompts, _, _ = compose(write(pose="a man kneeling", hand_action="tying a knot")[0], prefix="sks", style="photo")
+    assert prompts == ["sks, a man kneeling, tying a knot, photo"]
+
+
+def test_a_long_prompt_is_warned_of_in_summary_and_log(caplog):
+    semantics, _ = write(action="word " * 75)
+    assert "warning" not in compose(semantics)[2]
+    semantics, _ = write(action="word " * 76)
+    assert "needs 78 columns" in compose(semantics)[2] and "needs 78 columns" in caplog.text
+
+
+def test_a_bad_template_says_what_it_may_hold():
+    with pytest.raises(SesaHandError, match=r"\{mood\}.*\{pose\}"):
+        compose(extract(UMBRELLA)[0], "{mood}")
+
+
+def test_the_composed_hand_action_is_what_text_encode_marks():
+    from narrow_models import clip
+
+    prompts, semantics, _ = compose(extract("A man walks in a park, carrying a heavy bag.")[0], style="a bag of tricks")
+    conditioning, marked = TextEncode.execute(clip(layers=1), prompts[0], "hand action", "", semantics).args
+    assert marked == "a man walks, [carrying a heavy bag], in a park, a bag of tricks"
+    assert len(conditioning[0][1]["sesahand_tokens"]["columns"]) == 4
