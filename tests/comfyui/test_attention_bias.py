@@ -14,6 +14,7 @@ from attention_reference import (
     sample,
     text_bias,
 )
+from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.sesahand.errors import SesaHandError
 
@@ -527,6 +528,19 @@ def test_composes_with_nodes_that_arrange_the_batch_anew(model, arrange):
     assert torch.equal(first, second)
     with reference(model, texts_of(positive, negative)):
         assert relative_l2(first, sample(other(model), positive, negative)) < TOLERANCE
+
+
+def test_composes_with_guidance_that_asks_for_a_prediction_of_its_own(model):
+    positive, negative = conditioning(1, HAND), conditioning(2)
+
+    def other(model):
+        return PerturbedAttentionGuidance.execute(model, 3.0).args[0]
+
+    first, second = (sample(m, positive, negative) for m in both_orders(model, other))
+    assert torch.equal(first, second)
+    with reference(model, texts_of(positive, negative)):
+        assert relative_l2(first, sample(other(model), positive, negative)) < TOLERANCE
+    assert relative_l2(first, sample(bias_attention(model), positive, negative)) > 1e-3
 
 
 def test_a_mask_over_tiles_of_unknown_place_is_refused(model):
