@@ -196,20 +196,27 @@ def comfyui_cases(arguments) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(cases: dict[str, Callable[[], object]], arguments) -> dict[str, list[tuple[float, float]]]:
-    """Run the cases in turn, `rounds` times after a warm-up; return their wall and CPU seconds."""
-    taken = {name: [] for name in cases}
-    for round_ in range(arguments.rounds + 1):
-        for name, case in cases.items():
-            synchronise(arguments.device)
-            wall, processor = time.perf_counter(), time.process_time()
-            case()
-            synchronise(arguments.device)
-            if round_:
-                taken[name].append((time.perf_counter() - wall, time.process_time() - processor))
-            print(f"\rround {round_}/{arguments.rounds}: {name:<50}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    return taken
+def measure(cases: dict[str, Callable[[], object]], arguments) -> list[dict[str, tuple[float, float]]]:
+    """Run the cases in turn after a warm-up; return the wall and CPU seconds of each round that was completed.
+
+    An interruption from the keyboard ends it after the last complete round.
+    """
+    rounds = []
+    try:
+        for number in range(arguments.rounds + 1):
+            taken = {}
+            for name, case in cases.items():
+                synchronise(arguments.device)
+                wall, processor = time.perf_counter(), time.process_time()
+                case()
+                synchronise(arguments.device)
+                taken[name] = time.perf_counter() - wall, time.process_time() - processor
+                print(f"round {number}/{arguments.rounds}: {name}: {taken[name][0]:.2f} s", file=sys.stderr, flush=True)
+            rounds.append(taken)
+    except KeyboardInterrupt:
+        pass
+    # The first round warms up; where there is no other, it is better than nothing.
+    return rounds[1:] or rounds
 
 
 def synchronise(device: str) -> None:
@@ -217,10 +224,11 @@ def synchronise(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def report(taken: dict[str, list[tuple[float, float]]], arguments) -> None:
+def report(rounds: list[dict[str, tuple[float, float]]], arguments) -> None:
+    taken = {name: [round_[name] for round_ in rounds] for name in rounds[0]}
     kind = "quick (narrow UNet, 256 px)" if arguments.quick else "full-size SD1.5 UNet, 512 px"
     print(f"{arguments.engine}, {kind}, {arguments.device}, {arguments.dtype}, torch {torch.__version__}, ", end="")
-    print(f"{torch.get_num_threads()} threads, median of {arguments.rounds} interleaved rounds\n")
+    print(f"{torch.get_num_threads()} threads, median of {len(rounds)} interleaved rounds\n")
     print("| case | seconds | ratio | lowest .. highest | ratio in CPU time |\n|---|---|---|---|---|")
     plain = taken["plain"]
     for name, runs in taken.items():

@@ -48,7 +48,9 @@ def build(arguments):
 
     with torch.device("meta"):
         model = ControlNetModel(cross_attention_dim=768)
-    model = model.to(getattr(torch, arguments.dtype)).to_empty(device=arguments.device)
+    model = model.to_empty(device=arguments.device)
+    if arguments.dtype != "float32":
+        model = model.to(getattr(torch, arguments.dtype))
     generator = torch.Generator(arguments.device).manual_seed(0)
     for parameter in model.parameters():
         scale = (3 / max(1, parameter[0].numel())) ** 0.5

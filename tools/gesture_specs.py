@@ -22,6 +22,7 @@ class Spec:
         held: The object in the hand, if any: "cylinder", "sphere", "slab" or "pen".
         grip: Spots that are to lie on the held object.
         free: Fingers that may leave their angles as easily as the thumb.
+        view: Roll, pitch and yaw in degrees from the open hand's view to how people know the gesture.
     """
 
     description: str
@@ -35,6 +36,7 @@ class Spec:
     held: str | None = None
     grip: tuple[Spot, ...] = field(default=())
     free: tuple[str, ...] = ()
+    view: tuple[float, float, float] = (0, 0, 0)
 
 
 def pad(finger: str) -> Spot:
@@ -97,7 +99,7 @@ SPECS = {
     "thumbs_up": Spec(
         "thumb stretched up from a fist",
         ("like", "approval", "good", "well done", "hitchhike"),
-        (-22, -12, 0, -10, -15), **FOLDED,
+        (-22, -12, 0, -10, -15), **FOLDED, view=(-90, 0, 0),
     ),
     "ok": Spec(
         "thumb and index fingertip form a ring, the other fingers fan out",
@@ -139,7 +141,7 @@ SPECS = {
     "finger_gun": Spec(
         "index finger pointing and thumb up, the others folded",
         ("gun", "pistol", "l sign", "loser"),
-        (-18, -10, 0, -8, -12), **{**FOLDED, "index": (2, 3, 2, -4)},
+        (-18, -10, 0, -8, -12), **{**FOLDED, "index": (2, 3, 2, -4)}, view=(-90, 0, 0),
     ),
     "finger_heart": Spec(
         "thumb and index finger crossed at their tips to a small heart",

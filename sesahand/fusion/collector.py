@@ -209,7 +209,7 @@ class FusionCollector:
 
     def _refine(self, feature: Tensor, level: int) -> Tensor:
         settings = self.settings
-        return fuse(feature, self._maps[level], settings.mode, settings.strength, settings.orientation)
+        return fuse(feature, self.psi(level), settings.mode, settings.strength, settings.orientation)
 
     def _grid(self, level: int) -> Grid:
         # Each halving is a convolution of stride 2 with padding, which rounds up.

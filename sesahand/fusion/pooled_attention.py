@@ -52,26 +52,22 @@ def pooled_self_attention(
         raise SesaHandError(f"Max pooling only shrinks: a {size} self-attention map cannot be brought to {grid}.")
 
     cells = cell_tokens(size, grid).to(query.device)
-    key_order, key_cells = (cells.flatten(), None) if _is_partition(size, grid) else (None, cells.flatten())
-    key = (key if key_order is None else key[:, :, key_order]).transpose(-1, -2)
-    query = query * dim**-0.5
-    rows = cells.shape[1]
+    is_partition = size[0] % grid[0] == 0 and size[1] % grid[1] == 0
     chunk_bytes = chunk_bytes or (CPU_CHUNK_BYTES if query.device.type == "cpu" else GPU_CHUNK_BYTES)
     samples, cells_per_chunk, rows_per_chunk = _chunk_shape(
-        batch, len(cells), rows, heads * tokens * query.element_size(), chunk_bytes
+        batch, *cells.shape, heads * tokens * query.element_size(), chunk_bytes
     )
 
     def pool_chunk(query: Tensor, key: Tensor, rows: int) -> Tensor:
-        scores = torch.matmul(query, key)
-        attention = torch.softmax(scores, dim=-1, dtype=torch.float32).mean(dim=1)
-        if key_cells is not None:
-            attention = attention[..., key_cells]
+        attention = torch.softmax(torch.matmul(query, key), dim=-1, dtype=torch.float32).mean(dim=1)
+        if not is_partition:
+            attention = attention[..., cells.flatten()]
         return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
 
-    def pool_cells(query: Tensor, key: Tensor, cells: Tensor) -> Tensor:
+    def pool_cells(query: Tensor, key: Tensor, some_cells: Tensor) -> Tensor:
         pooled = None
-        for part in cells.split(rows_per_chunk, dim=1):
-            chunk = query[:, :, part.flatten()]
+        for part in some_cells.split(rows_per_chunk, dim=1):
+            chunk = query[:, :, part.flatten()] * dim**-0.5
             if checkpoint and torch.is_grad_enabled():
                 result = torch.utils.checkpoint.checkpoint(pool_chunk, chunk, key, part.shape[1], use_reentrant=False)
             else:
@@ -79,12 +75,13 @@ def pooled_self_attention(
             pooled = result if pooled is None else torch.maximum(pooled, result)
         return pooled
 
-    return torch.cat(
-        [
-            torch.cat([pool_cells(some_query, some_key, part) for part in cells.split(cells_per_chunk)], dim=1)
-            for some_query, some_key in zip(query.split(samples), key.split(samples), strict=True)
-        ]
-    )
+    def pool_samples(query: Tensor, key: Tensor) -> Tensor:
+        # Keys in the order of their cells spare every chunk a gather, as long as no key is in two cells.
+        key = (key[:, :, cells.flatten()] if is_partition else key).transpose(-1, -2)
+        return torch.cat([pool_cells(query, key, part) for part in cells.split(cells_per_chunk)], dim=1)
+
+    parts = zip(query.split(samples), key.split(samples), strict=True)
+    return torch.cat([pool_samples(some_query, some_key) for some_query, some_key in parts])
 
 
 def pool_map(pooled: Tensor, size: Grid, grid: Grid) -> Tensor:
@@ -149,10 +146,6 @@ def _bins(length: int, count: int) -> Tensor:
     index = torch.arange(count)
     start, end = index * length // count, -((-(index + 1) * length) // count)
     return torch.minimum(start[:, None] + torch.arange(int((end - start).max())), end[:, None] - 1)
-
-
-def _is_partition(size: Grid, grid: Grid) -> bool:
-    return size[0] % grid[0] == 0 and size[1] % grid[1] == 0
 
 
 def _chunk_shape(batch: int, cells: int, rows: int, row_bytes: int, chunk_bytes: int) -> tuple[int, int, int]:
