@@ -114,7 +114,8 @@ def test_two_samplers_on_one_recording_model_each_show_their_own_map(comfyui_ser
 
 def test_a_latent_that_no_recording_model_sampled_says_what_to_connect(comfyui_server, graph):
     api = with_map(comfyui_server, graph)
-    api["bigger"] = workflows.defaults(comfyui_server, "LatentUpscaleBy", samples=api["map"]["inputs"]["samples"])
+    inputs = {"samples": api["map"]["inputs"]["samples"], "upscale_method": "bilinear", "scale_by": 1.5}
+    api["bigger"] = {"class_type": "LatentUpscaleBy", "inputs": inputs}
     api["map"]["inputs"]["samples"] = ["bigger", 0]
     with pytest.raises(NodeFailed, match="comes out of the sampler"):
         comfyui_server.run(api)
