@@ -6,8 +6,8 @@ the label's words that were found. Two empty texts agree (1, 1); one empty text 
 the captions ("macro") and the F1 over all words together ("micro").
 
 The captions are in `data/`, whose README says how they were labelled: "dev" are those the rules were developed on,
-"heldout" were written before the rules and "blind" after them; neither was used to change the rules. All are by one
-author.
+"heldout" were written before the rules and only their scores were watched, "blind" were written after them and scored
+once. All are by one author.
 
 Run: python benchmarks/semantics.py [--show component]
 """

@@ -67,10 +67,10 @@ SPECS = {
         index=(16, 24, 14, -4), middle=(22, 30, 17, 0), ring=(27, 34, 19, 4), pinky=(30, 36, 20, 8),
     ),
     "fist": Spec(
-        "clenched hand, thumb across the index and middle finger",
+        "clenched hand, thumb against the index finger",
         ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
-        touch=((pad("thumb"), back("middle", 2, 0.4)),),
+        touch=((pad("thumb"), back("index", 2, 0.8)),),
     ),
     "point": Spec(
         "index finger pointing, the others folded under the thumb",

@@ -60,7 +60,7 @@ def freedom(spec: Spec) -> Tensor:
             cost[second] = torch.tensor([8.0, 30.0, torch.inf])
             cost[third, 0] = 8.0
         else:
-            stiff = 12.0 if finger in spec.free else 60.0
+            stiff = 12.0 if finger in spec.free else 100.0
             cost[first, :2] = torch.tensor([stiff, 2 * stiff])
             cost[[second, third], 0] = torch.tensor([stiff, 2 * stiff])
     return cost

@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
+from torch import nn
+
 import comfy.controlnet
-import comfy.model_management
 
 from ...sesahand.errors import InvalidFileError
 from ...sesahand.fusion.weights import ControlNetWeights, read_controlnet_weights
@@ -30,10 +31,16 @@ def load_controlnet(path: str) -> tuple[comfy.controlnet.ControlNet, ControlNetW
             f"ComfyUI does not know the ControlNet in {name} ({error}). Expected one of SD1.5, SD2 or SDXL, complete "
             f"and in its original shape; found a text width of {weights.family}."
         ) from error
-    expected = set(model.state_dict())
-    missing = len(expected - set(weights.state)) if weights.layout == "ldm" else len(expected) - len(weights.state)
-    if missing > 0:
-        raise InvalidFileError(f"{name} lacks {missing} of its ControlNet's {len(expected)} tensors; copy it again.")
+    check_complete(name, model, weights)
     setattr(model, TRAINED_SETTINGS, weights.settings)
     logger.info("SesaHand loaded %s: %s", name, weights.describe())
     return control_net, weights
+
+
+def check_complete(name: str, model: nn.Module, weights: ControlNetWeights) -> None:
+    """Raise an InvalidFileError if the file lacks a tensor of the model, which ComfyUI's loader only logs."""
+    expected = set(model.state_dict())
+    # diffusers names are translated on the way to the model, one to one.
+    missing = len(expected - set(weights.state)) if weights.layout == "ldm" else len(expected) - len(weights.state)
+    if missing > 0:
+        raise InvalidFileError(f"{name} lacks {missing} of its ControlNet's {len(expected)} tensors; copy it again.")

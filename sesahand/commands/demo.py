@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 HELP = "make a contact sheet of all gestures, both sides, in every condition map"
-TILE = (240, 150)
+TILE = (208, 130)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +32,8 @@ def run(options: argparse.Namespace) -> int:
         write_maps(scene, options.out / name, antialias=True)
         tiles = render_maps(scene.resized(width, height), antialias=True)
         rows.append((name.replace("_", " "), [to_pil(getattr(tiles, m)[0]).convert("RGB") for m in ALL_MAPS]))
-    sheet = contact_sheet(
-        rows, ALL_MAPS, "SesaHand: the pose library", f"{len(rows)} gestures of the built-in hand, right and left"
-    )
+    note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
+    sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
     sheet.save(path)
     print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")

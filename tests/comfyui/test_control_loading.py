@@ -2,12 +2,14 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import narrow_models
 import pytest
 import torch
 from safetensors.torch import save_file
 from sesahand_pack.nodes.control import LoadControlNet, StructuralFusion
+from sesahand_pack.nodes.patches.control_loading import check_complete, load_controlnet
 from sesahand_pack.sesahand.errors import InvalidFileError, UnsafeFileError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
 
@@ -130,15 +132,13 @@ def diffusers_shapes():
 
 def test_a_full_size_diffusers_file_loads(folder):
     write_sparse(folder / "diffusers.safetensors", diffusers_shapes(), TRAINED_WITH.to_metadata())
-    control_net, info = load("diffusers.safetensors")
+    control_net, weights = load_controlnet(str(folder / "diffusers.safetensors"))
     assert isinstance(control_net.control_model, comfy.cldm.cldm.ControlNet)
-    assert info.startswith("SD1.5 ControlNet, 361.3 M parameters, float16, diffusers names.")
+    assert weights.describe().startswith("SD1.5 ControlNet, 361.3 M parameters, float16, diffusers names.")
     assert fuse(control_net).control_model.settings == TRAINED_WITH
-    shapes = diffusers_shapes()
-    del shapes["mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight"]
-    write_sparse(folder / "lacking.safetensors", shapes)
+    lacking = replace(weights, state=dict(list(weights.state.items())[1:]))
     with pytest.raises(InvalidFileError, match="lacks 1 of its ControlNet's 340 tensors"):
-        load("lacking.safetensors")
+        check_complete("x", control_net.control_model, lacking)
 
 
 def test_an_incomplete_file_is_refused(folder, state):

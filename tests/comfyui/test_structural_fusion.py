@@ -55,7 +55,7 @@ def apply(control_net, positive, negative, strength=1.0, start=0.0, end=1.0, ima
     return ControlNetApplyAdvanced().apply_controlnet(positive, negative, control_net, image, strength, start, end)
 
 
-def sample(model, positive, negative, size=(16, 16), steps=2, batch=1, callback=None, cfg=3.0):
+def sample(model, positive, negative, size=(16, 16), steps=1, batch=1, callback=None, cfg=3.0):
     latent = torch.zeros(batch, 4, *size)
     noise = comfy.sample.prepare_noise(latent, 0)
     return comfy.sample.sample(
@@ -63,9 +63,9 @@ def sample(model, positive, negative, size=(16, 16), steps=2, batch=1, callback=
     )
 
 
-def generate(model, control_net, family="sd15", size=(16, 16), **options):
+def generate(model, control_net, family="sd15", size=(16, 16), steps=1, **options):
     prompts = conditioning(family, 0), conditioning(family, 1)
-    return sample(model, *apply(control_net, *prompts, **options), size=size)
+    return sample(model, *apply(control_net, *prompts, **options), size=size, steps=steps)
 
 
 def count_hooks(control_net):
@@ -91,13 +91,15 @@ def residuals(control_net, **options):
 
 def test_fusion_changes_the_picture_and_zero_does_not(family, models):
     model, control_net = models
-    plain = generate(model, control_net, family)
+    plain = generate(model, control_net, family, steps=2)
     for mode in ("paper", "blend"):
-        fused = generate(model, fuse(control_net, FusionSettings(mode=mode, refine="to_16")), family)
+        fused = generate(model, fuse(control_net, FusionSettings(mode=mode, refine="to_16")), family, steps=2)
         assert torch.isfinite(fused).all()
         assert (fused - plain).abs().max() > 1e-3
-        off = fuse(control_net, FusionSettings(mode=mode, refine="to_16", strength=0))
-        assert torch.equal(generate(model, off, family), plain)
+        assert fuse(control_net, FusionSettings(mode=mode, refine="to_16", strength=0)) is control_net
+    silent = control_net.copy()
+    silent.control_model = FusedControlModel(control_net.control_model, FusionSettings(strength=0))
+    assert torch.equal(generate(model, silent, family, steps=2), plain)
 
 
 @pytest.mark.parametrize(
@@ -162,11 +164,10 @@ def test_batches_are_fused_picture_by_picture(family, models):
         torch.testing.assert_close(together["middle"][0][index : index + 1], alone["middle"][0], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (16, 24), (24, 16), (20, 28), (9, 13)], ids=str)
-@pytest.mark.parametrize("refine", ["middle", "to_32"])
-def test_any_size_of_picture(sd15, size, refine):
+@pytest.mark.parametrize("size", [(16, 24), (20, 28), (9, 13)], ids=str)
+def test_any_size_of_picture(sd15, size):
     model, control_net = sd15
-    fused = generate(model, fuse(control_net, FusionSettings(mode="paper", refine=refine)), size=size)
+    fused = generate(model, fuse(control_net, FusionSettings(mode="paper", refine="to_32")), size=size)
     assert fused.shape[-2:] == size and torch.isfinite(fused).all()
 
 
@@ -185,7 +186,7 @@ def test_start_and_end_percent_hold_for_the_fused_controlnet(sd15):
     try:
         for start, end in ((0.0, 1.0), (0.0, 0.5), (0.5, 1.0)):
             calls.append(0)
-            sample(model, *apply(fuse(control_net), *prompts, start=start, end=end), steps=4)
+            sample(model, *apply(fuse(control_net), *prompts, start=start, end=end), steps=4, size=(8, 8))
     finally:
         listening.remove()
     counts = [part.count("1") for part in "".join(map(str, calls)).split("0")[1:]]
@@ -253,7 +254,7 @@ def test_a_step_callback_that_interrupts_leaves_no_hook(sd15):
         raise comfy.model_management.InterruptProcessingException()
 
     with pytest.raises(comfy.model_management.InterruptProcessingException):
-        sample(model, *prompts, callback=interrupt)
+        sample(model, *prompts, steps=2, callback=interrupt)
     assert count_hooks(control_net) == 0
 
 
