@@ -176,9 +176,10 @@ class Caption(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Seed of the sampling; the same seed gives the same caption. Without effect at temperature "
-                    "0.",
+                    # A new one for each run would caption and sample everything again.
+                    control_after_generate=False,
+                    tooltip="Change it for another caption; the same seed gives the same one. Without effect at "
+                    "temperature 0.",
                 ),
                 io.Float.Input(
                     "temperature",

@@ -10,7 +10,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.hands.gestures import gesture_names
+from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
 from ..sesahand.hands.model import NUM_BETAS
@@ -252,7 +252,7 @@ class PoseHand(io.ComfyNode):
         pose = shape_pose(gesture, blend_gesture, blend, bend, spread, jitter, seed, model)
         betas = torch.zeros(NUM_BETAS)
         betas[:2] = torch.tensor([size, slenderness])
-        hand = Hand(model, pose, betas)
+        hand = Hand(model, pose, betas).turned(*find_gesture(gesture).view)
         hand = mirror_hand(hand) if side == "left" else hand
         return io.NodeOutput(place_in_box(hand, Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE), DEFAULT_BOX))
 
@@ -270,7 +270,11 @@ class PlaceHand(io.ComfyNode):
             description="Puts a hand where the picture wants it: at a point, into a box, or over a painted mask, "
             "turned as you like. Place each hand on its own and join them with Combine Hands.",
             inputs=[
-                wires.Hands.Input("hands", tooltip="The posed hand; its previous place is forgotten. One per frame."),
+                wires.Hands.Input(
+                    "hands",
+                    tooltip="The posed hand, one per frame. Its place is forgotten; how it is turned stays, and the "
+                    "angles below turn it further.",
+                ),
                 io.Int.Input(
                     "width",
                     default=512,
@@ -313,11 +317,13 @@ class PlaceHand(io.ComfyNode):
                     tooltip="Longer side of the hand as a part of the picture's shorter side. A hand in a whole-body "
                     "picture is about 0.1 to 0.15; the finest details need 0.3 and more.",
                 ),
-                angle("roll", "Turns the hand in the picture, in degrees clockwise. 90 lets the fingers point right."),
+                angle(
+                    "roll", "Turns the hand in the picture, in degrees clockwise. 90 lets upright fingers point right."
+                ),
                 angle("pitch", "Tips the hand, in degrees. Positive brings its upper side in the picture nearer."),
                 angle(
                     "yaw",
-                    "Turns the hand about the vertical, in degrees. 0 shows the palm, 90 the edge, 180 the back of "
+                    "Turns the hand about the vertical, in degrees. From a palm, 90 shows the edge, 180 the back of "
                     "the hand.",
                 ),
                 io.String.Input(

@@ -8,7 +8,7 @@ import sys
 from . import __version__
 from .errors import SesaHandError
 
-COMMANDS = ("demo", "render", "gestures", "convert-mano")
+COMMANDS = ("demo", "gestures", "render", "describe", "convert-mano")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,6 +22,7 @@ class Spec:
         held: The object in the hand, if any: "cylinder", "sphere", "slab" or "pen".
         grip: Spots that are to lie on the held object.
         free: Fingers that may leave their angles as easily as the thumb.
+        view: Roll, pitch and yaw in degrees from the open hand's view to how people know the gesture.
     """
 
     description: str
@@ -35,6 +36,7 @@ class Spec:
     held: str | None = None
     grip: tuple[Spot, ...] = field(default=())
     free: tuple[str, ...] = ()
+    view: tuple[float, float, float] = (0, 0, 0)
 
 
 def pad(finger: str) -> Spot:
@@ -65,10 +67,10 @@ SPECS = {
         index=(16, 24, 14, -4), middle=(22, 30, 17, 0), ring=(27, 34, 19, 4), pinky=(30, 36, 20, 8),
     ),
     "fist": Spec(
-        "clenched hand, thumb across the index and middle finger",
+        "clenched hand, thumb against the index finger",
         ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
-        touch=((pad("thumb"), back("middle", 2, 0.4)),),
+        touch=((pad("thumb"), back("index", 2, 0.8)),),
     ),
     "point": Spec(
         "index finger pointing, the others folded under the thumb",
@@ -97,7 +99,7 @@ SPECS = {
     "thumbs_up": Spec(
         "thumb stretched up from a fist",
         ("like", "approval", "good", "well done", "hitchhike"),
-        (-22, -12, 0, -10, -15), **FOLDED,
+        (-22, -12, 0, -10, -15), **FOLDED, view=(-90, 0, 0),
     ),
     "ok": Spec(
         "thumb and index fingertip form a ring, the other fingers fan out",
@@ -139,7 +141,7 @@ SPECS = {
     "finger_gun": Spec(
         "index finger pointing and thumb up, the others folded",
         ("gun", "pistol", "l sign", "loser"),
-        (-18, -10, 0, -8, -12), **{**FOLDED, "index": (2, 3, 2, -4)},
+        (-18, -10, 0, -8, -12), **{**FOLDED, "index": (2, 3, 2, -4)}, view=(-90, 0, 0),
     ),
     "finger_heart": Spec(
         "thumb and index finger crossed at their tips to a small heart",

@@ -12,6 +12,7 @@ that is held, and for staying near the specified angles. The result is the same 
 import argparse
 import json
 import math
+import re
 from itertools import permutations
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def freedom(spec: Spec) -> Tensor:
             cost[second] = torch.tensor([8.0, 30.0, torch.inf])
             cost[third, 0] = 8.0
         else:
-            stiff = 12.0 if finger in spec.free else 60.0
+            stiff = 12.0 if finger in spec.free else 100.0
             cost[first, :2] = torch.tensor([stiff, 2 * stiff])
             cost[[second, third], 0] = torch.tensor([stiff, 2 * stiff])
     return cost
@@ -210,6 +211,7 @@ def write(solved: dict[str, Tensor], frames: Tensor) -> None:
             "description": spec.description,
             "synonyms": list(spec.synonyms),
             "touching": sorted({f"{a[0]}-{b[0]}" for a, b in spec.touch}),
+            "view": list(spec.view),
             "hand_pose": [[round(value, 4) + 0.0 for value in joint] for joint in pose.tolist()],
         }
     about = (
@@ -218,7 +220,7 @@ def write(solved: dict[str, Tensor], frames: Tensor) -> None:
     )
     text = json.dumps({"about": about, "gestures": gestures}, indent=2)
     # One joint a line.
-    lines = text.replace("[\n          ", "[").replace(",\n          ", ", ").replace("\n        ]", "]")
+    lines = re.sub(r"\[([-\d.,\s]+)\]", lambda match: "[" + " ".join(match[1].split()) + "]", text)
     OUTPUT.write_text(lines + "\n", encoding="utf-8")
 
 

@@ -40,7 +40,9 @@ def record_attention(
         steps = executor.class_obj.model_options["transformer_options"][SESSION].runs.setdefault(name, [])
         latent = executor(*args, **kwargs)
         if steps:
-            recorder.keep(latent, AttentionMaps.collect(steps))
+            # The times are read only now: to read one from the GPU is to wait for it.
+            maps = AttentionMaps.collect((progress_of(sampling, time), share) for sampling, time, share in steps)
+            recorder.keep(latent, maps)
         return latent
 
     def calc_cond_batch(executor, model, conds, x, timestep, model_options):
@@ -50,7 +52,7 @@ def record_attention(
         out = executor(model, conds, x, timestep, options)
         session = options["transformer_options"].get(SESSION)
         if session is not None:
-            session.runs.setdefault(name, []).append((progress_of(model, timestep), average.mean()))
+            session.runs.setdefault(name, []).append((model.model_sampling, timestep[:1].clone(), average.mean()))
         return out
 
     add_wrapper(model, WrappersMP.OUTER_SAMPLE, outer_sample)
@@ -58,12 +60,12 @@ def record_attention(
     return model, recorder
 
 
-def progress_of(model, timestep: torch.Tensor) -> float:
+def progress_of(sampling, timestep: torch.Tensor) -> float:
     """How far the sampling is, 0..1: the start percent from which this step would just be included, to 1/4096."""
-    sigma, low, high = float(timestep[0]), 0.0, 1.0
+    sigma, low, high = float(timestep), 0.0, 1.0
     for _ in range(12):
         middle = 0.5 * (low + high)
-        if float(model.model_sampling.percent_to_sigma(middle)) >= sigma:
+        if float(sampling.percent_to_sigma(middle)) >= sigma:
             low = middle
         else:
             high = middle

@@ -19,7 +19,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 
-from ...sesahand.attention.bias import column_bias, in_blocks, on_grid
+from ...sesahand.attention.bias import column_bias, in_blocks, moved, on_grid
 from ...sesahand.attention.heatmap import MapAverage, attention_share
 from ...sesahand.errors import SesaHandError
 
@@ -253,7 +253,8 @@ class Call:
         self.shape = shape
         self.keys = context.shape[1]
         self.rows = self._rows_by_place(options) or self._rows_by_text(context)
-        self._biases: dict[tuple, torch.Tensor | None] = {}
+        self._biases: dict[tuple, torch.Tensor] = {}
+        self._columns: dict[tuple, torch.Tensor] = {}
 
     def _rows_by_place(self, options: dict) -> tuple[Row, ...] | None:
         images = self.step.shape[0]
@@ -294,7 +295,7 @@ class Call:
         grid = grid_of(query, extra_options) if any(bias.mask for bias in biases) else None
         known = block[0], rows, keys, grid, query.dtype, query.device
         if known not in self._biases:
-            columns = columns_of(rows, keys, query)[:, None, None]
+            columns = self._columns_of(rows, keys, query)[:, None, None]
             self._biases[known] = sum(
                 columns * bias.alpha if bias.mask is None else columns * self._weights(bias, rows, grid, query)
                 for bias in biases
@@ -309,7 +310,15 @@ class Call:
                 "Give one mask for all, or one for each."
             )
         weights = [on_grid(self._part(mask[row.image % len(mask)][None], row), *grid) for row in rows]
-        return bias.alpha * torch.cat(weights).view(len(rows), 1, -1, 1).to(query)
+        return moved(bias.alpha * torch.cat(weights).view(len(rows), 1, -1, 1), query)
+
+    def _columns_of(self, rows: tuple[Row, ...], keys: int, query: torch.Tensor) -> torch.Tensor:
+        """[B, K], 1 on the hand tokens of each row."""
+        known = rows, keys, query.dtype, query.device
+        if known not in self._columns:
+            pairs = [(row.prompt.columns if row.prompt else (), row.period) for row in rows]
+            self._columns[known] = column_bias(pairs, keys, dtype=query.dtype, device=query.device)
+        return self._columns[known]
 
     def _part(self, mask: torch.Tensor, row: Row) -> torch.Tensor:
         """Cut out the part of a map of the whole latent that this row's prompt has."""
@@ -342,14 +351,12 @@ class Call:
         records = [r for r in self.step.records if in_blocks(block[0], r.blocks) and coarseness >= r.coarseness]
         if not wanted or not records:
             return
+        # A slice is a view; a list would be copied to the device, which waits for it.
+        part = slice(wanted[0], wanted[-1] + 1) if wanted[-1] - wanted[0] == len(wanted) - 1 else wanted
         rows = tuple(rows[i] for i in wanted)
-        share = attention_share(
-            query[wanted],
-            key[wanted],
-            heads,
-            columns_of(rows, key.shape[1], query),
-            None if bias is None else bias[wanted],
-        ).view(len(rows), *grid)
+        columns = self._columns_of(rows, key.shape[1], query)
+        share = attention_share(query[part], key[part], heads, columns, None if bias is None else bias[part])
+        share = share.view(len(rows), *grid)
         for row, map_ in zip(rows, share, strict=True):
             height, width, top, left = self.area(row)
             rest = self.step.shape[-2:]
@@ -369,12 +376,6 @@ def _repeats(row: torch.Tensor, text: torch.Tensor) -> int:
             if torch.allclose(row[:length], scale * one, rtol=4 * torch.finfo(row.dtype).eps, atol=1e-6) and scale > 0:
                 return length
     return 0
-
-
-def columns_of(rows: tuple[Row, ...], keys: int, query: torch.Tensor) -> torch.Tensor:
-    """[B, K], 1 on the hand tokens of each row."""
-    pairs = [(row.prompt.columns if row.prompt else (), row.period) for row in rows]
-    return column_bias(pairs, keys, dtype=query.dtype, device=query.device)
 
 
 def grid_of(query: torch.Tensor, extra_options: dict) -> tuple[int, int]:

@@ -71,7 +71,12 @@ def column_bias(
                 "Encode the prompt again with the text encoder of the model that samples."
             )
         bias[row].view(-1, period)[:, list(columns)] = alpha
-    return bias.to(device)
+    return moved(bias, bias.new_empty(0, device=device))
+
+
+def moved(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Give `values` the device and type of `like`, on CUDA without waiting for the work that is queued there."""
+    return values.to(like, non_blocking=like.device.type == "cuda")
 
 
 def feathered_mask(mask: torch.Tensor, height: int, width: int, feather: float = 0.0) -> torch.Tensor:

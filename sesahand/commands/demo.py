@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 HELP = "make a contact sheet of all gestures, both sides, in every condition map"
-TILE = (240, 150)
+TILE = (208, 130)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write `contact_sheet.png` and a folder of maps per gesture, and print where they are."""
     from ..hands.builtin import load_builtin_hand
-    from ..hands.gestures import gesture, gesture_names
+    from ..hands.gestures import load_gestures
     from ..hands.placing import Hand, place_pair
     from ..render.camera import Camera
     from ..render.contact_sheet import contact_sheet, to_pil
@@ -26,14 +26,14 @@ def run(options: argparse.Namespace) -> int:
     width, height = TILE
     camera = Camera.from_fov(4 * width, 4 * height)
     rows = []
-    for name in gesture_names():
-        scene = place_pair(Hand(model, gesture(name)), camera, (40, 40, camera.width - 40, camera.height - 40))
+    for name, gesture in load_gestures().items():
+        hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
+        scene = place_pair(hand, camera, (40, 40, camera.width - 40, camera.height - 40))
         write_maps(scene, options.out / name, antialias=True)
         tiles = render_maps(scene.resized(width, height), antialias=True)
         rows.append((name.replace("_", " "), [to_pil(getattr(tiles, m)[0]).convert("RGB") for m in ALL_MAPS]))
-    sheet = contact_sheet(
-        rows, ALL_MAPS, "SesaHand: the pose library", f"{len(rows)} gestures of the built-in hand, right and left"
-    )
+    note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
+    sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
     sheet.save(path)
     print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")

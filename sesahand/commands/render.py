@@ -38,11 +38,12 @@ def run(options: argparse.Namespace) -> int:
 
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
-    from ..hands.gestures import gesture
+    from ..hands.gestures import find_gesture
     from ..hands.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
     from ..render.camera import Camera
 
-    hand = Hand(model, gesture(options.gesture))
+    gesture = find_gesture(options.gesture)
+    hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
     hand = mirror_hand(hand) if options.side == "left" else hand
     if options.mask:
         mask = read_mask(options.mask)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..attention.bias import check_settings, column_bias, feathered_mask, in_blocks, on_grid
+from ..attention.bias import check_settings, column_bias, feathered_mask, in_blocks, moved, on_grid
 from ..errors import SesaHandError
 
 PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
@@ -86,9 +86,9 @@ def attach_attention_bias(
         text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
         keys = (text[0] if isinstance(text, tuple) else text).shape[1]
         known = state["known"]
-        size = *query.shape[:2], keys
+        size = query.shape[0], 1 if mask is None else query.shape[1], keys
         if size not in known:
-            known[size] = bias_of(columns, alpha, mask, feather, state["latent"], size).to(query)
+            known[size] = moved(bias_of(columns, alpha, mask, feather, state["latent"], size), query)
         present = kwargs.get("attention_mask")
         return args, {**kwargs, "attention_mask": known[size] if present is None else present + known[size]}
 

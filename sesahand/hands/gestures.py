@@ -24,6 +24,7 @@ class Gesture:
         synonyms: Other words for it.
         touching: Pairs of fingers whose skins meet.
         hand_pose: A right hand's absolute joint rotations `[15, 3, 3]`, MANO order.
+        view: Roll, pitch and yaw in degrees in which a right hand shows the gesture as people know it; see `placing`.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Gesture:
     synonyms: tuple[str, ...]
     touching: tuple[tuple[str, str], ...]
     hand_pose: Tensor
+    view: tuple[float, float, float]
 
 
 def load_gestures() -> dict[str, Gesture]:
@@ -48,6 +50,7 @@ def load_gestures() -> dict[str, Gesture]:
                 tuple(entry["synonyms"]),
                 tuple(tuple(pair.split("-")) for pair in entry["touching"]),
                 axis_angle_to_matrix(torch.tensor(entry["hand_pose"]).reshape(15, 3)),
+                tuple(entry["view"]),
             )
             for name, entry in stored.items()
         }

@@ -1,8 +1,8 @@
 """Putting a posed hand where the picture wants it: into a box, at a point, or over a mask.
 
-The canonical view, from which all angles are measured, shows the palm with the fingers up; the thumb of a right hand is
-then on the right of the picture. Angles in degrees turn the hand about the camera's axes, first pitch, then yaw, then
-roll:
+The canonical view shows the palm with the fingers up; the thumb of a right hand is then on the right of the picture.
+Angles in degrees turn a hand from the view it brings along (`Hand.orient`, the canonical one unless said otherwise)
+about the camera's axes, first pitch, then yaw, then roll:
 
 - roll turns it in the picture, clockwise: 90 lets the fingers point right;
 - yaw turns it about the vertical, bringing its right side in the picture nearer: 90 shows it edge on, 180 its back;
@@ -28,6 +28,9 @@ FIT_ROUNDS = 60
 # How far a fitted box may be off, as a share of its size: where the search ends, and where it has failed.
 FIT_TOLERANCE, FIT_ACCEPTED = 1e-4, 1e-2
 
+# Space between the hands of a pair, as a share of the pair's box.
+PAIR_GAP = 0.04
+
 # Columns are where the rest hand's x, y and z go in the camera's frame (x right, y down, z forward).
 CANONICAL = {
     "right": ((0.0, 0.0, 1.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
@@ -52,12 +55,15 @@ class Hand:
         hand_pose: Absolute joint rotations `[15, 3, 3]`; None is the flat rest hand.
         betas: Shape `[10]`; None is the mean shape.
         side: "right" or "left"; pose and shape are this side's own.
+        orient: How it is seen before it is turned, a rotation into the camera's frame `[3, 3]`; None is the canonical
+            view.
     """
 
     model: HandModel
     hand_pose: Tensor | None = None
     betas: Tensor | None = None
     side: str = "right"
+    orient: Tensor | None = None
 
     def __post_init__(self):
         if self.side not in SIDES:
@@ -66,14 +72,24 @@ class Hand:
             object.__setattr__(self, "hand_pose", torch.eye(3).repeat(NUM_JOINTS - 1, 1, 1))
         if self.betas is None:
             object.__setattr__(self, "betas", torch.zeros(NUM_BETAS))
-        check_parameters(1, hand_pose=self.hand_pose[None], betas=self.betas[None])
+        if self.orient is None:
+            object.__setattr__(self, "orient", view_rotation(self.side).to(self.hand_pose))
+        check_parameters(1, hand_pose=self.hand_pose[None], betas=self.betas[None], global_orient=self.orient[None])
 
     @classmethod
     def of(cls, scene: HandScene, index: int = 0) -> "Hand":
-        """Return one hand of a scene, without its place."""
+        """Return one hand of a scene as it is seen there, without its place."""
         if not 0 <= index < len(scene):
             raise SesaHandError(f"There is no hand {index}: the scene has {len(scene)}.")
-        return cls(scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index])
+        return cls(
+            scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index]
+        )
+
+    def turned(self, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> "Hand":
+        """Return the hand turned from how it is seen, angles in degrees."""
+        canonical = view_rotation(self.side)
+        turn = view_rotation(self.side, roll, pitch, yaw) @ canonical.mT
+        return replace(self, orient=(turn @ self.orient.double()).to(self.hand_pose))
 
     def around_wrist(self) -> tuple[Tensor, Tensor]:
         """Return the vertices relative to the wrist joint `[V, 3]` and the wrist joint `[3]`, unturned, float64."""
@@ -145,7 +161,7 @@ def place_in_box(
         SesaHandError: If the box is empty, outside the picture, or so large that the hand would touch the camera.
     """
     target = _check_boxes(torch.tensor([box], dtype=torch.float64), camera)
-    orient = view_rotation(hand.side, roll, pitch, yaw)[None]
+    orient = hand.turned(roll, pitch, yaw).orient.double()[None]
     vertices, wrist = hand.around_wrist()
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
@@ -191,7 +207,8 @@ def place_pair(
     Args:
         hand: The posed hand, of either side.
         camera: The camera.
-        box: x0, y0, x1, y1 in pixels; the right hand fills its left half, the left hand its right half.
+        box: x0, y0, x1, y1 in pixels; the right hand fills its left half, the left hand its right half, but
+            for a little space between them.
         roll: Turn of the right hand in degrees; the left hand is turned the mirrored way. Likewise the next two.
         pitch: Tip in degrees.
         yaw: Turn about the vertical in degrees.
@@ -200,12 +217,12 @@ def place_pair(
         A scene with the right hand first.
     """
     x0, y0, x1, y1 = box
-    middle = (x0 + x1) / 2
+    middle, gap = (x0 + x1) / 2, PAIR_GAP * (x1 - x0) / 2
     right, left = sorted([hand, mirror_hand(hand)], key=lambda each: each.side == "left")
     return combine(
         [
-            place_in_box(right, camera, (x0, y0, middle, y1), roll, pitch, yaw),
-            place_in_box(left, camera, (middle, y0, x1, y1), -roll, pitch, -yaw),
+            place_in_box(right, camera, (x0, y0, middle - gap, y1), roll, pitch, yaw),
+            place_in_box(left, camera, (middle + gap, y0, x1, y1), -roll, pitch, -yaw),
         ]
     )
 
@@ -246,7 +263,7 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
 def mirror_hand(hand: Hand) -> Hand:
     """Return the hand of the other side in the mirrored pose."""
     other = "left" if hand.side == "right" else "right"
-    return Hand(hand.model, mirror_rotation(hand.hand_pose), hand.betas, other)
+    return Hand(hand.model, mirror_rotation(hand.hand_pose), hand.betas, other, mirror_rotation(hand.orient))
 
 
 def place_in_mask(

@@ -16,37 +16,46 @@ def to_pil(picture: Tensor) -> Image.Image:
 
 
 def contact_sheet(
-    rows: Sequence[tuple[str, Sequence[Image.Image]]], columns: Sequence[str], title: str, note: str = "", gap: int = 4
+    rows: Sequence[tuple[str, Sequence[Image.Image]]],
+    columns: Sequence[str],
+    title: str,
+    note: str = "",
+    blocks: int = 1,
+    gap: int = 4,
 ) -> Image.Image:
-    """Lay out rows of pictures of one size under column heads.
+    """Lay out labelled rows of pictures of one size under column heads.
 
     Args:
         rows: For each row its label and its pictures, as many as there are `columns`.
         columns: Heads of the columns.
         title: First line of the sheet.
         note: Smaller line under it.
+        blocks: Side by side into how many blocks the rows are broken.
         gap: Pixels between pictures.
 
     Returns:
         The sheet, RGB.
     """
     width, height = rows[0][1][0].size
-    big, small = ImageFont.load_default(max(16, height // 6)), ImageFont.load_default(max(11, height // 10))
+    big, small = ImageFont.load_default(max(16, height // 4)), ImageFont.load_default(max(11, height // 8))
     margin = 4 * gap
-    left = margin + int(max(small.getlength(label) for label, _ in rows)) + 3 * gap
+    label_width = int(max(small.getlength(label) for label, _ in rows)) + 3 * gap
+    block_width = label_width + len(columns) * (width + gap)
     top = margin + int(1.5 * big.size) + (int(1.6 * small.size) if note else 0) + int(2.2 * small.size)
+    deep = -(-len(rows) // blocks)
     sheet = Image.new(
-        "RGB", (left + len(columns) * (width + gap) + margin, top + len(rows) * (height + gap) + margin), PAPER
+        "RGB", (2 * margin + blocks * block_width + (blocks - 1) * margin, top + deep * (height + gap) + margin), PAPER
     )
     draw = ImageDraw.Draw(sheet)
     draw.text((margin, margin), title, INK, big)
-    if note:
-        draw.text((margin, margin + 1.5 * big.size), note, FAINT, small)
-    for column, head in enumerate(columns):
-        draw.text((left + column * (width + gap) + width / 2, top - gap), head, FAINT, small, anchor="md")
-    for row, (label, pictures) in enumerate(rows):
-        y = top + row * (height + gap)
-        draw.text((left - 3 * gap, y + height / 2), label, INK, small, anchor="rm")
-        for column, picture in enumerate(pictures):
-            sheet.paste(picture, (left + column * (width + gap), y))
+    draw.text((margin, margin + 1.5 * big.size), note, FAINT, small)
+    for block in range(blocks):
+        left = margin + block * (block_width + margin) + label_width
+        for column, head in enumerate(columns):
+            draw.text((left + column * (width + gap) + width / 2, top - gap), head, FAINT, small, anchor="md")
+        for row, (label, pictures) in enumerate(rows[block * deep : (block + 1) * deep]):
+            y = top + row * (height + gap)
+            draw.text((left - 3 * gap, y + height / 2), label, INK, small, anchor="rm")
+            for column, picture in enumerate(pictures):
+                sheet.paste(picture, (left + column * (width + gap), y))
     return sheet

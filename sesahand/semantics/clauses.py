@@ -64,10 +64,12 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
             return False
         return before is not None and (before.plural or before.has("rel", "adv") or before.lower in ("to", "and", "or"))
     if item.has("hand", "body", "person", "place") and before is not None:
-        return before.has("person", "pronoun", "rel", "object pronoun") and not before.plural
+        return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
         return opening and after is not None and not after.has("conj", "sub", "rel", "aux")
-    return not before.plural or before.has("rel")
+    # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
+    inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
+    return not before.plural or before.has("rel") or inner
 
 
 def _asks_for_noun(item: Token) -> bool:
@@ -75,13 +77,13 @@ def _asks_for_noun(item: Token) -> bool:
     return item.has("det", "owner", "color", "opinion") or item.has("prep") and not item.has("adv")
 
 
-def _unknown_verb(before: Token | None, item: Token, after: Token | None) -> bool:
+def _unknown_verb(before: Token | None, item: Token, after: Token | None, beside: bool = False) -> bool:
     """Whether a word outside the lexicon is a verb: behind a person or a hand, and followed by something."""
     if before is None or after is None or not item.content or item.roles:
         return False
     if not item.lower.endswith("s"):
         return before.has("person") and before.plural and after.has("det", "owner")
-    behind_one = before.has("person", "hand", "body", "pronoun") and not before.plural
+    behind_one = beside or before.has("person", "hand", "body", "pronoun") and not before.plural
     return behind_one and after.has("det", "prep", "adv", "object pronoun", "owner") and not item.lower.endswith("ss")
 
 
@@ -90,13 +92,28 @@ def subject_end(tokens: list[Token], start: int) -> int | None:
     first = tokens[start]
     if first.has("mark", "conj", "sub", "rel") or (first.has("prep") and not first.has("standin")):
         return None
+    aside = _aside(tokens, start)
     for k in range(start, min(start + REACH, len(tokens))):
         item = tokens[k]
+        if k in aside:
+            continue
         if item.has("mark", "sub", "rel") and item.lower != "that":
             return None
-        if k > start and verbal(tokens, k):
+        if k > start and verbal(tokens, k, opening=k - 1 in aside):
             return k
     return None
+
+
+def _aside(tokens: list[Token], start: int) -> range:
+    """The words between two commas that say who a person is: "his opponent, a young woman, moves"."""
+    first = next((k for k in range(start + 1, min(start + 5, len(tokens))) if tokens[k].lower == ","), None)
+    if first is None or phrase_head(tokens[start:first]) != "person" or not tokens[first + 1 : first + 2]:
+        return range(0)
+    if not tokens[first + 1].has("det") or phrase_head(tokens[first + 1 : first + 5]) != "person":
+        return range(0)
+    second = next((k for k in range(first + 1, min(first + 9, len(tokens))) if tokens[k].lower == ","), None)
+    closed = second is not None and second + 1 < len(tokens) and verbal(tokens, second + 1, opening=True)
+    return range(first, second + 1) if closed else range(0)
 
 
 def phrase_head(tokens: list[Token]) -> str:
@@ -213,6 +230,8 @@ def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, 
         return None if _belongs_to_current(tokens, at, k, own, opener, current) else (start, own, opener)
     if follows and item.form != "ing" and not (opener == "," and item.has("aux")):
         return start, k, opener
+    if opener == "and" and _new_verb_beside(tokens, k, current):
+        return start, k, opener
     plural = current.verb is not None and tokens[current.verb].form == "base"
     if item.form == "base" and plural and opener != "as" and not item.roles:
         # "they listen and take notes"
@@ -221,6 +240,17 @@ def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, 
     if person or (opener in (",", "and", ";", "while") and is_absolute(tokens, k)):
         return start, None, opener
     return None
+
+
+def _new_verb_beside(tokens: list[Token], k: int, current: Clause) -> bool:
+    """Whether a word outside the lexicon is a verb beside a known one: "stands on tiptoe and drops a letter"."""
+    known = current.verb is not None and tokens[current.verb].form == "s"
+    before = tokens[current.verb] if known else None
+    return known and tokens[k].lower.endswith("s") and _unknown_verb(before, tokens[k], _next(tokens, k), beside=True)
+
+
+def _next(tokens: list[Token], k: int) -> Token | None:
+    return tokens[k + 1] if k + 1 < len(tokens) else None
 
 
 def _belongs_to_current(tokens: list[Token], at: int, k: int, own: int, opener: str, current: Clause) -> bool:

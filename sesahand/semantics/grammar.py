@@ -43,6 +43,7 @@ VERB_CLASSES = {
 }
 
 
+_NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
 
@@ -105,6 +106,8 @@ def token(text: str) -> Token:
     if not lower[0].isalnum():
         return Token(text, lower, frozenset({"mark"}), "", frozenset(), "")
     roles = {name for table in (CLOSED, NOUNS) for name, words in table.items() if lower in words}
+    if not roles and lower.endswith(lexicon.PERSON_SUFFIXES) and lower not in _NOT_A_PERSON:
+        roles.add("person")
     if re.fullmatch(r"\d\+?(?:girl|boy)s?", lower):
         # the tags of picture boards: "1girl"
         roles.add("person")

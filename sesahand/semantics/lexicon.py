@@ -26,12 +26,37 @@ PERSONS = """
     defender teammate participant member neighbor stranger companion partner shepherd cowboy astronaut librarian
     receptionist repairman handyman handler vet veterinarian groomer knitter weaver welder miner mason florist
     youngster senior elder newborn schoolboy schoolgirl schoolchild gamer hostess host tattooist manicurist
-    protester demonstrator volunteer scout bowler rower kayaker dealer jockey
+    protester demonstrator volunteer scout bowler rower kayaker dealer jockey therapist locksmith anchor
+    newscaster acrobat attendant architect accountant assistant apprentice beekeeper biologist bricklayer butler
+    caretaker chemist cobbler courier curator dressmaker engraver gambler goldsmith guide herdsman housekeeper
+    inspector interpreter janitor lifeguard lumberjack machinist maid masseuse masseur midwife mover optician
+    paramedic pensioner plasterer postman porter preacher rabbi ranger roofer shoemaker skydiver sommelier
+    stagehand stonemason stuntman supervisor surveyor usher veteran warrior weightlifter zookeeper cousin nephew
+    niece fiance groomsman roommate classmate pal granny grandparent stepmother being inventor explorer
+    programmer developer designer harpist bassist pedicurist beautician operator quarterback midfielder striker
+    streamer vlogger
 """
 
 PRONOUNS = "he she they it i we you"
 
 # Nouns that stand for persons named before, when they begin a clause: "the others are talking", "one of them points".
+# Unknown nouns with these endings are persons: "physiotherapist", "swordsman".
+PERSON_SUFFIXES = (
+    "ist",
+    "ists",
+    "smith",
+    "smiths",
+    "man",
+    "men",
+    "woman",
+    "women",
+    "maker",
+    "makers",
+    "keeper",
+    "keepers",
+)
+NOT_A_PERSON = "wrist fist list mist twist waist checklist playlist wrists fists lists waists human specimen ramen"
+
 PERSON_STANDINS = "one other another both each some two three four most others"
 
 # Parts of the body whose placement is pose. Eyes, hair, skin and the face are appearance and are left out.
@@ -40,7 +65,7 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
-    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance
+    seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance gather
 """
 
 # What a hand does with a thing without this being an activity of its own.
@@ -63,7 +88,9 @@ HANDWORK_VERBS = """
     adjust guide apply massage scratch tickle bandage inject stamp staple tear rip plug unplug switch pump ring
     knock slap juggle slip clean decorate garnish serve scoop spoon ladle empty handle operate weld solder light
     strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
-    wind unroll wield thumb flick leaf brandish manicure scatter harvest
+    wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
+    pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
+    dip smooth release collect squirt spray uncork
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -91,7 +118,9 @@ ACTION_VERBS = """
     shower dress undress sunbathe fish hunt camp garden farm graze guard patrol protest vote deliver collect
     gather share play care begin start continue finish stop attempt hurry rush hover sled snorkel mimic focus
     concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
-    host interview lecture present form fill weigh grin frown wink nod gossip mingle toast
+    host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
+    protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
+    fence chant recite pedal glide wade splash sprint vault tumble
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.
@@ -151,7 +180,12 @@ PLACES = """
     courthouse jail prison cemetery bridge tunnel trail path canyon cave island lagoon swamp waterfall racetrack
     ranch rodeo skatepark fairground foundry forge smithy dojo pharmacy newsroom cockpit dugout laundromat sauna
     stall lot summit shoreline riverbank boardwalk promenade quay trench battlefield arcade elevator gazebo
-    pavilion
+    pavilion pond tournament stream creek canal marina lighthouse mill chapel monastery castle palace fort
+    shrine bazaar grocery bistro tavern brewery winery distillery paddock kennel nursery kindergarten daycare
+    dormitory barracks camp hangar runway airfield bunker archive newsstand kiosk booth metro ferry yacht canoe
+    kayak raft helicopter van truck taxi caravan exhibition rehearsal recital class seminar glacier volcano dune
+    prairie savanna rainforest grove bay fjord cove reef hillside mountainside roadside seaside lakeside
+    poolside riverside cornfield vestibule foyer parlor pantry skyscraper competition treehouse alleyway
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = "end edge middle center centre side corner front back top summit bank shore foot heart rest"
@@ -162,7 +196,7 @@ PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shel
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
-PLACE_PREPOSITIONS = "in at on inside within through across along down outside around near by into onto under of over"
+PLACE_PREPOSITIONS = "in at on inside within through across along down outside near beside by into onto under of"
 
 PREPOSITIONS = """
     in on at of with without by for from to into onto over under above below behind beside between among against
@@ -210,7 +244,7 @@ COLORS = """
 # "Hundreds of fans", "a pair of hands": the noun behind "of" is what is meant.
 QUANTITIES = """
     hundreds thousands dozens pair couple number row line set crowd lot group both each some most many one two
-    three all several few variety
+    three all several few variety generation generations ring circle pile
 """
 # Opinion, light and mood words: dropped wherever a phrase is kept.
 OPINIONS = """

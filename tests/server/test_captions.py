@@ -10,7 +10,7 @@ from tiny_vlm import save_llava
 KEY = "sk-sentinel-0123456789abcdef"
 
 
-def caption_graph(vlm: dict, batch: int = 1) -> dict:
+def caption_graph(vlm: dict, batch: int = 1, picture: str = "captioned") -> dict:
     settings = {"instruction": "What do the hands do?", "max_length": 5, "seed": 0, "temperature": 0.0, "max_side": 256}
     return {
         "1": vlm,
@@ -20,7 +20,7 @@ def caption_graph(vlm: dict, batch: int = 1) -> dict:
         },
         "3": {"class_type": "SesaHandCaption", "inputs": {"vlm": ["1", 0], "image": ["2", 0], **settings}},
         "4": {"class_type": "PreviewAny", "inputs": {"source": ["3", 0]}},
-        "5": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "captioned"}},
+        "5": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": picture}},
     }
 
 
@@ -72,14 +72,30 @@ def everything_written(server) -> bytes:
     return b"\n".join([*pieces, *answers, server.log().encode()])
 
 
-def test_a_key_is_absent_from_pictures_graphs_and_log(comfyui_server, credentials):
-    from browser import NoBrowser, open_frontend
+def saved_picture(server, name: str) -> bytes:
+    return max((server.folder / "output").glob(f"{name}*.png")).read_bytes()
 
+
+def test_a_key_is_absent_from_pictures_and_log(comfyui_server, credentials):
     with chat_server(answer(completion(f"A hand. {KEY}"))) as remote_server:
         credentials(f"127.0.0.1:{remote_server.port}")
-        graph = caption_graph(remote(remote_server.url))
+        done = comfyui_server.run(caption_graph(remote(remote_server.url)))
+    assert done.outputs["4"]["text"] == ["A hand. ***"]
+    assert [request["headers"]["Authorization"] for request in remote_server.requests] == [f"Bearer {KEY}"]
+    saved = saved_picture(comfyui_server, "captioned")
+    assert b"SesaHandConnectVLM" in saved and b"mine" in saved, "the picture should hold the graph, with the name"
+    assert KEY.encode() not in everything_written(comfyui_server)
+
+
+def test_a_key_is_absent_from_what_the_frontend_saves(comfyui_server, credentials):
+    """The workflow as the frontend writes it into files and pictures, in both of its formats."""
+    from browser import NoBrowser, open_frontend
+
+    with chat_server(answer(completion("A hand."))) as remote_server:
+        credentials(f"127.0.0.1:{remote_server.port}")
         try:
             with open_frontend(comfyui_server.url) as page:
+                graph = caption_graph(remote(remote_server.url), picture="from-the-frontend")
                 page.page.evaluate("async api => await app.loadApiJson(api, 'captions')", graph)
                 assert page.missing_nodes() == []
                 page.run()
@@ -87,10 +103,9 @@ def test_a_key_is_absent_from_pictures_graphs_and_log(comfyui_server, credential
         except NoBrowser as reason:
             pytest.skip(str(reason))
     assert [request["headers"]["Authorization"] for request in remote_server.requests] == [f"Bearer {KEY}"]
-    saved = sorted((comfyui_server.folder / "output").glob("captioned*.png"))[-1].read_bytes()
-    assert b"SesaHandConnectVLM" in saved and b"mine" in saved, "the picture should hold the graph, with the name"
-    assert "mine" in json.dumps(ui)
+    assert "mine" in json.dumps(ui) and "mine" in json.dumps(api)
     assert KEY not in json.dumps([api, ui])
+    assert b'"widgets_values"' in saved_picture(comfyui_server, "from-the-frontend"), "should hold its workflow"
     assert KEY.encode() not in everything_written(comfyui_server)
 
 

@@ -1,9 +1,10 @@
 """Image-text models of a few thousand random weights, built from configs and saved as users have them on disk.
 
-Nothing is downloaded: the tokenizer is trained here on a few sentences, so every folder is complete (config, weights in
+Nothing is downloaded: the tokenizer is made here from a few sentences, so every folder is complete (config, weights in
 safetensors, processor, tokenizer, chat template) and goes through the same loading code as a real model's folder.
 """
 
+import re
 from pathlib import Path
 
 CORPUS = (
@@ -29,7 +30,7 @@ VICUNA = (
 
 
 def fast_tokenizer(trained, special: list[str], name: str = "PreTrainedTokenizerFast", **roles):
-    """Wrap a tokenizer trained here; `name` is the class that the processors of transformers 4 insist on."""
+    """Wrap a tokenizer made here; `name` is the class that the processors of transformers 4 insist on."""
     import transformers
 
     if transformers.__version__.startswith("4."):
@@ -57,13 +58,16 @@ def byte_tokenizer(special: list[str], name: str = "PreTrainedTokenizerFast", **
 
 
 def word_tokenizer():
-    """A lower-case WordPiece tokenizer in the manner of BERT, trained on CORPUS."""
+    """A lower-case WordPiece tokenizer in the manner of BERT, of the words and letters of CORPUS."""
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import TemplateProcessing
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
-    trained = BertWordPieceTokenizer()
-    trained.train_from_iterator(CORPUS, vocab_size=300, special_tokens=special, show_progress=False)
+    text = " ".join(CORPUS).lower()
+    letters = sorted(set(text) - {" "})
+    # Made by hand, because a trained one numbers its letters differently in every process.
+    words = [*special, *letters, *(f"##{letter}" for letter in letters), *sorted(set(re.findall("[a-z]{2,}", text)))]
+    trained = BertWordPieceTokenizer({word: number for number, word in enumerate(words)})
     trained._tokenizer.post_processor = TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
@@ -79,8 +83,8 @@ def save_random(model, folder: Path, seed: int) -> None:
 
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1 or not re.search("norm|bias", name):
                 weight.normal_(std=0.3, generator=generator)
     model.save_pretrained(folder)
 

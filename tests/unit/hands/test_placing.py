@@ -337,3 +337,17 @@ def largest_region(white: np.ndarray) -> np.ndarray:
     label = pytest.importorskip("scipy.ndimage").label
     labels, _ = label(white, np.ones((3, 3)))
     return labels == np.bincount(labels.ravel())[1:].argmax() + 1
+
+
+def test_a_hand_of_a_scene_keeps_how_it_is_turned_and_angles_turn_it_further():
+    box = (100, 100, 400, 420)
+    once = place_in_box(OPEN, CAMERA, box, roll=30)
+    again = place_in_box(Hand.of(once), CAMERA, box, roll=20)
+    straight = place_in_box(OPEN, CAMERA, box, roll=50)
+    torch.testing.assert_close(again.global_orient, straight.global_orient, atol=1e-6, rtol=0)
+
+
+def test_the_mirrored_hand_is_seen_mirrored():
+    turned = OPEN.turned(roll=-90, yaw=20)
+    expected = Hand(MODEL, side="left").turned(roll=90, yaw=-20)
+    torch.testing.assert_close(mirror_hand(turned).orient, expected.orient, atol=1e-6, rtol=0)

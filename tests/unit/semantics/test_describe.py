@@ -84,3 +84,26 @@ def test_an_empty_sentence_and_a_missing_model_folder_are_refused(tmp_path):
 
 def test_a_very_long_sentence_is_no_path(capsys):
     assert run("A man waves his hand. " * 500) == 0
+
+
+def test_a_picture_goes_through_a_real_model_in_a_folder(tmp_path, capsys):
+    """The tiny model writes noise, so that the rules answer in the end, and the answer says so."""
+    from tiny_vlm import save_llava
+
+    folder = save_llava(tmp_path / "tiny")
+    Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
+    assert run(str(tmp_path / "a.png"), "--vlm", str(folder), "--max-tokens", "6", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["caption"] and answer["from"] == "rules after language model"
+
+
+def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):
+    from chat_server import answer, chat_server, completion
+
+    said = {"pose": "a man kneeling", "action": "", "hand_action": "tying his shoe", "environment": ""}
+    with chat_server(answer(completion(json.dumps(said)))) as server:
+        assert run("A man ties his shoe.", "--vlm", server.url, "--model", "tiny", "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["from"] == "language model" and printed["prompt"] == "a man kneeling, tying his shoe"
+    with pytest.raises(SesaHandError):
+        run("A man ties his shoe.", "--vlm", "https://vlm.example.com/v1", "--model", "tiny")

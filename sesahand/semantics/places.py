@@ -1,0 +1,70 @@
+"""Where a caption says that something happens: prepositional phrases and subjects that name a place."""
+
+from . import lexicon
+from .clauses import verbal
+from .grammar import Token
+
+_PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
+_NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
+_PARTS = frozenset(lexicon.PLACE_PARTS.split())
+_QUANTITIES = frozenset(lexicon.QUANTITIES.split())
+_STARTS = frozenset([*lexicon.PLACE_PREPOSITIONS.split(), "of"])
+
+
+def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
+    """The stretches of `words` that say where: a preposition and a noun phrase that ends in a place."""
+    found = []
+    k = 0
+    while k < len(words):
+        end = _place_end(words, k) if words[k].lower in _STARTS else None
+        if end is None:
+            k += 1
+        else:
+            found.append((k, end))
+            k = end
+    return found
+
+
+def _place_end(words: list[Token], start: int) -> int | None:
+    """One past the last word of the place phrase that the preposition at `start` begins, or None if it begins none."""
+    if start and words[start - 1].lower in ("front", "out", "instead"):
+        return None
+    k = start + 1
+    while k < len(words) and _in_noun_phrase(words, k):
+        k += 1
+    if k == start + 1:
+        return None
+    if words[k - 1].has("adv") and not words[k - 1].has("place"):
+        k -= 1
+    pair = " ".join(item.lower for item in words[k - 2 : k])
+    if k < len(words) and words[k].lower == "of" and words[k - 1].lower in _PARTS:
+        return _place_end(words, k)
+    if pair in _NOT_PLACES or not (words[k - 1].has("place") or pair in _PAIRS):
+        return None
+    before = words[start - 1] if start else None
+    if words[start].lower == "of" and (before is None or not before.content or before.lower in _QUANTITIES):
+        return None
+    return k
+
+
+def _in_noun_phrase(words: list[Token], k: int) -> bool:
+    item, after = words[k], words[k + 1] if k + 1 < len(words) else None
+    if item.has("det", "owner"):
+        return True
+    if item.form == "ing":
+        # "a living room"
+        return after is not None and after.has("place")
+    if item.has("adv") and not item.lower.endswith("ly"):
+        return after is not None and after.content
+    return item.content and not (item.form == "s" and verbal(words, k))
+
+
+def place_subject(subject: list[Token]) -> list[Token]:
+    """The noun phrase of a subject that names a place: "the kitchen" of "the kitchen with white tiles"."""
+    head = next((k for k, item in enumerate(subject) if k and item.has("prep", "mark")), len(subject))
+    phrase = subject[:head]
+    if not phrase or not phrase[0].has("det") or not phrase[-1].has("place"):
+        return []
+    if len(phrase) <= 2 and phrase[-1].lower in ("room", "scene"):
+        return []
+    return phrase
