@@ -96,13 +96,14 @@ def measure_time(arguments) -> dict[str, dict]:
     """Median seconds of each variant, and the median of its ratio to plain within a round."""
     model, batch = build(arguments), inputs(arguments)
     for variant in arguments.variants:
-        run(model, batch, variant)
+        run(model, inputs(arguments, latent=8) if arguments.quick else batch, variant)
     rounds = []
     for index in range(arguments.rounds):
         # The order turns from round to round, so that no variant always follows the same one.
         turn = index % len(arguments.variants)
         order = arguments.variants[turn:] + arguments.variants[:turn]
         rounds.append({variant: seconds(model, batch, variant, arguments.device) for variant in order})
+        progress(f"round {index + 1} of {arguments.rounds}", {name: wall for name, (wall, _) in rounds[-1].items()})
     return {
         variant: {
             "seconds": statistics.median(one[variant][0] for one in rounds),
@@ -149,7 +150,12 @@ def measure_memory(arguments) -> dict[str, int]:
             for _ in range(1 if arguments.quick else 3)
         ]
         peaks[variant] = statistics.median(answers)
+        progress("peak bytes", {variant: peaks[variant]})
     return peaks
+
+
+def progress(what: str, values: dict) -> None:
+    print(f"{what}: " + ", ".join(f"{name} {value:.5g}" for name, value in values.items()), file=sys.stderr, flush=True)
 
 
 def machine(device: str) -> str:
@@ -177,7 +183,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
     parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], help="default: float16 on CUDA")
     parser.add_argument("--rounds", type=int, default=7, help="timed passes of each variant")
-    parser.add_argument("--quick", action="store_true", help="fewer variants, three rounds, memory measured once")
+    parser.add_argument("--quick", action="store_true", help="fewer variants, two rounds, memory measured once")
     parser.add_argument("--no-memory", action="store_true", help="leave memory out")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--peak-of", choices=VARIANTS, help=argparse.SUPPRESS)
@@ -189,7 +195,7 @@ def main() -> None:
         print(peak_memory(arguments, arguments.peak_of))
         return
     if arguments.quick:
-        arguments.rounds = 3
+        arguments.rounds = 2
         arguments.variants = [variant for variant in VARIANTS if "down to" not in variant]
     results = measure_time(arguments)
     if not arguments.no_memory:
