@@ -13,7 +13,7 @@ from .wires import Attention, check_choices
 CATEGORY = "SesaHand/attention"
 
 
-class SesaHandAttentionBias(io.ComfyNode):
+class AttentionBias(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -96,7 +96,7 @@ class SesaHandAttentionBias(io.ComfyNode):
         return io.NodeOutput(bias_attention(model, alpha, blocks, start_percent, end_percent, mask, mask_feather))
 
 
-class SesaHandRecordAttention(io.ComfyNode):
+class RecordAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -143,7 +143,7 @@ class SesaHandRecordAttention(io.ComfyNode):
         return io.NodeOutput(*record_attention(model, blocks, detail))
 
 
-class SesaHandAttentionMap(io.ComfyNode):
+class AttentionMap(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
@@ -232,4 +232,4 @@ class SesaHandAttentionMap(io.ComfyNode):
         return io.NodeOutput(*show_maps(maps, images, start_percent, end_percent, panels, stretch, opacity))
 
 
-NODES = [SesaHandAttentionBias, SesaHandRecordAttention, SesaHandAttentionMap]
+NODES = [AttentionBias, RecordAttention, AttentionMap]
