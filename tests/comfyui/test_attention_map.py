@@ -10,7 +10,7 @@ import narrow_models
 import pytest
 import torch
 from attention_reference import conditioning, cross_attentions, reference, sample
-from sesahand_pack.nodes.attention import SesaHandAttentionBias, SesaHandAttentionMap, SesaHandRecordAttention
+from sesahand_pack.nodes.attention import AttentionBias, AttentionMap, RecordAttention
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.attention_map import record_attention
 from sesahand_pack.sesahand.errors import SesaHandError
@@ -143,7 +143,7 @@ def test_a_prompt_without_hand_words_gives_empty_maps(model):
     recording, recorder = record_attention(model)
     latent = sample(recording, conditioning(1, ()), conditioning(2))
     assert recorder.maps_of(latent).share.abs().max() == 0
-    image, mask = SesaHandAttentionMap.execute(recorder, {"samples": latent}, 0.0, 1.0, 1, True, 0.7).args
+    image, mask = AttentionMap.execute(recorder, {"samples": latent}, 0.0, 1.0, 1, True, 0.7).args
     assert image.shape == (1, 128, 128, 3) and mask.abs().max() == 0
 
 
@@ -183,14 +183,14 @@ def test_the_record_goes_with_the_model(model):
 
 
 def test_the_nodes_show_the_map_over_the_picture(model):
-    (biased,) = SesaHandAttentionBias.execute(model, 2.0, "output", 0.0, 1.0).args
-    recording, recorder = SesaHandRecordAttention.execute(biased, "output", "1/16").args
+    (biased,) = AttentionBias.execute(model, 2.0, "output", 0.0, 1.0).args
+    recording, recorder = RecordAttention.execute(biased, "output", "1/16").args
     latent = sample(recording, conditioning(1, HAND), conditioning(2), shape=(2, 4, 16, 24), steps=4)
     pictures = torch.rand(2, 128, 192, 3)
 
     def shown(start=0.0, end=1.0, panels=1, stretch=True, opacity=0.7, images=pictures):
         samples = {"samples": latent}
-        return SesaHandAttentionMap.execute(recorder, samples, start, end, panels, stretch, opacity, images).args
+        return AttentionMap.execute(recorder, samples, start, end, panels, stretch, opacity, images).args
 
     image, mask = shown(panels=2)
     assert image.shape == (2, 128, 384, 3) and mask.shape == (2, 128, 192)
