@@ -3,73 +3,17 @@
 import narrow_models
 import pytest
 import torch
-from diffusers import ControlNetModel
+from diffusers_twins import diffusers_controlnet
 from sesahand_pack.nodes.patches.structural_fusion import apply_structural_fusion
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
 from sesahand_pack.sesahand.generate.structural_fusion import attach_structural_fusion
 
-import comfy.utils
-
 TOLERANCE = 2e-5
-
-DIFFUSERS_CONFIG = {
-    "sd15": {
-        "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-        "attention_head_dim": 8,
-    },
-    "sdxl": {
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        "attention_head_dim": (1, 2, 4),
-        "transformer_layers_per_block": (1, 2, 2),
-        "use_linear_projection": True,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 256,
-        "projection_class_embeddings_input_dim": 2816,
-    },
-}
-
-
-def diffusers_names(layout):
-    """ldm names of a ControlNet's parameters by their diffusers names; the encoder's part is ComfyUI's own table."""
-    names = comfy.utils.unet_to_diffusers(
-        {
-            "num_res_blocks": [layout.res_blocks] * len(layout.multipliers),
-            "channel_mult": list(layout.multipliers),
-            "transformer_depth": [depth for depth in layout.depths for _ in range(layout.res_blocks)],
-            "transformer_depth_output": [depth for depth in layout.depths for _ in range(layout.res_blocks + 1)],
-            "transformer_depth_middle": layout.middle_depth,
-        }
-    )
-    hint = ["conv_in", *(f"blocks.{index}" for index in range(6)), "conv_out"]
-    for part in ("weight", "bias"):
-        names[f"controlnet_mid_block.{part}"] = f"middle_block_out.0.{part}"
-        for index in range(12):
-            names[f"controlnet_down_blocks.{index}.{part}"] = f"zero_convs.{index}.0.{part}"
-        for index, name in enumerate(hint):
-            names[f"controlnet_cond_embedding.{name}.{part}"] = f"input_hint_block.{2 * index}.{part}"
-        # What ComfyUI calls the label embedding is SDXL's text and size embedding in diffusers.
-        for index, name in enumerate(("linear_1", "linear_2")):
-            names[f"add_embedding.{name}.{part}"] = f"label_emb.0.{2 * index}.{part}"
-    return names
-
-
-def in_diffusers(family):
-    layout = narrow_models.NARROW[family]
-    model = ControlNetModel(
-        block_out_channels=tuple(layout.width * multiplier for multiplier in layout.multipliers),
-        cross_attention_dim=layout.context,
-        conditioning_embedding_out_channels=(16, 32, 96, 256),
-        norm_num_groups=32,
-        **DIFFUSERS_CONFIG[family],
-    )
-    state, names = narrow_models.random_weights(narrow_models.controlnet_shapes(layout)), diffusers_names(layout)
-    model.load_state_dict({name: state[names[name]] for name in model.state_dict()})
-    return model.eval()
 
 
 @pytest.fixture(scope="module", params=["sd15", "sdxl"])
 def pair(request):
-    return request.param, narrow_models.controlnet(request.param), in_diffusers(request.param)
+    return request.param, narrow_models.controlnet(request.param), diffusers_controlnet(request.param)
 
 
 def batch(family, size):
