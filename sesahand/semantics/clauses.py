@@ -92,28 +92,13 @@ def subject_end(tokens: list[Token], start: int) -> int | None:
     first = tokens[start]
     if first.has("mark", "conj", "sub", "rel") or (first.has("prep") and not first.has("standin")):
         return None
-    aside = _aside(tokens, start)
     for k in range(start, min(start + REACH, len(tokens))):
         item = tokens[k]
-        if k in aside:
-            continue
         if item.has("mark", "sub", "rel") and item.lower != "that":
             return None
-        if k > start and verbal(tokens, k, opening=k - 1 in aside):
+        if k > start and verbal(tokens, k):
             return k
     return None
-
-
-def _aside(tokens: list[Token], start: int) -> range:
-    """The words between two commas that say who a person is: "his opponent, a young woman, moves"."""
-    first = next((k for k in range(start + 1, min(start + 5, len(tokens))) if tokens[k].lower == ","), None)
-    if first is None or phrase_head(tokens[start:first]) != "person" or not tokens[first + 1 : first + 2]:
-        return range(0)
-    if not tokens[first + 1].has("det") or phrase_head(tokens[first + 1 : first + 5]) != "person":
-        return range(0)
-    second = next((k for k in range(first + 1, min(first + 9, len(tokens))) if tokens[k].lower == ","), None)
-    closed = second is not None and second + 1 < len(tokens) and verbal(tokens, second + 1, opening=True)
-    return range(first, second + 1) if closed else range(0)
 
 
 def phrase_head(tokens: list[Token]) -> str:

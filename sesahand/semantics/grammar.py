@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from . import lexicon
+from .plain import GLUE
 
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]")
+WORD = re.compile(rf"'(?:s|re|ve|m)\b|[^\W_]+(?:['’{GLUE}-][^\W_]+)*|([^\w\s])\1*")
+
+LONGEST_SENTENCE = 150
+"""Words after which a sentence is cut, so that the time to read a caption grows with its length and no faster."""
 
 
 def _nouns(text: str) -> frozenset[str]:
@@ -103,7 +107,7 @@ class Token:
 def token(text: str) -> Token:
     """Look a word up."""
     lower = text.lower().replace("’", "'")
-    if not lower[0].isalnum():
+    if not lower[0].isalnum() and lower not in CLOSED["aux"]:
         return Token(text, lower, frozenset({"mark"}), "", frozenset(), "")
     roles = {name for table in (CLOSED, NOUNS) for name, words in table.items() if lower in words}
     if not roles and lower.endswith(lexicon.PERSON_SUFFIXES) and lower not in _NOT_A_PERSON:
@@ -138,18 +142,28 @@ def _form(word: str, verb: str) -> str:
     return "ed"
 
 
-def sentences(caption: str) -> list[list[Token]]:
-    """Split a caption into sentences of tokens.
+def sentences(text: str) -> list[list[Token]]:
+    """Split a text into sentences of tokens.
 
     Args:
-        caption: any text; phrases that say "hand" and mean none, and lead-ins about the picture, should be gone.
+        text: a caption made plain. Line breaks and semicolons end a sentence.
     """
-    text = re.sub(r"\b(Mr|Mrs|Ms|Dr|St)\.", r"\1", caption)
-    parts = re.split(r"(?<=[.!?])[\"')\]]*\s+|\n+", text)
-    return [[token(word) for word in WORD.findall(part)] for part in parts if WORD.search(part)]
+    text = re.sub(r"\b(Mr|Mrs|Ms|Dr|St)\.", r"\1", text)
+    parts = re.split(r"(?<=[.!?])[\"')\]]*\s+|\n+|;\s+", text)
+    found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
+    return [
+        words[k : k + LONGEST_SENTENCE]
+        for words in map(_merge_marks, found)
+        for k in range(0, len(words), LONGEST_SENTENCE)
+    ]
+
+
+def _merge_marks(words: list[Token]) -> list[Token]:
+    """Marks one behind the other count as the first of them."""
+    return [item for k, item in enumerate(words) if not (k and item.has("mark") and words[k - 1].has("mark"))]
 
 
 def join(tokens: list[Token]) -> str:
     """Write tokens as text."""
-    text = " ".join(item.text for item in tokens)
-    return re.sub(r"\s+([,.;:!?%)])", r"\1", text).strip(" ,;:.")
+    text = " ".join(item.text for item in tokens).replace(GLUE, " ")
+    return re.sub(r"\s+([,.;:!?%]|'(?:s|re|ve|m)\b)", r"\1", text).strip(" ,;:.")

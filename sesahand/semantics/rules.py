@@ -16,15 +16,14 @@ What each component holds:
 import re
 
 from . import lexicon
+from .asides import lift
 from .behavior import BehaviorSemantics
 from .clauses import Clause, phrase_head, split
 from .grammar import Token, join, sentences
 from .places import place_phrases, place_subject
+from .plain import plain
 from .wording import Phrase, Reading, write
 
-_LEAD_INS = re.compile(rf"(^|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
-_FALSE_HANDS = re.compile("|".join(lexicon.FALSE_HANDS), re.IGNORECASE)
-_EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
 _PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
 _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
@@ -40,12 +39,9 @@ def extract(caption: str) -> BehaviorSemantics:
     Returns:
         The components in the caption's own words; all empty when nobody is described.
     """
-    text = " ".join(caption.replace("’", "'").replace("_", " ").split())
-    # "palm trees" becomes one word, in which no hand is found.
-    text = _FALSE_HANDS.sub(lambda match: match.group().replace(" ", "-"), _EMPTY_PHRASES.sub("", text))
-    text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
     reading = Reading()
-    for number, words in enumerate(sentences(text)):
+    stretches = (part for words in sentences(plain(caption)) for part in lift(words))
+    for number, words in enumerate(stretches):
         _read_sentence(reading, number, words)
     return write(reading) if reading.anyone else BehaviorSemantics()
 
