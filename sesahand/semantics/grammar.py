@@ -1,7 +1,7 @@
 """Words with their possible roles: the lexicon looked up, and the token that the rules read."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from . import lexicon
@@ -47,6 +47,10 @@ VERB_CLASSES = {
 }
 
 
+_POSSESSIVES = frozenset(lexicon.POSSESSIVES.split())
+_SIDES_OF_HANDS = frozenset(lexicon.SIDES_OF_HANDS.split())
+_SIDES_OF_PLACES = frozenset(lexicon.SIDES_OF_PLACES.split())
+_COLLECTIVES = frozenset(lexicon.COLLECTIVES.split())
 _NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
@@ -92,6 +96,11 @@ class Token:
     def content(self) -> bool:
         """Whether the word can be a noun, an adjective or a verb: anything but function words and marks."""
         return not self.has("det", "aux", "prep", "conj", "sub", "rel", "adv", "mark")
+
+    @property
+    def takes_plural_verb(self) -> bool:
+        """Whether a verb without -s may follow: plurals, and "couple" or "team"."""
+        return self.plural or self.lower in _COLLECTIVES
 
     @property
     def plural(self) -> bool:
@@ -153,7 +162,7 @@ def sentences(text: str) -> list[list[Token]]:
     found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
     return [
         words[k : k + LONGEST_SENTENCE]
-        for words in map(_merge_marks, found)
+        for words in map(_name_hands, map(_merge_marks, found))
         for k in range(0, len(words), LONGEST_SENTENCE)
     ]
 
@@ -161,6 +170,23 @@ def sentences(text: str) -> list[list[Token]]:
 def _merge_marks(words: list[Token]) -> list[Token]:
     """Marks one behind the other count as the first of them."""
     return [item for k, item in enumerate(words) if not (k and item.has("mark") and words[k - 1].has("mark"))]
+
+
+def _name_hands(words: list[Token]) -> list[Token]:
+    """Read "his left rests on the page" as one of a hand."""
+    return [
+        replace(item, roles=frozenset({"hand"}), verb="", verb_classes=frozenset(), form="")
+        if item.lower in _SIDES_OF_HANDS and _stands_for_hand(words, k)
+        else item
+        for k, item in enumerate(words)
+    ]
+
+
+def _stands_for_hand(words: list[Token], k: int) -> bool:
+    if not k or words[k - 1].lower not in _POSSESSIVES or k > 1 and words[k - 2].lower in _SIDES_OF_PLACES:
+        return False
+    after = words[k + 1] if k + 1 < len(words) else None
+    return after is None or not after.content or bool(after.verb) and not after.has("hand", "body", "appearance")
 
 
 def join(tokens: list[Token]) -> str:

@@ -120,7 +120,7 @@ ACTION_VERBS = """
     concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
-    fence chant recite pedal glide wade splash sprint vault tumble
+    fence chant recite pedal glide wade splash sprint vault tumble lunge
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.
@@ -218,6 +218,9 @@ AUXILIARIES = """
     is are was were be been being am can could may might will would must should do does did seems seem appears
     appear has have had got 's 're 've 'm
 """
+# "His left", "her other": a hand, where no noun follows; but not behind these: "on her left".
+SIDES_OF_HANDS = "left right"
+SIDES_OF_PLACES = "on to from at"
 # A clause with one of these next to its verb tells what is not done.
 NEGATIONS = "not never nothing no neither nobody cannot"
 # After an auxiliary these only say that the picture shows something: "a man is seen walking".

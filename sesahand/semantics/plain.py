@@ -61,7 +61,7 @@ def _without_brackets(text: str) -> str:
     """Leave out what stands in brackets behind a word, unless it names a hand; other brackets lose their signs only."""
     for _ in range(3):
         text = _BRACKETS.sub(_bracket, text)
-    return _STRAY_BRACKETS.sub(" ", text)
+    return re.sub(r"[^\S\n]+", " ", _STRAY_BRACKETS.sub(" ", text))
 
 
 def _bracket(match: re.Match) -> str:

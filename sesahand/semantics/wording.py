@@ -17,13 +17,17 @@ _SIDES = frozenset("left right middle center centre front".split())
 
 @dataclass
 class Phrase:
-    """Something to say in a component: a clause, its sentence, who it is about and whether it says so itself."""
+    """Something to say in a component: a clause, its sentence, who it is about and whether it says so itself.
+
+    `whole` clauses are said with all their words, because the thing handled is their subject.
+    """
 
     clause: Clause
     sentence: int
     subject: list[Token]
     person: list[Token]
     own: bool
+    whole: bool = False
 
 
 @dataclass
@@ -107,6 +111,8 @@ def _connection(before: tuple[Phrase, Token] | None, phrase: Phrase, with_subjec
 def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bool) -> list[Token]:
     """The subject to write in front of a phrase; nothing where the reader knows it already."""
     kind, subject = phrase_head(phrase.subject), phrase.subject
+    if phrase.whole:
+        return []
     if phrase.clause.opener == "with" and phrase.person and not said and last is None:
         said.add(join(phrase.person))
         return [*undecorated(_short(phrase.person), keep_colors=False), token("with"), *subject]
@@ -144,6 +150,8 @@ def _short(subject: list[Token]) -> list[Token]:
 def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Token]:
     clause = phrase.clause
     start = clause.start
+    if phrase.whole:
+        return _trim(undecorated(_without_places(clause.tokens[start : clause.end], -2), keep_colors=True))
     lead = _lead(clause)
     if lead and any(item.has("hand") for item in lead):
         # "with her free hand she pulls her coat closed"
@@ -153,13 +161,19 @@ def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Toke
     elif clause.verb is None and phrase.own:
         start = clause.start + len(clause.subject)
     words = list(clause.tokens[start : clause.end])
-    verb = clause.verb - start if clause.verb is not None else -2
+    words = _without_places(words, clause.verb - start if clause.verb is not None else -2)
+    return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+
+
+def _without_places(words: list[Token], verb: int) -> list[Token]:
+    """Leave out where it happens, but not where a movement goes."""
+    words = list(words)
     for first, end in reversed(place_phrases(words)):
         # "walking across a street" says how one moves; "standing in a street" only where.
         moving = words[first].lower in _DIRECTIONS and first == verb + 1
         if words[first].lower != "of" and not moving:
             del words[first:end]
-    return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+    return words
 
 
 def _lead(clause: Clause) -> list[Token]:
