@@ -51,6 +51,7 @@ _POSSESSIVES = frozenset(lexicon.POSSESSIVES.split())
 _SIDES_OF_HANDS = frozenset(lexicon.SIDES_OF_HANDS.split())
 _SIDES_OF_PLACES = frozenset(lexicon.SIDES_OF_PLACES.split())
 _COLLECTIVES = frozenset(lexicon.COLLECTIVES.split())
+_NOT_ADVERBS = frozenset(lexicon.NOT_ADVERBS.split())
 _NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
@@ -129,7 +130,7 @@ def token(text: str) -> Token:
     if lower.endswith(("'s", "s'")) and len(lower) > 3:
         # "the boy's mother": the owner stands before its noun like a determiner.
         roles = {"owner"}
-    if lower.endswith("ly") and len(lower) > 4 and lower not in ("family", "assembly", "butterfly", "jelly", "belly"):
+    if lower.endswith("ly") and len(lower) > 4 and lower not in _NOT_ADVERBS:
         roles.add("adv")
     if lower.endswith(lexicon.PLACE_SUFFIXES) and lower not in _NOT_A_ROOM:
         roles.add("place")

@@ -234,6 +234,7 @@ ADVERBS = """
     wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
     cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
 """
+NOT_ADVERBS = "family assembly butterfly jelly belly elderly friendly lovely early ugly curly woolly"
 ING_NOUNS = """
     building ceiling railing clothing wedding evening morning string ring king spring thing nothing something
     anything everything painting lighting setting meaning feeling being during wing sibling awning flooring

@@ -13,6 +13,7 @@ What each component holds:
 - environment: the places of the clauses about persons; empty when there is no person.
 """
 
+import itertools
 import re
 
 from . import lexicon
@@ -22,7 +23,7 @@ from .clauses import RELATIVE, Clause, is_passive, phrase_head, split
 from .grammar import Token, join, sentences
 from .places import place_phrases, place_subject
 from .plain import plain
-from .wording import Phrase, Reading, write
+from .wording import Phrase, Reading, undecorated, write
 
 _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
 _PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
@@ -133,7 +134,15 @@ def _own_subject(clause: Clause, reading: Reading) -> list[Token]:
 
 def _note_open_place(reading: Reading, words: list[Token]) -> None:
     places = (item.lower for item in words if item.lower in lexicon.OPEN_PLACES and not item.has("prep"))
-    reading.open_place = reading.open_place or next(places, "")
+    reading.open_place = reading.open_place or next(places, "") or _place_tag(words)
+
+
+def _place_tag(words: list[Token]) -> str:
+    """The place in a tail of tags: "a woman holding a cup, park, red hair"."""
+    commas = [k for k, item in enumerate(words) if item.lower == ","] + [len(words)]
+    tags = [words[a + 1 : b] for a, b in itertools.pairwise(commas) if b - a in (2, 3)]
+    bare = [tag for tag in tags if all(item.content for item in tag) and tag[-1].has("place")]
+    return join(undecorated(bare[0], keep_colors=False)) if bare else ""
 
 
 def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
