@@ -218,6 +218,8 @@ AUXILIARIES = """
     is are was were be been being am can could may might will would must should do does did seems seem appears
     appear has have had got 's 're 've 'm
 """
+# These tell one person from another of the same name.
+TOLD_APART = "older younger other another second third taller shorter left right"
 # "His left", "her other": a hand, where no noun follows; but not behind these: "on her left".
 SIDES_OF_HANDS = "left right"
 SIDES_OF_PLACES = "on to from at"

@@ -12,6 +12,7 @@ from .places import place_phrases
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _DANGLING = frozenset("with to of a an the".split())
 _DIRECTIONS = frozenset("down up across along through into onto over around past toward towards".split())
+_TOLD_APART = frozenset(lexicon.TOLD_APART.split())
 _SIDES = frozenset("left right middle center centre front".split())
 
 
@@ -69,11 +70,12 @@ def _count_persons(reading: Reading) -> int:
 
 
 def _name(subject: list[Token]) -> str:
-    """The noun a subject is known by; empty for pronouns."""
+    """The noun a subject is known by, with what tells it from another: "older boy"; empty for pronouns."""
     if any(item.has("pronoun") for item in subject):
         return ""
     nouns = [item.lower for item in subject if item.has("person")]
-    return nouns[0] if nouns else ""
+    told_apart = [item.lower for item in subject if item.lower in _TOLD_APART]
+    return " ".join([*told_apart, nouns[0]]) if nouns else ""
 
 
 def _component_text(phrases: list[Phrase], component: str, said: set[str], several: bool) -> str:
