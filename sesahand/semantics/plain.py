@@ -14,6 +14,7 @@ _WRAPPED = 60  # a line at least this long that goes on in lower case was broken
 _BULLET = re.compile(r"^\s*(?:(?:[-*+•‣–—>]|\d{1,2}[.)])\s+)+")
 _HEADING = re.compile(r"^\s*#+\s*(.*?)[\s#:]*$")
 _LABEL = re.compile(r"\*\*([^*\n:]{1,40})(?::\s*\*\*|\*\*\s*:)")
+_HAND_LABEL = re.compile(r"[*_]*\b((?:left|right|other)\s+hand)[*_]*\s*:[*_]*\s*", re.IGNORECASE)
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,300}\)")
 _EMPHASIS = re.compile(r"[*`~]+|(?<!\w)_+|_+(?!\w)")
 _BRACKETS = re.compile(r"(?<=[\w,.])(\s*)(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]*)\})")
@@ -46,7 +47,9 @@ def _joined_lines(text: str) -> str:
     """Markup taken off, and lines that an editor wrapped put together again."""
     lines: list[str] = []
     open_end = False
-    for raw in _LABEL.sub("\n", _LINK.sub(r"\1", text)).splitlines():
+    for raw in _LABEL.sub(
+        "\n", _HAND_LABEL.sub(lambda match: match.group(1).lower() + " ", _LINK.sub(r"\1", text))
+    ).splitlines():
         heading = _HEADING.match(raw)
         line = " ".join(_EMPHASIS.sub("", _BULLET.sub("", heading.group(1) if heading else raw)).split())
         if open_end and line[:1].islower() and not _BULLET.match(raw):

@@ -19,7 +19,7 @@ import re
 from . import lexicon
 from .asides import lift
 from .behavior import BehaviorSemantics
-from .clauses import RELATIVE, Clause, is_passive, phrase_head, split
+from .clauses import RELATIVE, Clause, phrase_head, split
 from .grammar import Token, join, sentences
 from .places import place_phrases, place_subject
 from .plain import plain
@@ -83,14 +83,17 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
 
 def _read_turned_round(reading: Reading, number: int, clause: Clause) -> bool:
     """Read a clause whose subject is the thing handled: "a cup is held by a woman", "in her left hand is a book"."""
-    if clause.verb is None or clause.opener in RELATIVE or phrase_head(clause.subject or clause.tokens[:1]) != "thing":
+    if clause.verb is None or clause.opener in RELATIVE or _untold(clause):
         return False
     verb, rest = clause.tokens[clause.verb], clause.tokens[clause.verb + 1 : clause.end]
-    lead = clause.tokens[clause.start : clause.verb] if not clause.subject else []
-    held = any(item.has("hand") for item in (lead if lead and lead[0].has("prep") else rest))
+    lead = clause.tokens[clause.start : clause.verb]
+    thing = phrase_head(clause.subject) == "thing" if clause.subject else bool(lead) and lead[0].has("prep")
+    if not thing:
+        return False
+    held = any(item.has("hand") for item in (rest if clause.subject else lead))
     agent = _agent(rest, held)
-    passive = is_passive(clause) and verb.verb_classes != {"dropped"}
-    if not (passive and (agent or held) or verb.has("aux") and held) or _untold(clause):
+    passive = verb.form == "ed" and not verb.has("aux") and verb.verb_classes != {"dropped"}
+    if not (passive and (agent or held) or verb.has("aux") and held):
         return False
     reading.person = agent or reading.person
     reading.anyone = True

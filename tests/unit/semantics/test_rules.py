@@ -155,6 +155,7 @@ def test_only_the_words_about_the_camera_are_cut(caption, hand_action):
         ("The ball is being thrown by a young boy in a park.", "the ball is being thrown by a young boy"),
         ("In her left hand is a book.", "in her left hand is a book"),
         ("There's a woman, she's got a glass of wine in her hand.", "got a glass of wine in her hand"),
+        ("A bouquet held by a bride in a garden.", "a bouquet held by a bride"),
         ("The house is surrounded by people.", ""),
     ],
 )
@@ -213,6 +214,13 @@ def test_an_aside_tells_of_its_subject():
                 pose="she sits",
                 action="holds a cup, her thumb is raised",
                 hand_action="holds a cup, her thumb is raised",
+            ),
+        ),
+        (
+            "Dough in a bowl.\n- **Left hand**: pressing the dough\n- Right hand: holding a cup",
+            BehaviorSemantics(
+                action="left hand pressing the dough, right hand holding a cup",
+                hand_action="left hand pressing the dough, right hand holding a cup",
             ),
         ),
         (
