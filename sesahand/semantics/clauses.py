@@ -310,7 +310,7 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
         return i, i, "start"
     if _returns_to_main(tokens, i, current):
         return i, i, "back"
-    if item.form == "ing" and tokens[i - 1].has("person") and is_passive(current):
+    if item.form == "ing" and tokens[i - 1].has("person") and _is_passive(current):
         # "is held by a man sitting on a stool": the man's own doing
         return i, i, "who"
     return None
@@ -323,7 +323,7 @@ def _returns_to_main(tokens: list[Token], i: int, current: Clause) -> bool:
     return (tokens[i].has("aux") or tokens[i].form == "s") and verbal(tokens, i) and not tokens[i - 1].has("aux", "adv")
 
 
-def is_passive(clause: Clause) -> bool:
+def _is_passive(clause: Clause) -> bool:
     """Whether a clause is in the passive voice: "is held", "are being thrown"."""
     if clause.verb is None or clause.group is None or clause.tokens[clause.verb].form != "ed":
         return False

@@ -220,7 +220,7 @@ AUXILIARIES = """
 """
 # These tell one person from another of the same name.
 TOLD_APART = "older younger other another second third taller shorter left right"
-# "His left", "her other": a hand, where no noun follows; but not behind these: "on her left".
+# "His left" is a hand where no noun follows it, but not behind one of the second: "on her left".
 SIDES_OF_HANDS = "left right"
 SIDES_OF_PLACES = "on to from at"
 # A clause with one of these next to its verb tells what is not done.

@@ -47,9 +47,8 @@ def _joined_lines(text: str) -> str:
     """Markup taken off, and lines that an editor wrapped put together again."""
     lines: list[str] = []
     open_end = False
-    for raw in _LABEL.sub(
-        "\n", _HAND_LABEL.sub(lambda match: match.group(1).lower() + " ", _LINK.sub(r"\1", text))
-    ).splitlines():
+    text = _HAND_LABEL.sub(lambda match: match.group(1).lower() + " ", _LINK.sub(r"\1", text))
+    for raw in _LABEL.sub("\n", text).splitlines():
         heading = _HEADING.match(raw)
         line = " ".join(_EMPHASIS.sub("", _BULLET.sub("", heading.group(1) if heading else raw)).split())
         if open_end and line[:1].islower() and not _BULLET.match(raw):

@@ -37,7 +37,8 @@ def extract(caption: str) -> BehaviorSemantics:
     """Reduce an English caption to the four components.
 
     Args:
-        caption: any text; what is not understood is left out.
+        caption: any text, lists and markdown included; what is not understood is left out, and so is all behind the
+            first `plain.LONGEST_CAPTION` characters. Line breaks end sentences.
 
     Returns:
         The components in the caption's own words; all empty when nobody is described.
@@ -97,13 +98,16 @@ def _read_turned_round(reading: Reading, number: int, clause: Clause) -> bool:
         return False
     reading.person = agent or reading.person
     reading.anyone = True
-    by_hand = not verb.verb_classes.isdisjoint(("grasp", "handwork"))
-    components = ["hand_action"] if held or by_hand else []
-    components += ["action"] if passive and "grasp" not in verb.verb_classes else []
-    for component in components:
+    for component in _classify_turned_round(verb, held, passive):
         reading.phrases[component].append(Phrase(clause, number, clause.subject, reading.person, True, whole=True))
     _note_places(reading, clause, "person")
     return True
+
+
+def _classify_turned_round(verb: Token, held: bool, passive: bool) -> list[str]:
+    by_hand = held or not verb.verb_classes.isdisjoint(("grasp", "handwork"))
+    acted = passive and "grasp" not in verb.verb_classes
+    return (["action"] if acted else []) + (["hand_action"] if by_hand else [])
 
 
 def _agent(rest: list[Token], held: bool) -> list[Token]:
