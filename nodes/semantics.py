@@ -257,7 +257,7 @@ class TextEncode(io.ComfyNode):
                     "semantics",
                     optional=True,
                     tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
-                    "for the hand action in the text.",
+                    "for the hand action in the text, and take its hand words if they find none.",
                 ),
                 io.Conditioning.Input(
                     "conditioning",
