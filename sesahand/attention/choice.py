@@ -112,7 +112,7 @@ def _says_hands(phrase: str, words: list[str]) -> bool:
 
 
 def _in_order(words: list[str], clause: list[re.Match]) -> list[tuple[int, int]]:
-    """The spans of the words in a clause, neighbours together, from where they stand closest; none if one is missing."""
+    """The spans of the words in a clause where they stand closest, neighbours together; none if a word is missing."""
     found: list[list[int]] = []
     for start in (k for k, word in enumerate(clause) if word.group().lower() == words[0]):
         taken = [start]
