@@ -1,11 +1,21 @@
 """The emphasis grammar, hand words, and the choice of tokens, without ComfyUI."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.attention.choice import CHOICES, choose_spans, find_phrases
-from sesahand.attention.tokens import HandTokens, check_length, columns_of, hand_tokens, marked, segments
+from sesahand.attention.tokens import (
+    HandTokens,
+    check_encoding,
+    check_length,
+    columns_of,
+    fewest_columns,
+    hand_tokens,
+    marked,
+    segments,
+)
 from sesahand.errors import SesaHandError
 from sesahand.semantics.behavior import BehaviorSemantics, ImageSemantics
 from sesahand.semantics.composer import compose
@@ -169,3 +179,19 @@ def test_a_conditioning_must_be_as_long_as_its_text(length, fits):
     else:
         with pytest.raises(SesaHandError, match=f"has {length} columns"):
             check_length(tokens, [length])
+
+
+def test_a_conditioning_must_begin_with_the_encoding_of_its_text():
+    own = torch.randn(1, 77, 8, generator=torch.Generator().manual_seed(0))
+    check_encoding([own.half(), torch.cat([own, own], dim=1), own.expand(2, -1, -1)], [own])
+    check_encoding([own], [own * 2, own])
+    other = own.clone()
+    other[:, 5] *= 1.1
+    for wrong in (other, torch.cat([other, own], dim=1), own[:, :, :4], own.roll(1, dims=1)):
+        with pytest.raises(SesaHandError, match="not encoded from this text"):
+            check_encoding([own, wrong], [own])
+
+
+def test_the_fewest_columns_count_words_and_marks():
+    assert fewest_columns("") == 2
+    assert fewest_columns("a (woman's:1.3) hand, 35mm") == 2 + len(["a", "woman", "'s", "hand", ",", "3", "5", "mm"])
