@@ -127,7 +127,7 @@ def _parse(template: str) -> tuple[list[str], list[str], str]:
             continue
         if specification or conversion:
             raise SesaHandError(
-                f"The template has more than a name in {{{name}...}}: write {{{name}}} without '!', ':' or what follows."
+                f"The template has more than a name in {{{name}...}}: write {{{name}}} without what follows the name."
             )
         if name not in FIELDS:
             raise SesaHandError(
