@@ -106,7 +106,7 @@ class ConnectVLM(io.ComfyNode):
                 io.String.Input(
                     "base_url",
                     default="http://127.0.0.1:11434/v1",
-                    tooltip="Where the server is, without /chat/completions. Ollama: port 11434, LM Studio: 1234, "
+                    tooltip="Where the server is. Ollama: port 11434, LM Studio: 1234, "
                     "vLLM: 8000, llama.cpp: 8080. Other machines need https:// and an entry in the credentials file.",
                 ),
                 io.String.Input(

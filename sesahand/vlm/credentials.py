@@ -118,7 +118,7 @@ class CredentialFile:
             known = (
                 f"It has {', '.join(sorted(entries))}."
                 if entries
-                else 'It is missing or empty; an entry looks like {"name": {"hosts": ["api.example.com"], "key": "..."}}.'
+                else 'It is missing or empty; an entry reads {"name": {"hosts": ["api.example.com"], "key": "..."}}'
             )
             # The name is not repeated either: a short key looks like one.
             raise SesaHandError(
