@@ -298,8 +298,12 @@ FALSE_HANDS = (
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\b(?:close\s+|near\s+)?at\s+hand\b",
-    r"\bpalm\s+springs\b",
+    r"\bpalm\s+(?:springs|desert|bay|sunday)\b",
     r"\brules?\s+of\s+thumb\b",
+    r"\b(?:thumb|touch)\s+(?:drives?|screens?|pads?)\b",
+    r"\b(?:fish|chicken)\s+fingers?\b",
+    r"\bfinger\s+foods?\b",
+    r"\bhired\s+hands?\b",
 )
 
 # Phrases that say a colour and mean none.
@@ -341,11 +345,14 @@ HAND_NOUNS = """
     hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
 """
 
-# Verbs of the hand in every form they take, and those that mean the hand only as participles ("cupping", not "a cup").
-HAND_VERBS = "hold grip grasp clutch clasp grab touch squeeze pinch clench cradle"
-HAND_PARTICIPLES = """
-    carry reach wave point gesture clap hug cup handle press wield pluck strum type salute snap tap knead hand finger
-    stroke caress interlock interlace lift raise pass throw catch
+# Verbs of the hand that are hand words in every form, and those that are also things or events ("a cup", "the waves"),
+# whose base and -s forms are hand words only where they stand as verbs.
+HAND_VERBS = """
+    hold grip grasp clutch clasp grab touch squeeze pinch clench cradle carry gesture clap hug wield pluck strum salute
+    knead caress interlock interlace raise
+"""
+NOUN_LIKE_HAND_VERBS = """
+    reach wave point cup handle press type snap tap hand finger stroke lift pass throw catch
 """
 
 
