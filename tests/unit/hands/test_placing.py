@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.errors import SesaHandError
+from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mask_regions import find_regions
 from sesahand.hands.placing import (
@@ -122,6 +123,36 @@ def test_any_box_is_filled_or_refused(x, y, width, height, roll, pitch, yaw, fov
     x0, y0, x1, y1 = box_of(scene).tolist()
     assert max((x1 - x0) / width, (y1 - y0) / height) == pytest.approx(1, abs=0.02)
     assert float(scene.pose().vertices[..., 2].min()) > 0.049
+
+
+TURNS = [(0, 0), (0, 70), (0, 90), (0, 180), (-90, 0), (-45, 0), (20, 0), (45, 0), (70, 45), (90, 0)]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("name", gesture_names())
+def test_every_gesture_fits_the_usual_box_however_it_is_turned(name, side):
+    camera, box = Camera.from_fov(512, 512), (41, 41, 471, 471)
+    hand = Hand(MODEL, find_gesture(name).hand_pose).turned(*find_gesture(name).view)
+    hand = mirror_hand(hand) if side == "left" else hand
+    for pitch, yaw in TURNS:
+        x0, y0, x1, y1 = box_of(place_in_box(hand, camera, box, 0, pitch, yaw)).tolist()
+        assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((256, 256), abs=0.01)
+        assert max(x1 - x0, y1 - y0) == pytest.approx(430, abs=0.01)
+
+
+@pytest.mark.parametrize("turn", [(0, 0), (45, 0), (-80, 10), (30, 90)])
+def test_boxes_are_refused_only_where_the_hand_would_touch_the_camera(turn):
+    camera, fits, refused = Camera.from_fov(640, 480, 60), 100.0, 1e5
+    while refused - fits > 1e-3:
+        size = (fits + refused) / 2
+        try:
+            place_at(OPEN, camera, (350, 200), size, 0, *turn)
+            fits = size
+        except SesaHandError as error:
+            assert "nearer than 5 cm" in str(error)
+            refused = size
+    scene = place_at(OPEN, camera, (350, 200), fits, 0, *turn)
+    assert float(scene.pose().vertices[..., 2].min()) == pytest.approx(0.05, abs=1e-5)
 
 
 @pytest.mark.parametrize(
