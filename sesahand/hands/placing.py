@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..render.camera import Camera
-from .mask_regions import Region, find_regions
+from .mask_regions import HALF, Region, find_regions
 from .model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene, combine
@@ -271,7 +271,7 @@ def place_in_mask(
     masks: Tensor,
     region: str = "largest",
     fingers: float | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> HandScene:
     """Place a hand over the white region of a mask, for example to repaint a malformed hand.
 
@@ -286,7 +286,8 @@ def place_in_mask(
         region: "largest" takes the largest white region of each mask, "all" takes everything white together, "each"
             places one hand on each region that has at least a twentieth of the largest one's area.
         fingers: Where the fingers point, in degrees clockwise from up; None finds out as described.
-        threshold: Brighter pixels are white.
+        threshold: Brighter pixels are white. None takes 0.5; in a photograph with a region painted white, which is
+            grey for the most part, 0.98, and logs a warning.
 
     Returns:
         A scene with as many frames as there are masks; an empty mask gives a frame without hands.
@@ -306,8 +307,8 @@ def place_in_mask(
     regions = [(frame, found) for frame, mask in enumerate(masks) for found in find_regions(mask, region, threshold)]
     if not regions:
         raise SesaHandError(
-            f"The mask is empty: none of its pixels is brighter than {threshold}. Paint the hand's place white, or "
-            "place the hand by box."
+            f"The mask is empty: none of its pixels is brighter than {HALF if threshold is None else threshold}. Paint "
+            "the hand's place white, or place the hand by box."
         )
     frame = torch.tensor([frame for frame, _ in regions], dtype=torch.int64)
     views = _Views.of(hand)

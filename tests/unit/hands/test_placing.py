@@ -325,6 +325,26 @@ def test_bool_and_soft_masks_and_thresholds_are_understood():
     assert torch.equal(place_in_mask(OPEN, CAMERA, grey, threshold=0.9).translation, hard.translation)
 
 
+def test_the_region_painted_white_in_a_photograph_is_found_and_that_is_said(caplog):
+    photograph = 0.15 + 0.7 * torch.rand(480, 640, generator=torch.Generator().manual_seed(1))
+    painted = torch.maximum(photograph, MASKS["upright"] * 0.99)
+    hard = place_in_mask(OPEN, CAMERA, MASKS["upright"])
+    assert not caplog.records
+    assert torch.equal(place_in_mask(OPEN, CAMERA, painted).translation, hard.translation)
+    assert "photograph" in caplog.text
+    # Without white, bright is what remains; a threshold that is given holds.
+    (bright,) = find_regions(photograph * 0.9, "all")
+    assert bright.box == find_regions(photograph * 0.9, "all", 0.5)[0].box
+    assert find_regions(painted, "all", 0.5)[0].box == (0, 0, 640, 480)
+
+
+def test_the_edge_of_a_soft_mask_is_where_it_is_half_white(caplog):
+    soft = torch.nn.functional.avg_pool2d(MASKS["square"][None], 81, 1, 40, count_include_pad=True)[0]
+    (region,) = find_regions(soft, "largest")
+    assert region.box == pytest.approx((100, 100, 300, 300), abs=2)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
@@ -356,10 +376,11 @@ def test_hands_cover_the_white_regions_of_real_malformed_pictures(number, curl, 
     from PIL import Image
 
     picture = Image.open(MALFORMED / f"{number}_mask.jpg").convert("L")
-    mask = torch.from_numpy(np.array(picture) > 250)
+    values = np.array(picture)
+    mask = torch.from_numpy(values / 255)
     hand = Hand(MODEL, curled(curl))
     scene = place_in_mask(hand if side == "right" else mirror_hand(hand), Camera.from_fov(*picture.size), mask)
-    rows, columns = np.nonzero(largest_region(mask.numpy()))
+    rows, columns = np.nonzero(largest_region(values > 250))
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert overlap(scene, box) > 0.8
 
