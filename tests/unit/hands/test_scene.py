@@ -445,6 +445,12 @@ def test_a_scene_with_wrong_values_cannot_be_made(change):
         dataclasses.replace(random_scene(), **change)
 
 
+@pytest.mark.parametrize("spec", ["", " ", "/nope", "nope.pkl", "a\0.pkl"])
+def test_a_hand_model_that_does_not_exist_is_named(spec):
+    with pytest.raises(InvalidFileError, match="^The hand model '.*' does not exist; give 'builtin'"):
+        load_hand_model(spec)
+
+
 # HaMeR and WiLoR
 
 
