@@ -402,7 +402,7 @@ class PlaceHand(io.ComfyNode):
                     optional=True,
                     tooltip="Paint the place of the hand white, for example over a malformed hand: the hand is "
                     "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
-                    "A batch of masks gives a frame each.",
+                    "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
                 ),
             ],
             outputs=[
