@@ -11,3 +11,7 @@ class InvalidFileError(SesaHandError):
 
 class UnsafeFileError(InvalidFileError):
     """A file asks for more than data while it is read, for example a pickle that names a function."""
+
+
+class CannotAnswerError(SesaHandError):
+    """A model can caption pictures but not answer text, so that it cannot extract semantics."""

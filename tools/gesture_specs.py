@@ -71,6 +71,7 @@ SPECS = {
         ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
         touch=((pad("thumb"), back("index", 2, 0.8)),),
+        view=(0, 0, -30),
     ),
     "point": Spec(
         "index finger pointing, the others folded under the thumb",
@@ -107,6 +108,7 @@ SPECS = {
         (22, 22, 12, 18, 30),
         index=(50, 55, 30, 0), middle=(14, 18, 10, 0), ring=(5, 14, 8, 0), pinky=(-4, 10, 6, -2),
         touch=((pad("thumb"), pad("index")),), free=("index",),
+        view=(0, 0, -40),
     ),
     "pinch": Spec(
         "thumb and index fingertip hold something small, the other fingers bent",
@@ -114,6 +116,7 @@ SPECS = {
         (22, 22, 12, 15, 15),
         index=(55, 40, 20, -2), middle=(52, 52, 30, 2), ring=(60, 60, 35, 8), pinky=(62, 60, 35, 14),
         touch=((pad("thumb"), pad("index")),), free=("index",),
+        view=(0, 0, -55),
     ),
     "key_grip": Spec(
         "thumb pressed on the side of the bent index finger, as on a key or a card",
@@ -121,6 +124,7 @@ SPECS = {
         (28, -5, 5, 20, 25),
         index=(60, 75, 40, -4), middle=(68, 80, 45, 3), ring=(72, 84, 48, 9), pinky=(74, 84, 48, 15),
         touch=((pad("thumb"), ("index", 2, 0.6, "radial")),),
+        view=(0, 0, 60),
     ),
     "call_me": Spec(
         "thumb and little finger stretched out, the others folded",
@@ -148,6 +152,7 @@ SPECS = {
         ("korean heart", "mini heart", "love"),
         (20, 12, 5, 10, 15), **{**FOLDED, "index": (62, 62, 20, -4)},
         touch=((("thumb", 3, 0.35, "palmar"), ("index", 3, 0.4, "radial")),), free=("index",),
+        view=(0, 0, -35),
     ),
     "claw": Spec(
         "spread fingers bent at their outer joints like a claw",
@@ -160,6 +165,7 @@ SPECS = {
         ("carry a bag", "hang on", "hold a handle", "hook grip"),
         (14, -4, 4, 10, 15),
         index=(12, 88, 50, -8), middle=(14, 90, 52, 2), ring=(14, 90, 52, 9), pinky=(14, 88, 50, 16),
+        view=(0, 0, -55),
     ),
     "flat_stop": Spec(
         "flat hand, fingers straight and side by side, thumb along the index finger",
@@ -172,6 +178,7 @@ SPECS = {
         (18, 28, 20, 20, 25),
         index=(48, 50, 30, -6), middle=(50, 52, 32, 2), ring=(52, 54, 33, 9), pinky=(52, 52, 33, 15),
         held="cylinder", grip=PADS, free=("index", "middle", "ring", "pinky"),
+        view=(0, 0, -50),
     ),
     "grasp_sphere": Spec(
         "hand around a ball, fingers spread over it",
@@ -179,6 +186,7 @@ SPECS = {
         (8, 30, 18, 18, 25),
         index=(38, 40, 28, 8), middle=(40, 42, 28, 0), ring=(42, 42, 28, -4), pinky=(46, 42, 28, -8),
         held="sphere", grip=PADS, free=("index", "middle", "ring", "pinky"),
+        view=(0, 0, -50),
     ),
     "hold_pen": Spec(
         "pen between thumb, index and middle finger, as for writing",
@@ -186,6 +194,7 @@ SPECS = {
         (18, 18, 10, 18, 22),
         index=(50, 42, 18, -4), middle=(56, 52, 28, 4), ring=(62, 66, 38, 10), pinky=(62, 68, 38, 16),
         held="pen", grip=(pad("thumb"), pad("index"), ("middle", 3, 0.4, "radial")), free=("index", "middle"),
+        view=(-20, 20, 60),
     ),
     "hold_phone": Spec(
         "phone lying on the fingers, its edge in their bend, the thumb on its front",
@@ -193,5 +202,6 @@ SPECS = {
         (4, 22, 10, 12, 20),
         index=(34, 46, 26, -4), middle=(36, 48, 28, 2), ring=(38, 50, 28, 8), pinky=(40, 48, 28, 14),
         held="slab", grip=(pad("thumb"), pad("middle"), pad("ring")), free=("index", "middle", "ring", "pinky"),
+        view=(0, 0, -35),
     ),
 }  # fmt: skip

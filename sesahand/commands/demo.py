@@ -18,23 +18,37 @@ def run(options: argparse.Namespace) -> int:
     from ..hands.gestures import load_gestures
     from ..hands.placing import Hand, place_pair
     from ..render.camera import Camera
-    from ..render.contact_sheet import contact_sheet, to_pil
-    from ..render.maps import ALL_MAPS, render_maps
+    from ..render.contact_sheet import contact_sheet
+    from ..render.maps import ALL_MAPS
     from .render import write_maps
 
     model = load_builtin_hand()
-    width, height = TILE
-    camera = Camera.from_fov(4 * width, 4 * height)
+    camera = Camera.from_fov(4 * TILE[0], 4 * TILE[1])
     rows = []
     for name, gesture in load_gestures().items():
         hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
         scene = place_pair(hand, camera, (40, 40, camera.width - 40, camera.height - 40))
         write_maps(scene, options.out / name, antialias=True)
-        tiles = render_maps(scene.resized(width, height), antialias=True)
-        rows.append((name.replace("_", " "), [to_pil(getattr(tiles, m)[0]).convert("RGB") for m in ALL_MAPS]))
+        rows.append((name.replace("_", " "), tiles(scene.resized(*TILE))))
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
     sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
     sheet.save(path)
     print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
     return 0
+
+
+def tiles(scene) -> list:
+    """Return the maps of a one-frame scene as small pictures, in the order of `ALL_MAPS`."""
+    import numpy as np
+
+    from ..render.contact_sheet import to_pil
+    from ..render.keypoints import draw_keypoints
+    from ..render.maps import ALL_MAPS, render_maps
+
+    maps = render_maps(scene, antialias=True)
+    # At the size that ControlNets expect the skeleton would be hairlines here: draw it as in a larger picture.
+    canvas = np.zeros((scene.camera.height, scene.camera.width, 3), np.uint8)
+    draw_keypoints(canvas, scene.camera.project(scene.pose().keypoints).numpy(), scale=0.75)
+    maps.keypoints[0] = maps.keypoints.new_tensor(canvas) / 255
+    return [to_pil(getattr(maps, name)[0]).convert("RGB") for name in ALL_MAPS]
