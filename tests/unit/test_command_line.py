@@ -1,6 +1,9 @@
 """The command line as a user meets it: what it writes, its exit status, and what it says when something is wrong."""
 
+import importlib.util
 import json
+import venv
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,3 +174,27 @@ def test_every_command_explains_itself(capsys, command):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
     assert end.value.code == 0 and "usage: sesahand" in capsys.readouterr().out
+
+
+def quickstart():
+    path = Path(__file__).resolve().parents[2] / "tools" / "quickstart.py"
+    spec = importlib.util.spec_from_file_location("quickstart", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_quickstart_makes_an_interrupted_environment_whole(tmp_path):
+    venv.create(tmp_path / "half", with_pip=False)
+    tool = quickstart()
+    python = tool.environment(tmp_path / "half")
+    assert python.is_file() and tool.has_pip(python)
+
+
+def test_quickstart_takes_its_environment_relative_to_where_one_is(tmp_path, monkeypatch):
+    tool, steps = quickstart(), []
+    monkeypatch.setenv("SESAHAND_VENV", "mine")
+    monkeypatch.setattr(tool, "environment", lambda folder: folder / "python")
+    monkeypatch.setattr(tool.subprocess, "call", lambda step, **_: steps.append(step[0]) or 0)
+    assert tool.main(["demo"]) == 0
+    assert steps == [str(tmp_path / "mine" / "python")] * 2
