@@ -530,6 +530,106 @@ def test_composes_with_nodes_that_arrange_the_batch_anew(model, arrange):
         assert relative_l2(first, sample(other(model), positive, negative)) < TOLERANCE
 
 
+def row_by_row(apply_model, args):
+    x, t, c = args["input"], args["timestep"], dict(args["c"])
+    context = c.pop("c_crossattn")
+    rows = [apply_model(x[i : i + 1], t[i : i + 1], c_crossattn=context[i : i + 1], **c) for i in range(len(x))]
+    return torch.cat(rows)
+
+
+def backwards(apply_model, args):
+    x, t, c = args["input"], args["timestep"], dict(args["c"])
+    context = c.pop("c_crossattn")
+    return apply_model(x.flip(0), t.flip(0), c_crossattn=context.flip(0), **c).flip(0)
+
+
+def arranged(model, wrapper):
+    model = model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    return model
+
+
+@pytest.mark.parametrize("wrapper", [row_by_row, backwards])
+@pytest.mark.parametrize("masked", [False, True])
+def test_rows_keep_their_prompt_and_picture_when_the_batch_is_arranged_anew(model, wrapper, masked):
+    mask = torch.cat([quarter(), 1 - quarter()]) if masked else None
+    positive, negative = conditioning(1, HAND, 154), conditioning(2, (7,))
+    expected = sample(bias_attention(model, mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    got = sample(bias_attention(arranged(model, wrapper), mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    assert relative_l2(got, expected) < TOLERANCE
+
+
+def test_areas_with_masks_keep_their_place_when_the_batch_is_arranged_anew(model):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + area(conditioning(1, HAND), 8, 16, 8, 0) + conditioning(4)
+    patched, turned = (bias_attention(m, mask=quarter()) for m in (model, arranged(model, backwards)))
+    assert (
+        relative_l2(sample(turned, positive, conditioning(2)), sample(patched, positive, conditioning(2))) < TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_pictures_that_a_node_has_altered_are_told_by_their_place(model, masked):
+    """A node that changes all latents a little, but not their order."""
+    mask = torch.cat([quarter(), 1 - quarter()]) if masked else None
+
+    def altered(apply_model, args):
+        return apply_model(args["input"] * 1.001, args["timestep"], **args["c"])
+
+    other, positive, negative = arranged(model, altered), conditioning(1, HAND), conditioning(2)
+    got = sample(bias_attention(other, mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    weights = {"weights": lambda row, h, w: mean_over_cells(mask[row % 2], h, w)} if masked else {}
+    with reference(model, texts_of(positive, negative), **weights):
+        expected = sample(other, positive, negative, shape=(2, 4, 16, 16))
+    assert relative_l2(got, expected) < TOLERANCE
+
+
+def test_texts_that_a_node_has_altered_are_told_by_their_place_and_named_in_the_log(model, caplog):
+    def altered(apply_model, args):
+        c = dict(args["c"])
+        noise = torch.randn(c["c_crossattn"].shape, generator=torch.Generator().manual_seed(0))
+        return apply_model(args["input"], args["timestep"], **{**c, "c_crossattn": c["c_crossattn"] + 0.1 * noise})
+
+    other, positive, negative = arranged(model, altered), conditioning(1, HAND), conditioning(2)
+    assert relative_l2(sample(bias_attention(other), positive, negative), sample(other, positive, negative)) > 1e-3
+    assert sum("alters the text" in record.message for record in caplog.records) == 1
+
+
+def test_pictures_that_cannot_be_told_apart_are_refused_only_with_masks_of_their_own(model):
+    def noisy(apply_model, args):
+        x = args["input"]
+        return row_by_row(lambda part, *a, **k: apply_model(part * 1.001, *a, **k), {**args, "input": x})
+
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    shape = (2, 4, 16, 16)
+    with reference(model, texts_of(positive, negative)):
+        expected = sample(arranged(model, noisy), positive, negative, shape=shape)
+    for mask in (None, torch.ones(1, 128, 128)):
+        got = sample(bias_attention(arranged(model, noisy), mask=mask), positive, negative, shape=shape)
+        assert relative_l2(got, expected) < TOLERANCE
+    with pytest.raises(SesaHandError, match="which picture"):
+        patched = bias_attention(arranged(model, noisy), mask=torch.cat([quarter(), 1 - quarter()]))
+        sample(patched, positive, negative, shape=shape)
+
+
+def test_one_text_with_different_hand_words_is_refused_where_rows_cannot_be_told_apart(model):
+    first, second = conditioning(1, HAND), conditioning(1, (20,))
+    second[0][0] = first[0][0]
+    sample(bias_attention(model), first + second, conditioning(2))
+    with pytest.raises(SesaHandError, match="same text with different hand words"):
+        sample(bias_attention(arranged(model, row_by_row)), first + second, conditioning(2))
+
+
+def test_regions_keep_the_mask_of_their_picture(model):
+    masks = torch.cat([quarter(), 1 - quarter()])
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    other = regional(model, [conditioning(5)[0][0]])
+    got = sample(bias_attention(other, mask=masks), positive, negative, shape=(2, 4, 16, 16))
+    for i in range(2):
+        one = sample(bias_attention(other, mask=masks[i : i + 1]), positive, negative, shape=(2, 4, 16, 16))
+        assert relative_l2(got[i], one[i]) < TOLERANCE
+        assert relative_l2(got[1 - i], one[1 - i]) > 1e-4
+
+
 def test_composes_with_guidance_that_asks_for_a_prediction_of_its_own(model):
     positive, negative = conditioning(1, HAND), conditioning(2)
 
