@@ -65,7 +65,8 @@ class AttentionBias(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip="Where in the picture the hand words count more, 0 to 1, such as the mask of the rendered "
-                    "hand. One for all pictures or one for each. Without it the bias acts everywhere.",
+                    "hand. One for all pictures, one for each, or a few that repeat in order. Without it the bias acts "
+                    "everywhere.",
                 ),
                 io.Int.Input(
                     "mask_feather",

@@ -7,7 +7,7 @@ import torch
 
 import comfy.ldm.modules.attention as comfy_attention
 
-from ...sesahand.attention.bias import column_bias, in_blocks, moved, on_grid
+from ...sesahand.attention.bias import check_mask_count, column_bias, in_blocks, moved, on_grid
 from ...sesahand.attention.heatmap import attention_share, coarseness_of
 from ...sesahand.errors import SesaHandError
 from .prompt_rows import Row, match_rows, origins, rows_by_text
@@ -67,13 +67,8 @@ class Call:
 
     def _weights(self, bias: Bias, rows: tuple[Row, ...], grid: tuple[int, int], query: torch.Tensor) -> torch.Tensor:
         masks = bias.mask(*self.step.latent.shape[-2:])
-        pictures = len(self.step.latent)
-        if len(masks) not in (1, pictures):
-            raise SesaHandError(
-                f"The mask of the attention bias has {len(masks)} pictures, and {pictures} are sampled. "
-                "Give one mask for all, or one for each."
-            )
-        own = [masks if len(masks) == 1 else masks[self.image(row)][None] for row in rows]
+        check_mask_count(len(masks), len(self.step.latent))
+        own = [masks if len(masks) == 1 else masks[self.image(row) % len(masks)][None] for row in rows]
         weights = [on_grid(self._part(mask, row), *grid) for mask, row in zip(own, rows, strict=True)]
         return moved(bias.alpha * torch.cat(weights).view(len(rows), 1, -1, 1), query)
 

@@ -5,7 +5,16 @@ from contextlib import contextmanager
 
 import torch
 
-from ..attention.bias import check_settings, column_bias, feathered_mask, in_blocks, moved, on_grid
+from ..attention.bias import (
+    check_mask,
+    check_mask_count,
+    check_settings,
+    column_bias,
+    feathered_mask,
+    in_blocks,
+    moved,
+    on_grid,
+)
 from ..errors import SesaHandError
 
 PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
@@ -49,7 +58,8 @@ def attach_attention_bias(
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
-        mask: [b, H, W] in 0..1, b dividing the pictures per prompt or 1: how much of the bias a place gets.
+        mask: [b, H, W] in 0..1, how much of the bias a place gets; one for all pictures of a prompt, one for each, or b
+            that divides them and is repeated in order.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
         train_timesteps: Number of timesteps the model was trained with, to tell start and end.
 
@@ -63,6 +73,8 @@ def attach_attention_bias(
         SesaHand (ICLR 2026), attention enhancement.
     """
     check_settings(alpha, blocks, start, end)
+    if mask is not None:
+        check_mask(mask)
     layers = cross_attentions(unet, blocks)
     if not columns:
         raise SesaHandError("columns is empty: give the hand-token columns of each prompt, () for one without any.")
@@ -144,11 +156,7 @@ def bias_of(columns, alpha, mask, feather, latent: tuple[int, int], size: tuple[
     bias = column_bias([(row, keys) for row in columns for _ in range(images)], keys, alpha)[:, None]
     if mask is None:
         return bias
-    if images % len(mask):
-        raise SesaHandError(
-            f"The mask of the attention bias has {len(mask)} pictures, and each prompt has {images}. "
-            "Give one mask for all, or one for each."
-        )
+    check_mask_count(len(mask), images)
     weights = feathered_mask(mask.detach().cpu(), *latent, feather / LATENT_PIXELS)
     weights = on_grid(weights, *grid_of(queries, latent)).flatten(1)
     return bias * weights.repeat(batch // len(mask), 1)[..., None]

@@ -310,6 +310,22 @@ def test_each_picture_of_a_batch_has_its_own_mask(model):
     )
 
 
+def test_fewer_masks_than_pictures_repeat_in_order(model):
+    masks = torch.cat([quarter(), 1 - quarter()])
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    few, all_ = (
+        sample(bias_attention(model, mask=m), positive, negative, shape=(4, 4, 8, 8))
+        for m in (masks, masks.repeat(2, 1, 1))
+    )
+    assert torch.equal(few, all_)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1, 64, 64), (0, 64, 64)])
+def test_what_is_no_mask_is_refused_before_the_sampling(model, shape):
+    with pytest.raises(SesaHandError, match="A mask is"):
+        bias_attention(model, mask=torch.ones(shape))
+
+
 def test_a_mask_is_cut_to_the_area_of_the_prompt(model):
     mask = quarter()
     positive = area(conditioning(1, HAND), 16, 8, 0, 8) + conditioning(4)  # the lower half, 16 wide and 8 high

@@ -253,5 +253,7 @@ def test_diffusers_models_without_cross_attention_and_wrong_batches_are_refused(
         attach_attention_bias(unet, [])
     with attention_bias(unet, [(1,), (2,)]), pytest.raises(SesaHandError, match="batch of 3"):
         run(unet, *inputs(3))
+    with pytest.raises(SesaHandError, match="A mask is"):
+        attach_attention_bias(unet, [(2,)], mask=torch.ones(8, 8))
     with attention_bias(unet, [(), (2,)], mask=torch.ones(3, 8, 8)), pytest.raises(SesaHandError, match="3 pictures"):
         run(unet, *inputs(4))
