@@ -122,7 +122,7 @@ def with_task(model_options: dict, conds: Sequence, x: torch.Tensor, **task: Bia
     step = options.get(KEY)
     if step is None:
         session = options.get(SESSION) or start_session(dict(enumerate(conds)), model_options)
-        step = Step(find_prompts(conds, tuple(x.shape)), x, session)
+        step = Step(find_prompts(conds, tuple(x.shape), session), x, session)
     if "bias" in task:
         step = replace(step, biases=(*step.biases, task["bias"]))
     if "record" in task:

@@ -78,28 +78,43 @@ class Step:
         return self.texts[known]
 
 
-def find_prompts(conds: Sequence, shape: tuple[int, ...]) -> dict[tuple[int, Any], Prompt]:
+def find_prompts(conds: Sequence, shape: tuple[int, ...], session: Session) -> dict[tuple[int, Any], Prompt]:
     """The prompt of every conditioning, by its place in `conds` and its uuid."""
-    entries = [(place, cond) for place, group in enumerate(conds) for cond in group or ()]
-    owners = {}
-    for _, cond in entries:
-        text = _text_of(cond)
-        if text is not None and text is cond.get("cross_attn"):
-            owners.setdefault(id(text), cond)
+    entries = [(place, cond, _text_of(cond)) for place, group in enumerate(conds) for cond in group or ()]
+    entries = [entry for entry in entries if entry[2] is not None]
+    owners = [(text, cond) for _, cond, text in entries if _same_text(text, cond.get("cross_attn"))]
     prompts = {}
-    for place, cond in entries:
-        text = _text_of(cond)
-        if text is None:
-            continue
-        # ComfyUI fills an area that only one side has with a copy of the other side's entry under this side's text:
-        # such an entry carries foreign hand tokens, and its own are those of the conditioning its text came from.
-        owner = cond if text is cond.get("cross_attn") else owners.get(id(text))
-        if owner is None and "area" not in cond:
-            owner = cond
+    for place, cond, text in entries:
+        owner = _owner(cond, text, owners)
+        if owner is None and any(TOKENS in other for _, other, _ in entries):
+            session.warn_once(
+                "The text of a conditioning with an area is not that of any encoded prompt, so its hand words are not "
+                "known and not acted on. Bypass the node that changes the text after its encoding."
+            )
         columns = tuple(owner[TOKENS]["columns"]) if owner is not None and TOKENS in owner else ()
         uuid = owner["uuid"] if owner is not None else cond["uuid"]
         prompts[place, cond["uuid"]] = Prompt(text, columns, uuid, _clipped(cond.get("area"), shape))
     return prompts
+
+
+def _owner(cond: dict, text: torch.Tensor, owners: list[tuple[torch.Tensor, dict]]) -> dict | None:
+    """The conditioning whose hand tokens go with the text of this one, or None if none is known to have that text."""
+    # ComfyUI fills an area that only one side has with a copy of the other side's entry under this side's text: such
+    # an entry carries foreign hand tokens, and its own are those of the conditioning its text came from.
+    if any(cond is own for _, own in owners):
+        return cond
+    for same in (lambda known: known is text, lambda known: _same_text(known, text)):
+        for known, own in owners:
+            if same(known):
+                return own
+    return cond if "area" not in cond else None
+
+
+def _same_text(text: torch.Tensor, other: torch.Tensor | None) -> bool:
+    """Whether two texts have the same values; the usual case, that they are one tensor, costs nothing."""
+    if text is other:
+        return True
+    return other is not None and text.shape == other.shape and torch.equal(text, other.to(text))
 
 
 def _text_of(cond: dict) -> torch.Tensor | None:
