@@ -130,7 +130,8 @@ class RecordAttention(io.ComfyNode):
                 io.Model.Output(display_name="MODEL", tooltip="The recording model for the sampler."),
                 Attention.Output(
                     display_name="attention",
-                    tooltip="The record, for Attention Map (SesaHand). It holds the maps of the last 16 samplings.",
+                    tooltip="The record, for Attention Map (SesaHand). It holds the maps and latents of the last 16 "
+                    "samplings.",
                 ),
             ],
         )
