@@ -16,10 +16,14 @@ from attention_reference import (
 )
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
+from sesahand_pack.nodes.patches.attention_map import record_attention
+from sesahand_pack.nodes.semantics import TextEncode
 from sesahand_pack.sesahand.errors import SesaHandError
 
 import comfy.hooks
 import comfy.ldm.modules.attention as comfy_attention
+import comfy.model_patcher
+import comfy.ops
 from comfy.patcher_extension import WrappersMP
 from nodes import ConditioningAverage, ConditioningCombine, ConditioningConcat, ConditioningSetArea, ConditioningSetMask
 from nodes import ConditioningSetTimestepRange as SetTimestepRange
@@ -125,6 +129,36 @@ def test_an_area_of_the_positive_does_not_lend_its_columns_to_the_negative(model
     check(model, positive, negative)
 
 
+def retexted(model, change):
+    """A node that puts other tensors in place of the encoded texts just before each step."""
+
+    def wrapper(executor, inner, conds, x, timestep, options):
+        def changed(cond):
+            models = dict(cond["model_conds"])
+            models["c_crossattn"] = type(models["c_crossattn"])(change(models["c_crossattn"].cond))
+            return {**cond, "model_conds": models}
+
+        return executor(inner, [[changed(cond) for cond in group] for group in conds], x, timestep, options)
+
+    model = model.clone()
+    model.add_wrapper(WrappersMP.CALC_COND_BATCH, wrapper)
+    return model
+
+
+def test_prompts_of_areas_keep_their_hand_tokens_when_their_texts_are_copied(model, caplog):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + conditioning(4)
+    expected = sample(bias_attention(model), positive, conditioning(2))
+    got = sample(bias_attention(retexted(model, torch.clone)), positive, conditioning(2))
+    assert torch.equal(got, expected)
+    assert not any("not that of any encoded prompt" in record.message for record in caplog.records)
+
+
+def test_prompts_of_areas_whose_texts_are_changed_are_named_in_the_log(model, caplog):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + conditioning(4)
+    sample(bias_attention(retexted(model, lambda text: 0.9 * text)), positive, conditioning(2), steps=2)
+    assert sum("not that of any encoded prompt" in record.message for record in caplog.records) == 1
+
+
 def test_masked_prompts_keep_their_own_hand_tokens(model):
     mask = torch.zeros(1, 128, 128)
     mask[:, :, :64] = 1
@@ -166,6 +200,22 @@ def test_prompts_with_hooks_keep_their_own_hand_tokens(model):
     sample(bias_attention(counted), hooked, conditioning(2))
     assert calls == plain
     check(model, hooked, conditioning(2))
+
+
+def test_works_beside_weights_in_the_prompt(model):
+    """`(hand:1.3)` changes the text, and the bias then acts on the same columns of the changed text."""
+    clip = narrow_models.clip("sd15")
+
+    def encode(prompt):
+        return TextEncode.execute(clip, prompt, "hand words", "").args[0]
+
+    plain, weighted = encode("a hand holding a cup"), encode("a (hand:1.3) holding a cup")
+    columns = plain[0][1]["sesahand_tokens"]["columns"]
+    assert columns and weighted[0][1]["sesahand_tokens"]["columns"] == columns
+    assert not torch.equal(plain[0][0], weighted[0][0])
+    negative = encode("blurry")
+    got = check(model, weighted, negative, minimum=1e-5)
+    assert relative_l2(got, sample(bias_attention(model), plain, negative)) > 1e-5
 
 
 def test_works_beside_a_lora(model):
@@ -711,22 +761,47 @@ def test_settings_without_a_meaning_are_refused(model, settings):
         bias_attention(model, **settings)
 
 
-def test_joint_attention_models_are_refused_with_what_is_supported():
-    import comfy.model_patcher
+def flux():
     from comfy.ldm.flux.model import Flux
 
+    return Flux(
+        in_channels=4, out_channels=4, vec_in_dim=8, context_in_dim=8, hidden_size=16, mlp_ratio=2.0, num_heads=2,
+        depth=1, depth_single_blocks=1, axes_dim=[2, 2, 4], theta=100, patch_size=1, qkv_bias=True,
+        guidance_embed=False, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+def sd3():
+    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+
+    return MMDiT(
+        in_channels=4, depth=1, adm_in_channels=8, pos_embed_max_size=8, num_patches=64, context_size=8,
+        context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 8, "out_features": 64}},
+        dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+def qwen_image():
+    from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
+
+    return QwenImageTransformer2DModel(
+        in_channels=16, out_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
+        joint_attention_dim=8, pooled_projection_dim=8, axes_dims_rope=(2, 2, 4), dtype=torch.float32, device="cpu",
+        operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("network", [flux, sd3, qwen_image])
+@pytest.mark.parametrize("patch", [lambda m: bias_attention(m, 0.0), bias_attention, record_attention])
+def test_joint_attention_models_are_refused_with_what_is_supported(network, patch):
     class Model(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.diffusion_model = Flux(
-                in_channels=4, out_channels=4, vec_in_dim=8, context_in_dim=8, hidden_size=16, mlp_ratio=2.0,
-                num_heads=2, depth=1, depth_single_blocks=1, axes_dim=[2, 2, 4], theta=100, patch_size=1, qkv_bias=True,
-                guidance_embed=False, dtype=torch.float32, device="cpu", operations=torch.nn,
-            )  # fmt: skip
+            self.diffusion_model = network()
 
-    flux = comfy.model_patcher.ModelPatcher(Model(), torch.device("cpu"), torch.device("cpu"))
+    joint = comfy.model_patcher.ModelPatcher(Model(), torch.device("cpu"), torch.device("cpu"))
     with pytest.raises(SesaHandError, match="Supported are Stable Diffusion 1.x, 2.x and SDXL"):
-        bias_attention(flux, 0.0)
+        patch(joint)
 
 
 def test_the_reference_finds_every_cross_attention(model):
