@@ -83,8 +83,9 @@ class FusionCollector:
     """Listens to self-attention, adds up pooled maps, and refines features in front of their zero convolutions.
 
     For a residual on the grid g, `psi'_g` is the sum over the chosen encoder resolutions and the middle block of their
-    maps max-pooled to g, as far as they are not coarser than g: max pooling only shrinks. Several layers of a
-    resolution count as their mean, so that each resolution has the same say.
+    maps max-pooled to g, as far as they are not coarser than g: max pooling only shrinks. The encoder's layers on one
+    resolution count as their mean, and so do the middle block's: each of these groups has the same say. On the coarsest
+    grid, where SD1.5's encoder has no self-attention and SDXL's has, the middle block is a group of its own.
 
     Args:
         layout: The ControlNet's layers.
@@ -165,18 +166,21 @@ class FusionCollector:
         """The summed map `psi'` on a level's grid, `[B, G, G]`, rows are queries."""
         return self._maps[level]
 
-    def late(self) -> Iterator[tuple[Residual, Tensor]]:
+    def check_complete(self) -> None:
+        """Raise a SesaHandError if, at the end of a pass, a residual still waits for maps that never came."""
+        if not all(self._is_complete(residual.level) for residual in self._waiting):
+            raise SesaHandError(
+                "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
+                "projections to_q and to_k were not called. Undo what replaces or fuses them "
+                "(for example fuse_qkv_projections)."
+            )
+
+    def refine_waiting(self) -> Iterator[tuple[Residual, Tensor]]:
         """The residuals that reached their zero convolution before all maps were there, with their refined features.
 
         A ControlNet that runs each zero convolution as soon as its block is done has not seen its middle block then.
         """
         for residual, feature in self._waiting.items():
-            if not self._is_complete(residual.level):
-                raise SesaHandError(
-                    "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
-                    "projections to_q and to_k were not called. Undo what replaces or fuses them "
-                    "(for example fuse_qkv_projections)."
-                )
             yield residual, self._refine(feature, residual.level)
 
     def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> None:

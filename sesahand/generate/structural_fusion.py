@@ -43,7 +43,7 @@ class AttachedFusion:
     def _end(self, controlnet: ControlNetModel, args: tuple, output: object) -> None:
         try:
             # Every map is there before diffusers comes to the zero convolutions, unless a layer was never called.
-            next(self.collector.late(), None)
+            self.collector.check_complete()
         finally:
             self.collector.reset()
 
