@@ -2,11 +2,12 @@
 
 import logging
 
+import torch
 from torch import nn
 
 import comfy.cldm.cldm
 import comfy.controlnet
-from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.attention import SpatialTransformer, get_attn_precision
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock
 
 from ...sesahand.errors import InvalidFileError, SesaHandError
@@ -15,8 +16,8 @@ from ...sesahand.fusion.settings import FusionSettings
 
 logger = logging.getLogger(__name__)
 
-# Where the loader notes, on the model it has made, what the weights were trained with: FusionSettings or None, or a text
-# that says why this cannot be read.
+# Where the loader notes, on the model it has made, what the weights were trained with: FusionSettings or None,
+# or a text that says why this cannot be read.
 TRAINED_SETTINGS = "sesahand_structural_fusion"
 
 
@@ -125,9 +126,14 @@ def comfy_layout(model: comfy.cldm.cldm.ControlNet) -> ControlNetLayout:
 
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
-        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle)
+        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, _asks_for_float32(layer.attn1))
         for transformer in block
         if isinstance(transformer, SpatialTransformer)
         for layer in transformer.transformer_blocks
         if not layer.disable_self_attn
     ]
+
+
+def _asks_for_float32(attention) -> bool:
+    """Whether ComfyUI takes this layer's scores in float32: SD2's always, others by --force-upcast-attention."""
+    return get_attn_precision(attention.attn_precision, torch.float16) == torch.float32

@@ -24,6 +24,7 @@ class SelfAttention:
         heads: Number of heads.
         level: How often the latent has been halved before this layer.
         in_middle: Whether it belongs to the middle block.
+        upcast: Whether it asks for float32 scores, as SD2's layers do, whose scores exceed float16.
     """
 
     to_q: nn.Module
@@ -31,6 +32,7 @@ class SelfAttention:
     heads: int
     level: int
     in_middle: bool = False
+    upcast: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +207,9 @@ class FusionCollector:
             grid = self._grid(level)
             through = next((known for known in finer if pooling_nests(known, grid)), None)
             if through is None:
-                finer[grid] = pooled_self_attention(query, key, size, grid, self.chunk_bytes, self.checkpoint)
+                finer[grid] = pooled_self_attention(
+                    query, key, size, grid, self.chunk_bytes, self.checkpoint, layer.upcast
+                )
             else:
                 finer[grid] = pool_map(finer[through], through, grid)
             self._maps[level] = self._maps.get(level, 0) + share * finer[grid]

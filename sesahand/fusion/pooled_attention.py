@@ -12,6 +12,9 @@ Grid = tuple[int, int]
 CPU_CHUNK_BYTES = 4 << 20
 GPU_CHUNK_BYTES = 16 << 20
 
+# float16 ends at 65504, which the scores of some networks exceed. A power of two costs no digit.
+HALF_HEADROOM = 32
+
 
 def pooled_self_attention(
     query: Tensor,
@@ -20,6 +23,7 @@ def pooled_self_attention(
     grid: Grid,
     chunk_bytes: int | None = None,
     checkpoint: bool = False,
+    upcast: bool = False,
 ) -> Tensor:
     """Max-pool a head-averaged self-attention map from its own grid to a coarser one, chunk by chunk.
 
@@ -33,6 +37,8 @@ def pooled_self_attention(
         grid: `(h, w)` of the grid to pool to; at most `size`.
         chunk_bytes: Upper bound on the scores held at a time, before softmax. None chooses for the device.
         checkpoint: Recompute each chunk in the backward pass, so that training does not hold the map either.
+        upcast: Take the scores in float32, as some layers ask for; otherwise in the projections' own precision, and
+            float16 ones divided by a power of two meanwhile, so that they stay finite up to 2 million.
 
     Returns:
         `[B, G, G]` float32 with `G = grid height * grid width`; rows are queries.
@@ -54,12 +60,16 @@ def pooled_self_attention(
     cells = cell_tokens(size, grid).to(query.device)
     is_partition = size[0] % grid[0] == 0 and size[1] % grid[1] == 0
     chunk_bytes = chunk_bytes or (CPU_CHUNK_BYTES if query.device.type == "cpu" else GPU_CHUNK_BYTES)
-    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(
-        batch, *cells.shape, heads * tokens * query.element_size(), chunk_bytes
-    )
+    row_bytes = heads * tokens * (4 if upcast else query.element_size())
+    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(batch, *cells.shape, row_bytes, chunk_bytes)
+    headroom = HALF_HEADROOM if query.dtype == torch.float16 and not upcast else 1
 
     def pool_chunk(query: Tensor, key: Tensor, rows: int) -> Tensor:
-        attention = torch.softmax(torch.matmul(query, key), dim=-1, dtype=torch.float32).mean(dim=1)
+        # Mixed precision would take the scores back to half precision.
+        with torch.autocast(query.device.type, enabled=False):
+            scores = torch.matmul(query, key)
+            scores = scores if headroom == 1 else scores.float() * headroom
+            attention = torch.softmax(scores, dim=-1, dtype=torch.float32).mean(dim=1)
         if not is_partition:
             attention = attention[..., cells.flatten()]
         return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
@@ -67,7 +77,7 @@ def pooled_self_attention(
     def pool_cells(query: Tensor, key: Tensor, some_cells: Tensor) -> Tensor:
         pooled = None
         for part in some_cells.split(rows_per_chunk, dim=1):
-            chunk = query[:, :, part.flatten()] * dim**-0.5
+            chunk = query[:, :, part.flatten()] * (dim**-0.5 / headroom)
             if checkpoint and torch.is_grad_enabled():
                 result = torch.utils.checkpoint.checkpoint(pool_chunk, chunk, key, part.shape[1], use_reentrant=False)
             else:
@@ -76,6 +86,7 @@ def pooled_self_attention(
         return pooled
 
     def pool_samples(query: Tensor, key: Tensor) -> Tensor:
+        query, key = (query.float(), key.float()) if upcast else (query, key)
         # Keys in the order of their cells spare every chunk a gather, as long as no key is in two cells.
         key = (key[:, :, cells.flatten()] if is_partition else key).transpose(-1, -2)
         return torch.cat([pool_cells(query, key, part) for part in cells.split(cells_per_chunk)], dim=1)
