@@ -119,7 +119,9 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
 
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
-        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, layer.attn1.upcast_attention)
+        SelfAttention(
+            layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, layer.attn1.upcast_attention
+        )
         for transformer in getattr(block, "attentions", None) or ()
         for layer in transformer.transformer_blocks
         if not layer.only_cross_attention
