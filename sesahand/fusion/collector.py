@@ -212,8 +212,17 @@ class FusionCollector:
                 )
             else:
                 finer[grid] = pool_map(finer[through], through, grid)
-            self._maps[level] = self._maps.get(level, 0) + share * finer[grid]
-            self._collected[level] += 1
+            self._add(level, finer[grid], share)
+
+    def _add(self, level: int, pooled: Tensor, share: float) -> None:
+        held = self._maps.get(level)
+        self._collected[level] += 1
+        if held is None:
+            self._maps[level] = pooled if share == 1 else share * pooled
+        elif held.requires_grad or pooled.requires_grad:
+            self._maps[level] = held + share * pooled
+        else:
+            held.add_(pooled, alpha=share)
 
     def _refine(self, feature: Tensor, level: int) -> Tensor:
         settings = self.settings

@@ -1,5 +1,7 @@
 """Max-pooled self-attention maps, computed without ever holding a whole map, and their product with a feature."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.utils.checkpoint
 from torch import Tensor
@@ -85,23 +87,32 @@ def pooled_self_attention(
             pooled = result if pooled is None else torch.maximum(pooled, result)
         return pooled
 
-    def pool_samples(query: Tensor, key: Tensor) -> Tensor:
+    def pool_samples(query: Tensor, key: Tensor) -> Iterator[tuple[int, Tensor]]:
         query, key = (query.float(), key.float()) if upcast else (query, key)
         # Keys in the order of their cells spare every chunk a gather, as long as no key is in two cells.
         key = (key[:, :, cells.flatten()] if is_partition else key).transpose(-1, -2)
-        return torch.cat([pool_cells(query, key, part) for part in cells.split(cells_per_chunk)], dim=1)
+        for first in range(0, len(cells), cells_per_chunk):
+            yield first, pool_cells(query, key, cells[first : first + cells_per_chunk])
 
-    parts = zip(query.split(samples), key.split(samples), strict=True)
-    return torch.cat([pool_samples(some_query, some_key) for some_query, some_key in parts])
+    if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad):
+        parts = zip(query.split(samples), key.split(samples), strict=True)
+        return torch.cat([torch.cat([part for _, part in pool_samples(*some)], dim=1) for some in parts])
+    # Written in place, so that a map which keeps its own grid, and is as large as itself, exists only once.
+    pooled = query.new_empty((batch, len(cells), len(cells)), dtype=torch.float32)
+    for start in range(0, batch, samples):
+        some = slice(start, start + samples)
+        for first, part in pool_samples(query[some], key[some]):
+            pooled[some, first : first + part.shape[1]] = part
+    return pooled
 
 
 def pool_map(pooled: Tensor, size: Grid, grid: Grid) -> Tensor:
-    """Max-pool an already small map `[B, h*w, h*w]` on `size` to `grid`: `[B, G, G]`."""
+    """Max-pool a map `[B, h*w, h*w]` on `size` to a `grid` that nests in it: `[B, G, G]`, a tensor of its own."""
     if size == grid:
-        return pooled
-    cells = cell_tokens(size, grid).to(pooled.device)
-    rows = pooled[:, cells.flatten()].unflatten(1, cells.shape).amax(dim=2)
-    return rows[:, :, cells.flatten()].unflatten(2, cells.shape).amax(dim=3)
+        return pooled.clone()
+    shape = (grid[0], size[0] // grid[0], grid[1], size[1] // grid[1])
+    rows = pooled.unflatten(1, shape).amax(dim=(2, 4)).flatten(1, 2)
+    return rows.unflatten(2, shape).amax(dim=(3, 5)).flatten(2)
 
 
 def pooling_nests(middle: Grid, coarse: Grid) -> bool:
@@ -140,14 +151,14 @@ def fuse(feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: 
     # Mixed-precision training would run the product in half precision, where sums over many places lose digits.
     with torch.autocast(feature.device.type, enabled=False):
         operator = psi if orientation == "gather" else psi.transpose(1, 2)
-        if mode == "blend":
-            # A place that no one attends to has an all-zero row in scatter orientation: it keeps its own feature.
-            nothing = torch.full(operator.shape[:2], torch.finfo(operator.dtype).tiny, device=operator.device)
-            operator = operator + torch.diag_embed(nothing)
-            operator = operator / operator.sum(dim=-1, keepdim=True)
         flat = feature.flatten(2).to(operator.dtype)
         refined = torch.matmul(flat, operator.transpose(1, 2))
         if mode == "blend":
+            # Normalising the product spares a second map. A place that no one attends to, all zero in scatter
+            # orientation, keeps its own feature.
+            total = operator.sum(dim=-1).unsqueeze(1)
+            attended = total > 0
+            refined = torch.where(attended, refined / torch.where(attended, total, 1), flat)
             refined = torch.lerp(flat, refined, strength)
         return refined.unflatten(2, feature.shape[2:]).to(feature.dtype)
 
