@@ -127,7 +127,7 @@ def test_render_reads_what_hamer_writes(tmp_path, capsys):
         ("--box 5,5,5.5,90", "is smaller than a pixel: choose a larger size"),
         ("--box 900,5,950,90", "lies outside the picture of 512x512 pixels: move it"),
         ("no_such_gesture", "no_such_gesture"),
-        ("--hand-model /nope", "The file '/nope' does not exist"),
+        ("--hand-model /nope", "'/nope' does not exist"),
         ("--scene nope.json", "nope.json"),
         ("--mask nope.png", "'nope.png' cannot be read as a picture"),
         ("--fov nan", "field of view"),
