@@ -5,7 +5,7 @@ from comfy_api.latest import io
 
 from ..sesahand.fusion.settings import LAYERS, MODES, ORIENTATIONS, REFINED_RESIDUALS, RESOLUTIONS, FusionSettings
 from .patches.control_loading import load_controlnet
-from .patches.structural_fusion import apply_structural_fusion
+from .patches.structural_fusion import apply_structural_fusion, trained_settings
 
 AUTO = "auto"
 
@@ -121,9 +121,10 @@ class StructuralFusion(io.ComfyNode):
     @classmethod
     def execute(cls, control_net, mode, strength, refine, layers, orientation, **use) -> io.NodeOutput:
         resolutions = tuple(resolution for resolution in RESOLUTIONS if use[f"use_{resolution}"])
-        chosen = FusionSettings("blend" if mode == AUTO else mode, strength, resolutions, layers, refine, orientation)
-        settings = None if mode == AUTO else chosen
-        return io.NodeOutput(apply_structural_fusion(control_net, settings, fallback=chosen))
+        settings = FusionSettings("blend" if mode == AUTO else mode, strength, resolutions, layers, refine, orientation)
+        if mode == AUTO and not settings.is_off:
+            settings = trained_settings(control_net) or settings
+        return io.NodeOutput(apply_structural_fusion(control_net, settings))
 
 
 NODES = [LoadControlNet, StructuralFusion]

@@ -1,17 +1,23 @@
 """A CONTROL_NET from a weight file, by ComfyUI's own loader, with a note of what it was trained with."""
 
 import logging
+import re
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 import comfy.controlnet
+import comfy.model_detection
+import comfy.utils
 
 from ...sesahand.errors import InvalidFileError
 from ...sesahand.fusion.weights import ControlNetWeights, read_controlnet_weights
 from .structural_fusion import TRAINED_SETTINGS
 
 logger = logging.getLogger(__name__)
+
+# Of the network that reads the condition picture; with an activation between any two of them in ldm.
+HINT_CONVOLUTIONS = 8
 
 
 def load_controlnet(path: str) -> tuple[comfy.controlnet.ControlNet, ControlNetWeights]:
@@ -32,15 +38,35 @@ def load_controlnet(path: str) -> tuple[comfy.controlnet.ControlNet, ControlNetW
             f"and in its original shape; found a text width of {weights.family}."
         ) from error
     check_complete(name, model, weights)
-    setattr(model, TRAINED_SETTINGS, weights.settings)
+    setattr(model, TRAINED_SETTINGS, weights.unreadable_mark or weights.settings)
     logger.info("SesaHand loaded %s: %s", name, weights.describe())
     return control_net, weights
 
 
 def check_complete(name: str, model: nn.Module, weights: ControlNetWeights) -> None:
     """Raise an InvalidFileError if the file lacks a tensor of the model, which ComfyUI's loader only logs."""
-    expected = set(model.state_dict())
-    # diffusers names are translated on the way to the model, one to one.
-    missing = len(expected - set(weights.state)) if weights.layout == "ldm" else len(expected) - len(weights.state)
-    if missing > 0:
-        raise InvalidFileError(f"{name} lacks {missing} of its ControlNet's {len(expected)} tensors; copy it again.")
+    expected = model.state_dict().keys()
+    names = set(weights.state) if weights.layout == "ldm" else _ldm_names(weights.state)
+    if missing := sorted(expected - names):
+        raise InvalidFileError(
+            f"{name} lacks {len(missing)} of its ControlNet's {len(expected)} tensors (in ldm names "
+            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); copy it again."
+        )
+
+
+def _ldm_names(state: dict[str, Tensor]) -> set[str]:
+    """What the tensors of a diffusers ControlNet are called in ldm; ComfyUI has a table for all but its ends."""
+    table = comfy.utils.unet_to_diffusers(comfy.model_detection.unet_config_from_diffusers_unet(state))
+    return {table.get(name) or _ldm_name_of_end(name) for name in state}
+
+
+def _ldm_name_of_end(name: str) -> str:
+    name = name.replace(".attn.in_proj_", ".attn.in_proj.")  # only in union ControlNets, which share the other names
+    name = name.replace("controlnet_mid_block.", "middle_block_out.0.")
+    name = re.sub(r"^controlnet_down_blocks\.(\d+)\.", r"zero_convs.\1.0.", name)
+    hint = re.match(r"controlnet_cond_embedding\.(?:conv_in|conv_out|blocks\.(\d+))(\.\w+)$", name)
+    if hint is None:
+        return name
+    index = {"conv_in": 0, "conv_out": HINT_CONVOLUTIONS - 1}.get(name.split(".")[1])
+    index = int(hint[1]) + 1 if index is None else index
+    return f"input_hint_block.{2 * index}{hint[2]}"

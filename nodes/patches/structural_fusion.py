@@ -2,20 +2,22 @@
 
 import logging
 
+import torch
 from torch import nn
 
 import comfy.cldm.cldm
 import comfy.controlnet
-from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.ldm.modules.attention import SpatialTransformer, get_attn_precision
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock
 
-from ...sesahand.errors import SesaHandError
+from ...sesahand.errors import InvalidFileError, SesaHandError
 from ...sesahand.fusion.collector import ControlNetLayout, FusionCollector, Residual, SelfAttention
 from ...sesahand.fusion.settings import FusionSettings
 
 logger = logging.getLogger(__name__)
 
-# Where the loader notes, on the model it has made, what the weights were trained with.
+# Where the loader notes, on the model it has made, what the weights were trained with: FusionSettings or None,
+# or a text that says why this cannot be read.
 TRAINED_SETTINGS = "sesahand_structural_fusion"
 
 
@@ -42,37 +44,46 @@ class FusedControlModel(nn.Module):
         collector.begin(x.shape[-2:])
         with collector.attached():
             control = self.base(x, *args, **kwargs)
+        collector.check_complete()
         # ComfyUI runs each zero convolution right after its block, when coarser maps are still to come.
-        for residual, refined in collector.late():
+        for residual, refined in collector.refine_waiting():
             control["output"][layout.residuals.index(residual)] = residual.zero_conv(refined)
         return control
 
 
-def apply_structural_fusion(control_net, settings: FusionSettings | None, fallback: FusionSettings):
+def apply_structural_fusion(control_net, settings: FusionSettings):
     """Return a copy of a CONTROL_NET whose residuals are refined by its self-attention maps.
 
     Args:
         control_net: A CONTROL_NET of the SD1.5 or SDXL family; it stays as it is.
-        settings: What to do, or None for what the weights were trained with.
-        fallback: What to do if `settings` is None and the weights were not trained with structural fusion. Its
-            strength 0 switches the fusion off even for weights trained with it.
+        settings: What to do.
 
     Returns:
-        A CONTROL_NET for any Apply ControlNet node; the very same object when the fusion is off.
+        A CONTROL_NET for any Apply ControlNet node; the very same object when the settings are off.
 
     Raises:
         SesaHandError: if the ControlNet has no such self-attention, or not the resolutions asked for.
     """
     base = fusible_model(control_net)
-    if settings is None:
-        settings = getattr(base, TRAINED_SETTINGS, None) or fallback
     FusionCollector(comfy_layout(base), settings)
-    if settings.is_off or fallback.is_off:
+    if settings.is_off:
         return control_net
     logger.info("SesaHand structural fusion: %s", settings.describe())
     fused = control_net.copy()
     fused.control_model = FusedControlModel(base, settings)
     return fused
+
+
+def trained_settings(control_net) -> FusionSettings | None:
+    """The structural fusion that a CONTROL_NET's weights were trained with, as the loader found it.
+
+    Raises:
+        InvalidFileError: if the file said something of it that this version cannot read.
+    """
+    noted = getattr(getattr(control_net, "control_model", None), TRAINED_SETTINGS, None)
+    if isinstance(noted, str):
+        raise InvalidFileError(f"{noted} Or choose paper or blend mode instead of auto.")
+    return noted
 
 
 def fusible_model(control_net) -> comfy.cldm.cldm.ControlNet:
@@ -115,9 +126,16 @@ def comfy_layout(model: comfy.cldm.cldm.ControlNet) -> ControlNetLayout:
 
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
-        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle)
+        SelfAttention(
+            layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, _asks_for_float32(layer.attn1)
+        )
         for transformer in block
         if isinstance(transformer, SpatialTransformer)
         for layer in transformer.transformer_blocks
         if not layer.disable_self_attn
     ]
+
+
+def _asks_for_float32(attention) -> bool:
+    """Whether ComfyUI takes this layer's scores in float32: SD2's always, others by --force-upcast-attention."""
+    return get_attn_precision(attention.attn_precision, torch.float16) == torch.float32

@@ -24,6 +24,7 @@ class SelfAttention:
         heads: Number of heads.
         level: How often the latent has been halved before this layer.
         in_middle: Whether it belongs to the middle block.
+        upcast: Whether it asks for float32 scores, as SD2's layers do, whose scores exceed float16.
     """
 
     to_q: nn.Module
@@ -31,6 +32,7 @@ class SelfAttention:
     heads: int
     level: int
     in_middle: bool = False
+    upcast: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ class FusionCollector:
     """Listens to self-attention, adds up pooled maps, and refines features in front of their zero convolutions.
 
     For a residual on the grid g, `psi'_g` is the sum over the chosen encoder resolutions and the middle block of their
-    maps max-pooled to g, as far as they are not coarser than g: max pooling only shrinks. Several layers of a
-    resolution count as their mean, so that each resolution has the same say.
+    maps max-pooled to g, as far as they are not coarser than g: max pooling only shrinks. The encoder's layers on one
+    resolution count as their mean, and so do the middle block's: each of these groups has the same say. On the coarsest
+    grid, where SD1.5's encoder has no self-attention and SDXL's has, the middle block is a group of its own.
 
     Args:
         layout: The ControlNet's layers.
@@ -165,18 +168,21 @@ class FusionCollector:
         """The summed map `psi'` on a level's grid, `[B, G, G]`, rows are queries."""
         return self._maps[level]
 
-    def late(self) -> Iterator[tuple[Residual, Tensor]]:
+    def check_complete(self) -> None:
+        """Raise a SesaHandError if, at the end of a pass, a residual still waits for maps that never came."""
+        if not all(self._is_complete(residual.level) for residual in self._waiting):
+            raise SesaHandError(
+                "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
+                "projections to_q and to_k were not called. Undo what replaces or fuses them "
+                "(for example fuse_qkv_projections)."
+            )
+
+    def refine_waiting(self) -> Iterator[tuple[Residual, Tensor]]:
         """The residuals that reached their zero convolution before all maps were there, with their refined features.
 
         A ControlNet that runs each zero convolution as soon as its block is done has not seen its middle block then.
         """
         for residual, feature in self._waiting.items():
-            if not self._is_complete(residual.level):
-                raise SesaHandError(
-                    "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
-                    "projections to_q and to_k were not called. Undo what replaces or fuses them "
-                    "(for example fuse_qkv_projections)."
-                )
             yield residual, self._refine(feature, residual.level)
 
     def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> None:
@@ -201,11 +207,22 @@ class FusionCollector:
             grid = self._grid(level)
             through = next((known for known in finer if pooling_nests(known, grid)), None)
             if through is None:
-                finer[grid] = pooled_self_attention(query, key, size, grid, self.chunk_bytes, self.checkpoint)
+                finer[grid] = pooled_self_attention(
+                    query, key, size, grid, self.chunk_bytes, self.checkpoint, layer.upcast
+                )
             else:
                 finer[grid] = pool_map(finer[through], through, grid)
-            self._maps[level] = self._maps.get(level, 0) + share * finer[grid]
-            self._collected[level] += 1
+            self._add(level, finer[grid], share)
+
+    def _add(self, level: int, pooled: Tensor, share: float) -> None:
+        held = self._maps.get(level)
+        self._collected[level] += 1
+        if held is None:
+            self._maps[level] = pooled if share == 1 else share * pooled
+        elif held.requires_grad or pooled.requires_grad:
+            self._maps[level] = held + share * pooled
+        else:
+            held.add_(pooled, alpha=share)
 
     def _refine(self, feature: Tensor, level: int) -> Tensor:
         settings = self.settings

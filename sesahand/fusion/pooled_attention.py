@@ -1,5 +1,7 @@
 """Max-pooled self-attention maps, computed without ever holding a whole map, and their product with a feature."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.utils.checkpoint
 from torch import Tensor
@@ -12,6 +14,9 @@ Grid = tuple[int, int]
 CPU_CHUNK_BYTES = 4 << 20
 GPU_CHUNK_BYTES = 16 << 20
 
+# float16 ends at 65504, which the scores of some networks exceed. A power of two costs no digit.
+HALF_HEADROOM = 32
+
 
 def pooled_self_attention(
     query: Tensor,
@@ -20,6 +25,7 @@ def pooled_self_attention(
     grid: Grid,
     chunk_bytes: int | None = None,
     checkpoint: bool = False,
+    upcast: bool = False,
 ) -> Tensor:
     """Max-pool a head-averaged self-attention map from its own grid to a coarser one, chunk by chunk.
 
@@ -33,6 +39,8 @@ def pooled_self_attention(
         grid: `(h, w)` of the grid to pool to; at most `size`.
         chunk_bytes: Upper bound on the scores held at a time, before softmax. None chooses for the device.
         checkpoint: Recompute each chunk in the backward pass, so that training does not hold the map either.
+        upcast: Take the scores in float32, as some layers ask for; otherwise in the projections' own precision, and
+            float16 ones divided by a power of two meanwhile, so that they stay finite up to 2 million.
 
     Returns:
         `[B, G, G]` float32 with `G = grid height * grid width`; rows are queries.
@@ -54,12 +62,16 @@ def pooled_self_attention(
     cells = cell_tokens(size, grid).to(query.device)
     is_partition = size[0] % grid[0] == 0 and size[1] % grid[1] == 0
     chunk_bytes = chunk_bytes or (CPU_CHUNK_BYTES if query.device.type == "cpu" else GPU_CHUNK_BYTES)
-    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(
-        batch, *cells.shape, heads * tokens * query.element_size(), chunk_bytes
-    )
+    row_bytes = heads * tokens * (4 if upcast else query.element_size())
+    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(batch, *cells.shape, row_bytes, chunk_bytes)
+    headroom = HALF_HEADROOM if query.dtype == torch.float16 and not upcast else 1
 
     def pool_chunk(query: Tensor, key: Tensor, rows: int) -> Tensor:
-        attention = torch.softmax(torch.matmul(query, key), dim=-1, dtype=torch.float32).mean(dim=1)
+        # Mixed precision would take the scores back to half precision.
+        with torch.autocast(query.device.type, enabled=False):
+            scores = torch.matmul(query, key)
+            scores = scores if headroom == 1 else scores.float() * headroom
+            attention = torch.softmax(scores, dim=-1, dtype=torch.float32).mean(dim=1)
         if not is_partition:
             attention = attention[..., cells.flatten()]
         return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
@@ -67,7 +79,7 @@ def pooled_self_attention(
     def pool_cells(query: Tensor, key: Tensor, some_cells: Tensor) -> Tensor:
         pooled = None
         for part in some_cells.split(rows_per_chunk, dim=1):
-            chunk = query[:, :, part.flatten()] * dim**-0.5
+            chunk = query[:, :, part.flatten()] * (dim**-0.5 / headroom)
             if checkpoint and torch.is_grad_enabled():
                 result = torch.utils.checkpoint.checkpoint(pool_chunk, chunk, key, part.shape[1], use_reentrant=False)
             else:
@@ -75,22 +87,32 @@ def pooled_self_attention(
             pooled = result if pooled is None else torch.maximum(pooled, result)
         return pooled
 
-    def pool_samples(query: Tensor, key: Tensor) -> Tensor:
+    def pool_samples(query: Tensor, key: Tensor) -> Iterator[tuple[int, Tensor]]:
+        query, key = (query.float(), key.float()) if upcast else (query, key)
         # Keys in the order of their cells spare every chunk a gather, as long as no key is in two cells.
         key = (key[:, :, cells.flatten()] if is_partition else key).transpose(-1, -2)
-        return torch.cat([pool_cells(query, key, part) for part in cells.split(cells_per_chunk)], dim=1)
+        for first in range(0, len(cells), cells_per_chunk):
+            yield first, pool_cells(query, key, cells[first : first + cells_per_chunk])
 
-    parts = zip(query.split(samples), key.split(samples), strict=True)
-    return torch.cat([pool_samples(some_query, some_key) for some_query, some_key in parts])
+    if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad):
+        parts = zip(query.split(samples), key.split(samples), strict=True)
+        return torch.cat([torch.cat([part for _, part in pool_samples(*some)], dim=1) for some in parts])
+    # Written in place, so that a map which keeps its own grid, and is as large as itself, exists only once.
+    pooled = query.new_empty((batch, len(cells), len(cells)), dtype=torch.float32)
+    for start in range(0, batch, samples):
+        some = slice(start, start + samples)
+        for first, part in pool_samples(query[some], key[some]):
+            pooled[some, first : first + part.shape[1]] = part
+    return pooled
 
 
 def pool_map(pooled: Tensor, size: Grid, grid: Grid) -> Tensor:
-    """Max-pool an already small map `[B, h*w, h*w]` on `size` to `grid`: `[B, G, G]`."""
+    """Max-pool a map `[B, h*w, h*w]` on `size` to a `grid` that nests in it: `[B, G, G]`, a tensor of its own."""
     if size == grid:
-        return pooled
-    cells = cell_tokens(size, grid).to(pooled.device)
-    rows = pooled[:, cells.flatten()].unflatten(1, cells.shape).amax(dim=2)
-    return rows[:, :, cells.flatten()].unflatten(2, cells.shape).amax(dim=3)
+        return pooled.clone()
+    shape = (grid[0], size[0] // grid[0], grid[1], size[1] // grid[1])
+    rows = pooled.unflatten(1, shape).amax(dim=(2, 4)).flatten(1, 2)
+    return rows.unflatten(2, shape).amax(dim=(3, 5)).flatten(2)
 
 
 def pooling_nests(middle: Grid, coarse: Grid) -> bool:
@@ -129,14 +151,14 @@ def fuse(feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: 
     # Mixed-precision training would run the product in half precision, where sums over many places lose digits.
     with torch.autocast(feature.device.type, enabled=False):
         operator = psi if orientation == "gather" else psi.transpose(1, 2)
-        if mode == "blend":
-            # A place that no one attends to has an all-zero row in scatter orientation: it keeps its own feature.
-            nothing = torch.full(operator.shape[:2], torch.finfo(operator.dtype).tiny, device=operator.device)
-            operator = operator + torch.diag_embed(nothing)
-            operator = operator / operator.sum(dim=-1, keepdim=True)
         flat = feature.flatten(2).to(operator.dtype)
         refined = torch.matmul(flat, operator.transpose(1, 2))
         if mode == "blend":
+            # Normalising the product spares a second map. A place that no one attends to, all zero in scatter
+            # orientation, keeps its own feature.
+            total = operator.sum(dim=-1).unsqueeze(1)
+            attended = total > 0
+            refined = torch.where(attended, refined / torch.where(attended, total, 1), flat)
             refined = torch.lerp(flat, refined, strength)
         return refined.unflatten(2, feature.shape[2:]).to(feature.dtype)
 

@@ -24,8 +24,8 @@ class FusionSettings:
     Attributes:
         mode: "paper" multiplies by the un-normalised psi', for weights trained with it. "blend" makes psi' an average
             (its rows sum to one) and mixes the result with the feature, for any ControlNet.
-        strength: lambda of `f' = (1 - lambda) f + lambda psi' f` in blend mode, 0..1. Paper mode is always full. At 0
-            the fusion is off in both modes.
+        strength: lambda of `f' = (1 - lambda) f + lambda psi' f`, 0..1; 0 switches the fusion off. Paper mode knows
+            only off and full: any other number becomes 1 there.
         resolutions: Which self-attention maps are summed, out of 64, 32, 16, 8.
         layers: "last" takes the last self-attention of each encoder resolution and of the middle block, "all" takes the
             mean over all of them.
@@ -61,6 +61,8 @@ class FusionSettings:
             raise SesaHandError(
                 f"Structural fusion: resolutions are {tuple(self.resolutions)}; choose at least one of {RESOLUTIONS}."
             )
+        if self.mode == "paper" and self.strength:
+            object.__setattr__(self, "strength", 1.0)
         object.__setattr__(self, "resolutions", tuple(r for r in RESOLUTIONS if r in self.resolutions))
 
     @property
@@ -70,6 +72,8 @@ class FusionSettings:
 
     def describe(self) -> str:
         """One readable line, for logs and text outputs."""
+        if self.is_off:
+            return "off (strength 0)"
         amount = "paper mode" if self.mode == "paper" else f"blend mode, lambda {self.strength:g}"
         resolutions = ", ".join(str(resolution) for resolution in self.resolutions)
         return (

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ CONTROL_PREFIX = "control_model."
 UNET_PREFIX = "model.diffusion_model."
 LDM_MARK = "zero_convs.0.0.weight"
 DIFFUSERS_MARK = "controlnet_cond_embedding.conv_in.weight"
+
+# A zip archive, as torch writes them, or a pickle, as it did before.
+TORCH_STARTS = (b"PK", b"\x80")
 
 FAMILY_OF_CONTEXT = {768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
 
@@ -39,12 +43,14 @@ class ControlNetWeights:
         layout: "ldm" or "diffusers".
         settings: The structural fusion they were trained with, or None.
         has_unet: Whether the file holds a whole model with a U-Net beside the ControlNet.
+        unreadable_mark: Why the file's word on structural fusion cannot be read, or "". The weights are usable.
     """
 
     state: dict[str, Tensor]
     layout: str
     settings: FusionSettings | None
     has_unet: bool
+    unreadable_mark: str = ""
 
     @property
     def family(self) -> str:
@@ -56,13 +62,18 @@ class ControlNetWeights:
     def describe(self) -> str:
         """What the file is, for a text output."""
         parameters = sum(math.prod(value.shape) for value in self.state.values())
-        dtype = str(next(iter(self.state.values())).dtype).removeprefix("torch.")
-        lines = [f"{self.family} ControlNet, {parameters / 1e6:.1f} M parameters, {dtype}, {self.layout} names."]
+        sizes = Counter()
+        for value in self.state.values():
+            sizes[str(value.dtype).removeprefix("torch.")] += value.numel()
+        dtypes = " and ".join(dtype for dtype, _ in sizes.most_common())
+        lines = [f"{self.family} ControlNet, {parameters / 1e6:.1f} M parameters, {dtypes}, {self.layout} names."]
         if self.has_unet:
             lines.append(
                 "The file also holds a U-Net, which this node leaves alone: Load Checkpoint takes it as the MODEL."
             )
-        if self.settings is None:
+        if self.unreadable_mark:
+            lines.append(self.unreadable_mark)
+        elif self.settings is None:
             lines.append("Not marked as trained with structural fusion: fuse it in blend mode.")
         else:
             lines.append(f"Trained with structural fusion: {self.settings.describe()}.")
@@ -100,16 +111,24 @@ def _read_safetensors(path: Path) -> ControlNetWeights:
             layout, prefix = _recognise(names, path)
             # A full checkpoint is several gigabytes, of which only the control part is wanted.
             state = {name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)}
-            settings = FusionSettings.from_metadata(file.metadata())
+            metadata = file.metadata()
     except (SafetensorError, OSError) as error:
         raise InvalidFileError(
             f"{path.name} cannot be read as safetensors ({error}). It is damaged, incomplete or another kind of file; "
             "compare its size with the original and copy it again."
         ) from error
-    return ControlNetWeights(state, layout, settings, any(name.startswith(UNET_PREFIX) for name in names))
+    settings, unreadable = None, ""
+    try:
+        settings = FusionSettings.from_metadata(metadata)
+    except InvalidFileError as error:
+        # Plain use does not need the mark; whoever wants to follow it is told.
+        unreadable = str(error)
+    has_unet = any(name.startswith(UNET_PREFIX) for name in names)
+    return ControlNetWeights(state, layout, settings, has_unet, unreadable)
 
 
 def _load_torch_file(path: Path) -> dict[str, Tensor]:
+    _check_start(path)
     try:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -129,6 +148,23 @@ def _load_torch_file(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise InvalidFileError(f"{path.name} holds a {type(content).__name__} where a dict of weights was expected.")
     return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+
+
+def _check_start(path: Path) -> None:
+    """Raise an InvalidFileError for what is no torch file at all, a download's error page for example."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise InvalidFileError(f"{path.name} cannot be read ({error.strerror}).") from error
+    if start.startswith(TORCH_STARTS):
+        return
+    if not start:
+        raise InvalidFileError(f"{path.name} is empty. Copy it again.")
+    if start[8:10] == b'{"':
+        raise InvalidFileError(f"{path.name} is a safetensors file under another name. Rename it to .safetensors.")
+    what = "a web page" if start.lstrip().startswith(b"<") else f"something that starts with {start[:8]!r}"
+    raise InvalidFileError(f"{path.name} is no torch file but {what}. Download or copy it again.")
 
 
 def _recognise(names, path: Path) -> tuple[str, str]:

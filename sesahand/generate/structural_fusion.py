@@ -43,7 +43,7 @@ class AttachedFusion:
     def _end(self, controlnet: ControlNetModel, args: tuple, output: object) -> None:
         try:
             # Every map is there before diffusers comes to the zero convolutions, unless a layer was never called.
-            next(self.collector.late(), None)
+            self.collector.check_complete()
         finally:
             self.collector.reset()
 
@@ -119,7 +119,9 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
 
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
-        SelfAttention(layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle)
+        SelfAttention(
+            layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, layer.attn1.upcast_attention
+        )
         for transformer in getattr(block, "attentions", None) or ()
         for layer in transformer.transformer_blocks
         if not layer.only_cross_attention

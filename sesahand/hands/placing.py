@@ -390,11 +390,16 @@ def box_overlap(first: Tensor, second: Tensor) -> Tensor:
 
 def _check_boxes(boxes: Tensor, camera: Camera) -> Tensor:
     for x0, y0, x1, y1 in boxes.tolist():
-        named = f"The box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g})"
-        if not all(math.isfinite(value) for value in (x0, y0, x1, y1)) or x1 - x0 < 1 or y1 - y0 < 1:
-            raise SesaHandError(f"{named} is no box: it needs x0 < x1 and y0 < y1, at least a pixel apart.")
+        named = f"The hand's place, the box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}),"
+        if not all(math.isfinite(value) for value in (x0, y0, x1, y1)) or x1 <= x0 or y1 <= y0:
+            raise SesaHandError(f"{named} is no box: it needs left < right and top < bottom, in pixels.")
+        if x1 - x0 < 1 or y1 - y0 < 1:
+            raise SesaHandError(f"{named} is smaller than a pixel: choose a larger size, box or picture.")
         if x1 <= 0 or y1 <= 0 or x0 >= camera.width or y0 >= camera.height:
-            raise SesaHandError(f"{named} lies outside the picture of {camera.width}x{camera.height} pixels.")
+            raise SesaHandError(
+                f"{named} lies outside the picture of {camera.width}x{camera.height} pixels: move it, or choose a "
+                "larger picture."
+            )
     return boxes
 
 

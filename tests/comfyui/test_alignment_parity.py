@@ -52,7 +52,7 @@ def diffusers_prediction(unet, controlnet, prompts):
 def test_both_alignments_together_agree(engines, mode, refine):
     model, control_net, unet, controlnet, prompts = engines
     settings = FusionSettings(mode=mode, refine=refine)
-    fused = apply_structural_fusion(control_net, settings, fallback=settings)
+    fused = apply_structural_fusion(control_net, settings)
     got = comfyui_prediction(bias_attention(model, 2.0), fused, prompts)
     with attention_bias(unet, [(), HAND], alpha=2.0), attach_structural_fusion(controlnet, settings):
         expected = diffusers_prediction(unet, controlnet, prompts)

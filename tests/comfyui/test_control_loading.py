@@ -4,6 +4,7 @@ import json
 import struct
 from dataclasses import replace
 
+import diffusers_twins
 import narrow_models
 import pytest
 import torch
@@ -15,6 +16,7 @@ from sesahand_pack.sesahand.fusion.settings import FusionSettings
 
 import comfy.cldm.cldm
 import comfy.controlnet
+import comfy.model_detection
 import folder_paths
 
 TRAINED_WITH = FusionSettings(mode="paper", layers="all", refine="coarsest")
@@ -40,11 +42,11 @@ def load(name):
     return LoadControlNet.execute(control_net_name=name).args
 
 
-def fuse(control_net, strength=0.5):
+def fuse(control_net, strength=0.5, mode="auto"):
     use = {f"use_{resolution}": True for resolution in (64, 32, 16, 8)}
     return StructuralFusion.execute(
         control_net=control_net,
-        mode="auto",
+        mode=mode,
         strength=strength,
         refine="middle",
         layers="last",
@@ -139,6 +141,76 @@ def test_a_full_size_diffusers_file_loads(folder):
     lacking = replace(weights, state=dict(list(weights.state.items())[1:]))
     with pytest.raises(InvalidFileError, match="lacks 1 of its ControlNet's 340 tensors"):
         check_complete("x", control_net.control_model, lacking)
+
+
+def test_an_unreadable_mark_matters_only_to_auto_mode(folder, state):
+    save_file(state, folder / "new.safetensors", metadata={"sesahand.sf_mode": "paper", "sesahand.sf_magic": "1"})
+    control_net, info = load("new.safetensors")
+    assert "magic" in info
+    with pytest.raises(InvalidFileError, match="magic.*instead of auto"):
+        fuse(control_net)
+    assert fuse(control_net, mode="blend").control_model.settings == FusionSettings()
+    assert fuse(control_net, strength=0.0) is control_net
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_a_diffusers_file_computes_what_diffusers_does(folder, monkeypatch, family):
+    """Weights of diffusers' own making, so that no table of names of ours is between the two."""
+    from diffusers import ControlNetModel
+
+    layout = narrow_models.NARROW[family]
+    torch.manual_seed(0)
+    model = ControlNetModel(
+        block_out_channels=tuple(layout.width * multiplier for multiplier in layout.multipliers),
+        cross_attention_dim=layout.context,
+        **diffusers_twins.CONTROLNET_CONFIG[family],
+    ).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.1)
+    save_file(model.state_dict(), folder / "twin.safetensors")
+    # ComfyUI knows diffusers' layouts at their full width and depth only.
+    full = diffusers_twins.CONTROLNET_CONFIG[family] | {"attention_head_dim": 8}
+    full |= {"transformer_layers_per_block": (1, 2, 10)} if family == "sdxl" else {}
+    widths = (320, 640, 1280, 1280)[: len(layout.multipliers)]
+    with torch.device("meta"):
+        full = ControlNetModel(block_out_channels=widths, cross_attention_dim=layout.context, **full).state_dict()
+    config = comfy.model_detection.unet_config_from_diffusers_unet(full) | {"model_channels": layout.width}
+    if family == "sdxl":
+        config |= {"transformer_depth": [0, 0, 2, 2, 2, 2], "transformer_depth_middle": layout.middle_depth}
+    monkeypatch.setattr(comfy.model_detection, "unet_config_from_diffusers_unet", lambda *_: dict(config))
+    control_net, _ = load_controlnet(str(folder / "twin.safetensors"))
+
+    generator = torch.Generator().manual_seed(1)
+    latent, hint = torch.randn(1, 4, 16, 16, generator=generator), torch.rand(1, 3, 128, 128, generator=generator)
+    text, pooled = torch.randn(1, 77, layout.context, generator=generator), torch.randn(1, 1280, generator=generator)
+    sizes, extra = torch.tensor([[512.0, 512, 0, 0, 512, 512]]), {}
+    with torch.no_grad():
+        if family == "sdxl":
+            extra = {"y": torch.cat([pooled, model.add_time_proj(sizes.flatten()).reshape(1, -1)], dim=1)}
+        ours = control_net.control_model(x=latent, hint=hint, timesteps=torch.tensor([500.0]), context=text, **extra)
+        added = {"text_embeds": pooled, "time_ids": sizes}
+        down, middle = model(latent, 500, text, hint, added_cond_kwargs=added, return_dict=False)
+    for mine, theirs in zip([*ours["output"], *ours["middle"]], [*down, middle], strict=True):
+        assert theirs.norm() > 0
+        assert (mine - theirs).norm() < 2e-5 * theirs.norm()
+
+
+@pytest.mark.parametrize(
+    ("lost", "added", "missing"),
+    [
+        (["controlnet_mid_block.weight"], ["controlnet_mid_blok.weight"], r"1 of .*middle_block_out.0.weight\)"),
+        (["controlnet_down_blocks.3.weight", "conv_in.bias"], ["a", "b"], "2 of .*input_blocks.0.0.bias, zero_convs.3"),
+        (["controlnet_down_blocks.11.bias"], ["controlnet_down_blocks.12.bias"], "1 of .*zero_convs.11.0.bias"),
+    ],
+    ids=["renamed", "replaced by junk", "misnumbered"],
+)
+def test_a_diffusers_file_is_complete_by_names_not_by_number(folder, lost, added, missing):
+    shapes = diffusers_shapes()
+    lost_shapes = [shapes.pop(name) for name in lost]
+    shapes |= dict(zip(added, lost_shapes, strict=True))
+    write_sparse(folder / "some.safetensors", shapes)
+    with pytest.raises(InvalidFileError, match=f"some.safetensors lacks {missing}"):
+        load("some.safetensors")
 
 
 def test_an_incomplete_file_is_refused(folder, state):

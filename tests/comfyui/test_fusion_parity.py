@@ -36,7 +36,7 @@ def both(pair, size, settings):
         times = model.add_time_proj(sizes.flatten()).reshape(2, -1)
         extra = {"y": torch.cat([pooled, times], dim=1)}
     if settings is not None:
-        control_net = apply_structural_fusion(control_net, settings, fallback=settings)
+        control_net = apply_structural_fusion(control_net, settings)
         attached = attach_structural_fusion(model, settings)
     output = control_net.control_model(x=latent, hint=picture, timesteps=timestep, context=context, **extra)
     down, middle = model(

@@ -36,7 +36,7 @@ def sd15():
 
 
 def fuse(control_net, settings=PAPER):
-    return apply_structural_fusion(control_net, settings, fallback=settings)
+    return apply_structural_fusion(control_net, settings)
 
 
 def conditioning(family="sd15", seed=0, tokens=77):

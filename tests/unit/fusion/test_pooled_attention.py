@@ -70,6 +70,27 @@ def test_half_precision_comes_close(dtype):
     torch.testing.assert_close(pooled.double(), expected, rtol=0.05, atol=1e-3)
 
 
+@pytest.mark.parametrize("upcast", [False, True])
+def test_scores_beyond_float16_stay_finite(upcast):
+    query, key = (300 * x for x in random_projections((16, 16), dim=64, dtype=torch.float16))
+    scores = query.double() @ key.double().transpose(-1, -2) / 8
+    assert 65504 < scores.abs().max() < 32 * 65504, "the scores do not exceed what they should"
+    expected = adaptively_pooled(torch.softmax(scores, dim=-1).mean(dim=1), (16, 16), (4, 4))
+    pooled = pooled_self_attention(query, key, (16, 16), (4, 4), upcast=upcast)
+    assert torch.isfinite(pooled).all()
+    if upcast:
+        torch.testing.assert_close(pooled.double(), expected, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_upcast_scores_keep_every_digit_also_in_mixed_precision(dtype):
+    query, key = random_projections((16, 16), dtype=dtype)
+    expected = adaptively_pooled(whole_map(query.double(), key.double()), (16, 16), (4, 4))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        pooled = pooled_self_attention(query, key, (16, 16), (4, 4), upcast=True)
+    torch.testing.assert_close(pooled.double(), expected, rtol=0, atol=3e-7)
+
+
 @pytest.mark.parametrize(
     ("size", "middle", "coarse"),
     [((32, 48), (16, 24), (4, 6)), ((20, 28), (10, 14), (5, 7)), ((21, 27), (10, 4), (5, 2))],

@@ -59,3 +59,14 @@ def test_strength_is_a_number_from_0_to_1(strength):
 def test_no_resolution_at_all_is_refused():
     with pytest.raises(SesaHandError, match="at least one"):
         FusionSettings(resolutions=())
+
+
+def test_paper_mode_is_off_or_full():
+    assert FusionSettings("paper", 0.3) == FusionSettings("paper") and FusionSettings("paper").strength == 1
+    assert FusionSettings("paper", 0).is_off and not FusionSettings("blend", 0.01).is_off
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_settings_that_are_off_say_so(mode):
+    assert FusionSettings(mode, 0).describe() == "off (strength 0)"
+    assert FusionSettings(mode).describe().startswith(mode)

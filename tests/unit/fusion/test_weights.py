@@ -127,3 +127,38 @@ def test_a_torch_file_of_something_else_is_refused(tmp_path):
     torch.save([torch.ones(2)], tmp_path / "list.pt")
     with pytest.raises(InvalidFileError, match="list.pt holds a list"):
         read_controlnet_weights(tmp_path / "list.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs", "starts with b'version "),
+        (b"\xff" * 200, "is no torch file"),
+    ],
+)
+def test_what_is_no_torch_file_is_not_called_unsafe(tmp_path, content, message):
+    (tmp_path / "x.ckpt").write_bytes(content)
+    with pytest.raises(InvalidFileError, match=message) as caught:
+        read_controlnet_weights(tmp_path / "x.ckpt")
+    assert not isinstance(caught.value, UnsafeFileError)
+
+
+def test_a_renamed_safetensors_file_is_told_by_its_content(tmp_path):
+    save_file({"zero_convs.0.0.weight": torch.ones(1)}, tmp_path / "x.pth")
+    with pytest.raises(InvalidFileError, match="Rename it to .safetensors"):
+        read_controlnet_weights(tmp_path / "x.pth")
+
+
+def test_every_number_type_is_told_the_commonest_first(state, tmp_path):
+    mixed = {name: value.float() if value.ndim < 2 else value for name, value in sorted(state.items())}
+    save_file(mixed, tmp_path / "a.safetensors")
+    assert "float16 and float32, ldm names" in read_controlnet_weights(tmp_path / "a.safetensors").describe()
+
+
+def test_an_unreadable_mark_does_not_stop_plain_use(state, tmp_path):
+    save_file(state, tmp_path / "a.safetensors", metadata={"sesahand.sf_mode": "paper", "sesahand.sf_magic": "1"})
+    weights = read_controlnet_weights(tmp_path / "a.safetensors")
+    assert weights.settings is None and set(weights.state) == set(state)
+    assert "magic" in weights.describe() and "Not marked" not in weights.describe()

@@ -174,6 +174,8 @@ def test_impossible_hands_and_angles_are_refused():
         Hand(MODEL, torch.zeros(45))
     with pytest.raises(SesaHandError, match="NaN"):
         Hand(MODEL, betas=torch.full((10,), torch.nan))
+    with pytest.raises(SesaHandError, match="betas reach 1e.09, expected at most 20"):
+        Hand(MODEL, betas=torch.full((10,), -1e9))
     with pytest.raises(SesaHandError, match="Angles"):
         place_at(OPEN, CAMERA, (320, 240), 100, roll=float("nan"))
     with pytest.raises(SesaHandError, match="no hand 3"):
