@@ -42,10 +42,13 @@ def match_rows(step: Step, x: torch.Tensor, context: torch.Tensor, chunks: Seque
     placed = rows_in_place(step, x, chunks)
     if placed is None:
         return [row_by_content(step, x[i], context[i], chunks) for i in range(len(x))]
+    checks = [_carries(context[i], row, step) for i, row in enumerate(placed)]
+    if len(step.latent) > 1 or any(prompt.area for prompt in step.prompts.values()):
+        checks += [_shows(x[i], step, row.prompt.area, row.image) for i, row in enumerate(placed)]
     # One look at the device for the whole batch: to read from the GPU is to wait for it.
-    texts = torch.stack([_carries(context[i], row, step) for i, row in enumerate(placed)])
-    pictures = torch.stack([_shows(x[i], step, row.prompt.area, row.image) for i, row in enumerate(placed)])
-    if bool((texts & pictures).all()):
+    checks = torch.stack(checks).tolist()
+    texts_agree = all(checks[: len(placed)])
+    if texts_agree and (all(checks) or not any(_pictures(step, row) for row in x)):
         return placed
     found = [row_by_content(step, x[i], context[i], chunks) for i in range(len(x))]
     return [_reconciled(step, row, found, placed, i) for i, row in enumerate(found)]
@@ -80,11 +83,9 @@ def row_by_content(step: Step, x: torch.Tensor, text: torch.Tensor, chunks: Sequ
         SesaHandError: It fits several prompts that ask for different things.
     """
     fits = prompts_with(step, text, chunks)
-    areas = {prompt.area for prompt, _ in fits} or {None}
-    shown = {(area, i) for area in areas for i in range(len(step.latent)) if bool(_shows(x, step, area, i))}
-    if shown:
-        fits = [fit for fit in fits if any(area == fit[0].area for area, _ in shown)]
-    prompt, period = _only(step, fits)
+    shown = _pictures(step, x)
+    areas = {area for area, _ in shown}
+    prompt, period = _only(step, [fit for fit in fits if fit[0].area in areas] or fits)
     images = {i for area, i in shown if prompt is None or area == prompt.area}
     return Row(prompt, period or len(text), _single(images, step))
 
@@ -142,6 +143,12 @@ def _single(images: set[int], step: Step) -> int | None:
     if len(step.latent) == 1:
         return 0
     return next(iter(images)) if len(images) == 1 else None
+
+
+def _pictures(step: Step, x: torch.Tensor) -> set[tuple[Area | None, int]]:
+    """The areas and pictures of the step whose latent this row [c, h, w] is."""
+    areas = {prompt.area for prompt in step.prompts.values()}
+    return {(area, i) for area in areas for i in range(len(step.latent)) if bool(_shows(x, step, area, i))}
 
 
 def _carries(text: torch.Tensor, row: Row, step: Step) -> torch.Tensor:
