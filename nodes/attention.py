@@ -65,7 +65,8 @@ class AttentionBias(io.ComfyNode):
                     "mask",
                     optional=True,
                     tooltip="Where in the picture the hand words count more, 0 to 1, such as the mask of the rendered "
-                    "hand. One for all pictures or one for each. Without it the bias acts everywhere.",
+                    "hand. One for all pictures, one for each, or a few that repeat in order. Without it the bias acts "
+                    "everywhere.",
                 ),
                 io.Int.Input(
                     "mask_feather",
@@ -129,7 +130,8 @@ class RecordAttention(io.ComfyNode):
                 io.Model.Output(display_name="MODEL", tooltip="The recording model for the sampler."),
                 Attention.Output(
                     display_name="attention",
-                    tooltip="The record, for Attention Map (SesaHand). It holds the maps of the last 16 samplings.",
+                    tooltip="The record, for Attention Map (SesaHand). It holds the maps and latents of the last 16 "
+                    "samplings.",
                 ),
             ],
         )

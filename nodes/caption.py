@@ -5,6 +5,7 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError
 from ..sesahand.semantics.prompts import CAPTION_INSTRUCTION
+from ..sesahand.vlm.endpoint import Endpoint
 from ..sesahand.vlm.exchange import Limits
 from ..sesahand.vlm.folders import fingerprint
 from ..sesahand.vlm.openai_vlm import OpenAIVLM
@@ -20,8 +21,7 @@ from .managed_vlm import (
     pick_dtype,
 )
 from .wires import VLM, check_choices
-
-NO_CREDENTIAL = "none"
+from .withheld import NO_CREDENTIAL, watch_requests
 
 
 class LoadVLM(io.ComfyNode):
@@ -65,9 +65,10 @@ class LoadVLM(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name, dtype, device):
+    def validate_inputs(cls, model_name):
+        # Only this input, because ComfyUI shows the answer once for each; execute checks the choices.
         if model_name is None or model_name in model_folders():
-            return check_choices(cls, dtype=dtype, device=device)
+            return True
         return (
             f"There is no model folder {model_name!r}. Put the folder of a model (config.json, tokenizer, "
             ".safetensors) into models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
@@ -82,7 +83,10 @@ class LoadVLM(io.ComfyNode):
     def execute(cls, model_name, dtype, device) -> io.NodeOutput:
         folder = model_folders().get(model_name)
         if folder is None:
-            raise SesaHandError(cls.validate_inputs(model_name, dtype, device))
+            raise SesaHandError(cls.validate_inputs(model_name))
+        choices = check_choices(cls, dtype=dtype, device=device)
+        if choices is not True:
+            raise SesaHandError(choices)
         load_device, offload_device = pick_device(device)
         vlm = TransformersVLM.load(folder, pick_dtype(dtype, load_device))
         return io.NodeOutput(ManagedVLM(vlm, manage(vlm.model, load_device, offload_device)))
@@ -102,7 +106,7 @@ class ConnectVLM(io.ComfyNode):
                 io.String.Input(
                     "base_url",
                     default="http://127.0.0.1:11434/v1",
-                    tooltip="Where the server is, without /chat/completions. Ollama: port 11434, LM Studio: 1234, "
+                    tooltip="Where the server is. Ollama: port 11434, LM Studio: 1234, "
                     "vLLM: 8000, llama.cpp: 8080. Other machines need https:// and an entry in the credentials file.",
                 ),
                 io.String.Input(
@@ -132,6 +136,17 @@ class ConnectVLM(io.ComfyNode):
                 )
             ],
         )
+
+    @classmethod
+    def validate_inputs(cls, base_url, credential):
+        try:
+            if base_url is not None:
+                Endpoint.parse(base_url)
+            if credential not in (None, NO_CREDENTIAL):
+                credential_file().check_name(credential)
+        except SesaHandError as error:
+            return str(error)
+        return True
 
     @classmethod
     def execute(cls, base_url, model, credential, timeout) -> io.NodeOutput:
@@ -222,5 +237,7 @@ class Caption(io.ComfyNode):
         )
         return io.NodeOutput(captions)
 
+
+watch_requests()
 
 NODES = [LoadVLM, ConnectVLM, Caption]

@@ -7,6 +7,7 @@ import torch
 
 from comfy_api.latest import io, ui
 
+from ..sesahand.errors import SesaHandError
 from ..sesahand.hands.export import scene_mesh
 from ..sesahand.hands.scene import HandScene
 from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
@@ -22,9 +23,14 @@ def scene_at(scene: HandScene, width: int, height: int) -> HandScene:
     camera = scene.camera
     if not (width or height):
         return scene
+    both = width and height
     width = width or max(1, round(camera.width * height / camera.height))
     height = height or max(1, round(camera.height * width / camera.width))
-    return replace(scene, camera=camera.resized(width, height))
+    try:
+        return replace(scene, camera=camera.resized(width, height))
+    except SesaHandError as error:
+        fix = "Set width or height to 0, and it follows the other." if both else "Choose a smaller width or height."
+        raise SesaHandError(f"{error} {fix}") from error
 
 
 def list_boxes(scene: HandScene, boxes) -> str:
@@ -130,6 +136,7 @@ class RenderCondition(io.ComfyNode):
         return wires.check_choices(cls, depth_range=depth_range, normal_convention=normal_convention)
 
     @classmethod
+    @wires.checked
     def execute(cls, hands, antialias, forearm, depth_range, normal_convention, width=0, height=0) -> io.NodeOutput:
         scene = scene_at(hands, width, height)
         maps = render_maps(

@@ -9,7 +9,8 @@ import torch
 import folder_paths
 from comfy_api.latest import io
 
-from ..sesahand.errors import SesaHandError
+from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.file_names import check_relative_path
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
@@ -41,6 +42,8 @@ register_mano_folder()
 def hand_files() -> list[str]:
     """Return the names of the files in ComfyUI's input folder that may hold hands."""
     folder = folder_paths.get_input_directory()
+    if not os.path.isdir(folder):
+        return []
     names = (entry.name for entry in os.scandir(folder) if entry.is_file())
     return sorted(name for name in names if os.path.splitext(name)[1].lower() in HAND_SUFFIXES)
 
@@ -48,20 +51,33 @@ def hand_files() -> list[str]:
 def input_path(name: str) -> str:
     """Return the path of a file of the input folder, however its name came here."""
     if name not in hand_files():
-        raise SesaHandError(f"There is no file {name[:80]!r} with hands in {folder_paths.get_input_directory()}.")
+        raise SesaHandError(
+            f"There is no file {quote(name)} with hands in {folder_paths.get_input_directory()}. Copy it there, then "
+            "press R."
+        )
     return os.path.join(folder_paths.get_input_directory(), name)
 
 
+def hash_file(path: str) -> str:
+    """Return what tells the contents of a file apart from any other's."""
+    with open(path, "rb") as content:
+        return hashlib.sha256(content.read()).hexdigest()
+
+
 def output_path(filename_prefix: str, suffix: str) -> str:
-    """Return the path of the next file of a prefix, by the rules of core's save nodes."""
-    root = folder_paths.get_output_directory()
-    target = os.path.abspath(os.path.join(root, os.path.dirname(os.path.normpath(filename_prefix))))
-    if not os.path.basename(filename_prefix) or os.path.commonpath((root, target)) != root:
-        raise SesaHandError(
-            f"filename_prefix {filename_prefix[:80]!r} does not name a file inside the output folder; use a name such "
-            "as hands/SesaHand, without '..' and without a drive or leading slash."
-        )
-    folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+    """Return the path of the next file of a prefix, by the rules of core's save nodes.
+
+    Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
+    """
+    root = os.path.realpath(folder_paths.get_output_directory())
+    try:
+        *folders, _ = check_relative_path(filename_prefix)
+        target = os.path.realpath(os.path.join(root, *folders))
+        if os.path.commonpath((root, target)) != root:
+            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another folder.")
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+    except (SesaHandError, OSError) as error:
+        raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
     return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
 
 
@@ -72,24 +88,42 @@ def parse_box(text: str) -> tuple[float, ...]:
     except ValueError:
         box = ()
     if len(box) != 4:
-        raise SesaHandError(f"box is {text[:60]!r}, expected four numbers in pixels: left, top, right, bottom.")
+        raise SesaHandError(f"box is {quote(text)}, expected four numbers in pixels: left, top, right, bottom.")
     return box
 
 
-def only_hand(hands: HandScene) -> Hand:
-    """Return the one hand of a scene."""
-    if len(hands) != 1:
-        raise SesaHandError(f"A mask takes one hand, got {len(hands)}; pose one hand, and place others on their own.")
-    return Hand.of(hands)
+def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
+    """Place one hand over every mask, or the hand of each frame over the mask of that frame."""
+    if len(hands) == 1 and hands.num_frames == 1:
+        return place_in_mask(Hand.of(hands), camera, masks, *how)
+    check_one_hand_a_frame(hands)
+    if len(masks) not in (1, hands.num_frames):
+        raise SesaHandError(
+            f"There are {len(masks)} masks for hands of {hands.num_frames} frames; give one mask, or one for each."
+        )
+    masks = masks.expand(hands.num_frames, -1, -1)
+    placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
+    # A frame without white shows no hand, as in a batch of masks for one hand; only a batch without any is an error.
+    seen = [index for index, frame in enumerate(hands.frame.tolist()) if masks[frame].any() or not masks.any()]
+    for index in seen:
+        scene = place_in_mask(Hand.of(hands, index), camera, masks[hands.frame[index]], *how)
+        frame = hands.frame[index].repeat(len(scene))
+        placed.append(replace(scene, frame=frame, num_frames=hands.num_frames))
+    return combine(placed)
+
+
+def check_one_hand_a_frame(hands: HandScene) -> None:
+    """Raise a SesaHandError if a frame has several hands."""
+    if len(hands.frame.unique()) < len(hands):
+        raise SesaHandError(
+            f"The input has several hands in one picture ({len(hands)} hands in {hands.num_frames} frames) and all of "
+            "them would land on the same spot; place each hand, one hand at a time, and join them with Combine Hands."
+        )
 
 
 def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angles: float) -> HandScene:
     """Place the hand of each frame into the same box."""
-    if len(hands.frame.unique()) < len(hands):
-        raise SesaHandError(
-            f"The input has several hands in one picture ({len(hands)} hands in {hands.num_frames} frames) and all of "
-            "them would land on the same spot; place each hand on its own and join them with Combine Hands."
-        )
+    check_one_hand_a_frame(hands)
     placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
     for index in range(len(hands)):
         scene = place_in_box(Hand.of(hands, index), camera, box, *angles)
@@ -125,10 +159,10 @@ class LoadHandModel(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, name):
-        path = None if name == BUILTIN else folder_paths.get_full_path("mano", name)
-        return os.path.getmtime(path) if path else name
+        return name if name == BUILTIN else hash_file(folder_paths.get_full_path_or_raise("mano", name))
 
     @classmethod
+    @wires.checked
     def execute(cls, name) -> io.NodeOutput:
         return io.NodeOutput(
             load_hand_model(BUILTIN if name == BUILTIN else folder_paths.get_full_path_or_raise("mano", name))
@@ -244,6 +278,7 @@ class PoseHand(io.ComfyNode):
         return wires.check_choices(cls, gesture=gesture, side=side, blend_gesture=blend_gesture)
 
     @classmethod
+    @wires.checked
     def execute(
         cls, gesture, side, spread, blend_gesture, blend, jitter, seed, size, slenderness, hand_model=None, **curls
     ) -> io.NodeOutput:
@@ -367,7 +402,7 @@ class PlaceHand(io.ComfyNode):
                     optional=True,
                     tooltip="Paint the place of the hand white, for example over a malformed hand: the hand is "
                     "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
-                    "A batch of masks gives a frame each.",
+                    "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
                 ),
             ],
             outputs=[
@@ -382,6 +417,7 @@ class PlaceHand(io.ComfyNode):
         return wires.check_choices(cls, camera=camera, mask_region=mask_region, mask_direction=mask_direction)
 
     @classmethod
+    @wires.checked
     def execute(
         cls,
         hands,
@@ -405,7 +441,7 @@ class PlaceHand(io.ComfyNode):
         lens = Camera.hamer(width, height) if camera == "hamer" else Camera.from_fov(width, height, fov)
         if mask is not None and len(hands):
             direction = roll if mask_direction == "roll" else None
-            return io.NodeOutput(place_in_mask(only_hand(hands), lens, mask, mask_region, direction))
+            return io.NodeOutput(place_over_masks(hands, lens, mask, mask_region, direction))
         half = size * min(width, height) / 2
         target = (x * width - half, y * height - half, x * width + half, y * height + half)
         return io.NodeOutput(place_frames(hands, lens, parse_box(box) if box.strip() else target, roll, pitch, yaw))
@@ -441,6 +477,7 @@ class CombineHands(io.ComfyNode):
         return wires.check_choices(cls, join=join)
 
     @classmethod
+    @wires.checked
     def execute(cls, hands_1, hands_2, join, hands_3=None, hands_4=None) -> io.NodeOutput:
         scenes = [scene for scene in (hands_1, hands_2, hands_3, hands_4) if scene is not None]
         return io.NodeOutput(combine(scenes) if join == "same picture" else concatenate_frames(scenes))
@@ -470,7 +507,7 @@ class LoadHands(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=hand_files(),
-                    tooltip="The file. Copy it into ComfyUI's input folder and press R to see it here.",
+                    tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there and press R to see it here.",
                 ),
                 io.Combo.Input(
                     "left_hands",
@@ -495,12 +532,17 @@ class LoadHands(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file, **_):
-        with open(input_path(file), "rb") as content:
-            return hashlib.sha256(content.read()).hexdigest()
+        return hash_file(input_path(file))
 
     @classmethod
+    @wires.checked
     def execute(cls, file, left_hands, hand_model=None, width=0, height=0) -> io.NodeOutput:
-        size = (width, height) if width and height else None
+        if bool(width) != bool(height):
+            raise SesaHandError(
+                f"width is {width} and height {height}: give both sides of the picture, or 0 for both to take its size "
+                "from the file."
+            )
+        size = (width, height) if width else None
         return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size))
 
 
@@ -537,6 +579,7 @@ class SaveHands(io.ComfyNode):
         return wires.check_choices(cls, format=format)
 
     @classmethod
+    @wires.checked
     def execute(cls, hands, filename_prefix, format) -> io.NodeOutput:
         path = output_path(filename_prefix, format)
         save_scene(hands, path)

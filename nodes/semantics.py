@@ -9,7 +9,7 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
-from ..sesahand.attention.tokens import check_length, content_columns, hand_tokens, marked
+from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override
@@ -73,8 +73,10 @@ class ExtractSemantics(io.ComfyNode):
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Seed of the model's answer; the same seed gives the same answer.",
+                    # A new one for each run would extract and sample everything again, even without a model.
+                    control_after_generate=False,
+                    tooltip="Change it for another answer of the model; the same seed gives the same one. Without "
+                    "effect when no model is connected.",
                 ),
             ],
             outputs=[
@@ -229,8 +231,8 @@ class TextEncode(io.ComfyNode):
             display_name="Text Encode (SesaHand)",
             category=CATEGORY,
             description="Encodes a prompt like CLIP Text Encode and attaches which columns are hand tokens, for "
-            "Attention Bias. With a conditioning connected nothing is encoded: the hand tokens of the text are "
-            "attached to that conditioning.",
+            "Attention Bias. A conditioning that is connected is kept as it is, compared with the text, and only "
+            "gets the hand tokens attached.",
             inputs=[
                 io.Clip.Input("clip", tooltip="Text encoder of SD 1.5, SD 2.x or SDXL."),
                 io.String.Input(
@@ -257,13 +259,13 @@ class TextEncode(io.ComfyNode):
                     "semantics",
                     optional=True,
                     tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
-                    "for the hand action in the text.",
+                    "for the hand action in the text, and take its hand words if they find none.",
                 ),
                 io.Conditioning.Input(
                     "conditioning",
                     optional=True,
-                    tooltip="A conditioning that another node (CLIP Text Encode) has made from this very text. It is "
-                    "kept as it is and only gets the hand tokens attached.",
+                    tooltip="A conditioning that another node (CLIP Text Encode) has made from this very text with "
+                    "this CLIP, which is checked. It is kept as it is and only gets the hand tokens attached.",
                 ),
             ],
             outputs=[
@@ -289,10 +291,12 @@ class TextEncode(io.ComfyNode):
         if not chosen.columns:
             logger.warning("Text Encode: the prompt has no hand token (%s), so Attention Bias does nothing.", tokens)
         attached = {"sesahand_tokens": chosen.to_dict()}
+        own = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict=attached)
         if conditioning is None:
-            conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict=attached)
+            conditioning = own
         else:
             check_length(chosen, [cond.shape[1] for cond, _ in conditioning])
+            check_encoding([cond for cond, _ in conditioning], [cond for cond, _ in own])
             conditioning = node_helpers.conditioning_set_values(conditioning, attached)
         return io.NodeOutput(conditioning, marked(text, chosen.places))
 

@@ -1,8 +1,12 @@
 """The types that travel on SesaHand's wires, and what all node families need at their edges."""
 
+import functools
+
 from torch import Tensor
 
 from comfy_api.latest import io
+
+from ..sesahand.errors import SesaHandError, quote
 
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")
@@ -10,17 +14,54 @@ HandModel = io.Custom("SESAHAND_HAND_MODEL")
 Hands = io.Custom("SESAHAND_HANDS")
 Attention = io.Custom("SESAHAND_ATTENTION")
 
+# A message names at most this many options.
+MAX_LISTED = 40
+
 
 def check_choices(node: type[io.ComfyNode], **values) -> bool | str:
     """Return True if each value is an option of the node's combo of that name, else what is wrong, for validate_inputs.
 
-    ComfyUI checks the combos of V1 nodes, but not those of V3 nodes. A linked input has no value yet.
+    ComfyUI checks the combos of V1 nodes, but not those of V3 nodes. A linked input has no value yet, which looks like
+    null; `checked` refuses null when the node runs.
     """
-    for entry in node.define_schema().inputs:
-        value = values.get(entry.id)
-        if value is not None and value not in entry.options:
-            return f"{entry.id} is {str(value)[:80]!r}, expected one of: {', '.join(entry.options)}."
-    return True
+    known = {name: value for name, value in values.items() if value is not None}
+    return find_fault(node, known) or True
+
+
+def checked(execute):
+    """Decorate a node's execute: refuse widget values out of their range, also those that came over a wire.
+
+    ComfyUI compares typed-in numbers with their range before a graph runs, which NaN passes, and checks nothing that is
+    linked.
+    """
+
+    @functools.wraps(execute)
+    def run(cls, **values):
+        fault = find_fault(cls, values)
+        if fault:
+            raise SesaHandError(fault)
+        return execute(cls, **values)
+
+    return run
+
+
+def find_fault(node: type[io.ComfyNode], values: dict) -> str | None:
+    """Return what is wrong with the first value that its widget could not have, or None."""
+    faults = (_fault_of(entry, values[entry.id]) for entry in node.define_schema().inputs if entry.id in values)
+    return next(filter(None, faults), None)
+
+
+def _fault_of(entry: io.Input, value) -> str | None:
+    if isinstance(entry, io.Combo.Input) and value not in entry.options:
+        if not entry.options:
+            return f"{entry.id} is {quote(value)}, but there is nothing to choose from yet. {entry.tooltip}"
+        more = ", ..." if len(entry.options) > MAX_LISTED else ""
+        return f"{entry.id} is {quote(value)}, expected one of: {', '.join(entry.options[:MAX_LISTED])}{more}."
+    if isinstance(entry, io.Int.Input | io.Float.Input):
+        number = isinstance(value, int | float)
+        if not number or not entry.min <= value <= entry.max:
+            return f"{entry.id} is {quote(value)}, expected a finite number from {entry.min} to {entry.max}."
+    return None
 
 
 def core_mesh(vertices: Tensor, faces: Tensor):

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import re
 import sys
 
 from . import __version__
@@ -24,10 +25,21 @@ def main(arguments: list[str] | None = None) -> int:
         sub = commands.add_parser(name, help=command.HELP, description=command.__doc__)
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(attach_negatives(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         return options.run(options)
     except SesaHandError as error:
         print(f"sesahand: {error}", file=sys.stderr)
         return 2
+
+
+def attach_negatives(arguments: list[str]) -> list[str]:
+    """Write `--box -5,0,90,90` as `--box=-5,0,90,90`: argparse takes what begins with a minus for an option."""
+    attached = []
+    for argument in arguments:
+        if attached and re.match(r"-[\d.]", argument) and re.fullmatch(r"--[a-z-]*[a-z]", attached[-1]):
+            attached[-1] += f"={argument}"
+        else:
+            attached.append(argument)
+    return attached

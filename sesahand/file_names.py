@@ -1,8 +1,10 @@
 """Which file names are safe to write on every system."""
 
-from .errors import SesaHandError
+from .errors import SesaHandError, quote
 
 MAX_LENGTH = 120
+# Windows allows 260 for a whole path, which starts with the folder that the relative one is in.
+MAX_PATH_LENGTH = 200
 FORBIDDEN = set('<>:"/\\|?*')
 # Windows keeps these names for devices, with any extension.
 RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{n}" for port in ("COM", "LPT") for n in range(10)}
@@ -14,17 +16,48 @@ def check_file_name(name: str) -> str:
     Raises:
         SesaHandError: If it is empty, hidden, too long, reserved, or holds separators, control or wildcard characters.
     """
-    reason = None
-    if not isinstance(name, str) or not name.strip():
-        reason = "it is empty"
-    elif len(name.encode("utf-8", "replace")) > MAX_LENGTH:
-        reason = f"it is longer than {MAX_LENGTH} bytes"
-    elif name.startswith(".") or name.endswith((".", " ")) or name.startswith(" "):
-        reason = "it starts or ends with a dot or a space"
-    elif any(character in FORBIDDEN or not character.isprintable() for character in name):
-        reason = "it holds a separator, a wildcard or a character that cannot be printed"
-    elif name.split(".")[0].rstrip().upper() in RESERVED:
-        reason = "Windows keeps it for a device"
+    reason = _find_fault(name)
     if reason:
-        raise SesaHandError(f"{name!r:.140} cannot be a file name: {reason}. Use a plain name like 'hands.json'.")
+        raise SesaHandError(f"{quote(name)} cannot be a file name: {reason}. Use a plain name like 'hands.json'.")
     return name
+
+
+def check_relative_path(path: str) -> tuple[str, ...]:
+    """Return the parts of a path, if every folder of it and the name are plain file names.
+
+    Args:
+        path: Folders and name, divided by "/".
+
+    Raises:
+        SesaHandError: If a part could not be a file name, or all together are too long. So nothing absolute, no drive
+            and no ".." passes.
+    """
+    if not isinstance(path, str) or len(path.encode("utf-8", "replace")) > MAX_PATH_LENGTH:
+        raise SesaHandError(
+            f"{quote(path)} cannot be a path: it must be text of at most {MAX_PATH_LENGTH} bytes, such as "
+            "'hands/left'. Use fewer folders or shorter names."
+        )
+    parts = path.split("/")
+    for part in parts:
+        reason = _find_fault(part)
+        if reason:
+            where = "" if len(parts) == 1 else f" in {quote(path)}"
+            raise SesaHandError(
+                f"{quote(part)}{where} cannot be the name of a file or folder: {reason}. Use plain names like "
+                "'hands/left', without a leading or closing slash."
+            )
+    return tuple(parts)
+
+
+def _find_fault(name: str) -> str | None:
+    if not isinstance(name, str) or not name.strip():
+        return "it is empty"
+    if len(name.encode("utf-8", "replace")) > MAX_LENGTH:
+        return f"it is longer than {MAX_LENGTH} bytes"
+    if name.startswith(".") or name.endswith((".", " ")) or name.startswith(" "):
+        return "it starts or ends with a dot or a space"
+    if any(character in FORBIDDEN or not character.isprintable() for character in name):
+        return "it holds a separator, a wildcard or a character that cannot be printed"
+    if name.split(".")[0].rstrip().upper() in RESERVED:
+        return "Windows keeps it for a device"
+    return None

@@ -3,8 +3,9 @@
     python tools/quickstart.py demo [options]     install, then `sesahand demo`: a sheet of posed, rendered hands
     python tools/quickstart.py test [options]     install with the test tools, then pytest
 
-The environment is `.venv` (another with SESAHAND_VENV) and is kept: the second start takes seconds. Needs Python 3.10
-or later and a package index, nothing else. ComfyUI users do not need this: their ComfyUI brings the environment.
+The environment is `.venv` (another with SESAHAND_VENV, relative to where you are) and is kept: the second start takes
+seconds. Needs Python 3.10 to 3.13 and a package index, nothing else; a later Python is tried, but may find no torch.
+ComfyUI users do not need this: their ComfyUI brings the environment.
 """
 
 import os
@@ -24,11 +25,14 @@ def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 10):
         print(f"SesaHand needs Python 3.10 or later; this is {sys.version.split()[0]}.", file=sys.stderr)
         return 2
+    if sys.version_info >= (3, 14):
+        found = sys.version.split()[0]
+        print(f"SesaHand is tested with Python 3.10 to 3.13; with {found} installing may fail.", file=sys.stderr)
     if not arguments or arguments[0] not in JOBS:
         print(__doc__.strip())
         return 2
     requirement, command = JOBS[arguments[0]]
-    python = environment(Path(os.environ.get("SESAHAND_VENV") or ROOT / ".venv"))
+    python = environment(Path(os.environ.get("SESAHAND_VENV") or ROOT / ".venv").absolute())
     # torch is pinned here and only here: inside somebody's ComfyUI it is never touched.
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
     steps = ([*install, "-e", requirement], [*command, *arguments[1:]])
@@ -42,10 +46,15 @@ def main(arguments: list[str]) -> int:
 def environment(folder: Path) -> Path:
     """Return the Python of the virtual environment at `folder`, made if it is not there."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():
+    if not has_pip(python):
         print(f"Making the virtual environment {folder} (once; installing into it takes a few minutes) ...", flush=True)
         venv.create(folder, with_pip=True)
     return python
+
+
+def has_pip(python: Path) -> bool:
+    """Tell whether an environment is whole: pip comes last, and an interrupted start leaves it out."""
+    return python.exists() and subprocess.call([str(python), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
 
 
 if __name__ == "__main__":

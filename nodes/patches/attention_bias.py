@@ -5,7 +5,7 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
-from ...sesahand.attention.bias import check_settings, feathered_mask
+from ...sesahand.attention.bias import check_mask, check_settings, feathered_mask
 from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
 
 LATENT_PIXELS = 8
@@ -28,7 +28,8 @@ def bias_attention(
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
-        mask: [b, H, W] in 0..1: how much of the bias a place of the picture gets; None for all of it everywhere.
+        mask: [b, H, W] in 0..1: how much of the bias a place of the picture gets; one for all pictures, one for each,
+            or b that divides them and is repeated in order; None for all of the bias everywhere.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
 
     Returns:
@@ -41,6 +42,8 @@ def bias_attention(
         SesaHand (ICLR 2026), attention enhancement.
     """
     check_settings(alpha, blocks, start, end)
+    if mask is not None:
+        check_mask(mask)
     cross_attention_blocks(model)
     model = model.clone()
     if alpha == 0 or start >= end:

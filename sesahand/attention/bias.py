@@ -79,6 +79,32 @@ def moved(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return values.to(like, non_blocking=like.device.type == "cuda")
 
 
+def check_mask(mask: torch.Tensor) -> None:
+    """Refuse what is no mask.
+
+    Raises:
+        SesaHandError: It has another number of dimensions, or nothing in it.
+    """
+    if mask.ndim != 3 or 0 in mask.shape:
+        raise SesaHandError(
+            f"A mask is [batch, height, width], got the shape {list(mask.shape)}. Give a single one as [1, height, "
+            "width]."
+        )
+
+
+def check_mask_count(masks: int, pictures: int) -> None:
+    """Refuse a batch of masks that cannot be repeated in order to give each picture one, as ComfyUI repeats masks.
+
+    Raises:
+        SesaHandError: The pictures are no multiple of the masks.
+    """
+    if pictures % masks:
+        raise SesaHandError(
+            f"The mask of the attention bias has {masks} pictures, and {pictures} are sampled. Give one mask for all, "
+            "one for each, or a number that divides theirs."
+        )
+
+
 def feathered_mask(mask: torch.Tensor, height: int, width: int, feather: float = 0.0) -> torch.Tensor:
     """Bring a mask to the size of the latent, and let it fade out around what it covers.
 
@@ -97,8 +123,7 @@ def feathered_mask(mask: torch.Tensor, height: int, width: int, feather: float =
     Raises:
         SesaHandError: The mask has another number of dimensions.
     """
-    if mask.ndim != 3:
-        raise SesaHandError(f"A mask is [batch, height, width], got the shape {list(mask.shape)}.")
+    check_mask(mask)
     mask = on_grid(mask.float().clamp(0.0, 1.0), height, width)
     if feather <= 0:
         return mask

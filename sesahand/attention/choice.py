@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from ..errors import SesaHandError
 from ..semantics import rules
 from ..semantics.behavior import ImageSemantics
-from ..semantics.hand_words import hand_word_spans, merge_spans
+from ..semantics.grammar import VERBS
+from ..semantics.hand_words import hand_word_spans, merge_spans, word_spans
 from .tokens import segments
 
 CHOICES = ("hand words", "hand action", "hand words and hand action")
@@ -21,7 +22,8 @@ def choose_spans(
         text: the prompt, with ComfyUI's emphasis marks if any.
         choice: one of `CHOICES`.
         extra_words: more words to count as hand words, whatever the choice.
-        images: semantics that may belong to the prompt. Without any, the rules look for the hand action in the text.
+        images: semantics that may belong to the prompt. Without any, the rules look for the hand action in the text,
+            and where they find none its hand words stand for it.
 
     Returns:
         (start, end) character positions, in order, without overlap; none if the prompt says nothing of hands.
@@ -34,7 +36,7 @@ def choose_spans(
     words = "hand words" in choice
     # Weights and escapes are taken out before words are looked for, so that "(holding a cup:1.2)" reads as it is meant.
     plain, places = _plain(text)
-    spans = hand_word_spans(plain, extra_words) if words else hand_word_spans(plain, extra_words, lexicon=False)
+    spans = hand_word_spans(plain, extra_words) if words else word_spans(plain, extra_words)
     spans = [_back(span, places) for span in spans]
     if "hand action" in choice:
         spans += _hand_action(text, plain, places, images)
@@ -54,9 +56,11 @@ def _hand_action(text: str, plain: str, places: list[int], images: Sequence[Imag
     composed = next((image for image in images if image.prompt and image.prompt == text), None)
     if composed is not None:
         return [(span.start, span.end) for span in composed.of_part("hand_action")]
-    actions = [image.behavior.hand_action for image in images] or [rules.extract(plain).hand_action]
+    if not images:
+        return [_back(span, places) for span in read_hand_action(plain)]
+    actions = [image.behavior.hand_action for image in images]
     found = [span for action in actions for span in find_phrases(plain, action)]
-    if not found and images and any(actions):
+    if not found and any(actions):
         raise SesaHandError(
             f"The hand action {next(filter(None, actions))!r:.120} does not stand in the text {text!r:.120}. Connect "
             "the prompt of Compose Prompt, or choose 'hand words'."
@@ -68,8 +72,58 @@ def find_phrases(text: str, phrases: str) -> list[tuple[int, int]]:
     """Where the comma-separated phrases of a component stand in a text; what stands between their words is ignored."""
     found = []
     for phrase in phrases.split(","):
-        words = re.findall(r"\w+", phrase)
+        words = _WORD.findall(phrase)
         match = words and re.search(r"(?<!\w)" + r"\W+".join(map(re.escape, words)) + r"(?!\w)", text, re.IGNORECASE)
         if match:
             found.append(match.span())
     return found
+
+
+_WORD = re.compile(r"[^\W_]+")
+_CLAUSE = re.compile(r"[^,.;:!?\n]+")
+
+
+def read_hand_action(text: str) -> list[tuple[int, int]]:
+    """Where a text without semantics says what the hands do, read by the rules.
+
+    The rules leave words out ("gently", "in a kitchen"), so that a phrase of theirs is looked for word by word, in
+    order and within one clause; only its own words are given. Phrases that say nothing of hands, such as tags behind
+    the clause, are passed over.
+
+    Args:
+        text: a prompt without emphasis marks.
+
+    Returns:
+        (start, end) character positions; those of the hand words alone where no phrase is found.
+    """
+    clauses = [list(_WORD.finditer(text, *match.span())) for match in _CLAUSE.finditer(text)]
+    found = []
+    for phrase in rules.extract(text).hand_action.split(","):
+        words = [word.lower() for word in _WORD.findall(phrase)]
+        if _says_hands(phrase, words):
+            found += next(filter(None, (_in_order(words, clause) for clause in clauses)), [])
+    return found or hand_word_spans(text)
+
+
+def _says_hands(phrase: str, words: list[str]) -> bool:
+    """Whether a phrase of the rules has a hand word or begins with an inflected verb, such as "stirring"."""
+    inflected = bool(words) and words[0] in VERBS and words[0] != VERBS[words[0]][0]
+    return inflected or bool(hand_word_spans(phrase))
+
+
+def _in_order(words: list[str], clause: list[re.Match]) -> list[tuple[int, int]]:
+    """The spans of the words in a clause where they stand closest, neighbours together; none if a word is missing."""
+    found: list[list[int]] = []
+    for start in (k for k, word in enumerate(clause) if word.group().lower() == words[0]):
+        taken = [start]
+        for k in range(start + 1, len(clause)):
+            if len(taken) < len(words) and clause[k].group().lower() == words[len(taken)]:
+                taken.append(k)
+        if len(taken) == len(words):
+            found.append(taken)
+    if not found:
+        return []
+    best = min(found, key=lambda taken: taken[-1] - taken[0])
+    firsts = [k for k in best if k - 1 not in best]
+    lasts = [k for k in best if k + 1 not in best]
+    return [(clause[a].start(), clause[b].end()) for a, b in zip(firsts, lasts, strict=True)]

@@ -38,6 +38,21 @@ def attention_share(
     return (weights @ columns.float()[:, None, :, None])[..., 0].mean(dim=1)
 
 
+def coarseness_of(latent: tuple[int, int], grid: tuple[int, int]) -> int:
+    """How many cells of the latent one cell of a level of the UNet stands for, along a side: 1, 2, 4, 8.
+
+    Each level halves the sides and rounds them up, so the ratio of the sides says too little for small odd ones. Where
+    another node has resized the features, the nearest power of two counts.
+    """
+    height, width = latent
+    coarseness = 1
+    while height * width > 1 and (height, width) != tuple(grid):
+        height, width, coarseness = -(-height // 2), -(-width // 2), 2 * coarseness
+    if (height, width) == tuple(grid):
+        return coarseness
+    return 2 ** max(0, round(math.log2(latent[0] / grid[0])))
+
+
 class MapAverage:
     """The mean of maps that come in several sizes and cover parts of the picture, for one sampling step.
 

@@ -10,9 +10,12 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,15 @@ def content_columns(token_lists: dict[str, Sequence]) -> int:
     return 2 + max(sum(entry[2] != 0 for chunk in lists for entry in chunk) for lists in token_lists.values())
 
 
+_CLIP_PIECE = re.compile(r"'(?:s|t|re|ve|m|ll|d)|[^\W\d_]+|\d|(?:[^\s\w]|_)+", re.IGNORECASE)
+"""How CLIP's tokenizer cuts a text before it splits words; each piece becomes one token or more."""
+
+
+def fewest_columns(text: str) -> int:
+    """Columns that a text needs at least, as `content_columns` counts them, without a tokenizer's vocabulary."""
+    return 2 + sum(len(_CLIP_PIECE.findall(part.text)) for part in segments(text))
+
+
 def check_length(tokens: HandTokens, lengths: Iterable[int]) -> None:
     """Refuse hand tokens that cannot belong to a conditioning.
 
@@ -311,3 +323,36 @@ def check_length(tokens: HandTokens, lengths: Iterable[int]) -> None:
                 "another text or by another kind of text encoder. Connect the CLIP and type the text that it "
                 "was encoded from."
             )
+
+
+TOLERANCE = 0.02
+"""Largest difference of two encodings of one text in a column, relative to the column: rounding of 16-bit floats."""
+
+
+def check_encoding(given: Sequence["Tensor"], own: Sequence["Tensor"]) -> None:
+    """Refuse a conditioning that was not encoded from the text the hand tokens were found in.
+
+    Args:
+        given: [B, columns, channels] of each part of the conditioning; more columns than `own` has are fine, since
+            Concat appends them.
+        own: the same of the text encoded anew.
+
+    Raises:
+        SesaHandError: when a part begins with none of the own encodings. The first column is not compared: the begin
+            token is the same for every text.
+    """
+    for part in given:
+        if not any(_begins_with(part, encoded) for encoded in own):
+            raise SesaHandError(
+                "The conditioning was not encoded from this text by this CLIP, so its hand tokens stand elsewhere. "
+                "Connect the CLIP and type the text that it was encoded from, and connect it before nodes that blend "
+                "or change it."
+            )
+
+
+def _begins_with(part: "Tensor", encoded: "Tensor") -> bool:
+    ours = encoded[:1, 1:].float()
+    theirs = part[:, 1 : encoded.shape[1]].to(ours)
+    if theirs.shape[1:] != ours.shape[1:]:
+        return False
+    return bool(((theirs - ours).norm(dim=-1) <= TOLERANCE * ours.norm(dim=-1)).all())

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Convert the file and print where the result is."""
     from ..hands.mano import convert_mano
 
-    destination = options.destination or options.source.with_suffix(".safetensors")
+    destination = options.destination or options.source.parent / f"{options.source.stem}.safetensors"
     convert_mano(options.source, destination)
     print(destination)
     return 0

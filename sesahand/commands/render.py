@@ -3,21 +3,52 @@
 import argparse
 from pathlib import Path
 
+LEFTS = ("mirrored", "own")
 HELP = "pose and place a hand, or load a scene, and write its condition maps"
+
+
+SMALLEST, DEFAULT_SIZE, DEFAULT_FOV = 16, (512, 512), 40.0
+# Part of the picture that stays free on each side where no box is given.
+MARGIN = 0.08
+
+# Options that have no say beside another; each is None unless it is given.
+EXCLUDED = {
+    "scene": ("gesture", "side", "fov", "box", "mask", "roll", "pitch", "yaw"),
+    "mask": ("size", "box", "roll", "pitch", "yaw"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    parser.add_argument("gesture", nargs="?", default="open_palm", help="a name that `sesahand gestures` lists")
-    parser.add_argument("--scene", type=Path, help="a scene file (.json or .npz) instead of a gesture")
-    parser.add_argument("--side", choices=("right", "left", "both"), default="right")
-    parser.add_argument("--size", type=picture_size, default=(512, 512), metavar="WxH", help="pixels (default 512x512)")
-    parser.add_argument("--fov", type=float, default=40.0, help="degrees across the longer side (default 40)")
+    parser.add_argument("gesture", nargs="?", help="a name that `sesahand gestures` lists (default: open_palm)")
+    parser.add_argument(
+        "--scene",
+        type=Path,
+        help="hands from a file (.json or .npz) instead of a gesture: a scene, or what HaMeR or WiLoR write",
+    )
+    parser.add_argument("--side", choices=("right", "left", "both"), help="whose hand (default: right)")
+    parser.add_argument(
+        "--size",
+        type=picture_size,
+        metavar="WxH",
+        help="pixels (default 512x512); with --scene, of the picture HaMeR or WiLoR saw if the file does not say",
+    )
+    parser.add_argument("--fov", type=float, help=f"degrees across the longer side (default {DEFAULT_FOV:g})")
     parser.add_argument("--box", type=box, metavar="X0,Y0,X1,Y1", help="fit the hand into this box, in pixels")
-    parser.add_argument("--mask", type=Path, help="place the hand over the white region of this picture")
-    parser.add_argument("--roll", type=float, default=0.0, help="degrees clockwise in the picture")
-    parser.add_argument("--pitch", type=float, default=0.0, help="degrees, fingers towards the camera")
-    parser.add_argument("--yaw", type=float, default=0.0, help="degrees about the vertical; 180 shows the back")
+    parser.add_argument(
+        "--mask",
+        type=Path,
+        help="place the hand over the white region of this picture: a mask, or a photograph painted white there",
+    )
+    parser.add_argument("--roll", type=float, help="degrees clockwise in the picture")
+    parser.add_argument("--pitch", type=float, help="degrees, fingers towards the camera")
+    parser.add_argument("--yaw", type=float, help="degrees about the vertical; 180 shows the back")
+    parser.add_argument(
+        "--lefts",
+        choices=LEFTS,
+        help="with --scene, left hands of HaMeR or WiLoR: mirrored as the networks predict them (default), or own, as "
+        "WiLoR-mini and most data sets have them",
+    )
     parser.add_argument("--forearm", action="store_true", help="draw the forearm too")
     parser.add_argument("--antialias", action="store_true", help="soft edges")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
@@ -27,13 +58,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Write one PNG per map and frame and the scene as JSON, and print their paths."""
     from ..hands.loading import load_hand_model
-    from ..hands.scene_files import load_scene
 
+    check_options(options)
     model = load_hand_model(options.hand_model)
-    scene = load_scene(options.scene, model) if options.scene else placed_hand(options, model)
+    scene = loaded_hands(options, model) if options.scene else placed_hand(options, model)
     for path in write_maps(scene, options.out, antialias=options.antialias, forearm=options.forearm):
         print(path)
     return 0
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise a SesaHandError for options of which one would be passed over in silence."""
+    from ..errors import SesaHandError
+
+    for strong, weak in EXCLUDED.items():
+        given = [name if name == "gesture" else f"--{name}" for name in weak if getattr(options, name) is not None]
+        if getattr(options, strong) is not None and given:
+            raise SesaHandError(f"--{strong} settles what {', '.join(given)} would: leave out one or the other.")
+    if options.mask is not None and options.side == "both":
+        raise SesaHandError("A mask takes one hand, got --side both: choose right or left.")
+    if options.lefts is not None and options.scene is None:
+        raise SesaHandError("--lefts tells how a file holds left hands: it needs --scene.")
+
+
+def loaded_hands(options: argparse.Namespace, model):
+    """Return the scene in the file that the options name."""
+    from ..errors import SesaHandError
+    from ..hands.hand_files import load_hands
+
+    scene = load_hands(options.scene, model, options.lefts or LEFTS[0], options.size)
+    seen = (scene.camera.width, scene.camera.height)
+    if options.size not in (None, seen):
+        raise SesaHandError(
+            f"The hands in {options.scene} are in a picture of {seen[0]}x{seen[1]} pixels, not of "
+            f"{options.size[0]}x{options.size[1]}: leave out --size."
+        )
+    return scene
 
 
 def placed_hand(options: argparse.Namespace, model):
@@ -42,17 +102,19 @@ def placed_hand(options: argparse.Namespace, model):
     from ..hands.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
     from ..render.camera import Camera
 
-    gesture = find_gesture(options.gesture)
+    gesture = find_gesture("open_palm" if options.gesture is None else options.gesture)
     hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
     hand = mirror_hand(hand) if options.side == "left" else hand
+    fov = DEFAULT_FOV if options.fov is None else options.fov
     if options.mask:
         mask = read_mask(options.mask)
-        return place_in_mask(hand, Camera.from_fov(mask.shape[1], mask.shape[0], options.fov), mask)
-    width, height = options.size
-    camera = Camera.from_fov(width, height, options.fov)
-    target = options.box or (width * 0.08, height * 0.08, width * 0.92, height * 0.92)
+        return place_in_mask(hand, Camera.from_fov(mask.shape[1], mask.shape[0], fov), mask)
+    width, height = options.size or DEFAULT_SIZE
+    near, far = MARGIN, 1 - MARGIN
+    target = options.box or (width * near, height * near, width * far, height * far)
     place = place_pair if options.side == "both" else place_in_box
-    return place(hand, camera, target, options.roll, options.pitch, options.yaw)
+    angles = (getattr(options, name) or 0.0 for name in ("roll", "pitch", "yaw"))
+    return place(hand, Camera.from_fov(width, height, fov), target, *angles)
 
 
 def write_maps(scene, folder: Path, **settings) -> list[Path]:
@@ -63,18 +125,25 @@ def write_maps(scene, folder: Path, **settings) -> list[Path]:
     from ..render.maps import ALL_MAPS, render_maps
 
     maps = render_maps(scene, **settings)
+    pictures = {
+        folder / (f"{name}_{frame:04d}.png" if scene.num_frames > 1 else f"{name}.png"): picture
+        for name in ALL_MAPS
+        for frame, picture in enumerate(getattr(maps, name))
+    }
+    scene_path = folder / "scene.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SesaHandError(f"The folder {folder} cannot be made ({error}). Choose another with --out.") from error
-    paths = [folder / "scene.json"]
-    save_scene(scene, paths[0])
-    for name in ALL_MAPS:
-        for frame, picture in enumerate(getattr(maps, name)):
-            suffix = f"_{frame:04d}" if scene.num_frames > 1 else ""
-            paths.append(folder / f"{name}{suffix}.png")
-            to_pil(picture).save(paths[-1])
-    return paths
+        for path in (scene_path, *pictures):
+            if path.is_dir():
+                raise IsADirectoryError(f"{path} is a folder")
+        for path, picture in pictures.items():
+            to_pil(picture).save(path)
+    except (OSError, ValueError) as error:
+        raise SesaHandError(
+            f"The maps cannot be written into {str(folder)!r} ({error}). Choose another folder with --out."
+        ) from error
+    save_scene(scene, scene_path)
+    return [scene_path, *pictures]
 
 
 def read_mask(path: Path):
@@ -88,17 +157,31 @@ def read_mask(path: Path):
     try:
         with Image.open(path) as picture:
             return torch.from_numpy(np.array(picture.convert("L"), dtype=np.float32) / 255)
-    except (OSError, Image.DecompressionBombError) as error:
-        raise InvalidFileError(f"{path} cannot be read as a picture ({error}). Use a PNG or JPEG mask.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InvalidFileError(
+            f"{str(path)!r} cannot be read as a picture ({error}). Use a PNG or JPEG mask."
+        ) from error
 
 
 def picture_size(text: str) -> tuple[int, int]:
     """Parse "512x768" as width and height."""
-    width, height = text.lower().split("x")
-    return int(width), int(height)
+    from ..render.camera import MAX_SIZE
+
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: expected WIDTHxHEIGHT in pixels, such as 512x768")
+    size = int(width[:9]), int(height[:9])
+    if not all(SMALLEST <= side <= MAX_SIZE for side in size):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be made: sides are {SMALLEST} to {MAX_SIZE} pixels")
+    return size
 
 
 def box(text: str) -> tuple[float, float, float, float]:
     """Parse "x0,y0,x1,y1"."""
-    x0, y0, x1, y1 = map(float, text.split(","))
+    try:
+        x0, y0, x1, y1 = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no box: expected LEFT,TOP,RIGHT,BOTTOM in pixels, such as 100,60,400,480"
+        ) from None
     return x0, y0, x1, y1

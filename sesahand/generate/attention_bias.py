@@ -2,27 +2,103 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
+from torch.utils.weak import WeakIdKeyDictionary
 
-from ..attention.bias import check_settings, column_bias, feathered_mask, in_blocks, moved, on_grid
+from ..attention.bias import (
+    check_mask,
+    check_mask_count,
+    check_settings,
+    column_bias,
+    feathered_mask,
+    in_blocks,
+    moved,
+    on_grid,
+)
 from ..errors import SesaHandError
 
 PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
 LATENT_PIXELS = 8
 
 
-class AttachedBias:
-    """A bias that acts on a UNet until it is detached."""
+@dataclass
+class Pass:
+    """One forward pass of the UNet: the size of its latent, whether the bias acts, and the biases built so far."""
 
-    def __init__(self, hooks: list):
-        self._hooks = hooks
+    latent: tuple[int, int]
+    active: bool
+    known: dict[tuple[int, int, int], torch.Tensor] = field(default_factory=dict)
+
+
+class AttachedBias:
+    """A bias that acts on a UNet until it is detached; a deep copy of the UNet has one of its own."""
+
+    def __init__(
+        self,
+        columns: Sequence[Sequence[int]],
+        alpha: float,
+        span: tuple[float, float, int],
+        mask: torch.Tensor | None,
+        feather: float,
+    ):
+        self._columns, self._alpha, self._span, self._mask, self._feather = columns, alpha, span, mask, feather
+        self._hooks: list = []
+        self._pass: Pass | None = None
+        self._passes = WeakIdKeyDictionary()
+        self._running = False
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_pass": None, "_passes": None, "_running": False}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, _passes=WeakIdKeyDictionary())
+
+    def attach(self, unet: torch.nn.Module, layers: Sequence[torch.nn.Module]) -> None:
+        """Hook into a UNet and the cross-attentions that are to be biased."""
+        self._hooks = [layer.register_forward_pre_hook(self._before_attention, with_kwargs=True) for layer in layers]
+        self._hooks.append(unet.register_forward_pre_hook(self._begin, with_kwargs=True))
+        self._hooks.append(unet.register_forward_hook(self._end, always_call=True))
 
     def detach(self) -> None:
         """Take the bias off the UNet; a second call changes nothing."""
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        while self._hooks:
+            self._hooks.pop().remove()
+        self._pass, self._passes = None, WeakIdKeyDictionary()
+
+    def _begin(self, unet: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+        latent = tuple((args[0] if args else kwargs["sample"]).shape[-2:])
+        time = args[1] if len(args) > 1 else kwargs["timestep"]
+        self._pass, self._running = Pass(latent, is_active(time, *self._span)), True
+
+    def _end(self, unet: torch.nn.Module, args: tuple, output: object) -> None:
+        self._running = False
+        if not torch.is_grad_enabled():
+            self._pass = None
+
+    def _before_attention(self, attention: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+        query = args[0] if args else kwargs["hidden_states"]
+        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+        text = text[0] if isinstance(text, tuple) else text
+        current = self._pass_of(text)
+        if current is None or not current.active:
+            return None
+        size = query.shape[0], 1 if self._mask is None else query.shape[1], text.shape[1]
+        if size not in current.known:
+            bias = bias_of(self._columns, self._alpha, self._mask, self._feather, current.latent, size)
+            current.known[size] = moved(bias, query)
+        present = kwargs.get("attention_mask")
+        bias = current.known[size]
+        return args, {**kwargs, "attention_mask": bias if present is None else present + bias}
+
+    def _pass_of(self, text: torch.Tensor) -> Pass | None:
+        """The pass that calls; gradient checkpointing calls again in the backward pass, with the text it had then."""
+        if not self._running:
+            return self._passes.get(text, self._pass)
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._passes[text] = self._pass
+        return self._pass
 
 
 def attach_attention_bias(
@@ -39,7 +115,8 @@ def attach_attention_bias(
     """Let a UNet attend more to the hand tokens of its prompts: softmax(Q K^T / sqrt(d) + B).
 
     Works with every attention processor that takes an attention mask, with ControlNets and IP-Adapters beside it, and
-    several times over: biases add up.
+    several times over: biases add up. Gradients flow through it, also with gradient checkpointing; keep it attached
+    until the backward pass is over then, since that computes the attention again.
 
     Args:
         unet: UNet2DConditionModel of Stable Diffusion 1.x, 2.x or SDXL.
@@ -49,12 +126,13 @@ def attach_attention_bias(
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
-        mask: [b, H, W] in 0..1, b dividing the pictures per prompt or 1: how much of the bias a place gets.
+        mask: [b, H, W] in 0..1, how much of the bias a place gets; one for all pictures of a prompt, one for each, or b
+            that divides them and is repeated in order.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
         train_timesteps: Number of timesteps the model was trained with, to tell start and end.
 
     Returns:
-        The handle by which it is taken off again.
+        The handle by which it is taken off again; `detach_attention_bias` takes off all of a UNet.
 
     Raises:
         SesaHandError: The model has no cross-attention to a text, or a setting means nothing.
@@ -63,39 +141,23 @@ def attach_attention_bias(
         SesaHand (ICLR 2026), attention enhancement.
     """
     check_settings(alpha, blocks, start, end)
+    if mask is not None:
+        check_mask(mask)
     layers = cross_attentions(unet, blocks)
     if not columns:
         raise SesaHandError("columns is empty: give the hand-token columns of each prompt, () for one without any.")
-    if alpha == 0 or start >= end or not any(columns):
-        return AttachedBias([])
-    state: dict = {}
+    attached = AttachedBias(columns, alpha, (start, end, train_timesteps), mask, feather)
+    if alpha > 0 and start < end and any(columns):
+        attached.attach(unet, layers)
+    return attached
 
-    def before_unet(module, args, kwargs):
-        state["latent"] = tuple((args[0] if args else kwargs["sample"]).shape[-2:])
-        time = args[1] if len(args) > 1 else kwargs["timestep"]
-        state["active"] = is_active(time, start, end, train_timesteps)
-        state["known"] = {}
 
-    def after_unet(module, args, output):
-        state.clear()
-
-    def before_attention(module, args, kwargs):
-        if not state["active"]:
-            return None
-        query = args[0] if args else kwargs["hidden_states"]
-        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
-        keys = (text[0] if isinstance(text, tuple) else text).shape[1]
-        known = state["known"]
-        size = query.shape[0], 1 if mask is None else query.shape[1], keys
-        if size not in known:
-            known[size] = moved(bias_of(columns, alpha, mask, feather, state["latent"], size), query)
-        present = kwargs.get("attention_mask")
-        return args, {**kwargs, "attention_mask": known[size] if present is None else present + known[size]}
-
-    hooks = [layer.register_forward_pre_hook(before_attention, with_kwargs=True) for layer in layers]
-    hooks.append(unet.register_forward_pre_hook(before_unet, with_kwargs=True))
-    hooks.append(unet.register_forward_hook(after_unet, always_call=True))
-    return AttachedBias(hooks)
+def detach_attention_bias(unet: torch.nn.Module) -> None:
+    """Take every attention bias off a UNet, also off a deep copy; a UNet without any is left as it is."""
+    owners = [getattr(hook, "__self__", None) for hook in unet._forward_pre_hooks.values()]
+    for owner in owners:
+        if isinstance(owner, AttachedBias):
+            owner.detach()
 
 
 @contextmanager
@@ -144,11 +206,7 @@ def bias_of(columns, alpha, mask, feather, latent: tuple[int, int], size: tuple[
     bias = column_bias([(row, keys) for row in columns for _ in range(images)], keys, alpha)[:, None]
     if mask is None:
         return bias
-    if images % len(mask):
-        raise SesaHandError(
-            f"The mask of the attention bias has {len(mask)} pictures, and each prompt has {images}. "
-            "Give one mask for all, or one for each."
-        )
+    check_mask_count(len(mask), images)
     weights = feathered_mask(mask.detach().cpu(), *latent, feather / LATENT_PIXELS)
     weights = on_grid(weights, *grid_of(queries, latent)).flatten(1)
     return bias * weights.repeat(batch // len(mask), 1)[..., None]

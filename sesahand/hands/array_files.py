@@ -1,9 +1,11 @@
 """Named arrays out of npz and safetensors files that nobody vouches for."""
 
+import contextlib
 import io
 import math
 import struct
 import tokenize
+import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -33,7 +35,9 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
-        raise InvalidFileError(f"{path!s:.200} cannot be read: {error!s:.200}") from error
+        raise InvalidFileError(
+            f"{path!s:.200} cannot be read: {error!s:.200}. Check the path and that you may read the file."
+        ) from error
     if not data:
         raise InvalidFileError(f"{path} is empty; copy or download it again.")
     if len(data) > limit:
@@ -53,12 +57,19 @@ def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> N
             f"{path} would have {len(data)} bytes, more than the {limit} that can be read again. Save fewer hands per "
             "file; .npz takes a fifth of .json's space."
         )
-    partial = path.with_name(path.name + ".partial")
+    # A name of its own, so that two writers of one file do not write into each other's.
+    partial = path.parent / f".{uuid.uuid4().hex}.partial"
     try:
-        partial.write_bytes(data)
+        with partial.open("xb") as file:
+            file.write(data)
         partial.replace(path)
     except (OSError, ValueError) as error:
-        raise SesaHandError(f"{path!s:.200} cannot be written: {error!s:.200}") from error
+        with contextlib.suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
+        raise SesaHandError(
+            f"{path!s:.200} cannot be written: {error!s:.200}. Choose a folder that exists and that you may write to, "
+            "and a name that is not a folder's."
+        ) from error
 
 
 def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:

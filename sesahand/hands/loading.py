@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..errors import InvalidFileError
+from ..errors import InvalidFileError, quote
 from .builtin import load_builtin_hand
 from .mano import MANO_PAGE, load_mano
 from .model import HandModel
@@ -24,6 +24,11 @@ def load_hand_model(spec: str | Path = BUILTIN, tips: str = "smplx") -> HandMode
     if spec == BUILTIN:
         return load_builtin_hand()
     path = Path(spec)
+    if not str(spec).strip() or not path.exists():
+        raise InvalidFileError(
+            f"The hand model {quote(str(spec))} does not exist; give 'builtin', or the path of a MANO file or of "
+            "the folder that holds it."
+        )
     if path.is_dir():
         path = next((path / name for name in MANO_FILES if (path / name).is_file()), None)
         if path is None:

@@ -87,6 +87,7 @@ def convert_mano(source: str | Path, destination: str | Path) -> None:
     """
     from safetensors.numpy import save
 
+    _check_file(Path(source))
     if Path(destination).suffix != ".safetensors":
         raise SesaHandError(f"MANO is converted to a .safetensors file, got the name {Path(destination).name!r}.")
     arrays = read_mano_arrays(source)
@@ -108,6 +109,7 @@ def read_mano_arrays(path: str | Path) -> dict[str, np.ndarray]:
         InvalidFileError: As for `load_mano`.
     """
     path = Path(path)
+    _check_file(path)
     if path.suffix.lower() == ".pkl":
         data = read_pickle(read_bytes(path), str(path))
         if not isinstance(data, dict):
@@ -128,6 +130,14 @@ def read_mano_arrays(path: str | Path) -> dict[str, np.ndarray]:
         logger.info("The shape directions of %s have the known sign error of MANO_LEFT; corrected.", path.name)
         arrays["shapedirs"] = arrays["shapedirs"] * MIRROR[:, None]
     return arrays
+
+
+def _check_file(path: Path) -> None:
+    if not path.is_file():
+        raise InvalidFileError(
+            f"The file {str(path)[:200]!r} does not exist. Download MANO_RIGHT.pkl from {MANO_PAGE} (registration, "
+            "non-commercial licence) and give its path."
+        )
 
 
 def is_left(arrays: dict[str, np.ndarray]) -> bool:

@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
-from ..render.camera import Camera
+from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene
-from .scene_files import MAX_HANDS, MAX_JSON_BYTES, check_rotations, parse_json
+from .scene_files import MAX_FRAMES, MAX_HANDS, MAX_JSON_BYTES, check_rotations, parse_json
 
 # Our name, and the names that go for it, the most specific first.
 NAMES = {
@@ -72,12 +72,11 @@ def read_mano_parameters(
     values = _columns(data, label)
     pose = _rotations(values, label)
     count = len(pose)
-    is_right = torch.from_numpy(_sized(values, "is_right", count, (), label)) > 0.5
+    is_right = torch.from_numpy(_ranged(_sized(values, "is_right", count, (), label), 0, 1, f"{label}: is_right")) > 0.5
     if lefts == "mirrored":
         pose = torch.where(is_right[:, None, None, None], pose, mirror_rotation(pose))
-    frame = torch.from_numpy(_sized(values, "frame", count, (), label, 0)).long()
-    if int(frame.min()) < 0:
-        raise InvalidFileError(f"{label}: frame {int(frame.min())} is negative.")
+    frame = torch.from_numpy(_whole(_sized(values, "frame", count, (), label, 0), 0, MAX_FRAMES, f"{label}: frame"))
+    score = torch.from_numpy(_ranged(_sized(values, "score", count, (), label, 1), 0, 1, f"{label}: score"))
     try:
         return HandScene(
             model=model,
@@ -89,7 +88,7 @@ def read_mano_parameters(
             hand_pose=pose[:, 1:].float(),
             betas=torch.from_numpy(_sized(values, "betas", count, (NUM_BETAS,), label)).float(),
             translation=torch.from_numpy(_sized(values, "translation", count, (3,), label)).float(),
-            score=torch.from_numpy(_sized(values, "score", count, (), label, 1)).float(),
+            score=score.float(),
         )
     except InvalidFileError:
         raise
@@ -156,7 +155,10 @@ def _numeric(value: Any, label: str) -> np.ndarray:
 def _rotations(values: dict[str, np.ndarray], label: str) -> Tensor:
     """Return the root's and the joints' rotations together, `[N, 16, 3, 3]`."""
     if "hand_pose" not in values:
-        raise InvalidFileError(f"{label} has no 'hand_pose'; see read_mano_parameters for the fields.")
+        raise InvalidFileError(
+            f"{label} has no 'hand_pose' and is no hand scene either. MANO parameters are hand_pose, betas, is_right, "
+            "cam_t and, beside hand_pose, global_orient; save them as HaMeR's or WiLoR's demo names them."
+        )
     sizes = {3: "axis-angle", 9: "matrices"}
     count = _count(values, label)
     parts = [values[name].reshape(count, -1) for name in ("global_orient", "hand_pose") if name in values]
@@ -203,13 +205,30 @@ def _sized(
     return values[name].reshape(count, *shape)
 
 
+def _ranged(array: np.ndarray, low: float, high: float, label: str) -> np.ndarray:
+    wrong = array[(array < low) | (array > high)]
+    if wrong.size:
+        raise InvalidFileError(f"{label} is {wrong.flat[0]:.15g}, expected {low} to {high}.")
+    return array
+
+
+def _whole(array: np.ndarray, low: int, high: int, label: str) -> np.ndarray:
+    wrong = array[(array < low) | (array > high) | (array != np.round(array))]
+    if wrong.size:
+        raise InvalidFileError(f"{label} is {wrong.flat[0]:.15g}, expected a whole number from {low} to {high}.")
+    return array.astype(np.int64)
+
+
 def _camera(values: dict[str, np.ndarray], image_size: tuple[int, int] | None, label: str) -> Camera:
     """Return the one camera that all hands were seen by."""
     if image_size is None:
         sizes = values.get("image_size", np.zeros(0)).reshape(-1)
         if sizes.size < 2 or sizes.size % 2 or (sizes.reshape(-1, 2) != sizes[:2]).any():
-            raise InvalidFileError(f"{label} does not tell one picture size; give image_size=(width, height).")
-        image_size = (int(sizes[0]), int(sizes[1]))
+            raise InvalidFileError(
+                f"{label} does not tell one picture size. Give the width and height of the picture that was analysed: "
+                "Load Hands' width and height, or image_size in Python."
+            )
+        image_size = tuple(_whole(sizes[:2], 1, MAX_SIZE, f"{label}: image size").tolist())
     width, height = image_size
     if "focal_length" not in values:
         return Camera.hamer(width, height)

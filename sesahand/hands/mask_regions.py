@@ -1,5 +1,6 @@
 """White regions of a mask, and how a hand would lie in each."""
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -8,7 +9,13 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 
+logger = logging.getLogger(__name__)
+
 REGIONS = ("largest", "all", "each")
+# A picture that is mostly between these is a photograph with a region painted white, not a mask with soft edges.
+DARK, BRIGHT = 0.1, 0.9
+PHOTOGRAPH_SHARE = 0.5
+HALF, NEAR_WHITE = 0.5, 0.98
 # With "each", specks smaller than this share of the largest region are no hands.
 LEAST_SHARE = 0.05
 # Below this, the main axis of a region is chance.
@@ -32,13 +39,13 @@ class Region:
     elongation: float
 
 
-def find_regions(mask: Tensor, which: str, threshold: float) -> list[Region]:
+def find_regions(mask: Tensor, which: str, threshold: float | None = None) -> list[Region]:
     """Find the white regions of one mask `[H, W]`; none in a black one.
 
     Args:
         mask: Values 0 to 1, or bool.
         which: "largest", "all" (everything white as one region) or "each".
-        threshold: Brighter pixels are white.
+        threshold: Brighter pixels are white; None takes `white_threshold`.
 
     Raises:
         SesaHandError: If the mask holds values that are not numbers, or `which` is unknown.
@@ -50,7 +57,7 @@ def find_regions(mask: Tensor, which: str, threshold: float) -> list[Region]:
     values = mask.detach().cpu().double().numpy()
     if not np.isfinite(values).all():
         raise SesaHandError("The mask holds NaN or infinite values.")
-    white = (values > threshold).astype(np.uint8)
+    white = (values > (white_threshold(values) if threshold is None else threshold)).astype(np.uint8)
     if not white.any():
         return []
     if which == "all":
@@ -60,6 +67,21 @@ def find_regions(mask: Tensor, which: str, threshold: float) -> list[Region]:
     least = areas.max() if which == "largest" else max(LEAST_SHARE * areas.max(), 1)
     chosen = np.flatnonzero(areas >= least)
     return [_measure(labels == index + 1) for index in (chosen[:1] if which == "largest" else chosen)]
+
+
+def white_threshold(values: np.ndarray) -> float:
+    """Return above which brightness a mask is white: half, or nearly 1 in a photograph with a region painted white.
+
+    Args:
+        values: The mask, values 0 to 1.
+    """
+    if np.mean((values > DARK) & (values < BRIGHT)) < PHOTOGRAPH_SHARE or not (values > NEAR_WHITE).any():
+        return HALF
+    logger.warning(
+        "The mask is a photograph rather than black and white: only what is brighter than %g in it counts as white.",
+        NEAR_WHITE,
+    )
+    return NEAR_WHITE
 
 
 def _measure(white: np.ndarray) -> Region:

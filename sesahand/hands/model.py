@@ -24,14 +24,24 @@ PARAMETER_SHAPES = {
 }
 
 
+# No person's hand is so far from the mean, in standard deviations; beyond, the surface turns inside out.
+MAX_BETA = 20.0
+
+
 def check_parameters(count: int, **parameters: Tensor) -> None:
-    """Raise a SesaHandError unless each named parameter is finite and of its shape for `count` hands."""
+    """Raise a SesaHandError unless each named parameter is finite, possible and of its shape for `count` hands."""
     for name, value in parameters.items():
         expected = (count, *PARAMETER_SHAPES[name])
         if tuple(value.shape) != expected:
             raise SesaHandError(f"{name} has shape {tuple(value.shape)}, expected {expected} for {count} hands.")
         if not torch.isfinite(value).all():
             raise SesaHandError(f"{name} holds NaN or infinite values; check where this hand's parameters come from.")
+    farthest = float(parameters["betas"].detach().abs().max()) if count and "betas" in parameters else 0.0
+    if farthest > MAX_BETA:
+        raise SesaHandError(
+            f"betas reach {farthest:g}, expected at most {MAX_BETA:g} standard deviations from the mean hand; check "
+            "where this hand's shape comes from."
+        )
 
 
 @dataclass(frozen=True, eq=False)

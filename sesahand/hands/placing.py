@@ -17,16 +17,15 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..render.camera import Camera
-from .mask_regions import Region, find_regions
+from .mask_regions import HALF, Region, find_regions
 from .model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene, combine
 
 # Nearer than this (metres) perspective is grotesque and parts of the hand come to lie behind the camera.
 NEAREST = 0.05
-FIT_ROUNDS = 60
-# How far a fitted box may be off, as a share of its size: where the search ends, and where it has failed.
-FIT_TOLERANCE, FIT_ACCEPTED = 1e-4, 1e-2
+# Boxes and hands differ less in the logarithm of width over height; halved so often, it is known to 1e-9.
+LARGEST_LOG_ASPECT, BISECTIONS = 16.0, 35
 
 # Space between the hands of a pair, as a share of the pair's box.
 PAIR_GAP = 0.04
@@ -272,7 +271,7 @@ def place_in_mask(
     masks: Tensor,
     region: str = "largest",
     fingers: float | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> HandScene:
     """Place a hand over the white region of a mask, for example to repaint a malformed hand.
 
@@ -287,7 +286,8 @@ def place_in_mask(
         region: "largest" takes the largest white region of each mask, "all" takes everything white together, "each"
             places one hand on each region that has at least a twentieth of the largest one's area.
         fingers: Where the fingers point, in degrees clockwise from up; None finds out as described.
-        threshold: Brighter pixels are white.
+        threshold: Brighter pixels are white. None takes 0.5; in a photograph with a region painted white, which is
+            grey for the most part, 0.98, and logs a warning.
 
     Returns:
         A scene with as many frames as there are masks; an empty mask gives a frame without hands.
@@ -307,8 +307,8 @@ def place_in_mask(
     regions = [(frame, found) for frame, mask in enumerate(masks) for found in find_regions(mask, region, threshold)]
     if not regions:
         raise SesaHandError(
-            f"The mask is empty: none of its pixels is brighter than {threshold}. Paint the hand's place white, or "
-            "place the hand by box."
+            f"The mask is empty: none of its pixels is brighter than {HALF if threshold is None else threshold}. Paint "
+            "the hand's place white, or place the hand by box."
         )
     frame = torch.tensor([frame for frame, _ in regions], dtype=torch.int64)
     views = _Views.of(hand)
@@ -390,16 +390,26 @@ def box_overlap(first: Tensor, second: Tensor) -> Tensor:
 
 def _check_boxes(boxes: Tensor, camera: Camera) -> Tensor:
     for x0, y0, x1, y1 in boxes.tolist():
-        named = f"The box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g})"
-        if not all(math.isfinite(value) for value in (x0, y0, x1, y1)) or x1 - x0 < 1 or y1 - y0 < 1:
-            raise SesaHandError(f"{named} is no box: it needs x0 < x1 and y0 < y1, at least a pixel apart.")
+        named = f"The hand's place, the box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}),"
+        if not all(math.isfinite(value) for value in (x0, y0, x1, y1)) or x1 <= x0 or y1 <= y0:
+            raise SesaHandError(f"{named} is no box: it needs left < right and top < bottom, in pixels.")
+        if x1 - x0 < 1 or y1 - y0 < 1:
+            raise SesaHandError(f"{named} is smaller than a pixel: choose a larger size, box or picture.")
         if x1 <= 0 or y1 <= 0 or x0 >= camera.width or y0 >= camera.height:
-            raise SesaHandError(f"{named} lies outside the picture of {camera.width}x{camera.height} pixels.")
+            raise SesaHandError(
+                f"{named} lies outside the picture of {camera.width}x{camera.height} pixels: move it, or choose a "
+                "larger picture."
+            )
     return boxes
 
 
 def _fit(camera: Camera, turned: Tensor, boxes: Tensor, inside: bool) -> Tensor:
     """Find where the wrist must be for the hand's box in the picture to match the given box.
+
+    Seen from depth z, all vertices (X, Y, Z) lie between the picture's columns l and r, given as tangents, if the
+    wrist's x lies between max(lZ - X) + lz and min(rZ - X) + rz. The hand touches both where these meet: at one depth,
+    `_span`, which falls as the columns part. Likewise for rows. What remains is to share the box's size between width
+    and height so that both ask for the same depth, and the difference of the two depths changes its sign only once.
 
     Args:
         camera: The camera.
@@ -410,31 +420,39 @@ def _fit(camera: Camera, turned: Tensor, boxes: Tensor, inside: bool) -> Tensor:
     Returns:
         Wrist positions in the camera's frame `[N, 3]`, metres.
     """
-    nearest = NEAREST - turned[..., 2].amin(1)
-    size, centre = boxes[:, 2:] - boxes[:, :2], (boxes[:, 2:] + boxes[:, :2]) / 2
-    principal = torch.tensor(camera.principal_point, dtype=torch.float64)
+    half, centre = (boxes[:, 2:] - boxes[:, :2]) / 2, (boxes[:, 2:] + boxes[:, :2]) / 2
+    half, centre = half / camera.focal_length, (centre - half.new_tensor(camera.principal_point)) / camera.focal_length
 
-    def excess(sides: Tensor) -> Tensor:
-        share = sides / size
-        return share.amax(-1) if inside else share.prod(-1).sqrt()
+    def sides(narrower: Tensor) -> Tensor:
+        logs = torch.stack([-narrower, narrower], 1)
+        return half * (logs.clamp(max=0) if inside else logs / 2).exp()
 
-    low, high = turned[..., :2].amin(1), turned[..., :2].amax(1)
-    depth = torch.maximum(camera.focal_length * excess(high - low), nearest)
-    lateral = (centre - principal) * depth[:, None] / camera.focal_length - (high + low) / 2
-    position = torch.cat([lateral, depth[:, None]], -1)
-    for _ in range(FIT_ROUNDS):
-        seen = camera.project(turned + position[:, None])
-        low, high = seen.amin(1), seen.amax(1)
-        scale, shift = excess(high - low), centre - (high + low) / 2
-        off = torch.maximum((scale - 1).abs(), (shift.abs() / size).amax(-1))
-        if bool((off < FIT_TOLERANCE).all()):
-            break
-        depth = torch.maximum(position[:, 2] * scale, nearest)
-        lateral = position[:, :2] * (depth / position[:, 2])[:, None] + shift * depth[:, None] / camera.focal_length
-        position = torch.cat([lateral, depth[:, None]], -1)
-    if not bool((off < FIT_ACCEPTED).all()):
+    low = torch.full_like(half[:, 0], -LARGEST_LOG_ASPECT)
+    high = -low
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        _, depths = _span(turned, centre, sides(middle))
+        too_narrow = depths[:, 0] > depths[:, 1]
+        low, high = torch.where(too_narrow, low, middle), torch.where(too_narrow, middle, high)
+    lateral, depths = _span(turned, centre, sides((low + high) / 2))
+    depth = depths.amax(1)
+    if bool((depth + turned[..., 2].amin(1) < NEAREST).any()):
         raise SesaHandError(
             f"The hand would come nearer than {NEAREST * 100:g} cm to the camera to be that large. Choose a smaller "
             "box or mask, or a camera with a smaller field of view."
         )
-    return position
+    return torch.cat([lateral + centre * (depth[:, None] - depths), depth[:, None]], -1)
+
+
+def _span(turned: Tensor, centre: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the wrist must be for hands to span centre - half to centre + half (tangents, `[N, 2]`).
+
+    Returns:
+        x and y `[N, 2]` and, for either alone, the depth `[N, 2]`, metres.
+    """
+    across, depth = turned[..., :2], turned[..., 2:]
+    low, high = centre - half, centre + half
+    first = (low[:, None] * depth - across).amax(1)
+    last = (high[:, None] * depth - across).amin(1)
+    wrist = (first - last) / (high - low)
+    return first + low * wrist, wrist

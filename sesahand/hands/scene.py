@@ -131,9 +131,16 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
             )
         if scene.camera != first.camera:
             raise SesaHandError(
-                f"Hands seen by different cameras cannot share a picture: {first.camera} and {scene.camera}."
+                f"Hands seen by different cameras cannot share a picture: {_describe(first.camera)}, and "
+                f"{_describe(scene.camera)}. Place them all with the same picture size, camera and field of view "
+                "(Place Hand's width, height, camera and fov)."
             )
     arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
     arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
     side = tuple(side for scene in scenes for side in scene.side)
     return replace(first, num_frames=num_frames, side=side, **arrays)
+
+
+def _describe(camera: Camera) -> str:
+    x, y = camera.principal_point
+    return f"{camera.width}x{camera.height} pixels with focal length {camera.focal_length:.6g} about ({x:.6g}, {y:.6g})"

@@ -1,5 +1,6 @@
 """Condition maps: what a ControlNet is shown of the hands in a scene."""
 
+import logging
 import math
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,17 @@ from .camera import MAX_SIZE, Camera
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
 
+logger = logging.getLogger(__name__)
+
 COLOR_MAPS = ("mesh", "depth", "normal", "parts", "keypoints")
 ALL_MAPS = (*COLOR_MAPS, "mask")
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
+# While a frame is drawn, each pixel of each of its hands takes about this many bytes.
+BYTES_PER_PIXEL = 64
+# A warning names no more hands than this.
+MAX_NAMED = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +78,8 @@ def render_maps(
 ) -> ConditionMaps:
     """Render the condition maps of every frame of a scene, from one rasterisation.
 
-    Hands hide one another pixel by pixel. Wrists, or the ends of forearms, are closed by a flat cap.
+    Hands hide one another pixel by pixel. Wrists, or the ends of forearms, are closed by a flat cap. A warning is
+    logged where a hand cannot be seen because it is behind the camera, outside the picture or smaller than a pixel.
 
     Args:
         scene: Hands and camera; frames without hands are black.
@@ -95,14 +103,16 @@ def render_maps(
     posed = scene.pose(forearm)
     device = posed.vertices.device
     surfaces = close_hands(scene, posed.vertices.cpu() if device.type == "mps" else posed.vertices, forearm)
-    views = [view_hand(surface, camera) for surface in surfaces]
-    spans = depth_spans(views, scene.frame, depth_range)
+    warn_of_unseen(posed.vertices, scene.camera)
+    shared = shared_span(surfaces, camera, depth_range)
 
-    work = views[0].depth.device if views else torch.device("cpu")
+    work = surfaces[0].vertices.device if surfaces else torch.device("cpu")
     out = blank_maps(scene, maps, work)
     boxes = torch.zeros(len(scene), 4, device=work)
-    for f in range(scene.num_frames):
-        layers = hide_covered([(n, views[n]) for n in (scene.frame == f).nonzero()[:, 0].tolist()], camera)
+    for f, hands in hands_of_frames(scene.frame).items():
+        views = view_frame(f, hands, surfaces, camera)
+        spans = dict(zip(hands, depth_spans(views, depth_range, shared), strict=True))
+        layers = hide_covered(list(zip(hands, views, strict=True)), camera)
         if not layers:
             continue
         for n, view in layers:
@@ -159,7 +169,9 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
             raise SesaHandError(
                 f"depth_range must be one of {', '.join(DEPTH_RANGES)}, or (near, far) in metres, got {depth_range!r}."
             )
-    elif len(depth_range) != 2 or not 0 <= depth_range[0] < depth_range[1] < float("inf"):
+    elif not isinstance(depth_range, tuple | list) or len(depth_range) != 2:
+        raise SesaHandError(f"depth_range must be a name or (near, far) in metres, got {depth_range!r}.")
+    elif not 0 <= depth_range[0] < depth_range[1] < float("inf"):
         raise SesaHandError(f"depth_range in metres must be (near, far) with 0 <= near < far, got {depth_range!r}.")
     height, width = scene.camera.height, scene.camera.width
     if antialias and 2 * max(height, width) > MAX_SIZE:
@@ -198,19 +210,75 @@ def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     return replace(view, depth=view.depth.float(), weights=tuple(weight.float() for weight in view.weights))
 
 
-def depth_spans(views: list[VisiblePixels], frame: Tensor, depth_range) -> list[tuple[float, float]]:
-    """Return for each hand the nearest and farthest z that its depth colours span."""
+def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Camera) -> list[VisiblePixels]:
+    """Return what each hand of a frame covers when it is alone.
+
+    Raises:
+        SesaHandError: If that is more than memory should hold.
+    """
+    views, covered = [], 0
+    for n in hands:
+        views.append(view_hand(surfaces[n], camera))
+        covered += len(views[-1].x)
+        if covered * BYTES_PER_PIXEL > MAX_BYTES:
+            raise SesaHandError(
+                f"The {len(hands)} hands of frame {f} cover more than {MAX_BYTES // BYTES_PER_PIXEL} pixels in all, "
+                "one behind the other: render fewer of them together, or at a smaller size."
+            )
+    return views
+
+
+def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
+    """Return the hands in each frame that has any."""
+    hands = {}
+    for n, f in enumerate(frame.tolist()):
+        hands.setdefault(f, []).append(n)
+    return hands
+
+
+def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:
+    """Log which hands, posed vertices `[N, V, 3]`, are not in front of the camera or not in the picture."""
+    if not len(vertices):
+        return
+    behind = vertices[..., 2].amin(1) <= NEAR
+    ahead = vertices.masked_fill(behind[:, None, None], 1.0)
+    seen = camera.project(ahead.double())
+    size = seen.new_tensor([camera.width, camera.height])
+    outside = ~behind & ((seen.amax(1) <= 0) | (seen.amin(1) >= size)).any(-1)
+    tiny = ~behind & ~outside & ((seen.amax(1) - seen.amin(1)).amax(-1) < 1)
+    for unseen, what in (
+        (behind, "not wholly in front of the camera, so that they are not drawn or only in part; give them a larger z"),
+        (outside, "outside the picture; change their translation, or the camera"),
+        (tiny, "smaller than a pixel; bring them nearer, or choose a longer focal length"),
+    ):
+        numbers = unseen.nonzero()[:, 0].tolist()
+        if numbers:
+            named = ", ".join(map(str, numbers[:MAX_NAMED])) + (" ..." if len(numbers) > MAX_NAMED else "")
+            logger.warning("%d of %d hands (%s) are %s.", len(numbers), len(vertices), named, what)
+
+
+def depth_spans(views: list[VisiblePixels], depth_range, shared: tuple[float, float] | None) -> list[tuple]:
+    """Return for each hand of a frame the nearest and farthest z that its depth colours span."""
+    if shared is not None:
+        return [shared] * len(views)
+    own = [own_span(view) for view in views]
+    return own if depth_range == "hand" else [join_spans(own)] * len(views)
+
+
+def shared_span(surfaces: list[HandSurface], camera: Camera, depth_range) -> tuple[float, float] | None:
+    """Return the span of depth that all frames have in common, if they have one."""
     if not isinstance(depth_range, str):
-        return [depth_range] * len(views)
-    own = [(float(v.depth.min()), float(v.depth.max())) if len(v.depth) else (float("inf"), 0.0) for v in views]
-    if depth_range == "hand":
-        return own
-    group = frame.tolist() if depth_range == "frame" else [0] * len(views)
-    joint = {}
-    for key, (near, far) in zip(group, own, strict=True):
-        known = joint.get(key, (float("inf"), 0.0))
-        joint[key] = (min(near, known[0]), max(far, known[1]))
-    return [joint[key] for key in group]
+        return depth_range
+    # Drawn twice rather than kept: the pixels of all frames together can be more than fit into memory.
+    return join_spans([own_span(view_hand(each, camera)) for each in surfaces]) if depth_range == "scene" else None
+
+
+def own_span(view: VisiblePixels) -> tuple[float, float]:
+    return (float(view.depth.min()), float(view.depth.max())) if len(view.depth) else (float("inf"), 0.0)
+
+
+def join_spans(spans: list[tuple[float, float]]) -> tuple[float, float]:
+    return min((near for near, _ in spans), default=0.0), max((far for _, far in spans), default=0.0)
 
 
 def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> list[tuple[int, VisiblePixels]]:
@@ -244,7 +312,7 @@ def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
 def paint_layers(
     layers: list[tuple[int, VisiblePixels]],
     surfaces: list[HandSurface],
-    spans: list[tuple[float, float]],
+    spans: dict[int, tuple[float, float]],
     camera: Camera,
     maps: tuple[str, ...],
     normal_convention: str,
@@ -338,10 +406,8 @@ def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples:
     pixels[points[..., 2] <= NEAR] = float("nan")
     order = points[..., 2].mean(1).argsort(descending=True, stable=True)
     height, width = target.shape[1:3]
-    for f in range(scene.num_frames):
-        hands = [n for n in order.tolist() if int(scene.frame[n]) == f]
-        if not hands:
-            continue
+    for f, places in hands_of_frames(scene.frame.cpu()[order]).items():
+        hands = order[places].tolist()
         window = skeleton_window(pixels[hands], height, width)
         if window is None:
             continue

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -43,16 +45,16 @@ class BehaviorSemantics:
         """Check a decoded JSON object and take its four components.
 
         Args:
-            components: keys as in `COMPONENTS`, in any letter case and with spaces or hyphens for underscores; a
-                missing or null value counts as empty, a list of strings is joined. Other keys are ignored.
+            components: keys as in `COMPONENTS`, in any letter case, with spaces or hyphens for underscores, or as in
+                `SYNONYMS`. A missing or null value and words such as "not visible" count as empty; a list of texts and
+                an object of texts, one for each hand, are joined. Other keys are ignored.
 
         Raises:
-            SesaHandError: when no key is a component, or a value is neither text nor a list of texts.
+            SesaHandError: when no key is a component, or a value holds anything but texts.
         """
         found = {}
         for key, value in components.items():
-            name = "_".join(str(key).lower().replace("-", " ").replace("_", " ").split())
-            name = {"handaction": "hand_action", "hands": "hand_action", "place": "environment"}.get(name, name)
+            name = component_name(key)
             if name in COMPONENTS:
                 found[name] = _text(name, value)
         if not found:
@@ -79,19 +81,68 @@ def merge(persons: Iterable[BehaviorSemantics]) -> BehaviorSemantics:
     )
 
 
+def component_name(key: object) -> str:
+    """The component that a key of decoded JSON means, or the key itself with underscores if it means none."""
+    name = "_".join(str(key).lower().replace("-", " ").replace("_", " ").split())
+    return SYNONYMS.get(name, name)
+
+
+SYNONYMS = {
+    **dict.fromkeys(("handaction", "hand_actions", "hands_action", "hands_actions", "hands", "hand"), "hand_action"),
+    **dict.fromkeys(("poses", "posture", "body_pose"), "pose"),
+    **dict.fromkeys(("actions", "activity"), "action"),
+    **dict.fromkeys(("environments", "place", "location", "setting", "scene"), "environment"),
+}
+"""What language models write for the names of components."""
+
+_NOT = r"(?:none|not|nothing|no(?: \w+){0,2})"
+_SAID = (
+    r"(?:described|visible|mentioned|specified|stated|given|shown|seen|provided|available|applicable|present|clear"
+    r"|known|detected)"
+)
+_NO_ANSWER = re.compile(
+    rf"{_NOT} (?:is |are |was |were )?(?:\w+ly )?{_SAID}(?: in the \w+)?"
+    r"|none|null|nil|nothing|n/?a|unknown|unspecified|undescribed|undefined|unclear|empty"
+)
+
+
 def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return "" if value.strip().lower() in ("none", "n/a", "null", "unknown", "not specified", "-") else value
+        return _said(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(item.strip() for item in value if item.strip())
+        return ", ".join(filter(None, map(_said, value)))
+    if isinstance(value, dict) and value and all(isinstance(item, str) for item in value.values()):
+        return ", ".join(_of_hand(str(key), text) for key, item in value.items() if (text := _said(item)))
     raise SesaHandError(f"The component '{name}' must be text or a list of texts, got {type(value).__name__}.")
+
+
+def _said(value: str) -> str:
+    """A value without control characters; nothing for words that only say that nothing is said, or for no words."""
+    text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter for letter in value).strip()
+    bare = re.sub(r"^\W+|\W+$", "", " ".join(text.lower().split()))
+    return "" if not bare or _NO_ANSWER.fullmatch(bare) else text
+
+
+def _of_hand(key: str, text: str) -> str:
+    """What a hand does, with the hand in front unless the text names it: "left", "holds a cup"."""
+    side = re.search(r"left|right|both", key.lower())
+    if side is None or side.group() in text.lower():
+        return text
+    return f"{side.group()} {'hands' if side.group() == 'both' else 'hand'} {text}"
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of a prompt: `prompt[start:end]` is `text`; `part` is a component or "hand word"."""
+    """A stretch of a prompt: `prompt[start:end]` is `text`.
+
+    Args:
+        part: a component, "prefix", "style" or "hand word".
+        start: position of the first character.
+        end: position behind the last character.
+        text: what stands there.
+    """
 
     part: str
     start: int

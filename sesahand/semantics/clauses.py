@@ -13,6 +13,9 @@ _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
 
+_BE = frozenset("is are was were be been being 's 're".split())
+RELATIVE = ("who", "which", "that", "whose")
+
 REACH = 14  # a subject longer than this many words is no subject
 
 
@@ -27,7 +30,8 @@ class Clause:
         verb: index of the main verb, or None.
         subject: the tokens of its own subject; empty when it shares the subject of the clause before it.
         group: index of the first auxiliary of the verb, or of the verb; None where it says only that something is seen.
-        opener: how it was opened: "start", "and", "while", "who", "that", "with", "to" or ",".
+        opener: how it was opened: "start", "and", "while", "who", "that", "with", "to", ",", or
+            "back" from a relative clause to the one around it.
     """
 
     tokens: list[Token]
@@ -60,9 +64,11 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
         return not (before is None and after is not None and after.has("person") and not opening)
     if item.form == "base":
-        if item.roles and not item.has("adv") and (before is None or not before.plural):
+        if item.roles and not item.has("adv") and (before is None or not before.takes_plural_verb):
             return False
-        return before is not None and (before.plural or before.has("rel", "adv") or before.lower in ("to", "and", "or"))
+        return before is not None and (
+            before.takes_plural_verb or before.has("rel", "adv") or before.lower in ("to", "and", "or")
+        )
     if item.has("hand", "body", "person", "place") and before is not None:
         return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
@@ -92,28 +98,13 @@ def subject_end(tokens: list[Token], start: int) -> int | None:
     first = tokens[start]
     if first.has("mark", "conj", "sub", "rel") or (first.has("prep") and not first.has("standin")):
         return None
-    aside = _aside(tokens, start)
     for k in range(start, min(start + REACH, len(tokens))):
         item = tokens[k]
-        if k in aside:
-            continue
         if item.has("mark", "sub", "rel") and item.lower != "that":
             return None
-        if k > start and verbal(tokens, k, opening=k - 1 in aside):
+        if k > start and verbal(tokens, k):
             return k
     return None
-
-
-def _aside(tokens: list[Token], start: int) -> range:
-    """The words between two commas that say who a person is: "his opponent, a young woman, moves"."""
-    first = next((k for k in range(start + 1, min(start + 5, len(tokens))) if tokens[k].lower == ","), None)
-    if first is None or phrase_head(tokens[start:first]) != "person" or not tokens[first + 1 : first + 2]:
-        return range(0)
-    if not tokens[first + 1].has("det") or phrase_head(tokens[first + 1 : first + 5]) != "person":
-        return range(0)
-    second = next((k for k in range(first + 1, min(first + 9, len(tokens))) if tokens[k].lower == ","), None)
-    closed = second is not None and second + 1 < len(tokens) and verbal(tokens, second + 1, opening=True)
-    return range(first, second + 1) if closed else range(0)
 
 
 def phrase_head(tokens: list[Token]) -> str:
@@ -211,7 +202,7 @@ def _opens_relative(tokens: list[Token], start: int, k: int, opener: str) -> Ope
     """A clause after "who", "which", "that" or "whose". "A cup that he holds" opens none: it goes on about the cup."""
     if opener == "whose":
         own = _own_verb(tokens, k)
-        return (start, own, opener) if own else None
+        return (start - 1, own, opener) if own else None
     if opener == "who":
         near = range(k, min(k + 4, len(tokens)))
         verb = next((j for j in near if verbal(tokens, j, opening=j == k) or tokens[j].verb), None)
@@ -258,9 +249,18 @@ def _belongs_to_current(tokens: list[Token], at: int, k: int, own: int, opener: 
     if tokens[at].lower == "," and current.verb is None and tokens[current.start].has("prep"):
         # "in her right hand, she holds a pen"
         return True
+    if tokens[at].lower == "," and current.verb is None and _coordinates(tokens, current.start, at, own):
+        return True
     bare = not tokens[k].has("det", "pronoun", "person", "owner")
     # "wearing a coat and goggles is looking": the list goes on, the verb is the person's.
     return opener == "and" and bare and tokens[own].has("aux") and _participle_only(current)
+
+
+def _coordinates(tokens: list[Token], start: int, comma: int, verb: int) -> bool:
+    """Whether persons before and behind a comma share a verb: "a man, a woman and a child are"."""
+    before, behind = tokens[start:comma], tokens[comma + 1 : verb]
+    joined = any(item.has("conj") for item in behind)
+    return joined and phrase_head(before) == phrase_head(behind) == "person" and len(before) <= 4
 
 
 def _is_instrument(tokens: list[Token], start: int, current: Clause) -> bool:
@@ -308,7 +308,26 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
     if item.has("aux") and _participle_only(current) and i > current.verb:
         # "a boy wearing a cap is eating": the participle belonged to the subject.
         return i, i, "start"
+    if _returns_to_main(tokens, i, current):
+        return i, i, "back"
+    if item.form == "ing" and tokens[i - 1].has("person") and _is_passive(current):
+        # "is held by a man sitting on a stool": the man's own doing
+        return i, i, "who"
     return None
+
+
+def _returns_to_main(tokens: list[Token], i: int, current: Clause) -> bool:
+    """Whether the verb at `i` is that of the clause around a relative one: "who wears a hat | is standing"."""
+    if current.opener not in RELATIVE or current.verb is None or i <= current.verb + 1:
+        return False
+    return (tokens[i].has("aux") or tokens[i].form == "s") and verbal(tokens, i) and not tokens[i - 1].has("aux", "adv")
+
+
+def _is_passive(clause: Clause) -> bool:
+    """Whether a clause is in the passive voice: "is held", "are being thrown"."""
+    if clause.verb is None or clause.group is None or clause.tokens[clause.verb].form != "ed":
+        return False
+    return any(item.lower in _BE for item in clause.tokens[clause.group : clause.verb])
 
 
 def _participle_only(clause: Clause) -> bool:

@@ -78,7 +78,9 @@ def compose(
     prompt += tail
     spans += _shared_spans(spans, texts)
     spans += [Span("hand word", a, b, prompt[a:b]) for a, b in hand_word_spans(prompt)]
-    return Composition(prompt, tuple(sorted(spans, key=_span_order)), _warnings(prompt, count_tokens))
+    warnings = [] if any(texts[name] for name in fields if name in COMPONENTS) else [_NO_COMPONENT]
+    warnings += _too_long(prompt, count_tokens)
+    return Composition(prompt, tuple(sorted(spans, key=_span_order)), tuple(warnings))
 
 
 def compose_batch(
@@ -123,7 +125,11 @@ def _parse(template: str) -> tuple[list[str], list[str], str]:
         tail += literal
         if name is None:
             continue
-        if name not in FIELDS or specification or conversion:
+        if specification or conversion:
+            raise SesaHandError(
+                f"The template has more than a name in {{{name}...}}: write {{{name}}} without what follows the name."
+            )
+        if name not in FIELDS:
             raise SesaHandError(
                 f"The template has the field {{{name}}}; it can have {', '.join(f'{{{field}}}' for field in FIELDS)}."
             )
@@ -188,13 +194,14 @@ def _place_in(text: str, spans: list[Span], part: str) -> Span | None:
     return None
 
 
-def _warnings(prompt: str, count_tokens: Callable[[str], int] | None) -> tuple[str, ...]:
-    if not prompt.strip():
-        return ("The prompt is empty: the semantics have no component that the template uses.",)
+_NO_COMPONENT = "The prompt says nothing of behaviour: the semantics have no component that the template uses."
+
+
+def _too_long(prompt: str, count_tokens: Callable[[str], int] | None) -> list[str]:
     columns = count_tokens(prompt) if count_tokens else 0
     if columns <= CONTEXT:
-        return ()
-    return (
+        return []
+    return [
         f"The prompt needs {columns} columns of the text encoder; one chunk has {CONTEXT}. It is encoded in several "
-        "chunks, which weakens the words behind the first. Shorten a component with Write Semantics, or the style.",
-    )
+        "chunks, which weakens the words behind the first. Shorten a component with Write Semantics, or the style."
+    ]

@@ -9,9 +9,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from ..errors import SesaHandError
+from ..errors import CannotAnswerError, SesaHandError
+from ..vlm.reasoning import split_thoughts, without_open_tags
 from . import prompts, rules
-from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, merge
+from .behavior import (
+    COMPONENTS,
+    SYNONYMS,
+    BehaviorSemantics,
+    ImageSemantics,
+    SemanticsBatch,
+    component_name,
+    merge,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -51,30 +60,16 @@ def extract_semantics(
         The batch; each entry says whether the model or the rules made it, and why.
 
     Raises:
-        SesaHandError: whatever the model raises, for example when it cannot be reached. An answer that cannot be used
-            is no
-            error: the rules answer then.
+        SesaHandError: whatever the model raises, for example when it cannot be reached. Neither an answer that cannot
+            be used nor a model that only captions is an error: the rules answer then.
     """
     if model is None:
-        return SemanticsBatch(tuple(ImageSemantics(rules.extract(text), "rules", text) for text in captions))
-    answers: dict[int, BehaviorSemantics] = {}
-    failures: dict[int, tuple[str, str]] = {}
-    for attempt in range(max(1, attempts)):
-        open_ones = [i for i, text in enumerate(captions) if i not in answers and text.strip()]
-        if not open_ones:
-            break
-        asked = [_question(captions[i], failures.get(i)) for i in open_ones]
-        replies = model.complete(
-            asked, system=prompts.EXTRACTION_SYSTEM, max_tokens=max_tokens, seed=seed + attempt, progress=progress
-        )
-        if len(replies) != len(asked):
-            raise SesaHandError(f"The language model gave {len(replies)} answers to {len(asked)} questions.")
-        for i, reply in zip(open_ones, replies, strict=True):
-            try:
-                answers[i] = _checked(parse_answer(reply), captions[i])
-            except SesaHandError as error:
-                failures[i] = (reply, str(error))
-    return SemanticsBatch(tuple(_entry(text, answers.get(i), failures.get(i)) for i, text in enumerate(captions)))
+        return SemanticsBatch(tuple(_by_rules(text) for text in captions))
+    try:
+        return _by_model(captions, model, attempts=attempts, max_tokens=max_tokens, seed=seed, progress=progress)
+    except CannotAnswerError as error:
+        logger.warning("The rules read the caption: %s", error)
+        return SemanticsBatch(tuple(_by_rules(text, str(error)) for text in captions))
 
 
 def override(batch: SemanticsBatch | None, components: dict[str, str]) -> SemanticsBatch:
@@ -117,7 +112,32 @@ def parse_answer(answer: str) -> BehaviorSemantics:
             return _validated(found)
         except SesaHandError as error:
             problem = str(error)
+        except RecursionError:
+            problem = "its JSON is nested too deeply."
     raise SesaHandError(f"The answer cannot be used: {problem}")
+
+
+def _by_model(
+    captions: Sequence[str], model: TextModel, *, attempts: int, max_tokens: int, seed: int, progress: Callable | None
+) -> SemanticsBatch:
+    answers: dict[int, BehaviorSemantics] = {}
+    failures: dict[int, tuple[str, str]] = {}
+    for attempt in range(max(1, attempts)):
+        open_ones = [i for i, text in enumerate(captions) if i not in answers and text.strip()]
+        if not open_ones:
+            break
+        asked = [_question(captions[i], failures.get(i)) for i in open_ones]
+        replies = model.complete(
+            asked, system=prompts.EXTRACTION_SYSTEM, max_tokens=max_tokens, seed=seed + attempt, progress=progress
+        )
+        if len(replies) != len(asked):
+            raise SesaHandError(f"The language model gave {len(replies)} answers to {len(asked)} questions.")
+        for i, reply in zip(open_ones, replies, strict=True):
+            try:
+                answers[i] = _checked(parse_answer(reply), captions[i])
+            except SesaHandError as error:
+                failures[i] = (reply, str(error))
+    return SemanticsBatch(tuple(_entry(text, answers.get(i), failures.get(i)) for i, text in enumerate(captions)))
 
 
 def _question(caption: str, failure: tuple[str, str] | None) -> str:
@@ -126,15 +146,34 @@ def _question(caption: str, failure: tuple[str, str] | None) -> str:
 
 def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, str] | None) -> ImageSemantics:
     if answer is not None:
-        return ImageSemantics(answer, "language model", caption)
+        return ImageSemantics(_without_emphasis(answer), "language model", caption)
     if failure is None:
-        return ImageSemantics(BehaviorSemantics(), "rules", caption, "the caption is empty")
+        return _by_rules(caption)
     logger.warning("The language model's answers could not be used, so the rules answered: %s", failure[1])
-    return ImageSemantics(rules.extract(caption), "rules after language model", caption, failure[1])
+    return _by_rules(caption, failure[1])
+
+
+def _by_rules(caption: str, reason: str = "") -> ImageSemantics:
+    """What the rules read in a caption; `reason` is why the language model did not answer, if there is one."""
+    behavior = _without_emphasis(rules.extract(caption))
+    notes = [reason] if reason else []
+    if not caption.strip():
+        notes.append("the caption is empty")
+    elif not any(behavior.to_dict().values()):
+        notes.append("the rules found nobody who does anything in the caption; they read English only")
+    return ImageSemantics(behavior, "rules after language model" if reason else "rules", caption, "; ".join(notes))
+
+
+def _without_emphasis(behavior: BehaviorSemantics) -> BehaviorSemantics:
+    """Components without the marks that a text encoder takes for emphasis: in a caption they mean none."""
+    return BehaviorSemantics(**{name: re.sub(r"[()\\]", " ", text) for name, text in behavior.to_dict().items()})
 
 
 def _checked(behavior: BehaviorSemantics, caption: str) -> BehaviorSemantics:
-    """Refuse an empty answer where the rules see a person doing something."""
+    """Refuse an answer copied from an example, and an empty one where the rules see a person doing something."""
+    for text, _, components in prompts.EXTRACTION_EXAMPLES:
+        if behavior.to_dict() == components and caption.strip() != text:
+            raise SesaHandError("it repeats an example; answer about the last description.")
     if not any(behavior.to_dict().values()) and any(rules.extract(caption).to_dict().values()):
         raise SesaHandError("all four components are empty, but the description tells what a person does.")
     return behavior
@@ -142,9 +181,8 @@ def _checked(behavior: BehaviorSemantics, caption: str) -> BehaviorSemantics:
 
 def _without_thoughts(answer: str) -> str:
     """The answer behind the last closing think tag; an open tag that is never closed is only removed."""
-    parts = re.split(r"</(?:think|thinking|thought|reasoning)>", answer, flags=re.IGNORECASE)
-    behind = next((part for part in reversed(parts) if "{" in part or "[" in part), parts[-1])
-    return re.sub(r"<(?:think|thinking|thought|reasoning)>", " ", behind, flags=re.IGNORECASE)
+    parts = split_thoughts(answer)
+    return without_open_tags(next((part for part in reversed(parts) if "{" in part or "[" in part), parts[-1]))
 
 
 def _decoded(text: str) -> list[object]:
@@ -166,10 +204,11 @@ def _decoded(text: str) -> list[object]:
 
 
 def _mentions_components(value: object) -> bool:
-    return any(name in json.dumps(value)[:LONGEST_ANSWER].lower() for name in ("pose", "action", "environment"))
+    return any(name in json.dumps(value)[:LONGEST_ANSWER].lower() for name in ("pos", "action", "environment", "hand"))
 
 
-_KEY = r"[\"'“”]?(?P<key>pose|action|hands?[_ -]?actions?|environment)[\"'“”]?\s*[:=]\s*"
+_NAMES = sorted((*COMPONENTS, *SYNONYMS), key=len, reverse=True)
+_KEY = rf"(?<!\w)[\"'“”]?(?P<key>{'|'.join(_NAMES).replace('_', '[_ -]?')})[\"'“”]?\s*[:=]\s*"
 _VALUE = (
     r"(?:\"(?P<double>(?:\\.|[^\"\\])*)\"|'(?P<single>(?:\\.|(?!'\s*(?:[,}\]]|$)).)*)'"
     r"|“(?P<curly>[^”]*)”|(?P<null>null|None))"
@@ -195,7 +234,7 @@ def _in_list(text: str) -> bool:
 
 
 def _validated(value: object) -> BehaviorSemantics:
-    """Check a decoded value; lists stand for several persons."""
+    """Check a decoded value; a list, or an object of objects, stands for several persons."""
     if isinstance(value, list):
         persons = [item for item in value if isinstance(item, dict)]
         if not persons:
@@ -203,14 +242,28 @@ def _validated(value: object) -> BehaviorSemantics:
         return _bounded(merge(_validated(item) for item in persons))
     if not isinstance(value, dict):
         raise SesaHandError(f"expected a JSON object with the four components, got {type(value).__name__}.")
-    try:
-        return _bounded(BehaviorSemantics.from_mapping(value))
-    except SesaHandError:
-        others = [item for key, item in value.items() if str(key).lower() not in COMPONENTS]
-        inner = [item for item in others if isinstance(item, (dict, list)) and _holds_objects(item)]
-        if len(inner) != 1:
-            raise
-        return _validated(inner[0])
+    named = {component_name(key) for key in value}.intersection(COMPONENTS)
+    inner = [item for item in value.values() if isinstance(item, (dict, list)) and _holds_objects(item)]
+    if inner and not named:
+        return _bounded(merge(_usable(inner)))
+    behavior = _bounded(BehaviorSemantics.from_mapping(value))
+    missing = [name for name in COMPONENTS if name not in named]
+    if missing:
+        raise SesaHandError(f"the object lacks {', '.join(missing)}; write an empty string where nothing is said.")
+    return behavior
+
+
+def _usable(values: list) -> list[BehaviorSemantics]:
+    """The semantics of the values that can be read; raises what is wrong with the last if there is none."""
+    found, problem = [], None
+    for value in values:
+        try:
+            found.append(_validated(value))
+        except SesaHandError as error:
+            problem = error
+    if not found:
+        raise problem
+    return found
 
 
 def _holds_objects(value: dict | list) -> bool:

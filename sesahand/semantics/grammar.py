@@ -1,12 +1,16 @@
 """Words with their possible roles: the lexicon looked up, and the token that the rules read."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from . import lexicon
+from .plain import GLUE
 
-WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]")
+WORD = re.compile(rf"'(?:s|re|ve|m)\b|[^\W_]+(?:['’{GLUE}-][^\W_]+)*|([^\w\s])\1*")
+
+LONGEST_SENTENCE = 150
+"""Words after which a sentence is cut, so that the time to read a caption grows with its length and no faster."""
 
 
 def _nouns(text: str) -> frozenset[str]:
@@ -43,6 +47,11 @@ VERB_CLASSES = {
 }
 
 
+_POSSESSIVES = frozenset(lexicon.POSSESSIVES.split())
+_SIDES_OF_HANDS = frozenset(lexicon.SIDES_OF_HANDS.split())
+_SIDES_OF_PLACES = frozenset(lexicon.SIDES_OF_PLACES.split())
+_COLLECTIVES = frozenset(lexicon.COLLECTIVES.split())
+_NOT_ADVERBS = frozenset(lexicon.NOT_ADVERBS.split())
 _NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
@@ -90,6 +99,11 @@ class Token:
         return not self.has("det", "aux", "prep", "conj", "sub", "rel", "adv", "mark")
 
     @property
+    def takes_plural_verb(self) -> bool:
+        """Whether a verb without -s may follow: plurals, and "couple" or "team"."""
+        return self.plural or self.lower in _COLLECTIVES
+
+    @property
     def plural(self) -> bool:
         """Whether the word looks like a plural noun or pronoun."""
         return (
@@ -103,7 +117,7 @@ class Token:
 def token(text: str) -> Token:
     """Look a word up."""
     lower = text.lower().replace("’", "'")
-    if not lower[0].isalnum():
+    if not lower[0].isalnum() and lower not in CLOSED["aux"]:
         return Token(text, lower, frozenset({"mark"}), "", frozenset(), "")
     roles = {name for table in (CLOSED, NOUNS) for name, words in table.items() if lower in words}
     if not roles and lower.endswith(lexicon.PERSON_SUFFIXES) and lower not in _NOT_A_PERSON:
@@ -116,7 +130,7 @@ def token(text: str) -> Token:
     if lower.endswith(("'s", "s'")) and len(lower) > 3:
         # "the boy's mother": the owner stands before its noun like a determiner.
         roles = {"owner"}
-    if lower.endswith("ly") and len(lower) > 4 and lower not in ("family", "assembly", "butterfly", "jelly", "belly"):
+    if lower.endswith("ly") and len(lower) > 4 and lower not in _NOT_ADVERBS:
         roles.add("adv")
     if lower.endswith(lexicon.PLACE_SUFFIXES) and lower not in _NOT_A_ROOM:
         roles.add("place")
@@ -138,18 +152,45 @@ def _form(word: str, verb: str) -> str:
     return "ed"
 
 
-def sentences(caption: str) -> list[list[Token]]:
-    """Split a caption into sentences of tokens.
+def sentences(text: str) -> list[list[Token]]:
+    """Split a text into sentences of tokens.
 
     Args:
-        caption: any text; phrases that say "hand" and mean none, and lead-ins about the picture, should be gone.
+        text: a caption made plain. Line breaks and semicolons end a sentence.
     """
-    text = re.sub(r"\b(Mr|Mrs|Ms|Dr|St)\.", r"\1", caption)
-    parts = re.split(r"(?<=[.!?])[\"')\]]*\s+|\n+", text)
-    return [[token(word) for word in WORD.findall(part)] for part in parts if WORD.search(part)]
+    text = re.sub(r"\b(Mr|Mrs|Ms|Dr|St)\.", r"\1", text)
+    parts = re.split(r"(?<=[.!?])[\"')\]]*\s+|\n+|;\s+", text)
+    found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
+    return [
+        words[k : k + LONGEST_SENTENCE]
+        for words in map(_name_hands, map(_merge_marks, found))
+        for k in range(0, len(words), LONGEST_SENTENCE)
+    ]
+
+
+def _merge_marks(words: list[Token]) -> list[Token]:
+    """Marks one behind the other count as the first of them."""
+    return [item for k, item in enumerate(words) if not (k and item.has("mark") and words[k - 1].has("mark"))]
+
+
+def _name_hands(words: list[Token]) -> list[Token]:
+    """Read "his left rests on the page" as one of a hand."""
+    return [
+        replace(item, roles=frozenset({"hand"}), verb="", verb_classes=frozenset(), form="")
+        if item.lower in _SIDES_OF_HANDS and _stands_for_hand(words, k)
+        else item
+        for k, item in enumerate(words)
+    ]
+
+
+def _stands_for_hand(words: list[Token], k: int) -> bool:
+    if not k or words[k - 1].lower not in _POSSESSIVES or k > 1 and words[k - 2].lower in _SIDES_OF_PLACES:
+        return False
+    after = words[k + 1] if k + 1 < len(words) else None
+    return after is None or not after.content or bool(after.verb) and not after.has("hand", "body", "appearance")
 
 
 def join(tokens: list[Token]) -> str:
     """Write tokens as text."""
-    text = " ".join(item.text for item in tokens)
-    return re.sub(r"\s+([,.;:!?%)])", r"\1", text).strip(" ,;:.")
+    text = " ".join(item.text for item in tokens).replace(GLUE, " ")
+    return re.sub(r"\s+([,.;:!?%]|'(?:s|re|ve|m)\b)", r"\1", text).strip(" ,;:.")

@@ -5,19 +5,22 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from . import lexicon
+from .grammar import CLOSED, NOUNS, VERBS
+
+_NOUN_LIKE = frozenset(
+    form
+    for verb in lexicon.NOUN_LIKE_HAND_VERBS.split()
+    for form in lexicon.verb_forms(verb)
+    if form in (verb, verb + "s", verb + "es")
+) - {form for noun in lexicon.HAND_NOUNS.split() for form in lexicon.noun_forms(noun)}
+"""Forms that are hand words only where they stand as verbs: "she waves", but not "the waves"."""
 
 
 def hand_lexicon() -> frozenset[str]:
-    """Every written form that counts as a hand word, in lower case."""
+    """Every written form that can be a hand word, in lower case."""
     nouns = (form for noun in lexicon.HAND_NOUNS.split() for form in lexicon.noun_forms(noun))
-    verbs = (form for verb in lexicon.HAND_VERBS.split() for form in lexicon.verb_forms(verb))
-    participles = (
-        form
-        for verb in lexicon.HAND_PARTICIPLES.split()
-        for form in lexicon.verb_forms(verb)
-        if form.endswith(("ing", "ed"))
-    )
-    return frozenset([*nouns, *verbs, *participles])
+    lemmas = (lexicon.HAND_VERBS + lexicon.NOUN_LIKE_HAND_VERBS).split()
+    return frozenset([*nouns, *(form for lemma in lemmas for form in lexicon.verb_forms(lemma))])
 
 
 @lru_cache(maxsize=64)
@@ -44,21 +47,44 @@ def word_spans(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
     return [match.span() for match in _pattern(words).finditer(text)] if words else []
 
 
-def hand_word_spans(text: str, extra: Iterable[str] = (), *, lexicon: bool = True) -> list[tuple[int, int]]:
+def hand_word_spans(text: str, extra: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Where the hand words of a text stand; phrases such as "palm trees" or "on the other hand" are passed over.
 
     Args:
         text: a prompt.
         extra: more words to count as hand words; these count everywhere.
-        lexicon: whether the words of `hand_lexicon` count.
     """
-    if not lexicon:
-        return word_spans(text, extra)
     false = [match.span() for match in _FALSE_HANDS.finditer(text)]
     found = [
-        span for span in word_spans(text, hand_lexicon()) if not any(a <= span[0] and span[1] <= b for a, b in false)
+        (start, end)
+        for start, end in word_spans(text, hand_lexicon())
+        if not any(a <= start and end <= b for a, b in false)
+        and (text[start:end].lower() not in _NOUN_LIKE or _stands_as_verb(text, start, end))
     ]
     return merge_spans([*found, *word_spans(text, extra)])
+
+
+_NOUN_FOLLOWS = CLOSED["det"] | (CLOSED["prep"] - {"to"})
+_VERB_FOLLOWS = NOUNS["person"] | NOUNS["hand"] | CLOSED["pronoun"] | CLOSED["aux"] | {"who", "to"}
+_OBJECT = re.compile(
+    r"\s+(?:(?:at|to|toward|towards|for|into|out|up|with)\s+)?(?:"
+    + "|".join(sorted(CLOSED["det"] | CLOSED["object pronoun"]))
+    + r")\b",
+    re.IGNORECASE,
+)
+_LONGEST_CONTEXT = 80
+
+
+def _stands_as_verb(text: str, start: int, end: int) -> bool:
+    """Whether a form that can be a noun is a verb here, by the words around it."""
+    before = re.findall(r"[^\W_]+|[^\w\s]", text[max(0, start - _LONGEST_CONTEXT) : start].lower())[-2:]
+    last = before[-1] if before else ""
+    if last in _NOUN_FOLLOWS:
+        return False
+    if last in _VERB_FOLLOWS or len(last) > 4 and last.endswith("ly"):
+        return True
+    joined = last in ("and", "then", "or") and before[0] in VERBS
+    return joined or _OBJECT.match(text, end) is not None
 
 
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """The words the rules know: the grammar's data, apart from its code (`rules.py`).
 
 Verbs stand in their base form and are inflected by `verb_forms`; nouns stand in the singular and are made plural by
-`noun_forms`. The hand words at the end are shared with the choice of hand tokens (`sesahand.attention.tokens`).
+`noun_forms`. The hand words at the end are shared with the choice of hand tokens (`sesahand.attention.choice`).
 """
 
 import re
@@ -120,7 +120,7 @@ ACTION_VERBS = """
     concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
-    fence chant recite pedal glide wade splash sprint vault tumble
+    fence chant recite pedal glide wade splash sprint vault tumble lunge
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.
@@ -188,7 +188,10 @@ PLACES = """
     poolside riverside cornfield vestibule foyer parlor pantry skyscraper competition treehouse alleyway
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
-PLACE_PARTS = "end edge middle center centre side corner front back top summit bank shore foot heart rest"
+PLACE_PARTS = """
+    end edge middle center centre side corner front back top summit bank shore foot heart rest step steps stairs roof
+    entrance doorway
+"""
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
@@ -211,10 +214,17 @@ DETERMINERS = """
 """
 POSSESSIVES = "his her their its my your our whose one's"
 OBJECT_PRONOUNS = "him them her me us himself herself themselves itself"
-AUXILIARIES = (
-    "is are was were be been being am can could may might will would must should do does did seems seem appears \
-    appear has have had 's 're"
-)
+AUXILIARIES = """
+    is are was were be been being am can could may might will would must should do does did seems seem appears
+    appear has have had got 's 're 've 'm
+"""
+# These tell one person from another of the same name.
+TOLD_APART = "older younger other another second third taller shorter left right"
+# "His left" is a hand where no noun follows it, but not behind one of the second: "on her left".
+SIDES_OF_HANDS = "left right"
+SIDES_OF_PLACES = "on to from at"
+# A clause with one of these next to its verb tells what is not done.
+NEGATIONS = "not never nothing no neither nobody cannot"
 # After an auxiliary these only say that the picture shows something: "a man is seen walking".
 SEEN = "seen shown captured pictured depicted photographed featured visible displayed portrayed caught"
 SUBORDINATORS = "while as when where because although though whereas since after before so if"
@@ -226,6 +236,7 @@ ADVERBS = """
     wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
     cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
 """
+NOT_ADVERBS = "family assembly butterfly jelly belly elderly friendly lovely early ugly curly woolly"
 ING_NOUNS = """
     building ceiling railing clothing wedding evening morning string ring king spring thing nothing something
     anything everything painting lighting setting meaning feeling being during wing sibling awning flooring
@@ -241,6 +252,8 @@ COLORS = """
     auburn brunette patterned striped plaid checkered floral polka-dot pale dark light bright light-blue
     dark-blue deep-blue
 """
+# Singular nouns that may take a plural verb: "a couple hold hands".
+COLLECTIVES = "couple family group crowd team pair trio duo"
 # "Hundreds of fans", "a pair of hands": the noun behind "of" is what is meant.
 QUANTITIES = """
     hundreds thousands dozens pair couple number row line set crowd lot group both each some most many one two
@@ -270,7 +283,7 @@ LEAD_INS = (
     r"|portrait|close-up|closeup)(?:\s+(?:view|shot|photo|photograph|image|portrait))?\s+(?:of|showing)\s+",
     r"(?:an?\s+(?:\w+[\s-]){0,3}?)?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
-    r"there\s+(?:is|are|'s)\s+",
+    r"there(?:\s+(?:is|are)|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
     r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is|were)\s+(?:taken|shot|set)\s+",
 )
@@ -285,20 +298,43 @@ FALSE_HANDS = (
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\b(?:close\s+|near\s+)?at\s+hand\b",
+    r"\bpalm\s+(?:springs|desert|bay|sunday)\b",
+    r"\brules?\s+of\s+thumb\b",
+    r"\b(?:thumb|touch)\s+(?:drives?|screens?|pads?)\b",
+    r"\b(?:fish|chicken)\s+fingers?\b",
+    r"\bfinger\s+foods?\b",
+    r"\bhired\s+hands?\b",
+)
+
+# Phrases that say a colour and mean none.
+FALSE_COLORS = (
+    r"\b(?:ice|shaving|whipped|sour|hand)\s+cream\b",
+    r"\borange\s+(?:juice|peel|slices?)\b",
+    r"\blight\s+(?:bulbs?|switch|saber|fixture)\b",
+    r"\b(?:gold|silver|bronze)\s+medals?\b",
 )
 
 # Phrases that the rules take out before they read a caption.
 EMPTY_PHRASES = (
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\bdepth\s+of\s+field\b",
+    r"\bwhat\s+(?:appears|seems|looks)\s+(?:to\s+be|like)\s+",
+    r",?\s+with\s+(?:an?|the|some|several|many|other|more)\s+(?:(?!with\b|hand|finger)[\w'-]+\s+){1,8}?"
+    r"in\s+the\s+(?:\w+\s+)?(?:background|distance)\b",
 )
 
-# Talk about the camera; a clause with one of these is left out, unless the person handles the camera.
-CAMERA_TALK = (
-    r"\b(?:at|into|toward|towards|for|to|facing|faces)\s+the\s+(?:camera|viewer|lens|photo|photographer|shot)\b",
-    r"\b(?:directly|straight)\s+at\s+(?:us|you)\b",
-    r"\blow\s+angle\b",
+# Where a deed is aimed when it is aimed at whoever looks at the picture.
+AT_CAMERA = (
+    r"(?:at|into|toward|towards|for|to|facing|faces)\s+the\s+(?:camera|viewer|lens|photo|photographer|shot)\b",
+    r"(?:directly|straight)\s+at\s+(?:us|you)\b",
 )
+# To look at the camera is no deed of the picture; to wave at it is one.
+LOOKING_VERBS = "look gaze stare glance peer smile smirk grin squint face turn"
+# Talk about the camera; a clause with one of these is left out, unless a hand is in it.
+CAMERA_TALK = (*(rf"\b{phrase}" for phrase in AT_CAMERA), r"\blow\s+angle\b")
+
+# What is said of hands that the picture does not show.
+OUT_OF_SIGHT = r"\b(?:visible|cropped|cut\s+off|out\s+of\s+(?:frame|view|sight|the\s+(?:frame|picture|image)))\b"
 
 # Places that need no preposition.
 OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
@@ -309,11 +345,14 @@ HAND_NOUNS = """
     hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
 """
 
-# Verbs of the hand in every form they take, and those that mean the hand only as participles ("cupping", not "a cup").
-HAND_VERBS = "hold grip grasp clutch clasp grab touch squeeze pinch clench cradle"
-HAND_PARTICIPLES = """
-    carry reach wave point gesture clap hug cup handle press wield pluck strum type salute snap tap knead hand finger
-    stroke caress interlock interlace lift raise pass throw catch
+# Verbs of the hand that are hand words in every form, and those that are also things or events ("a cup", "the waves"),
+# whose base and -s forms are hand words only where they stand as verbs.
+HAND_VERBS = """
+    hold grip grasp clutch clasp grab touch squeeze pinch clench cradle carry gesture clap hug wield pluck strum salute
+    knead caress interlock interlace raise
+"""
+NOUN_LIKE_HAND_VERBS = """
+    reach wave point cup handle press type snap tap hand finger stroke lift pass throw catch
 """
 
 

@@ -8,7 +8,7 @@ _PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
 _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
-_STARTS = frozenset([*lexicon.PLACE_PREPOSITIONS.split(), "of"])
+_STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 
 
 def place_phrases(words: list[Token]) -> list[tuple[int, int]]:

@@ -13,39 +13,39 @@ What each component holds:
 - environment: the places of the clauses about persons; empty when there is no person.
 """
 
+import itertools
 import re
 
 from . import lexicon
+from .asides import lift
 from .behavior import BehaviorSemantics
-from .clauses import Clause, phrase_head, split
+from .clauses import RELATIVE, Clause, phrase_head, split
 from .grammar import Token, join, sentences
 from .places import place_phrases, place_subject
-from .wording import Phrase, Reading, write
+from .plain import plain
+from .wording import Phrase, Reading, undecorated, write
 
-_LEAD_INS = re.compile(rf"(^|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
-_FALSE_HANDS = re.compile("|".join(lexicon.FALSE_HANDS), re.IGNORECASE)
-_EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
 _PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
 _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
-_HAVE = ("have", "has", "having", "had")
+_HAVE = frozenset("have has having had got".split())
+_NEGATIONS = frozenset(lexicon.NEGATIONS.split())
+_OUT_OF_SIGHT = re.compile(lexicon.OUT_OF_SIGHT, re.IGNORECASE)
 
 
 def extract(caption: str) -> BehaviorSemantics:
     """Reduce an English caption to the four components.
 
     Args:
-        caption: any text; what is not understood is left out.
+        caption: any text, lists and markdown included; what is not understood is left out, and so is all behind the
+            first `plain.LONGEST_CAPTION` characters. Line breaks end sentences.
 
     Returns:
         The components in the caption's own words; all empty when nobody is described.
     """
-    text = " ".join(caption.replace("’", "'").replace("_", " ").split())
-    # "palm trees" becomes one word, in which no hand is found.
-    text = _FALSE_HANDS.sub(lambda match: match.group().replace(" ", "-"), _EMPTY_PHRASES.sub("", text))
-    text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
     reading = Reading()
-    for number, words in enumerate(sentences(text)):
+    stretches = (part for words in sentences(plain(caption)) for part in lift(words))
+    for number, words in enumerate(stretches):
         _read_sentence(reading, number, words)
     return write(reading) if reading.anyone else BehaviorSemantics()
 
@@ -54,8 +54,14 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
     """Sort the clauses of a sentence into components and places, following who each is about."""
     _note_open_place(reading, words)
     subject, kind = list(reading.person), "thing"
+    main = (subject, kind)
     for clause in split(words):
+        if clause.opener == "back":
+            subject, kind = main
         before = (subject, kind)
+        if _read_turned_round(reading, number, clause):
+            subject, kind = reading.person, "person"
+            continue
         own = _own_subject(clause, reading)
         if own:
             subject, kind = own, _kind(own, before[1])
@@ -65,6 +71,8 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
             continue
         elif kind == "thing" and not reading.anyone and clause.start == 0 and _begins_with_deed(clause):
             kind = "person"
+        if clause.opener not in RELATIVE:
+            main = (subject, kind)
         reading.anyone |= kind in ("person", "hand", "body")
         for component in _classify(clause, kind):
             reading.phrases[component].append(Phrase(clause, number, subject, reading.person, bool(own)))
@@ -72,6 +80,53 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
         if own and _is_aside(clause, kind):
             # "with her chin in her hand, and looks out": the next clause is about the person again.
             subject, kind = before
+
+
+def _read_turned_round(reading: Reading, number: int, clause: Clause) -> bool:
+    """Read a clause whose subject is the thing handled: "a cup is held by a woman", "in her left hand is a book"."""
+    if clause.verb is None or clause.opener in RELATIVE or _untold(clause):
+        return False
+    verb, rest = clause.tokens[clause.verb], clause.tokens[clause.verb + 1 : clause.end]
+    lead = clause.tokens[clause.start : clause.verb]
+    thing = phrase_head(clause.subject) == "thing" if clause.subject else bool(lead) and lead[0].has("prep")
+    if not thing:
+        return False
+    held = any(item.has("hand") for item in (rest if clause.subject else lead))
+    agent = _agent(rest, held)
+    passive = verb.form == "ed" and not verb.has("aux") and verb.verb_classes != {"dropped"}
+    if not (passive and (agent or held) or verb.has("aux") and held):
+        return False
+    reading.person = agent or reading.person
+    reading.anyone = True
+    for component in _classify_turned_round(verb, held, passive):
+        reading.phrases[component].append(Phrase(clause, number, clause.subject, reading.person, True, whole=True))
+    _note_places(reading, clause, "person")
+    return True
+
+
+def _classify_turned_round(verb: Token, held: bool, passive: bool) -> list[str]:
+    by_hand = held or not verb.verb_classes.isdisjoint(("grasp", "handwork"))
+    acted = passive and "grasp" not in verb.verb_classes
+    return (["action"] if acted else []) + (["hand_action"] if by_hand else [])
+
+
+def _agent(rest: list[Token], held: bool) -> list[Token]:
+    """Who does what a passive tells: the person behind "by", or whose hands the thing is in."""
+    by = next((k for k, item in enumerate(rest) if item.lower == "by"), None)
+    if by is not None:
+        named = _leading_phrase(rest[by + 1 :])
+        return named if phrase_head(named) == "person" else []
+    return _last_person(rest) if held else []
+
+
+def _untold(clause: Clause) -> bool:
+    """Whether a clause tells what is not done or not seen."""
+    at = clause.group if clause.group is not None else clause.verb
+    near = clause.tokens[at : clause.verb + 3]
+    copula = clause.tokens[clause.verb].has("aux")
+    return any(item.lower in _NEGATIONS or item.lower.endswith("n't") for item in near) or (
+        copula and bool(_OUT_OF_SIGHT.search(join(clause.tokens[at : clause.end])))
+    )
 
 
 def _own_subject(clause: Clause, reading: Reading) -> list[Token]:
@@ -86,7 +141,15 @@ def _own_subject(clause: Clause, reading: Reading) -> list[Token]:
 
 def _note_open_place(reading: Reading, words: list[Token]) -> None:
     places = (item.lower for item in words if item.lower in lexicon.OPEN_PLACES and not item.has("prep"))
-    reading.open_place = reading.open_place or next(places, "")
+    reading.open_place = reading.open_place or next(places, "") or _place_tag(words)
+
+
+def _place_tag(words: list[Token]) -> str:
+    """The place in a tail of tags: "a woman holding a cup, park, red hair"."""
+    commas = [k for k, item in enumerate(words) if item.lower == ","] + [len(words)]
+    tags = [words[a + 1 : b] for a, b in itertools.pairwise(commas) if b - a in (2, 3)]
+    bare = [tag for tag in tags if all(item.content for item in tag) and tag[-1].has("place")]
+    return join(undecorated(bare[0], keep_colors=False)) if bare else ""
 
 
 def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
@@ -155,6 +218,8 @@ def _classify(clause: Clause, kind: str) -> list[str]:
     words = clause.tokens[clause.start : clause.end]
     text = join(words)
     hands = any(item.has("hand") for item in words)
+    if clause.verb is not None and _untold(clause):
+        return []
     if kind in ("thing", "appearance"):
         return ["hand_action"] if clause.opener == "with" and hands else []
     if kind == "hand":
@@ -163,7 +228,7 @@ def _classify(clause: Clause, kind: str) -> list[str]:
         return ["hand_action"] if hands else ["pose"]
     if clause.verb is None:
         return []
-    if _CAMERA_TALK.search(text):
+    if _CAMERA_TALK.search(text) and not hands:
         return ["pose"] if "posture" in clause.tokens[clause.verb].verb_classes else []
     return _classify_deed(clause, hands)
 
@@ -173,9 +238,11 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     verb = clause.tokens[clause.verb]
     classes = verb.verb_classes
     rest = clause.tokens[clause.verb + 1 : clause.end]
-    if verb.has("aux") or classes == {"dropped"}:
+    worn = "dropped" in classes and verb.form == "ed" and bool(rest) and rest[0].has("prep")
+    if verb.has("aux") or worn or classes == {"dropped"}:
         # "has his arm around her": what matters is what follows. "is tall", "wears a hat": nothing does.
-        return ["hand_action"] if verb.lower in _HAVE and any(item.has("hand", "body") for item in rest) else []
+        has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.verb : clause.verb + 2])
+        return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
     moved = phrase_head(rest[:3]) if with_object else ""

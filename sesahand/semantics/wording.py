@@ -12,18 +12,23 @@ from .places import place_phrases
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _DANGLING = frozenset("with to of a an the".split())
 _DIRECTIONS = frozenset("down up across along through into onto over around past toward towards".split())
+_TOLD_APART = frozenset(lexicon.TOLD_APART.split())
 _SIDES = frozenset("left right middle center centre front".split())
 
 
 @dataclass
 class Phrase:
-    """Something to say in a component: a clause, its sentence, who it is about and whether it says so itself."""
+    """Something to say in a component: a clause, its sentence, who it is about and whether it says so itself.
+
+    `whole` clauses are said with all their words, because the thing handled is their subject.
+    """
 
     clause: Clause
     sentence: int
     subject: list[Token]
     person: list[Token]
     own: bool
+    whole: bool = False
 
 
 @dataclass
@@ -65,19 +70,23 @@ def _count_persons(reading: Reading) -> int:
 
 
 def _name(subject: list[Token]) -> str:
-    """The noun a subject is known by; empty for pronouns."""
+    """The noun a subject is known by, with what tells it from another: "older boy"; empty for pronouns."""
     if any(item.has("pronoun") for item in subject):
         return ""
     nouns = [item.lower for item in subject if item.has("person")]
-    return nouns[0] if nouns else ""
+    told_apart = [item.lower for item in subject if item.lower in _TOLD_APART]
+    return " ".join([*told_apart, nouns[0]]) if nouns else ""
 
 
 def _component_text(phrases: list[Phrase], component: str, said: set[str], several: bool) -> str:
     """Write phrases one after the other, with the caption's own connection where they stood side by side."""
     text, last, before = "", None, None
-    for phrase in phrases:
+    for phrase in _once(phrases, component):
         subject = _shown_subject(phrase, last, said, several)
         words = _kept_words(phrase, component, bool(subject))
+        if words and words[0].lower.startswith("'") and not (subject and subject[-1].has("pronoun")):
+            # "she's got": the verb of another subject now
+            words = words[1:]
         if not words:
             continue
         last = join(phrase.subject)
@@ -87,6 +96,28 @@ def _component_text(phrases: list[Phrase], component: str, said: set[str], sever
         text += (_connection(before, phrase, bool(subject)) + piece) if text else piece
         before = (phrase, words[-1])
     return text
+
+
+def _once(phrases: list[Phrase], component: str) -> list[Phrase]:
+    """Leave out phrases that another one about the same person says too, perhaps with more words."""
+    kept: list[tuple[str, str, Phrase]] = []
+    for phrase in phrases:
+        name, deed = _name(phrase.subject) or _name(phrase.person), _deed(phrase, component)
+        others = [(k, other) for k, (who, other, _) in enumerate(kept) if not name or not who or who == name]
+        if any(f"{other} ".startswith(f"{deed} ") for _, other in others):
+            continue
+        repeated = {k for k, other in others if f"{deed} ".startswith(f"{other} ")}
+        kept = [entry for k, entry in enumerate(kept) if k not in repeated]
+        kept.append((name, deed, phrase))
+    return [phrase for _, _, phrase in kept]
+
+
+def _deed(phrase: Phrase, component: str) -> str:
+    """What a phrase says, whatever the tense: verbs in their base form, without auxiliaries."""
+    words = _kept_words(phrase, component, with_subject=False)
+    if phrase_head(phrase.subject) != "person":
+        words = [*phrase.subject, *words]
+    return " ".join(item.verb or item.lower for item in words if not item.has("aux"))
 
 
 def _connection(before: tuple[Phrase, Token] | None, phrase: Phrase, with_subject: bool) -> str:
@@ -107,6 +138,8 @@ def _connection(before: tuple[Phrase, Token] | None, phrase: Phrase, with_subjec
 def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bool) -> list[Token]:
     """The subject to write in front of a phrase; nothing where the reader knows it already."""
     kind, subject = phrase_head(phrase.subject), phrase.subject
+    if phrase.whole:
+        return []
     if phrase.clause.opener == "with" and phrase.person and not said and last is None:
         said.add(join(phrase.person))
         return [*undecorated(_short(phrase.person), keep_colors=False), token("with"), *subject]
@@ -118,9 +151,18 @@ def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bo
         return []
     if said and (not several or join(subject) in said and any(item.has("pronoun") for item in subject)):
         return []
-    if any(item.has("pronoun") for item in subject) and phrase.person and not said:
+    pronoun = any(item.has("pronoun") for item in subject)
+    if pronoun and phrase.person and not said:
         subject = phrase.person
+        pronoun = any(item.has("pronoun") for item in subject)
+    if pronoun and phrase.clause.group == phrase.clause.verb and _is_participle(phrase.clause):
+        # "she can be seen sitting": not "she sitting"
+        return []
     return undecorated(_short(subject), keep_colors=False)
+
+
+def _is_participle(clause: Clause) -> bool:
+    return clause.verb is not None and clause.tokens[clause.verb].form == "ing"
 
 
 def _short(subject: list[Token]) -> list[Token]:
@@ -128,7 +170,8 @@ def _short(subject: list[Token]) -> list[Token]:
     kept, k = [], 0
     while k < len(subject):
         item = subject[k]
-        if item.has("mark") or item.has("prep") and not item.has("adv"):
+        listed = item.lower == "," and phrase_head(subject[k + 1 :]) == "person"
+        if item.has("mark") and not listed or item.has("prep") and not item.has("adv"):
             following = [other.lower for other in subject[k + 1 : k + 3]]
             if item.lower != "of" and not set(following) & _SIDES:
                 rest = next((j for j in range(k, len(subject)) if subject[j].has("conj")), None)
@@ -144,6 +187,8 @@ def _short(subject: list[Token]) -> list[Token]:
 def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Token]:
     clause = phrase.clause
     start = clause.start
+    if phrase.whole:
+        return _trim(undecorated(_without_places(clause.tokens[start : clause.end], -2), keep_colors=True))
     lead = _lead(clause)
     if lead and any(item.has("hand") for item in lead):
         # "with her free hand she pulls her coat closed"
@@ -153,13 +198,32 @@ def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Toke
     elif clause.verb is None and phrase.own:
         start = clause.start + len(clause.subject)
     words = list(clause.tokens[start : clause.end])
-    verb = clause.verb - start if clause.verb is not None else -2
+    words = _without_tags(words)
+    words = _without_places(words, clause.verb - start if clause.verb is not None else -2)
+    return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+
+
+def _without_tags(words: list[Token]) -> list[Token]:
+    """Leave out a tail of tags, "holding a cup, park, red hair", but not the end of a list with "and"."""
+    comma = next((k for k, item in enumerate(words) if item.lower == ","), None)
+    if comma is None or any(item.has("conj") for item in words[comma:]):
+        return words
+    first = words[comma + 1 : comma + 2]
+    bare = (
+        bool(first) and not first[0].verb and not first[0].has("det", "owner", "prep", "adv", "pronoun", "sub", "rel")
+    )
+    return words[:comma] if bare else words
+
+
+def _without_places(words: list[Token], verb: int) -> list[Token]:
+    """Leave out where it happens, but not where a movement goes."""
+    words = list(words)
     for first, end in reversed(place_phrases(words)):
         # "walking across a street" says how one moves; "standing in a street" only where.
         moving = words[first].lower in _DIRECTIONS and first == verb + 1
         if words[first].lower != "of" and not moving:
             del words[first:end]
-    return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
+    return words
 
 
 def _lead(clause: Clause) -> list[Token]:
@@ -192,10 +256,8 @@ def undecorated(words: list[Token], keep_colors: bool) -> list[Token]:
 
 
 def _trim(words: list[Token]) -> list[Token]:
-    text = join(words)
-    cut = _BACKGROUND.search(text)
-    if cut:
-        words = words[: len(text[: cut.start()].split())]
+    cut = next((k for k in range(len(words)) if _BACKGROUND.match(join(words[k : k + 4]))), len(words))
+    words = words[:cut]
     while words and (words[-1].has("conj", "sub", "mark", "rel") or words[-1].lower in _DANGLING):
         words = words[:-1]
     while words and words[0].has("conj", "mark", "sub"):

@@ -1,12 +1,12 @@
 """What a vision-language model must do to be used here, be it in this process or behind a server."""
 
-import re
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
 
 from ..errors import SesaHandError
+from .reasoning import begins_with_thought, split_thoughts
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while a model works, between tokens or while waiting; it may raise to interrupt."""
@@ -79,8 +79,8 @@ def without_reasoning(text: str, max_tokens: int) -> str:
     Raises:
         SesaHandError: The thought was cut off by the limit, so that there is no answer.
     """
-    answer = re.sub(r"\A.*</think(?:ing)?>", "", text, flags=re.DOTALL | re.IGNORECASE).strip()
-    if re.match(r"<think(?:ing)?>", answer, flags=re.IGNORECASE):
+    answer = split_thoughts(text)[-1].strip()
+    if begins_with_thought(answer):
         raise SesaHandError(
             f"The model spent all of its {max_tokens} tokens on thinking and gave no answer. Raise the length limit, "
             "or use a model that does not reason aloud."

@@ -59,6 +59,14 @@ class CredentialFile:
         """The names of the entries, sorted; empty when there is no file."""
         return sorted(self._read())
 
+    def check_name(self, name: str) -> None:
+        """Refuse a text that names no entry, such as a pasted key, which the message does not repeat.
+
+        Raises:
+            SesaHandError: It is no entry's name.
+        """
+        self._named(self._read(), name)
+
     def authorize(self, endpoint: Endpoint, name: str = "") -> str:
         """Decide whether anything may be sent to an endpoint, and with which key.
 
@@ -110,10 +118,13 @@ class CredentialFile:
             known = (
                 f"It has {', '.join(sorted(entries))}."
                 if entries
-                else "It is missing or empty; see the node's help page."
+                else 'It is missing or empty; an entry reads {"name": {"hosts": ["api.example.com"], "key": "..."}}'
             )
             # The name is not repeated either: a short key looks like one.
-            raise SesaHandError(f"The credential that was chosen is not an entry of {self.path}. {known}")
+            raise SesaHandError(
+                f"The credential that was chosen is not an entry of {self.path}. {known} If a key was pasted here, "
+                "treat it as published and replace it."
+            )
         return entries[name]
 
     def _read(self) -> dict[str, "_Entry"]:

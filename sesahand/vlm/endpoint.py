@@ -29,7 +29,8 @@ class Endpoint:
 
     @classmethod
     def parse(cls, base_url: str) -> "Endpoint":
-        """Read a base URL such as `https://api.example.com/v1`; without a path `/v1` is meant.
+        """Read a base URL such as `https://api.example.com/v1`; without a path `/v1` is meant, and
+        `/chat/completions` at its end is left out.
 
         Raises:
             SesaHandError: Not such a URL, or one that can be read in two ways. The message never repeats the URL,
@@ -48,7 +49,10 @@ class Endpoint:
                 "The base URL has no valid host and port; write it like http://127.0.0.1:1234/v1"
             ) from None
         if parts.scheme not in DEFAULT_PORTS:
-            raise SesaHandError("The base URL must begin with http:// or https://")
+            raise SesaHandError(
+                "The base URL must begin with http:// (a server on this machine, such as http://localhost:11434/v1) or "
+                "https://"
+            )
         if "@" in parts.netloc:
             raise SesaHandError("The base URL must not hold a user name or password ('@'); use a credential instead.")
         if "?" in base_url or "#" in base_url:
@@ -56,7 +60,9 @@ class Endpoint:
         host = canonical_host(parts.hostname or "")
         if port == 0:
             raise SesaHandError("The base URL names port 0, which no server has.")
-        return cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/") or "/v1")
+        # People copy the address of the requests themselves.
+        path = parts.path.rstrip("/").removesuffix("/chat/completions")
+        return cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], path or "/v1")
 
     @property
     def is_loopback(self) -> bool:

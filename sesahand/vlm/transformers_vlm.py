@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
 from .captioner import Progress, without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
@@ -119,10 +119,10 @@ class TransformersVLM:
         """Answer each prompt without a picture; see `Captioner.complete`.
 
         Raises:
-            SesaHandError: The model has no chat template, so that it can only caption.
+            CannotAnswerError: The model has no chat template, so that it can only caption.
         """
         if self._template_owner() is None:
-            raise SesaHandError(
+            raise CannotAnswerError(
                 f"{self.name} ({self.model.config.model_type}) can caption pictures but not answer text: it has no "
                 "chat template. Use an instruction-tuned model such as Qwen2.5-VL or LLaVA, or the rules extractor."
             )

@@ -16,10 +16,14 @@ from attention_reference import (
 )
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
+from sesahand_pack.nodes.patches.attention_map import record_attention
+from sesahand_pack.nodes.semantics import TextEncode
 from sesahand_pack.sesahand.errors import SesaHandError
 
 import comfy.hooks
 import comfy.ldm.modules.attention as comfy_attention
+import comfy.model_patcher
+import comfy.ops
 from comfy.patcher_extension import WrappersMP
 from nodes import ConditioningAverage, ConditioningCombine, ConditioningConcat, ConditioningSetArea, ConditioningSetMask
 from nodes import ConditioningSetTimestepRange as SetTimestepRange
@@ -125,6 +129,36 @@ def test_an_area_of_the_positive_does_not_lend_its_columns_to_the_negative(model
     check(model, positive, negative)
 
 
+def retexted(model, change):
+    """A node that puts other tensors in place of the encoded texts just before each step."""
+
+    def wrapper(executor, inner, conds, x, timestep, options):
+        def changed(cond):
+            models = dict(cond["model_conds"])
+            models["c_crossattn"] = type(models["c_crossattn"])(change(models["c_crossattn"].cond))
+            return {**cond, "model_conds": models}
+
+        return executor(inner, [[changed(cond) for cond in group] for group in conds], x, timestep, options)
+
+    model = model.clone()
+    model.add_wrapper(WrappersMP.CALC_COND_BATCH, wrapper)
+    return model
+
+
+def test_prompts_of_areas_keep_their_hand_tokens_when_their_texts_are_copied(model, caplog):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + conditioning(4)
+    expected = sample(bias_attention(model), positive, conditioning(2))
+    got = sample(bias_attention(retexted(model, torch.clone)), positive, conditioning(2))
+    assert torch.equal(got, expected)
+    assert not any("not that of any encoded prompt" in record.message for record in caplog.records)
+
+
+def test_prompts_of_areas_whose_texts_are_changed_are_named_in_the_log(model, caplog):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + conditioning(4)
+    sample(bias_attention(retexted(model, lambda text: 0.9 * text)), positive, conditioning(2), steps=2)
+    assert sum("not that of any encoded prompt" in record.message for record in caplog.records) == 1
+
+
 def test_masked_prompts_keep_their_own_hand_tokens(model):
     mask = torch.zeros(1, 128, 128)
     mask[:, :, :64] = 1
@@ -166,6 +200,22 @@ def test_prompts_with_hooks_keep_their_own_hand_tokens(model):
     sample(bias_attention(counted), hooked, conditioning(2))
     assert calls == plain
     check(model, hooked, conditioning(2))
+
+
+def test_works_beside_weights_in_the_prompt(model):
+    """`(hand:1.3)` changes the text, and the bias then acts on the same columns of the changed text."""
+    clip = narrow_models.clip("sd15")
+
+    def encode(prompt):
+        return TextEncode.execute(clip, prompt, "hand words", "").args[0]
+
+    plain, weighted = encode("a hand holding a cup"), encode("a (hand:1.3) holding a cup")
+    columns = plain[0][1]["sesahand_tokens"]["columns"]
+    assert columns and weighted[0][1]["sesahand_tokens"]["columns"] == columns
+    assert not torch.equal(plain[0][0], weighted[0][0])
+    negative = encode("blurry")
+    got = check(model, weighted, negative, minimum=1e-5)
+    assert relative_l2(got, sample(bias_attention(model), plain, negative)) > 1e-5
 
 
 def test_works_beside_a_lora(model):
@@ -308,6 +358,22 @@ def test_each_picture_of_a_batch_has_its_own_mask(model):
         settings={"weights": lambda row, h, w: mean_over_cells(masks[row % 2], h, w)},
         shape=(2, 4, 16, 16),
     )
+
+
+def test_fewer_masks_than_pictures_repeat_in_order(model):
+    masks = torch.cat([quarter(), 1 - quarter()])
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    few, all_ = (
+        sample(bias_attention(model, mask=m), positive, negative, shape=(4, 4, 8, 8))
+        for m in (masks, masks.repeat(2, 1, 1))
+    )
+    assert torch.equal(few, all_)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1, 64, 64), (0, 64, 64)])
+def test_what_is_no_mask_is_refused_before_the_sampling(model, shape):
+    with pytest.raises(SesaHandError, match="A mask is"):
+        bias_attention(model, mask=torch.ones(shape))
 
 
 def test_a_mask_is_cut_to_the_area_of_the_prompt(model):
@@ -530,6 +596,106 @@ def test_composes_with_nodes_that_arrange_the_batch_anew(model, arrange):
         assert relative_l2(first, sample(other(model), positive, negative)) < TOLERANCE
 
 
+def row_by_row(apply_model, args):
+    x, t, c = args["input"], args["timestep"], dict(args["c"])
+    context = c.pop("c_crossattn")
+    rows = [apply_model(x[i : i + 1], t[i : i + 1], c_crossattn=context[i : i + 1], **c) for i in range(len(x))]
+    return torch.cat(rows)
+
+
+def backwards(apply_model, args):
+    x, t, c = args["input"], args["timestep"], dict(args["c"])
+    context = c.pop("c_crossattn")
+    return apply_model(x.flip(0), t.flip(0), c_crossattn=context.flip(0), **c).flip(0)
+
+
+def arranged(model, wrapper):
+    model = model.clone()
+    model.set_model_unet_function_wrapper(wrapper)
+    return model
+
+
+@pytest.mark.parametrize("wrapper", [row_by_row, backwards])
+@pytest.mark.parametrize("masked", [False, True])
+def test_rows_keep_their_prompt_and_picture_when_the_batch_is_arranged_anew(model, wrapper, masked):
+    mask = torch.cat([quarter(), 1 - quarter()]) if masked else None
+    positive, negative = conditioning(1, HAND, 154), conditioning(2, (7,))
+    expected = sample(bias_attention(model, mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    got = sample(bias_attention(arranged(model, wrapper), mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    assert relative_l2(got, expected) < TOLERANCE
+
+
+def test_areas_with_masks_keep_their_place_when_the_batch_is_arranged_anew(model):
+    positive = area(conditioning(1, HAND), 8, 16, 0, 0) + area(conditioning(1, HAND), 8, 16, 8, 0) + conditioning(4)
+    patched, turned = (bias_attention(m, mask=quarter()) for m in (model, arranged(model, backwards)))
+    assert (
+        relative_l2(sample(turned, positive, conditioning(2)), sample(patched, positive, conditioning(2))) < TOLERANCE
+    )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_pictures_that_a_node_has_altered_are_told_by_their_place(model, masked):
+    """A node that changes all latents a little, but not their order."""
+    mask = torch.cat([quarter(), 1 - quarter()]) if masked else None
+
+    def altered(apply_model, args):
+        return apply_model(args["input"] * 1.001, args["timestep"], **args["c"])
+
+    other, positive, negative = arranged(model, altered), conditioning(1, HAND), conditioning(2)
+    got = sample(bias_attention(other, mask=mask), positive, negative, shape=(2, 4, 16, 16))
+    weights = {"weights": lambda row, h, w: mean_over_cells(mask[row % 2], h, w)} if masked else {}
+    with reference(model, texts_of(positive, negative), **weights):
+        expected = sample(other, positive, negative, shape=(2, 4, 16, 16))
+    assert relative_l2(got, expected) < TOLERANCE
+
+
+def test_texts_that_a_node_has_altered_are_told_by_their_place_and_named_in_the_log(model, caplog):
+    def altered(apply_model, args):
+        c = dict(args["c"])
+        noise = torch.randn(c["c_crossattn"].shape, generator=torch.Generator().manual_seed(0))
+        return apply_model(args["input"], args["timestep"], **{**c, "c_crossattn": c["c_crossattn"] + 0.1 * noise})
+
+    other, positive, negative = arranged(model, altered), conditioning(1, HAND), conditioning(2)
+    assert relative_l2(sample(bias_attention(other), positive, negative), sample(other, positive, negative)) > 1e-3
+    assert sum("alters the text" in record.message for record in caplog.records) == 1
+
+
+def test_pictures_that_cannot_be_told_apart_are_refused_only_with_masks_of_their_own(model):
+    def noisy(apply_model, args):
+        x = args["input"]
+        return row_by_row(lambda part, *a, **k: apply_model(part * 1.001, *a, **k), {**args, "input": x})
+
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    shape = (2, 4, 16, 16)
+    with reference(model, texts_of(positive, negative)):
+        expected = sample(arranged(model, noisy), positive, negative, shape=shape)
+    for mask in (None, torch.ones(1, 128, 128)):
+        got = sample(bias_attention(arranged(model, noisy), mask=mask), positive, negative, shape=shape)
+        assert relative_l2(got, expected) < TOLERANCE
+    with pytest.raises(SesaHandError, match="which picture"):
+        patched = bias_attention(arranged(model, noisy), mask=torch.cat([quarter(), 1 - quarter()]))
+        sample(patched, positive, negative, shape=shape)
+
+
+def test_one_text_with_different_hand_words_is_refused_where_rows_cannot_be_told_apart(model):
+    first, second = conditioning(1, HAND), conditioning(1, (20,))
+    second[0][0] = first[0][0]
+    sample(bias_attention(model), first + second, conditioning(2))
+    with pytest.raises(SesaHandError, match="same text with different hand words"):
+        sample(bias_attention(arranged(model, row_by_row)), first + second, conditioning(2))
+
+
+def test_regions_keep_the_mask_of_their_picture(model):
+    masks = torch.cat([quarter(), 1 - quarter()])
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    other = regional(model, [conditioning(5)[0][0]])
+    got = sample(bias_attention(other, mask=masks), positive, negative, shape=(2, 4, 16, 16))
+    for i in range(2):
+        one = sample(bias_attention(other, mask=masks[i : i + 1]), positive, negative, shape=(2, 4, 16, 16))
+        assert relative_l2(got[i], one[i]) < TOLERANCE
+        assert relative_l2(got[1 - i], one[1 - i]) > 1e-4
+
+
 def test_composes_with_guidance_that_asks_for_a_prediction_of_its_own(model):
     positive, negative = conditioning(1, HAND), conditioning(2)
 
@@ -595,22 +761,47 @@ def test_settings_without_a_meaning_are_refused(model, settings):
         bias_attention(model, **settings)
 
 
-def test_joint_attention_models_are_refused_with_what_is_supported():
-    import comfy.model_patcher
+def flux():
     from comfy.ldm.flux.model import Flux
 
+    return Flux(
+        in_channels=4, out_channels=4, vec_in_dim=8, context_in_dim=8, hidden_size=16, mlp_ratio=2.0, num_heads=2,
+        depth=1, depth_single_blocks=1, axes_dim=[2, 2, 4], theta=100, patch_size=1, qkv_bias=True,
+        guidance_embed=False, dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+def sd3():
+    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+
+    return MMDiT(
+        in_channels=4, depth=1, adm_in_channels=8, pos_embed_max_size=8, num_patches=64, context_size=8,
+        context_embedder_config={"target": "torch.nn.Linear", "params": {"in_features": 8, "out_features": 64}},
+        dtype=torch.float32, device="cpu", operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+def qwen_image():
+    from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
+
+    return QwenImageTransformer2DModel(
+        in_channels=16, out_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
+        joint_attention_dim=8, pooled_projection_dim=8, axes_dims_rope=(2, 2, 4), dtype=torch.float32, device="cpu",
+        operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("network", [flux, sd3, qwen_image])
+@pytest.mark.parametrize("patch", [lambda m: bias_attention(m, 0.0), bias_attention, record_attention])
+def test_joint_attention_models_are_refused_with_what_is_supported(network, patch):
     class Model(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.diffusion_model = Flux(
-                in_channels=4, out_channels=4, vec_in_dim=8, context_in_dim=8, hidden_size=16, mlp_ratio=2.0,
-                num_heads=2, depth=1, depth_single_blocks=1, axes_dim=[2, 2, 4], theta=100, patch_size=1, qkv_bias=True,
-                guidance_embed=False, dtype=torch.float32, device="cpu", operations=torch.nn,
-            )  # fmt: skip
+            self.diffusion_model = network()
 
-    flux = comfy.model_patcher.ModelPatcher(Model(), torch.device("cpu"), torch.device("cpu"))
+    joint = comfy.model_patcher.ModelPatcher(Model(), torch.device("cpu"), torch.device("cpu"))
     with pytest.raises(SesaHandError, match="Supported are Stable Diffusion 1.x, 2.x and SDXL"):
-        bias_attention(flux, 0.0)
+        patch(joint)
 
 
 def test_the_reference_finds_every_cross_attention(model):

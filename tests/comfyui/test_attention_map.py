@@ -139,6 +139,39 @@ def test_the_maps_of_areas_lie_where_the_areas_are(model):
     assert (maps[:, :, :, :4] > 0).all() and (maps[:, :, :, 4:] == 0).all()
 
 
+def test_each_picture_has_its_own_map_when_the_model_is_called_row_by_row(model):
+    def row_by_row(apply_model, args):
+        x, t, c = args["input"], args["timestep"], dict(args["c"])
+        text = c.pop("c_crossattn")
+        return torch.cat(
+            [apply_model(x[i : i + 1], t[i : i + 1], c_crossattn=text[i : i + 1], **c) for i in range(len(x))]
+        )
+
+    shares = []
+    for other in (model, model.clone()):
+        if shares:
+            other.set_model_unet_function_wrapper(row_by_row)
+        recording, recorder = record_attention(other)
+        latent = sample(recording, conditioning(1, HAND), conditioning(2), shape=(2, 4, 16, 16))
+        shares.append(recorder.maps_of(latent).share)
+    assert (shares[0] - shares[1]).abs().max() < 1e-6 and shares[0].amin() > 0
+
+
+@pytest.mark.parametrize("detail", ["1/8", "1/16", "1/32"])
+@pytest.mark.parametrize("size", [(9, 9), (13, 17), (17, 8), (11, 5)])
+def test_odd_sizes_have_maps_at_every_detail(model, size, detail):
+    recording, recorder = record_attention(model, "output", detail)
+    share = recorder.maps_of(sample(recording, conditioning(1, HAND), conditioning(2), shape=(1, 4, *size))).share
+    assert share.amin() > 0
+
+
+def test_an_area_of_odd_size_has_a_map_at_every_detail(model):
+    positive = ConditioningSetArea().append(conditioning(1, HAND), 104, 104, 0, 0, 1.0)[0] + conditioning(3, ())
+    recording, recorder = record_attention(model, "output", "1/32")
+    share = recorder.maps_of(sample(recording, positive, conditioning(2), shape=(1, 4, 32, 32))).share
+    assert (share[..., :3, :3] > 0).all() and (share[..., 4:] == 0).all()
+
+
 def test_a_prompt_without_hand_words_gives_empty_maps(model):
     recording, recorder = record_attention(model)
     latent = sample(recording, conditioning(1, ()), conditioning(2))

@@ -13,6 +13,7 @@ import torch
 from chat_server import answer, chat_server, completion
 from sesahand_pack.nodes import managed_vlm
 from sesahand_pack.nodes.caption import NODES, Caption, ConnectVLM, LoadVLM
+from sesahand_pack.nodes.withheld import withhold_keys
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.vlm.captioner import Captioner
 from sesahand_pack.sesahand.vlm.transformers_vlm import TransformersVLM
@@ -101,16 +102,18 @@ def test_extra_model_paths_are_honoured_and_none_is_dropped(models, saved):
 
 @pytest.mark.parametrize("name", ["none", "../vlm", "/etc", "llava/../llava", "", "C:\\models"])
 def test_a_name_that_is_not_listed_is_refused(models, name):
-    assert "no model folder" in LoadVLM.validate_inputs(name, "auto", "auto")
+    assert "no model folder" in LoadVLM.validate_inputs(name)
     with pytest.raises(SesaHandError, match="no model folder"):
         load(name)
 
 
 def test_choices_that_are_not_on_the_menu_are_refused(models):
-    assert LoadVLM.validate_inputs("llava", "auto", "cpu") is True
-    assert LoadVLM.validate_inputs(None, None, None) is True, "linked inputs have no value yet"
-    assert "fp8" in LoadVLM.validate_inputs("llava", "fp8", "auto")
-    assert "tpu" in LoadVLM.validate_inputs("llava", "auto", "tpu")
+    assert LoadVLM.validate_inputs("llava") is True
+    assert LoadVLM.validate_inputs(None) is True, "linked inputs have no value yet"
+    with pytest.raises(SesaHandError, match="fp8"):
+        load("llava", dtype="fp8")
+    with pytest.raises(SesaHandError, match="tpu"):
+        load("llava", device="tpu")
 
 
 def test_the_node_captions_as_the_library_does(models, saved):
@@ -269,6 +272,52 @@ def test_a_workflow_from_elsewhere_cannot_send_pictures_or_keys_away(models, url
     with pytest.raises(SesaHandError, match=says) as caught:
         ConnectVLM.execute(url, "tiny", credential, 5)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "credential", "says"),
+    [
+        ("http://127.0.0.1:9/v1", "sk-abc", "not an entry.*treat it as published"),
+        ("http://127.0.0.1:9/v1", KEY, "never the key itself"),
+        ("http://127.0.0.1:9/v1", "", "never the key itself"),
+        (f"https://vlm.example.com/v1?key={KEY}", "mine", "must not hold '[?]'"),
+        (f"https://{KEY}@vlm.example.com/v1", "mine", "must not hold a user name"),
+        ("localhost:11434", "none", "http://localhost:11434/v1"),
+        ("ftp://vlm.example.com", "none", "must begin with http"),
+    ],
+)
+def test_a_pasted_key_and_a_bad_url_are_refused_before_the_graph_runs(models, url, credential, says):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
+    answer = ConnectVLM.validate_inputs(base_url=url, credential=credential)
+    assert re.search(says, answer) and KEY not in answer and "sk-abc" not in answer
+
+
+def test_known_names_and_linked_inputs_pass(models):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
+    for url, credential in [("http://localhost:1/v1", "none"), ("https://vlm.example.com", "mine"), (None, None)]:
+        assert ConnectVLM.validate_inputs(base_url=url, credential=credential) is True
+
+
+def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": "k"}})
+
+    def request(url, credential):
+        node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": url, "credential": credential}}
+        workflow = {"nodes": [{"type": "SesaHandConnectVLM", "widgets_values": [url, "tiny", credential, 5]}]}
+        return {"prompt": {"1": node}, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
+
+    fine = request("http://localhost:1/v1", "mine")
+    assert withhold_keys(fine) is fine
+    for url, credential in [
+        ("http://localhost:1/v1", KEY),
+        (f"https://{KEY}@a.example/v1", "mine"),
+        (f"https://a.example/v1?key={KEY}", "none"),
+    ]:
+        kept = withhold_keys(request(url, credential))
+        assert KEY not in json.dumps(kept)
+        assert ConnectVLM.validate_inputs(**kept["prompt"]["1"]["inputs"]) is not True
+    for odd in ({}, {"prompt": []}, {"prompt": {"1": None}}, {"prompt": {"1": {"class_type": "SesaHandConnectVLM"}}}):
+        assert withhold_keys(odd) is odd
 
 
 def test_credentials_are_offered_by_name_and_a_broken_file_breaks_no_node(models, caplog):

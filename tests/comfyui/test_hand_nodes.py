@@ -143,7 +143,7 @@ def test_the_default_hand_fills_the_middle_of_the_picture(posed):
 def test_pictures_take_another_size_but_not_other_proportions(posed):
     assert run(condition.RenderCondition, hands=posed, width=256)[0].shape == (1, 256, 256, 3)
     assert run(condition.RenderCondition, hands=posed, height=640)[0].shape == (1, 640, 640, 3)
-    with pytest.raises(SesaHandError, match="aspect ratio"):
+    with pytest.raises(SesaHandError, match="aspect ratio.*Set width or height to 0"):
         run(condition.RenderCondition, hands=posed, width=256, height=512)
 
 
@@ -228,6 +228,25 @@ def test_several_hands_are_not_piled_onto_one_spot(posed):
         run(hand.PlaceHand, hands=pair, mask=torch.ones(1, 64, 64))
 
 
+def test_a_film_of_one_hand_goes_over_the_masks_of_its_frames(posed):
+    film = run(hand.CombineHands, hands_1=posed, hands_2=run(hand.PoseHand, gesture="fist")[0], join="next frames")[0]
+    masks = torch.zeros(2, 128, 128)
+    masks[0, 20:60, 10:50] = 1
+    masks[1, 70:120, 60:110] = 1
+    both = run(hand.PlaceHand, hands=film, mask=masks)[0]
+    assert both.frame.tolist() == [0, 1] and both.num_frames == 2
+    boxes = [entry["box"] for entry in json.loads(run(condition.RenderCondition, hands=both)[7])]
+    assert boxes[0][2] < 60 and boxes[1][0] > 50, boxes
+    assert torch.equal(both.hand_pose, film.hand_pose)
+    masks[0] = 0
+    assert run(hand.PlaceHand, hands=film, mask=masks)[0].frame.tolist() == [1]
+    assert run(hand.PlaceHand, hands=film, mask=masks[1:])[0].frame.tolist() == [0, 1]
+    with pytest.raises(SesaHandError, match="3 masks for hands of 2 frames"):
+        run(hand.PlaceHand, hands=film, mask=torch.ones(3, 128, 128))
+    with pytest.raises(SesaHandError, match="mask is empty"):
+        run(hand.PlaceHand, hands=film, mask=torch.zeros(2, 128, 128))
+
+
 def test_hands_join_in_a_picture_or_as_frames(posed):
     left = run(hand.PlaceHand, hands=run(hand.PoseHand, side="left")[0], x=0.3, size=0.4)[0]
     together = run(hand.CombineHands, hands_1=posed, hands_2=left, hands_3=left)[0]
@@ -235,8 +254,9 @@ def test_hands_join_in_a_picture_or_as_frames(posed):
     video = run(hand.CombineHands, hands_1=posed, hands_2=left, join="next frames")[0]
     assert video.frame.tolist() == [0, 1] and video.num_frames == 2
     wide = run(hand.PlaceHand, hands=posed, width=768)[0]
-    with pytest.raises(SesaHandError, match="camera"):
+    with pytest.raises(SesaHandError, match="512x512 pixels .* 768x512 pixels .*Place Hand's width") as error:
         run(hand.CombineHands, hands_1=posed, hands_2=wide)
+    assert "Camera(" not in str(error.value)
 
 
 @pytest.mark.parametrize("format", ["json", "npz"])
@@ -263,21 +283,90 @@ def test_a_changed_file_is_read_again(posed, folders):
     assert before != hand.LoadHands.fingerprint_inputs(file="a.json", left_hands="own")
 
 
-@pytest.mark.parametrize(
-    "prefix", ["../outside", "/tmp/outside", "hands/../../outside", "", "hands/", "C:\\outside", "hands/a\x00b"]
-)
-def test_nothing_is_written_outside_the_output_folder(posed, prefix, folders):
+BAD_PREFIXES = [
+    "../outside", "/tmp/outside", "hands/../../outside", "", "hands/", "C:\\outside", "hands/a\x00b", "q:z?/x", "nul/x",
+    "a\nb/x", "new1/a<b", "new2/.hid", "CON", "\ud800x/y", "new3/\udcff", "d" * 300 + "/x",
+    "a/" * 1900 + "x", "blocked/x", "link/x", "link/new4/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", BAD_PREFIXES, ids=lambda prefix: ascii(prefix[:20]))
+def test_a_bad_prefix_is_refused_and_leaves_nothing_behind(posed, prefix, folders):
+    (folders / "output" / "blocked").write_text("a file")
+    (folders / "elsewhere").mkdir()
+    (folders / "output" / "link").symlink_to(folders / "elsewhere", target_is_directory=True)
     before = sorted(folders.rglob("*"))
-    with pytest.raises(SesaHandError):
+    with pytest.raises(SesaHandError, match="filename_prefix") as error:
         run(hand.SaveHands, hands=posed, filename_prefix=prefix)
-    assert [path for path in sorted(folders.rglob("*")) if path not in before and path.is_file()] == []
+    assert str(error.value).encode("utf-8"), "a message that cannot be encoded kills ComfyUI's worker"
+    assert sorted(folders.rglob("*")) == before
+
+
+def test_links_within_the_output_folder_are_followed(posed, folders):
+    (folders / "output" / "there").mkdir()
+    (folders / "output" / "link").symlink_to(folders / "output" / "there", target_is_directory=True)
+    assert Path(run(hand.SaveHands, hands=posed, filename_prefix="link/x")[0]).is_file()
+    assert [path.name for path in (folders / "output" / "there").iterdir()] == ["x_00001_.json"]
+
+
+def test_an_output_folder_that_is_itself_a_link_is_followed(posed, folders):
+    (folders / "disk").mkdir()
+    (folders / "way").symlink_to(folders / "disk", target_is_directory=True)
+    folder_paths.set_output_directory(str(folders / "way"))
+    run(hand.SaveHands, hands=posed)
+    assert (folders / "disk" / "hands" / "SesaHand_00001_.json").is_file()
 
 
 @pytest.mark.parametrize("name", ["../secret.json", "/etc/passwd", "nowhere.json", "..\\secret.json", ""])
 def test_only_files_of_the_input_folder_are_read(name, folders):
     (folders / "secret.json").write_text("{}")
-    with pytest.raises(SesaHandError, match="no file"):
+    with pytest.raises(SesaHandError, match="Copy it there"):
         run(hand.LoadHands, file=name)
+    with pytest.raises(SesaHandError, match="no file"):
+        hand.LoadHands.fingerprint_inputs(file=name)
+
+
+def test_an_empty_or_missing_input_folder_says_where_to_put_a_file(folders):
+    for _ in range(2):
+        answer = hand.LoadHands.validate_inputs(file="hands.json")
+        assert "input folder" in answer and "Copy it there" in answer
+        if (folders / "input").exists():
+            (folders / "input").rmdir()
+
+
+@pytest.mark.parametrize(
+    "node", [n for n in FAMILY_NODES if any(hasattr(i, "options") for i in n.define_schema().inputs)], ids=node_id
+)
+def test_null_is_no_choice(node, posed):
+    inputs = node.define_schema().inputs
+    for entry in (i for i in inputs if hasattr(i, "options")):
+        given = {i.id: posed for i in inputs if i.get_io_type() == "SESAHAND_HANDS"} | {entry.id: None}
+        with pytest.raises(SesaHandError, match=f"^{entry.id} is None, "):
+            run(node, **given)
+
+
+def test_a_number_out_of_its_range_is_named_by_its_widget():
+    with pytest.raises(SesaHandError, match="^size is nan, expected a finite number from -3.0 to 3.0"):
+        run(hand.PoseHand, size=float("nan"))
+    with pytest.raises(SesaHandError, match="^index_curl is inf"):
+        run(hand.PoseHand, index_curl=float("inf"))
+
+
+def test_one_side_of_a_picture_is_not_dropped(folders):
+    (folders / "input" / "a.json").write_text("{}")
+    with pytest.raises(SesaHandError, match="width is 640 and height 0: give both"):
+        run(hand.LoadHands, file="a.json", width=640)
+
+
+def test_a_changed_model_file_is_read_again_though_its_time_stays(tmp_path, monkeypatch):
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "mano", ([str(tmp_path)], {".npz"}))
+    path = tmp_path / "MANO_RIGHT.npz"
+    marks = []
+    for content in (b"one", b"two"):
+        path.write_bytes(content)
+        os.utime(path, (1e9, 1e9))
+        marks.append(hand.LoadHandModel.fingerprint_inputs(name=path.name))
+    assert marks[0] != marks[1]
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,14 @@ def test_the_composed_hand_action_is_what_text_encode_marks():
     conditioning, marked = TextEncode.execute(clip(layers=1), prompts[0], "hand action", "", semantics).args
     assert marked == "a man walks, [carrying a heavy bag], in a park, a bag of tricks"
     assert len(conditioning[0][1]["sesahand_tokens"]["columns"]) == 4
+
+
+def test_the_seed_stays_as_it_is_between_runs():
+    seed = next(entry for entry in ExtractSemantics.define_schema().inputs if entry.id == "seed")
+    assert not seed.control_after_generate
+
+
+def test_a_prompt_of_style_alone_and_a_foreign_caption_are_told_of():
+    semantics, report = extract("Eine Frau hält eine Tasse.")
+    assert "English only" in report
+    assert "says nothing of behaviour" in compose(semantics, style="photo")[2]

@@ -8,11 +8,12 @@ import torch
 from narrow_models import clip as narrow_clip
 from safetensors.torch import save_file
 from sesahand_pack.nodes.semantics import TextEncode
-from sesahand_pack.sesahand.attention.tokens import columns_of, content_columns, placed_tokens
+from sesahand_pack.sesahand.attention.tokens import columns_of, content_columns, fewest_columns, placed_tokens
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.semantics.hand_words import hand_word_spans, word_spans
 
 from comfy.sd1_clip import SDTokenizer
+from nodes import ConditioningConcat
 
 PIECES = (
     *("hand", "hands", "HAND", "holding", "finger", "Fingers", "a woman", "umbrella", "café", "naïve", "日本", "😀"),
@@ -168,6 +169,26 @@ def test_a_conditioning_of_another_text_is_refused(clip):
     short = clip.encode_from_tokens_scheduled(clip.tokenize("a hand"))
     with pytest.raises(SesaHandError, match="77 columns but the text needs 154"):
         encode(clip, "a hand and " * 40, conditioning=short)
+
+
+@pytest.mark.parametrize("other", ["totally other", "a man waves her hand", "a man waves his hand, " * 20])
+def test_a_conditioning_of_another_text_of_the_same_length_or_longer_is_refused(clip, other):
+    with pytest.raises(SesaHandError, match="not encoded from this text"):
+        encode(clip, "a man waves his hand", conditioning=clip.encode_from_tokens_scheduled(clip.tokenize(other)))
+
+
+def test_a_conditioning_with_another_behind_it_is_taken(clip):
+    text = "a man waves his hand"
+    first, second = (clip.encode_from_tokens_scheduled(clip.tokenize(said)) for said in (text, "a park"))
+    (joined,) = ConditioningConcat().concat(first, second)
+    conditioning, marked = encode(clip, text, conditioning=joined)
+    assert conditioning[0][0].shape[1] == 154 and marked == "a man [waves] his [hand]"
+
+
+def test_the_fewest_columns_are_never_more_than_the_tokenizers(tokenizer):
+    for text in [*prompts(300, seed=4), "a woman's hand, 35mm"]:
+        if "embedding:" not in text:
+            assert fewest_columns(text) <= content_columns({"l": tokenizer.tokenize_with_weights(text, True)}), text
 
 
 def test_text_encoders_other_than_clip_are_refused(clip):

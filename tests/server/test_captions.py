@@ -133,3 +133,15 @@ def test_a_workflow_from_elsewhere_reaches_no_other_host(comfyui_server, credent
     for url, credential in (("https://evil.example/v1", "mine"), ("https://evil.example/v1", "none")):
         with pytest.raises(NodeFailed, match="not sent|not allowed"):
             comfyui_server.run(caption_graph(remote(url, credential)))
+
+
+@pytest.mark.parametrize(("part", "value"), [("credential", KEY), ("base_url", f"https://{KEY}@vlm.example.com/v1")])
+def test_a_key_typed_into_the_node_is_refused_and_not_kept(comfyui_server, credentials, part, value):
+    """The rest of the graph runs, and its picture holds the graph without the key."""
+    credentials("vlm.example.com")
+    connection = remote("https://vlm.example.com/v1", "none")
+    connection["inputs"][part] = value
+    done = comfyui_server.run(caption_graph(connection, picture=f"pasted-{part}"))
+    assert "4" not in done.outputs
+    assert b"SesaHandConnectVLM" in saved_picture(comfyui_server, f"pasted-{part}")
+    assert KEY.encode() not in everything_written(comfyui_server)

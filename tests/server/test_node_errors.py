@@ -72,13 +72,29 @@ def test_pictures_too_large_for_memory_are_refused(server):
         server.run(graph)
 
 
-@pytest.mark.parametrize("prefix", ["../outside", "/outside", "a/../../outside", ""])
+@pytest.mark.parametrize("prefix", ["../outside", "/outside", "a/../../outside", "", "outside/.x", "\ud800x/outside"])
 def test_saving_outside_the_output_folder_is_refused_with_nothing_written(server, prefix):
     graph = chain(server)
     graph["5"] = defaults(server, "SesaHandSaveHands", hands=["2", 0], filename_prefix=prefix)
     with pytest.raises(NodeFailed, match="filename_prefix"):
         server.run(graph)
     assert not list(server.folder.rglob("outside*"))
+
+
+def test_half_a_surrogate_in_a_text_leaves_the_server_working(server):
+    with pytest.raises(NodeFailed, match=r"box is '\\ud800'"):
+        server.run(chain(server, box="\ud800"))
+
+
+@pytest.mark.parametrize(
+    ("node", "given"), [("1", {"side": None}), ("2", {"camera": None}), ("3", {"depth_range": None})]
+)
+def test_null_is_refused_by_the_node_that_got_it(server, node, given):
+    graph = chain(server)
+    graph[node]["inputs"].update(given)
+    [name] = given
+    with pytest.raises(NodeFailed, match=f"{name} is None, expected one of"):
+        server.run(graph)
 
 
 @pytest.mark.parametrize("name", ["../server.log", "/etc/passwd", "nowhere.json"])

@@ -1,5 +1,6 @@
 """The bias on hand tokens, and diffusers' UNet with it, against attention worked out in float64."""
 
+import copy
 import math
 
 import pytest
@@ -9,7 +10,13 @@ from hypothesis import strategies as st
 
 from sesahand.attention.bias import check_settings, column_bias, feathered_mask, in_blocks, on_grid
 from sesahand.errors import SesaHandError
-from sesahand.generate.attention_bias import attach_attention_bias, attention_bias, grid_of, is_active
+from sesahand.generate.attention_bias import (
+    attach_attention_bias,
+    attention_bias,
+    detach_attention_bias,
+    grid_of,
+    is_active,
+)
 
 
 def test_alpha_stands_on_the_columns_of_each_row_and_its_repeats():
@@ -232,6 +239,53 @@ def test_diffusers_keeps_the_padding_mask_of_the_text(unet):
     assert (got - run_plainly(unet, "", padding, latent, time, text)).norm() / expected.norm() > 1e-4
 
 
+def gradients(unet, passes, **settings):
+    """The gradients of the sum of several passes, which are all done before the backward pass begins."""
+    unet.zero_grad()
+    with attention_bias(unet, [(), (2, 3)], blocks="all", **settings):
+        sum(unet(*args).sample.square().mean() for args in passes).backward()
+    return torch.cat([p.grad.flatten() for p in unet.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("settings", [{}, {"mask": torch.eye(8)[None]}, {"start": 0.3}])
+def test_diffusers_gradients_are_the_same_with_gradient_checkpointing(unet, settings):
+    """Passes of other sizes and other steps: recomputing one must not take the bias of another."""
+    latent, _, text = inputs()
+    passes = [(latent[:, :, :4], torch.tensor(500), text), (latent[..., :4], torch.tensor(900), text.clone())]
+    model = copy.deepcopy(unet).train()
+    expected = gradients(model, passes, **settings)
+    plain = [gradients(model, passes[:1], **settings), gradients(model, passes[:1], alpha=0.0)]
+    assert (plain[0] - plain[1]).norm() / plain[1].norm() > 1e-3
+    model.enable_gradient_checkpointing()
+    got = gradients(model, passes, **settings)
+    assert (got - expected).norm() / expected.norm() < 1e-5
+
+
+def test_diffusers_copies_have_a_bias_of_their_own(unet):
+    args = inputs()
+    original = copy.deepcopy(unet)
+    plain = run(original, *args)
+    attached = attach_attention_bias(original, [(), (2,)])
+    biased = run(original, *args)
+    twin = copy.deepcopy(original)
+    attached.detach()
+    assert torch.equal(run(original, *args), plain) and torch.equal(run(twin, *args), biased)
+    detach_attention_bias(twin)
+    detach_attention_bias(twin)
+    assert torch.equal(run(twin, *args), plain)
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in twin.modules())
+
+
+def test_diffusers_biases_are_all_taken_off_at_once(unet):
+    args = inputs()
+    plain = run(unet, *args)
+    for alpha in (0.5, 1.5):
+        attach_attention_bias(unet, [(), (2,)], alpha=alpha)
+    detach_attention_bias(unet)
+    assert torch.equal(run(unet, *args), plain)
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in unet.modules())
+
+
 def test_steps_count_from_noise_to_picture():
     assert [is_active(t, 0.25, 0.75, 1000) for t in (999, 750, 749, 500, 250, 249, 0)] == [
         False, False, True, True, True, False, False,
@@ -253,5 +307,7 @@ def test_diffusers_models_without_cross_attention_and_wrong_batches_are_refused(
         attach_attention_bias(unet, [])
     with attention_bias(unet, [(1,), (2,)]), pytest.raises(SesaHandError, match="batch of 3"):
         run(unet, *inputs(3))
+    with pytest.raises(SesaHandError, match="A mask is"):
+        attach_attention_bias(unet, [(2,)], mask=torch.ones(8, 8))
     with attention_bias(unet, [(), (2,)], mask=torch.ones(3, 8, 8)), pytest.raises(SesaHandError, match="3 pictures"):
         run(unet, *inputs(4))

@@ -9,6 +9,7 @@ from sesahand.attention.heatmap import (
     AttentionMaps,
     MapAverage,
     attention_share,
+    coarseness_of,
     heat_color,
     overlay,
     show_maps,
@@ -35,6 +36,16 @@ def test_the_share_is_what_softmax_gives_the_columns(biased):
                 weights = [math.exp(logit) for logit in logits]
                 expected[b, n] += sum(w for w, c in zip(weights, columns[b], strict=True) if c) / sum(weights) / 3
     assert (got - expected).abs().max() < 1e-6
+
+
+def test_a_level_is_told_by_halving_and_rounding_up():
+    for height in range(1, 70):
+        for width in range(1, 70, 7):
+            grid, coarseness = (height, width), 1
+            while grid != (1, 1):
+                assert coarseness_of((height, width), grid) == coarseness
+                grid, coarseness = tuple(math.ceil(side / 2) for side in grid), 2 * coarseness
+    assert coarseness_of((64, 64), (28, 28)) == 2 and coarseness_of((64, 64), (80, 80)) == 1
 
 
 def test_the_average_weighs_maps_only_where_they_lie():

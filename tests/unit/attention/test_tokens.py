@@ -1,11 +1,21 @@
 """The emphasis grammar, hand words, and the choice of tokens, without ComfyUI."""
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.attention.choice import CHOICES, choose_spans, find_phrases
-from sesahand.attention.tokens import HandTokens, check_length, columns_of, hand_tokens, marked, segments
+from sesahand.attention.tokens import (
+    HandTokens,
+    check_encoding,
+    check_length,
+    columns_of,
+    fewest_columns,
+    hand_tokens,
+    marked,
+    segments,
+)
 from sesahand.errors import SesaHandError
 from sesahand.semantics.behavior import BehaviorSemantics, ImageSemantics
 from sesahand.semantics.composer import compose
@@ -57,6 +67,12 @@ def test_every_character_of_a_segment_knows_its_place(text):
         ("handsome handbag beforehand handle", []),
         ("2hands hand_up hand's", ["hands", "hand", "hand"]),
         ("waving goodbye over the waves, pointing at a point", ["waving", "pointing"]),
+        ("a man waves. She points at him and claps", ["waves", "points", "claps"]),
+        ("he reaches for it, carries, carried, two boys catch a ball", ["reaches", "carries", "carried", "catch"]),
+        ("she threw it and caught a cup, a girl cups her face", ["threw", "caught", "cups"]),
+        ("a woman in red waves at the crowd, smiles and waves", ["waves", "waves"]),
+        ("ocean waves, within reach, a throw pillow, a press, door handle, waves", []),
+        ("Palm Springs, a rule of thumb, a palm tree, fish fingers", []),
         ("", []),
     ],
 )
@@ -91,6 +107,28 @@ def test_without_semantics_the_rules_find_the_hand_action():
     text = "a man (holding a cup:1.2) and smiling in a park"
     assert words(text, choose_spans(text, "hand action")) == ["holding a cup"]
     assert choose_spans("a lake", "hand words and hand action") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "a woman gently holding a beautiful red cup with her left hand, park",
+            ["holding a", "red cup with her left hand"],
+        ),
+        ("a woman is holding a cup in a kitchen, red hair", ["holding a cup"]),
+        ("a woman is holding a cup in a kitchen with both hands", ["holding a cup", "with both hands"]),
+        ("a chef chopping onions with a knife, kitchen, masterpiece", ["chopping onions with a knife"]),
+        ("a cup, a kitchen, a woman holding a cup", ["holding a cup"]),
+    ],
+)
+def test_only_words_of_the_hand_action_are_chosen_in_a_text_that_says_more(text, expected):
+    assert words(text, choose_spans(text, "hand action")) == expected
+
+
+def test_hand_words_stand_for_a_hand_action_that_the_rules_cannot_read():
+    text = "gripped, tightly, 1girl, red hair"
+    assert words(text, choose_spans(text, "hand action")) == ["gripped"]
 
 
 def test_semantics_of_another_prompt_are_refused():
@@ -141,3 +179,19 @@ def test_a_conditioning_must_be_as_long_as_its_text(length, fits):
     else:
         with pytest.raises(SesaHandError, match=f"has {length} columns"):
             check_length(tokens, [length])
+
+
+def test_a_conditioning_must_begin_with_the_encoding_of_its_text():
+    own = torch.randn(1, 77, 8, generator=torch.Generator().manual_seed(0))
+    check_encoding([own.half(), torch.cat([own, own], dim=1), own.expand(2, -1, -1)], [own])
+    check_encoding([own], [own * 2, own])
+    other = own.clone()
+    other[:, 5] *= 1.1
+    for wrong in (other, torch.cat([other, own], dim=1), own[:, :, :4], own.roll(1, dims=1)):
+        with pytest.raises(SesaHandError, match="not encoded from this text"):
+            check_encoding([own, wrong], [own])
+
+
+def test_the_fewest_columns_count_words_and_marks():
+    assert fewest_columns("") == 2
+    assert fewest_columns("a (woman's:1.3) hand, 35mm") == 2 + len(["a", "woman", "'s", "hand", ",", "3", "5", "mm"])

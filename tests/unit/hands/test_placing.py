@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.errors import SesaHandError
+from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mask_regions import find_regions
 from sesahand.hands.placing import (
@@ -124,6 +125,36 @@ def test_any_box_is_filled_or_refused(x, y, width, height, roll, pitch, yaw, fov
     assert float(scene.pose().vertices[..., 2].min()) > 0.049
 
 
+TURNS = [(0, 0), (0, 70), (0, 90), (0, 180), (-90, 0), (-45, 0), (20, 0), (45, 0), (70, 45), (90, 0)]
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("name", gesture_names())
+def test_every_gesture_fits_the_usual_box_however_it_is_turned(name, side):
+    camera, box = Camera.from_fov(512, 512), (41, 41, 471, 471)
+    hand = Hand(MODEL, find_gesture(name).hand_pose).turned(*find_gesture(name).view)
+    hand = mirror_hand(hand) if side == "left" else hand
+    for pitch, yaw in TURNS:
+        x0, y0, x1, y1 = box_of(place_in_box(hand, camera, box, 0, pitch, yaw)).tolist()
+        assert ((x0 + x1) / 2, (y0 + y1) / 2) == pytest.approx((256, 256), abs=0.01)
+        assert max(x1 - x0, y1 - y0) == pytest.approx(430, abs=0.01)
+
+
+@pytest.mark.parametrize("turn", [(0, 0), (45, 0), (-80, 10), (30, 90)])
+def test_boxes_are_refused_only_where_the_hand_would_touch_the_camera(turn):
+    camera, fits, refused = Camera.from_fov(640, 480, 60), 100.0, 1e5
+    while refused - fits > 1e-3:
+        size = (fits + refused) / 2
+        try:
+            place_at(OPEN, camera, (350, 200), size, 0, *turn)
+            fits = size
+        except SesaHandError as error:
+            assert "nearer than 5 cm" in str(error)
+            refused = size
+    scene = place_at(OPEN, camera, (350, 200), fits, 0, *turn)
+    assert float(scene.pose().vertices[..., 2].min()) == pytest.approx(0.05, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     "box",
     [
@@ -143,6 +174,8 @@ def test_impossible_hands_and_angles_are_refused():
         Hand(MODEL, torch.zeros(45))
     with pytest.raises(SesaHandError, match="NaN"):
         Hand(MODEL, betas=torch.full((10,), torch.nan))
+    with pytest.raises(SesaHandError, match="betas reach 1e.09, expected at most 20"):
+        Hand(MODEL, betas=torch.full((10,), -1e9))
     with pytest.raises(SesaHandError, match="Angles"):
         place_at(OPEN, CAMERA, (320, 240), 100, roll=float("nan"))
     with pytest.raises(SesaHandError, match="no hand 3"):
@@ -294,6 +327,26 @@ def test_bool_and_soft_masks_and_thresholds_are_understood():
     assert torch.equal(place_in_mask(OPEN, CAMERA, grey, threshold=0.9).translation, hard.translation)
 
 
+def test_the_region_painted_white_in_a_photograph_is_found_and_that_is_said(caplog):
+    photograph = 0.15 + 0.7 * torch.rand(480, 640, generator=torch.Generator().manual_seed(1))
+    painted = torch.maximum(photograph, MASKS["upright"] * 0.99)
+    hard = place_in_mask(OPEN, CAMERA, MASKS["upright"])
+    assert not caplog.records
+    assert torch.equal(place_in_mask(OPEN, CAMERA, painted).translation, hard.translation)
+    assert "photograph" in caplog.text
+    # Without white, bright is what remains; a threshold that is given holds.
+    (bright,) = find_regions(photograph * 0.9, "all")
+    assert bright.box == find_regions(photograph * 0.9, "all", 0.5)[0].box
+    assert find_regions(painted, "all", 0.5)[0].box == (0, 0, 640, 480)
+
+
+def test_the_edge_of_a_soft_mask_is_where_it_is_half_white(caplog):
+    soft = torch.nn.functional.avg_pool2d(MASKS["square"][None], 81, 1, 40, count_include_pad=True)[0]
+    (region,) = find_regions(soft, "largest")
+    assert region.box == pytest.approx((100, 100, 300, 300), abs=2)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
@@ -325,10 +378,11 @@ def test_hands_cover_the_white_regions_of_real_malformed_pictures(number, curl, 
     from PIL import Image
 
     picture = Image.open(MALFORMED / f"{number}_mask.jpg").convert("L")
-    mask = torch.from_numpy(np.array(picture) > 250)
+    values = np.array(picture)
+    mask = torch.from_numpy(values / 255)
     hand = Hand(MODEL, curled(curl))
     scene = place_in_mask(hand if side == "right" else mirror_hand(hand), Camera.from_fov(*picture.size), mask)
-    rows, columns = np.nonzero(largest_region(mask.numpy()))
+    rows, columns = np.nonzero(largest_region(values > 250))
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     assert overlap(scene, box) > 0.8
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from mano_fixture import write_mano
 
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
-from sesahand.file_names import check_file_name
+from sesahand.file_names import check_file_name, check_relative_path
+from sesahand.hands.array_files import write_bytes
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import load_mano
 from sesahand.hands.mano_parameters import read_mano_parameters
@@ -294,7 +296,75 @@ def test_missing_and_misnamed_files_are_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_failed_write_leaves_nothing_and_says_what_to_do(tmp_path):
+    (tmp_path / "scene.json").mkdir()
+    with pytest.raises(SesaHandError, match="Choose a folder that exists"):
+        save_scene(random_scene(), tmp_path / "scene.json")
+    for path in ("no\0/hands.json", tmp_path / "gone" / "hands.json"):
+        with pytest.raises(SesaHandError, match="cannot be written"):
+            save_scene(random_scene(), path)
+    assert [entry.name for entry in tmp_path.rglob("*")] == ["scene.json"]
+
+
+def test_writers_of_one_file_do_not_meet(tmp_path):
+    def write(number: int) -> None:
+        write_bytes(tmp_path / "one.npz", bytes([number]) * 200_000)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(64)))
+    assert len(set((tmp_path / "one.npz").read_bytes())) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["one.npz"]
+
+
 # File names
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(), max_size=40))
+def test_every_message_can_be_printed(text):
+    for message in (f"{text} is missing", SesaHandError(text)):
+        assert str(InvalidFileError(message)).encode("utf-8").decode().replace("\n", "").replace("\t", "").isprintable()
+
+
+def test_messages_about_half_a_surrogate_pair_can_be_printed(tmp_path):
+    for attempt in (
+        lambda: load_scene(tmp_path / "\ud800.json"),
+        lambda: load_scene("\ud800.txt"),
+        lambda: save_scene(random_scene(), tmp_path / "\ud800" / "a.json"),
+        lambda: check_file_name("\ud800"),
+    ):
+        with pytest.raises(SesaHandError, match=r"\\ud800") as error:
+            attempt()
+        str(error.value).encode("utf-8")
+
+
+def test_a_long_name_is_quoted_to_its_end():
+    with pytest.raises(SesaHandError, match=r"^'a+\.\.\.' cannot be a file name: it is longer than 120 bytes"):
+        check_file_name("a" * 300)
+
+
+@pytest.mark.parametrize("path", ["hands", "hands/left", "a b/Händе 手/x"])
+def test_paths_of_plain_names_are_accepted(path):
+    assert check_relative_path(path) == tuple(path.split("/"))
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(st.text(), st.text(alphabet="./\\:~ acon%$\0", max_size=12)))
+def test_an_accepted_path_stays_in_its_folder(path):
+    from pathlib import PurePosixPath, PureWindowsPath
+
+    try:
+        parts = check_relative_path(path)
+    except SesaHandError:
+        return
+    for kind in (PurePosixPath, PureWindowsPath):
+        assert (kind("folder") / path).parts == ("folder", *parts)
+
+
+@pytest.mark.parametrize("path", ["a" * 119 + "/" + "b" * 100, None, 7, "a//b", "/a", "a/", "con/a"])
+def test_unsafe_paths_are_refused(path):
+    with pytest.raises(SesaHandError):
+        check_relative_path(path)
 
 
 @pytest.mark.parametrize(
@@ -373,6 +443,12 @@ def test_scenes_that_do_not_belong_together_are_refused(tmp_path):
 def test_a_scene_with_wrong_values_cannot_be_made(change):
     with pytest.raises(SesaHandError):
         dataclasses.replace(random_scene(), **change)
+
+
+@pytest.mark.parametrize("spec", ["", " ", "/nope", "nope.pkl", "a\0.pkl"])
+def test_a_hand_model_that_does_not_exist_is_named(spec):
+    with pytest.raises(InvalidFileError, match="^The hand model '.*' does not exist; give 'builtin'"):
+        load_hand_model(spec)
 
 
 # HaMeR and WiLoR
@@ -471,7 +547,14 @@ def test_axis_angle_of_48_numbers_holds_the_global_orientation_first():
         ({"scaled_focal_length": np.array([1.0, 2.0, 3.0])}, "focal"),
         ({"scaled_focal_length": 0.0}, "focal"),
         ({"betas": "ten"}, "betas"),
-        ({"frame": [-1, 0, 0]}, "frame"),
+        ({"frame": [-1, 0, 0]}, "frame is -1, expected a whole number from 0 to 1000000"),
+        ({"frame": [0, 0, 1e18]}, "frame is 1e\\+18"),
+        ({"frame": [0, 0, 1e30]}, "frame is 1e\\+30"),
+        ({"frame": [0, 0.7, 1]}, "frame is 0.7"),
+        ({"img_size": [64.9, 64]}, "image size is 64.9, expected a whole number from 1 to 16384"),
+        ({"img_size": [0, 64]}, "image size is 0"),
+        ({"right": [0, 1, 7]}, "is_right is 7"),
+        ({"score": [0, 1, 1.5]}, "score is 1.5"),
     ],
 )
 def test_wrong_reconstructor_output_is_named(change, named):

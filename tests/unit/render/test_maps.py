@@ -306,3 +306,43 @@ def test_a_small_hand_in_the_largest_picture_needs_only_its_own_pixels(model, mo
     camera = Camera.from_fov(MAX_SIZE, 16)
     maps = render_maps(open_palm(model, camera, [(0, "right", 0.0, 0.0, 60.0)]), ("mask",))
     assert maps.mask.shape == (1, 16, MAX_SIZE) and 0 < maps.mask.sum() < 2000
+
+
+def test_hands_that_cannot_be_seen_are_told_of(model, caplog):
+    places = [
+        (0, "right", 0.0, 0.08, 0.5), (1, "right", 0.0, 0.0, -1.0), (0, "left", 0.0, 0.0, 0.0),
+        (0, "left", 9.0, 0.0, 0.5), (1, "right", 0.0, 0.0, 1e6),
+    ]  # fmt: skip
+    maps = render_maps(open_palm(model, CAMERA, places, num_frames=2))
+    behind, outside, tiny = (record.getMessage() for record in caplog.records)
+    assert "2 of 5 hands (1, 2) are not wholly in front of the camera" in behind
+    assert "1 of 5 hands (3) are outside the picture" in outside
+    assert "1 of 5 hands (4) are smaller than a pixel" in tiny
+    assert maps.boxes[[1, 3]].max() == 0 and maps.mask[0].sum() > 0
+
+
+def test_nothing_is_said_of_hands_in_the_picture_or_of_no_hands(two_hands, model, caplog):
+    render_maps(two_hands)
+    render_maps(open_palm(model, CAMERA, []))
+    assert not caplog.records
+
+
+def test_hands_one_behind_the_other_are_refused_before_they_fill_the_memory(model, monkeypatch):
+    scene = open_palm(model, CAMERA, [(0, "right", 0.0, 0.08, 0.4 + 0.01 * k) for k in range(20)])
+    covered = int(render_maps(scene.select([0]), ("mask",)).mask.sum())
+    monkeypatch.setattr(maps_module, "BYTES_PER_PIXEL", maps_module.MAX_BYTES // (5 * covered))
+    with pytest.raises(SesaHandError, match="20 hands of frame 0 cover more than"):
+        render_maps(scene, ("mask",))
+    # Each in a frame of its own, they never are in memory together.
+    frames = replace(scene, num_frames=20, frame=torch.arange(20))
+    assert (render_maps(frames, ("mask",)).mask.sum((1, 2)) > 0).all()
+
+
+def test_a_frame_looks_the_same_among_many(model):
+    places = [(0, "right", 0.0, 0.08, 0.5), (2, "left", 0.05, 0.08, 0.6), (2, "right", -0.05, 0.08, 0.4)]
+    scene = open_palm(model, CAMERA, places, num_frames=4)
+    last = replace(scene.select([1, 2]), num_frames=1, frame=torch.zeros(2, dtype=torch.long))
+    many, alone = render_maps(scene), render_maps(last)
+    for name in ALL_MAPS:
+        assert torch.equal(getattr(many, name)[2], getattr(alone, name)[0])
+        assert getattr(many, name)[[1, 3]].max() == 0

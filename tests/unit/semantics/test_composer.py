@@ -86,7 +86,31 @@ def test_the_umbrella_sentence_keeps_its_words():
 def test_a_batch_keeps_its_order_and_numbers_its_warnings():
     batch, warnings = compose_batch(extract_semantics(["A man waves.", "", "A boy points."]))
     assert [image.prompt for image in batch.images] == ["a man waves", "", "a boy points"]
-    assert len(warnings) == 1 and warnings[0].startswith("Image 2: The prompt is empty")
+    assert len(warnings) == 1 and warnings[0].startswith("Image 2: The prompt says nothing")
+
+
+def test_a_prompt_of_style_alone_is_warned_of():
+    composed = compose(BehaviorSemantics(), prefix="sks", style="photo")
+    assert composed.prompt == "sks, photo" and "says nothing of behaviour" in composed.warnings[0]
+    assert compose(WOMAN, style="photo").warnings == ()
+
+
+def test_brackets_of_a_caption_leave_every_span_in_its_place():
+    caption = "A man (in his 40s) holds a cup (blue) with (two) fingers in a bar."
+    batch, _ = compose_batch(extract_semantics([caption]))
+    image = batch.images[0]
+    assert not set("()") & set(image.prompt) and "cup" in image.prompt
+    assert all(image.prompt[span.start : span.end] == span.text for span in image.spans)
+
+
+def test_emphasis_that_was_typed_stays():
+    assert compose(BehaviorSemantics(hand_action="(holding:1.3) a cup")).prompt == "(holding:1.3) a cup"
+
+
+@pytest.mark.parametrize("template", ["{pose!r}", "{pose:>10}"])
+def test_more_than_a_name_in_a_field_says_how_to_write_it(template):
+    with pytest.raises(SesaHandError, match="write {pose} without"):
+        compose(WOMAN, template)
 
 
 def test_a_prompt_over_77_columns_is_warned_of():

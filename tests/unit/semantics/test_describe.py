@@ -56,7 +56,9 @@ def test_a_picture_is_shown_to_the_captioner_upright_and_in_rgb(tmp_path):
     assert "hand" in instruction and (max_tokens, seed) == (64, 3)
 
 
-@pytest.mark.parametrize("what", ["nowhere.txt", "missing.png", "folder/none.JPG"])
+@pytest.mark.parametrize(
+    "what", ["nowhere.txt", "missing.png", "folder/none.JPG", "no such file.png", "photo.heic", "photo.avif"]
+)
 def test_a_missing_file_is_not_taken_for_a_sentence(what):
     with pytest.raises(SesaHandError, match="There is no file"):
         run(what)
@@ -70,9 +72,65 @@ def test_a_file_without_a_caption_is_refused(tmp_path, content):
 
 
 def test_a_broken_picture_is_refused(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"\x89PNG not really")
-    with pytest.raises(SesaHandError, match="cannot be read as a picture"):
-        describe.read_caption(str(tmp_path / "a.png"), object(), 8, 0)
+    for name in ("a.png", "a.avif"):
+        (tmp_path / name).write_bytes(b"\x89PNG not really")
+        with pytest.raises(SesaHandError, match="cannot be read as a picture.*PNG or JPEG"):
+            run(str(tmp_path / name))
+
+
+def test_a_folder_is_no_caption(tmp_path):
+    with pytest.raises(SesaHandError, match="is a folder"):
+        run(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--vlm", ""], "--vlm is empty"),
+        (["--model", "tiny"], "add --vlm"),
+        (["--credential", "mine"], "add --vlm"),
+        (["--vlm", "localhost:11434"], r"Did you mean http://localhost:11434\?"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(options, says):
+    with pytest.raises(SesaHandError, match=says):
+        run("A man waves.", *options)
+
+
+@pytest.mark.parametrize("tokens", ["0", "-5", "many", "1.5"])
+def test_a_limit_of_no_tokens_is_refused(tokens, capsys):
+    with pytest.raises(SystemExit):
+        run("A man waves.", "--max-tokens", tokens)
+    assert "expected a number of tokens from 1" in capsys.readouterr().err
+
+
+def test_a_caption_without_quotes_is_told_to_take_them(capsys):
+    with pytest.raises(SystemExit):
+        run("A", "man", "waves.")
+    assert "in quotes: 'A man waves.'" in capsys.readouterr().err
+
+
+def test_line_breaks_stay_where_sentences_end():
+    text = "A man stands in a kitchen\nHe holds\n a spatula\n\n- A woman  waves\r\n\n\nthe end"
+    assert describe.read_caption(text, None, 8, 0) == (
+        "A man stands in a kitchen\nHe holds a spatula\n\n- A woman waves\n\n\nthe end"
+    )
+
+
+def test_a_caption_beyond_all_bounds_is_refused(tmp_path):
+    (tmp_path / "c.txt").write_text("A man waves. " * 10_000)
+    for what in ("A man waves. " * 10_000, str(tmp_path / "c.txt")):
+        with pytest.raises(SesaHandError, match="more than 100000 characters"):
+            run(what)
+
+
+def test_emptiness_and_length_are_told(capsys):
+    assert run("Eine Frau hält eine Tasse.", "--style", "photo") == 0
+    printed = capsys.readouterr().out
+    assert "note: the rules found nobody" in printed and "warning: The prompt says nothing of behaviour" in printed
+    assert run("A man waves his hand.", "--style", "photo, " * 40, "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["note"] == "" and "needs 88 columns" in answer["warnings"][0]
 
 
 def test_an_empty_sentence_and_a_missing_model_folder_are_refused(tmp_path):
@@ -95,6 +153,17 @@ def test_a_picture_goes_through_a_real_model_in_a_folder(tmp_path, capsys):
     assert run(str(tmp_path / "a.png"), "--vlm", str(folder), "--max-tokens", "6", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["caption"] and answer["from"] == "rules after language model"
+
+
+def test_a_model_that_only_captions_leaves_the_rest_to_the_rules(tmp_path, capsys):
+    from tiny_vlm import save_blip
+
+    folder = save_blip(tmp_path / "blip")
+    Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "a.png")
+    assert run(str(tmp_path / "a.png"), "--vlm", str(folder), "--max-tokens", "6") == 0
+    printed = capsys.readouterr().out
+    assert "from: rules after language model" in printed and "can caption pictures but not answer text" in printed
+    assert run("A man waves his hand.", "--vlm", str(folder), "--rules") == 0
 
 
 def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sesahand.errors import SesaHandError
+from sesahand.errors import CannotAnswerError, SesaHandError
 from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, SemanticsBatch
 from sesahand.semantics.extractor import extract_semantics, override, parse_answer
+from sesahand.semantics.prompts import EXTRACTION_EXAMPLES
 
 CAPTION = "A woman is holding a pink umbrella with her hand."
 GOOD = {"pose": "a woman", "action": "waiting", "hand_action": "holding a cup", "environment": "in a park"}
@@ -49,6 +50,63 @@ def test_an_answer_is_read_however_it_is_wrapped(answer):
     assert parse_answer(answer) == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    ["Not described", "not visible", "None mentioned", "N/A.", "Unspecified", "...", "-", "No hands visible", "(none)",
+     "Not clearly visible in the image", ["None", "n/a"], {"left": "not visible", "right": ""}, None],
+)  # fmt: skip
+def test_words_that_say_nothing_leave_a_component_empty(nothing):
+    assert parse_answer(json.dumps({**GOOD, "hand_action": nothing})) == EXPECTED.replace(hand_action="")
+
+
+@pytest.mark.parametrize("said", ["nothing but holding a cup", "not letting go of the rope", "no-look pass"])
+def test_words_that_say_something_stay(said):
+    assert parse_answer(json.dumps({**GOOD, "hand_action": said})).hand_action == said
+
+
+@pytest.mark.parametrize(
+    ("key", "component"),
+    [("hand_actions", "hand_action"), ("Hands", "hand_action"), ("location", "environment"), ("setting", "environment"),
+     ("actions", "action"), ("posture", "pose")],
+)  # fmt: skip
+def test_other_names_of_a_component_are_understood(key, component):
+    answer = {(key if name == component else name): text for name, text in GOOD.items()}
+    assert parse_answer(json.dumps(answer)) == EXPECTED
+    assert parse_answer(str(answer)) == EXPECTED
+
+
+def test_each_hand_and_each_person_may_have_an_object():
+    hands = {"left": "holding a bowl", "right_hand": "stirring with her right hand", "other": "n/a"}
+    behavior = parse_answer(json.dumps({**GOOD, "hand_action": hands}))
+    assert behavior.hand_action == "left hand holding a bowl, stirring with her right hand"
+    persons = {"person_1": GOOD, "person_2": {**GOOD, "pose": "a man"}, "confidence": {"score": 1}}
+    assert parse_answer(json.dumps(persons)) == EXPECTED.replace(pose="a woman, a man")
+
+
+def test_invisible_characters_do_not_reach_the_components():
+    assert parse_answer(json.dumps({**GOOD, "pose": "a\u0000 wo\u202eman"})).pose == "a wo man"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"pose": "...", "action": "...", "hand_action": "...", "environment": "..."}',
+        '{"pose": "kneeling"}',
+        json.dumps(EXTRACTION_EXAMPLES[0][2]),
+    ],
+)
+def test_an_echo_and_a_part_of_an_answer_are_asked_for_again_and_then_left_to_the_rules(answer):
+    model = Recorded([answer], [answer])
+    image = extract_semantics(["A man ties his shoe with both hands."], model).images[0]
+    assert len(model.asked) == 2 and image.source == "rules after language model"
+    assert "ties his shoe with both hands" in image.behavior.hand_action
+
+
+def test_an_example_put_as_a_question_may_get_its_answer():
+    text, _, components = EXTRACTION_EXAMPLES[0]
+    assert extract_semantics([text], Recorded([json.dumps(components)])).images[0].source == "language model"
+
+
 def test_apostrophes_in_single_quotes_stay():
     answer = (
         "{'pose': '', 'action': 'washing the baby's hair', 'hand_action': 'on the baby\\'s head', 'environment': None}"
@@ -81,6 +139,7 @@ def test_several_persons_are_joined_in_order(wrap):
         ("[" * 100_000, "no JSON object"),
         ("{" * 100_000, "no JSON object"),
         ('{"a":' * 5_000, "no JSON object"),
+        ('{"a":' * 800 + json.dumps(GOOD) + "}" * 800, "nested too deeply"),
     ],
 )
 def test_an_unusable_answer_says_what_is_wrong(answer, problem):
@@ -171,6 +230,29 @@ def test_an_empty_answer_is_refused_where_somebody_acts_and_taken_where_nobody_d
 def test_without_a_model_the_rules_answer():
     image = extract_semantics([CAPTION]).images[0]
     assert (image.source, image.note, image.caption) == ("rules", "", CAPTION)
+
+
+@pytest.mark.parametrize("caption", ["Eine Frau hält eine Tasse.", "Une femme tient une tasse.", "A lake at dawn."])
+def test_the_rules_say_so_when_they_find_nobody(caption):
+    image = extract_semantics([caption]).images[0]
+    assert image.behavior == BehaviorSemantics() and "found nobody" in image.note and "English" in image.note
+
+
+def test_the_rules_answer_for_a_model_that_only_captions():
+    class CaptionsOnly:
+        def complete(self, prompts, **options):
+            raise CannotAnswerError("tiny can caption pictures but not answer text.")
+
+    image = extract_semantics([CAPTION], CaptionsOnly()).images[0]
+    assert image.source == "rules after language model" and "not answer text" in image.note
+    assert image.behavior.hand_action == "holding a pink umbrella with her hand"
+
+
+def test_brackets_of_a_caption_or_an_answer_are_no_emphasis():
+    caption = r"A man (in his 40s) holds a cup \(blue) with (two) fingers in a bar."
+    assert not set("()\\") & set("".join(extract_semantics([caption]).images[0].behavior.to_dict().values()))
+    model = Recorded([json.dumps({**GOOD, "hand_action": "holding a cup (by its (handle:1.4)"})])
+    assert extract_semantics([CAPTION], model).images[0].behavior.hand_action == "holding a cup by its handle:1.4"
 
 
 def test_an_empty_caption_is_not_put_to_the_model():

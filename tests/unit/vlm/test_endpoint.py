@@ -13,6 +13,8 @@ from sesahand.vlm.endpoint import Endpoint, parse_host_entry
     [
         ("http://127.0.0.1:11434/v1", "127.0.0.1", 11434, "/v1"),
         ("http://localhost:1234", "localhost", 1234, "/v1"),
+        ("http://localhost:1234/v1/chat/completions", "localhost", 1234, "/v1"),
+        ("http://localhost:1234/chat/completions/", "localhost", 1234, "/v1"),
         ("http://[::1]:8000/v1/", "::1", 8000, "/v1"),
         ("https://API.OpenAI.com./v1", "api.openai.com", 443, "/v1"),
         ("https://api.example.com:8443/openai/v1", "api.example.com", 8443, "/openai/v1"),

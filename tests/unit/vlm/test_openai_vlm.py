@@ -261,6 +261,7 @@ def test_an_option_that_a_server_does_not_know_is_left_out(message, gone, new):
         (answer(completion("  \n")), "gave no text"),
         (answer(completion("", finish_reason="length")), "raise the length limit"),
         (answer(completion("<think>A hand?</think>")), "gave no text"),
+        (answer(completion("<reasoning>A hand")), "spent all of its 50 tokens on thinking"),
         (answer({"choices": [{"message": {"content": None, "refusal": "I won't"}}]}), "refused: I won't"),
         (answer(completion("<think>still thinking")), "spent all of its 50 tokens on thinking"),
         (answer(completion("x"), headers={"Content-Encoding": "gzip"}), "compressed"),

@@ -1,0 +1,129 @@
+"""What is known of one step of ComfyUI's sampling: its prompts, and what the bias and recording nodes ask for."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ...sesahand.attention.heatmap import MapAverage
+
+logger = logging.getLogger(__name__)
+
+TOKENS = "sesahand_tokens"
+KEY = "sesahand_attention"
+
+Area = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Bias:
+    """What one bias node asks for; `mask` gives the weights [b, H, W] on a latent of that size."""
+
+    alpha: float
+    blocks: str
+    mask: Callable[[int, int], torch.Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one recording node asks for: the mean map of this step, from grids no finer than 1/`coarseness` latent."""
+
+    blocks: str
+    coarseness: int
+    average: MapAverage
+
+
+@dataclass
+class Session:
+    """One sampling: which prompts are positive, what was warned of, and the maps of each recording node so far."""
+
+    positive: frozenset
+    warned: set[str] = field(default_factory=set)
+    runs: dict[str, list] = field(default_factory=dict)
+
+    def warn_once(self, message: str) -> None:
+        if message not in self.warned:
+            self.warned.add(message)
+            logger.warning(message)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """One conditioning of the step: its text [b, L, D], the hand tokens in it, and the part of the latent it covers."""
+
+    text: torch.Tensor
+    columns: tuple[int, ...]
+    uuid: Any
+    area: Area | None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The prediction of one step: its prompts by place and uuid, the latent [b, c, h, w], and what is to be done."""
+
+    prompts: dict[tuple[int, Any], Prompt]
+    latent: torch.Tensor
+    session: Session
+    biases: tuple[Bias, ...] = ()
+    records: tuple[Record, ...] = ()
+    texts: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    def text_of(self, prompt: Prompt, like: torch.Tensor) -> torch.Tensor:
+        """The text [b, L, D] of a prompt on the device and in the type of `like`; moved once in the step."""
+        known = prompt, like.device, like.dtype
+        if known not in self.texts:
+            self.texts[known] = prompt.text.to(like)
+        return self.texts[known]
+
+
+def find_prompts(conds: Sequence, shape: tuple[int, ...], session: Session) -> dict[tuple[int, Any], Prompt]:
+    """The prompt of every conditioning, by its place in `conds` and its uuid."""
+    entries = [(place, cond, _text_of(cond)) for place, group in enumerate(conds) for cond in group or ()]
+    entries = [entry for entry in entries if entry[2] is not None]
+    owners = [(text, cond) for _, cond, text in entries if _same_text(text, cond.get("cross_attn"))]
+    prompts = {}
+    for place, cond, text in entries:
+        owner = _owner(cond, text, owners)
+        if owner is None and any(TOKENS in other for _, other, _ in entries):
+            session.warn_once(
+                "The text of a conditioning with an area is not that of any encoded prompt, so its hand words are not "
+                "known and not acted on. Bypass the node that changes the text after its encoding."
+            )
+        columns = tuple(owner[TOKENS]["columns"]) if owner is not None and TOKENS in owner else ()
+        uuid = owner["uuid"] if owner is not None else cond["uuid"]
+        prompts[place, cond["uuid"]] = Prompt(text, columns, uuid, _clipped(cond.get("area"), shape))
+    return prompts
+
+
+def _owner(cond: dict, text: torch.Tensor, owners: list[tuple[torch.Tensor, dict]]) -> dict | None:
+    """The conditioning whose hand tokens go with the text of this one, or None if none is known to have that text."""
+    # ComfyUI fills an area that only one side has with a copy of the other side's entry under this side's text: such
+    # an entry carries foreign hand tokens, and its own are those of the conditioning its text came from.
+    if any(cond is own for _, own in owners):
+        return cond
+    for same in (lambda known: known is text, lambda known: _same_text(known, text)):
+        for known, own in owners:
+            if same(known):
+                return own
+    return cond if "area" not in cond else None
+
+
+def _same_text(text: torch.Tensor, other: torch.Tensor | None) -> bool:
+    """Whether two texts have the same values; the usual case, that they are one tensor, costs nothing."""
+    if text is other:
+        return True
+    return other is not None and text.shape == other.shape and torch.equal(text, other.to(text))
+
+
+def _text_of(cond: dict) -> torch.Tensor | None:
+    text = cond.get("model_conds", {}).get("c_crossattn")
+    return None if text is None else text.cond
+
+
+def _clipped(area: Sequence[int] | None, shape: tuple[int, ...]) -> Area | None:
+    if area is None:
+        return None
+    height, width, top, left = (int(value) for value in area)
+    return min(shape[-2] - top, height), min(shape[-1] - left, width), top, left
