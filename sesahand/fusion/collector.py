@@ -173,8 +173,8 @@ class FusionCollector:
         if not all(self._is_complete(residual.level) for residual in self._waiting):
             raise SesaHandError(
                 "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
-                "projections to_q and to_k were not called. Undo what replaces or fuses them "
-                "(for example fuse_qkv_projections)."
+                "projections to_q and to_k were not called, or cannot be listened to. Undo what replaces "
+                "or fuses them (for example fuse_qkv_projections), and run the model without torch.compile."
             )
 
     def refine_waiting(self) -> Iterator[tuple[Residual, Tensor]]:

@@ -96,6 +96,11 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
     Raises:
         SesaHandError: if the model is not built as the ControlNets of SD1.5 and SDXL are.
     """
+    if hasattr(controlnet, "_orig_mod"):
+        raise SesaHandError(
+            "This ControlNet is compiled, and structural fusion cannot listen to compiled layers. Pass the model that "
+            "torch.compile was given, and run it uncompiled."
+        )
     parts = ("down_blocks", "mid_block", "controlnet_down_blocks", "controlnet_mid_block")
     if any(getattr(controlnet, part, None) is None for part in parts):
         raise SesaHandError(

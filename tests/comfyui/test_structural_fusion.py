@@ -3,6 +3,7 @@
 import copy
 import os
 import sys
+from dataclasses import replace
 
 import narrow_models
 import pytest
@@ -12,8 +13,10 @@ from sesahand_pack.nodes.patches.structural_fusion import FusedControlModel, app
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
 
+import comfy.cldm.mmdit
 import comfy.controlnet
 import comfy.model_management
+import comfy.ops
 import comfy.sample
 from nodes import ControlNetApply, ControlNetApplyAdvanced
 
@@ -327,6 +330,32 @@ def test_kinds_of_control_without_such_maps_are_refused(sd15):
         fuse(fuse(control_net))
     with pytest.raises(SesaHandError, match="T2I-Adapter"):
         fuse(adapter, FusionSettings(strength=0))
+
+
+def test_a_real_transformer_controlnet_is_refused():
+    """SD3's, two blocks of it, of ComfyUI's own classes."""
+    model = comfy.cldm.mmdit.ControlNet(
+        num_blocks=2, depth=2, context_size=16, adm_in_channels=16, in_channels=16, num_patches=16,
+        device="meta", dtype=torch.float32, operations=comfy.ops.disable_weight_init,
+    )  # fmt: skip
+    with pytest.raises(SesaHandError, match=r"ControlNet around a ControlNet: transformer ControlNets \(SD3"):
+        fuse(comfy.controlnet.ControlNet(model, compression_ratio=1))
+
+
+def test_an_sd2_controlnet_whose_scores_exceed_float16_stays_finite():
+    layout = replace(narrow_models.SD15, multipliers=(1, 1, 1, 1), context=1024, linear=True)
+    weights = narrow_models.random_weights(narrow_models.controlnet_shapes(layout), dtype=torch.float16)
+    base = comfy.controlnet.load_controlnet_state_dict(weights).control_model.half()
+    layers = comfy_layout(base).attention
+    assert all(layer.upcast for layer in layers)
+    with torch.no_grad():
+        for layer in layers:
+            layer.to_q.weight.mul_(150)
+            layer.to_k.weight.mul_(150)
+        inputs = {name: value.half() for name, value in control_inputs(size=(8, 8), batch=1).items()}
+        inputs["context"] = torch.randn(1, 77, 1024).half()
+        fused = FusedControlModel(base, FusionSettings())(**inputs)
+    assert torch.isfinite(fused["middle"][0]).all()
 
 
 def test_a_compiled_controlnet_is_told_the_right_order(sd15):

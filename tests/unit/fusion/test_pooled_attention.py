@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sesahand.errors import SesaHandError
 from sesahand.fusion.pooled_attention import fuse, pool_map, pooled_self_attention, pooling_nests
@@ -181,3 +182,37 @@ def test_pooling_to_a_finer_grid_is_refused():
     query, key = random_projections((4, 4))
     with pytest.raises(SesaHandError, match="only shrinks"):
         pooled_self_attention(query, key, (4, 4), (8, 8))
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the most elements that any operation's result has, views aside."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for value in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(value, torch.Tensor):
+                self.elements = max(self.elements, value.numel())
+        return result
+
+
+@pytest.mark.parametrize("upcast", [False, True])
+def test_no_tensor_is_larger_than_a_chunk_of_the_map(upcast):
+    size, chunk_bytes = (32, 32), 1 << 18
+    query, key = random_projections(size, batch=2, heads=4, dim=8)
+    with LargestTensor() as largest, torch.no_grad():
+        pooled_self_attention(query, key, size, (4, 4), chunk_bytes, upcast=upcast)
+    inputs = query.numel()
+    assert largest.elements <= max(inputs, chunk_bytes // 4) < 2 * 4 * 1024**2 // 50
+    with LargestTensor() as largest:
+        whole_map(query, key)
+    assert largest.elements == 2 * 4 * 1024**2, "the bound would not notice a whole map"
+
+
+def test_a_map_that_keeps_its_grid_is_the_only_large_tensor():
+    size, chunk_bytes = (32, 32), 1 << 18
+    query, key = random_projections(size, batch=1, heads=4, dim=8)
+    with LargestTensor() as largest, torch.no_grad():
+        pooled = pooled_self_attention(query, key, size, size, chunk_bytes)
+    assert largest.elements == pooled.numel() == 1024**2

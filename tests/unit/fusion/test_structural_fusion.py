@@ -286,6 +286,11 @@ def test_fused_projections_are_noticed():
             residuals(model)
 
 
+def test_a_compiled_model_is_refused():
+    with pytest.raises(SesaHandError, match="compiled"):
+        attach_structural_fusion(torch.compile(controlnet(), backend="eager"))
+
+
 def test_a_model_without_such_attention_is_refused():
     with pytest.raises(SesaHandError, match="Linear"):
         attach_structural_fusion(torch.nn.Linear(2, 2))
