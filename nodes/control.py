@@ -99,7 +99,7 @@ class StructuralFusion(io.ComfyNode):
                 io.Combo.Input(
                     "layers",
                     options=list(LAYERS),
-                    tooltip="last: the last self-attention of each resolution, a tenth of the ControlNet's time on a CPU. "
+                    tooltip="last: the last self-attention of each resolution, a tenth of the ControlNet's time. "
                     "all: the mean over all of them, steadier, and a fifth.",
                 ),
                 io.Combo.Input(
