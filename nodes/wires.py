@@ -13,6 +13,8 @@ Semantics = io.Custom("SESAHAND_SEMANTICS")
 HandModel = io.Custom("SESAHAND_HAND_MODEL")
 Hands = io.Custom("SESAHAND_HANDS")
 Attention = io.Custom("SESAHAND_ATTENTION")
+Landmarks = io.Custom("SESAHAND_LANDMARKS")
+Reconstructor = io.Custom("SESAHAND_RECONSTRUCTOR")
 
 # A message names at most this many options.
 MAX_LISTED = 40

@@ -1,0 +1,106 @@
+"""Hands found in pictures: 21 keypoints each, before any hand model is fitted to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.scene import SIDES
+
+NUM_KEYPOINTS = 21
+
+
+@dataclass(frozen=True, eq=False)
+class HandLandmarks:
+    """N hands found in F pictures of one size. No hands at all is a normal value.
+
+    Keypoints are in OpenPose's hand order, which is also MediaPipe's: wrist, then thumb to pinky from palm to tip.
+
+    Attributes:
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        num_frames: F, at least 1; pictures without hands count.
+        frame: The picture each hand is in, int64 `[N]`, values 0..F-1.
+        side: "right" or "left" of each hand as its owner would say (the picture is not a mirror's), N entries.
+        keypoints_2d: `[N, 21, 2]` pixels; pixel (i, j) covers `[i, i + 1) x [j, j + 1)`. NaN for an unknown point.
+        keypoints_3d: `[N, 21, 3]` metres in the camera's axes (x right, y down, z forward), up to a translation of the
+            whole hand. NaN where only the picture's plane is known.
+        box: Axis-aligned box around each hand `[N, 4]`, x0, y0, x1, y1 in pixels; it may reach out of the picture.
+        score: Confidence that it is a hand, 0..1, `[N]`.
+        side_score: Confidence in `side`, 0.5..1, `[N]`.
+    """
+
+    width: int
+    height: int
+    num_frames: int
+    frame: Tensor
+    side: tuple[str, ...]
+    keypoints_2d: Tensor
+    keypoints_3d: Tensor
+    box: Tensor
+    score: Tensor
+    side_score: Tensor
+
+    SHAPES: ClassVar = {
+        "frame": (),
+        "keypoints_2d": (NUM_KEYPOINTS, 2),
+        "keypoints_3d": (NUM_KEYPOINTS, 3),
+        "box": (4,),
+        "score": (),
+        "side_score": (),
+    }
+
+    def __post_init__(self):
+        count = len(self.side)
+        for name, shape in self.SHAPES.items():
+            found = tuple(getattr(self, name).shape)
+            if found != (count, *shape):
+                raise SesaHandError(f"{name} has shape {found}, expected {(count, *shape)} for {count} hands.")
+        if not set(self.side) <= set(SIDES):
+            raise SesaHandError(f"Each side must be 'right' or 'left', got {sorted(set(self.side))}.")
+        if self.num_frames < 1:
+            raise SesaHandError(f"Landmarks belong to at least one picture, got {self.num_frames}.")
+        if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
+            raise SesaHandError(f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames}.")
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    @property
+    def has_3d(self) -> Tensor:
+        """Whether each hand's relative depth is known, bool `[N]`."""
+        return torch.isfinite(self.keypoints_3d).all(-1).all(-1)
+
+    @classmethod
+    def empty(cls, width: int, height: int, num_frames: int = 1) -> "HandLandmarks":
+        """Return landmarks of pictures in which there is no hand."""
+        arrays = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
+        return cls(width, height, num_frames, side=(), **arrays | {"frame": torch.zeros(0, dtype=torch.long)})
+
+    def select(self, index) -> "HandLandmarks":
+        """Return the landmarks of only the hands of `index` (int64 or bool tensor, or list of ints)."""
+        index = torch.as_tensor(index)
+        index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
+        arrays = {name: getattr(self, name)[index] for name in self.SHAPES}
+        return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
+
+
+def concatenate_landmarks(parts: Sequence[HandLandmarks]) -> HandLandmarks:
+    """Put the pictures of several landmarks one after the other.
+
+    Raises:
+        SesaHandError: If there is none, or the pictures' sizes differ.
+    """
+    if not parts:
+        raise SesaHandError("There are no landmarks to join; give at least one.")
+    sizes = {(part.width, part.height) for part in parts}
+    if len(sizes) > 1:
+        raise SesaHandError(f"Landmarks of pictures of different sizes cannot be joined: {sorted(sizes)}.")
+    starts = [sum(part.num_frames for part in parts[:i]) for i in range(len(parts))]
+    arrays = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
+    arrays["frame"] = torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)])
+    side = tuple(side for part in parts for side in part.side)
+    return replace(parts[0], num_frames=sum(part.num_frames for part in parts), side=side, **arrays)
