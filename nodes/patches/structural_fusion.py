@@ -127,7 +127,14 @@ def comfy_layout(model: comfy.cldm.cldm.ControlNet) -> ControlNetLayout:
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
         SelfAttention(
-            layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, _asks_for_float32(layer.attn1)
+            layer.attn1.to_q,
+            layer.attn1.to_k,
+            layer.attn1.to_v,
+            layer.attn1.to_out,
+            layer.attn1.heads,
+            level,
+            in_middle,
+            _asks_for_float32(layer.attn1),
         )
         for transformer in block
         if isinstance(transformer, SpatialTransformer)

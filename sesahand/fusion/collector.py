@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -21,6 +22,8 @@ class SelfAttention:
     Attributes:
         to_q: The module whose output is the queries `[B, h*w, heads * D]`.
         to_k: The module whose output is the keys.
+        to_v: The module whose output is the values.
+        to_out: The module whose input is what the attention gathered of the values, `[B, h*w, heads * D]`.
         heads: Number of heads.
         level: How often the latent has been halved before this layer.
         in_middle: Whether it belongs to the middle block.
@@ -29,6 +32,8 @@ class SelfAttention:
 
     to_q: nn.Module
     to_k: nn.Module
+    to_v: nn.Module
+    to_out: nn.Module
     heads: int
     level: int
     in_middle: bool = False
@@ -131,6 +136,7 @@ class FusionCollector:
 
     def reset(self) -> None:
         """Forget the last pass."""
+        self._attended: dict[int, Tensor] = {}
         self._projections: dict[int, dict[str, Tensor]] = defaultdict(dict)
         self._maps: dict[int, Tensor] = {}
         self._collected: dict[int, int] = defaultdict(int)
@@ -148,8 +154,9 @@ class FusionCollector:
             return handles
         # Partials of methods instead of closures: a deep copy of the model then gets a collector of its own.
         for index, layer in enumerate(self.attention):
-            handles.append(layer.to_q.register_forward_hook(partial(self._listen, index, "query")))
-            handles.append(layer.to_k.register_forward_hook(partial(self._listen, index, "key")))
+            for name, projection in (("query", layer.to_q), ("key", layer.to_k), ("value", layer.to_v)):
+                handles.append(projection.register_forward_hook(partial(self._listen, index, name)))
+            handles.append(layer.to_out.register_forward_pre_hook(partial(self._hand_over, index)))
         for residual in self.residuals:
             handles.append(residual.zero_conv.register_forward_pre_hook(partial(self._intercept, residual)))
         return handles
@@ -169,12 +176,13 @@ class FusionCollector:
         return self._maps[level]
 
     def check_complete(self) -> None:
-        """Raise a SesaHandError if, at the end of a pass, a residual still waits for maps that never came."""
-        if not all(self._is_complete(residual.level) for residual in self._waiting):
+        """Raise a SesaHandError if, at the end of a pass, maps never came, or a layer never took its attention."""
+        heard = all(self._is_complete(residual.level) for residual in self._waiting)
+        if not heard or self._projections or self._attended:
             raise SesaHandError(
                 "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
-                "projections to_q and to_k were not called, or cannot be listened to. Undo what replaces "
-                "or fuses them (for example fuse_qkv_projections), and run the model without torch.compile."
+                "projections to_q, to_k, to_v and to_out were not all called, or cannot be listened to. Undo what "
+                "replaces or fuses them (for example fuse_qkv_projections), and run the model without torch.compile."
             )
 
     def refine_waiting(self) -> Iterator[tuple[Residual, Tensor]]:
@@ -185,11 +193,18 @@ class FusionCollector:
         for residual, feature in self._waiting.items():
             yield residual, self._refine(feature, residual.level)
 
-    def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> None:
+    def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
         projections = self._projections[index]
         projections[name] = output
-        if len(projections) == 2:
-            self._collect(self.attention[index], **self._projections.pop(index))
+        shared = _is_shared(self.attention[index], output)
+        if len(projections) == 3:
+            self._collect(index, shared, **self._projections.pop(index))
+        # The layer's own attention is left a single token: what it would find is already there, see `_hand_over`.
+        return output[:, :1] if shared else None
+
+    def _hand_over(self, index: int, module: nn.Module, args: tuple) -> tuple | None:
+        attended = self._attended.pop(index, None)
+        return None if attended is None else (attended, *args[1:])
 
     def _intercept(self, residual: Residual, module: nn.Module, args: tuple) -> tuple | None:
         if self._is_complete(residual.level):
@@ -197,10 +212,15 @@ class FusionCollector:
         self._waiting[residual] = args[0]
         return None
 
-    def _collect(self, layer: SelfAttention, query: Tensor, key: Tensor) -> None:
+    def _collect(self, index: int, shared: bool, query: Tensor, key: Tensor, value: Tensor) -> None:
+        layer = self.attention[index]
         if self.detach:
             query, key = query.detach(), key.detach()
-        query, key = (x.unflatten(-1, (layer.heads, -1)).transpose(1, 2) for x in (query, key))
+        attention = {}
+        if shared:
+            self._attended[index] = torch.empty_like(query)
+            attention = {"value": _heads(value, layer), "attended": _heads(self._attended[index], layer)}
+        query, key = _heads(query, layer), _heads(key, layer)
         share = 1 / self._layers_of_group[layer.level, layer.in_middle]
         size, finer = self._grid(layer.level), {}
         for level in sorted({residual.level for residual in self.residuals if residual.level >= layer.level}):
@@ -208,8 +228,9 @@ class FusionCollector:
             through = next((known for known in finer if pooling_nests(known, grid)), None)
             if through is None:
                 finer[grid] = pooled_self_attention(
-                    query, key, size, grid, self.chunk_bytes, self.checkpoint, layer.upcast
+                    query, key, size, grid, self.chunk_bytes, self.checkpoint, layer.upcast, **attention
                 )
+                attention = {}
             else:
                 finer[grid] = pool_map(finer[through], through, grid)
             self._add(level, finer[grid], share)
@@ -237,6 +258,22 @@ class FusionCollector:
 
     def _is_complete(self, level: int) -> bool:
         return self._collected[level] == self._needed_maps(level)
+
+
+def _is_shared(layer: SelfAttention, projection: Tensor) -> bool:
+    """Whether the layer's own attention is computed together with its pooled map.
+
+    On a CPU the scores and their softmax are most of the fusion's cost, and the layer needs the same ones; the result
+    differs from that of a fused kernel by rounding alone. A GPU's fused kernels are faster than any map that is written
+    out, and gradients are left to the layer.
+    """
+    exact = projection.dtype == torch.float32 and not layer.upcast
+    return projection.device.type == "cpu" and exact and not torch.is_grad_enabled()
+
+
+def _heads(projection: Tensor, layer: SelfAttention) -> Tensor:
+    """Return `[B, h*w, heads * D]` as a view `[B, heads, h*w, D]`."""
+    return projection.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
 
 
 def _resolution(level: int) -> int:

@@ -1,6 +1,7 @@
 """Max-pooled self-attention maps, computed without ever holding a whole map, and their product with a feature."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 import torch.utils.checkpoint
@@ -26,6 +27,8 @@ def pooled_self_attention(
     chunk_bytes: int | None = None,
     checkpoint: bool = False,
     upcast: bool = False,
+    value: Tensor | None = None,
+    attended: Tensor | None = None,
 ) -> Tensor:
     """Max-pool a head-averaged self-attention map from its own grid to a coarser one, chunk by chunk.
 
@@ -41,6 +44,8 @@ def pooled_self_attention(
         checkpoint: Recompute each chunk in the backward pass, so that training does not hold the map either.
         upcast: Take the scores in float32, as some layers ask for; otherwise in the projections' own precision, and
             float16 ones divided by a power of two meanwhile, so that they stay finite up to 2 million.
+        value: Like `query`, to be attended to with the same map while it is at hand; only without gradients.
+        attended: Where the attention's result `A_head V`, like `query`, is written to if there is a `value`.
 
     Returns:
         `[B, G, G]` float32 with `G = grid height * grid width`; rows are queries.
@@ -66,33 +71,45 @@ def pooled_self_attention(
     samples, cells_per_chunk, rows_per_chunk = _chunk_shape(batch, *cells.shape, row_bytes, chunk_bytes)
     headroom = HALF_HEADROOM if query.dtype == torch.float16 and not upcast else 1
 
-    def pool_chunk(query: Tensor, key: Tensor, rows: int) -> Tensor:
+    def pool_chunk(query: Tensor, key: Tensor, rows: int, attend: Callable[[Tensor], None] | None = None) -> Tensor:
         # Mixed precision would take the scores back to half precision.
         with torch.autocast(query.device.type, enabled=False):
             scores = torch.matmul(query, key)
             scores = scores if headroom == 1 else scores.float() * headroom
-            attention = torch.softmax(scores, dim=-1, dtype=torch.float32).mean(dim=1)
+            attention = torch.softmax(scores, dim=-1, dtype=torch.float32)
+            if attend is not None:
+                attend(attention)
+            attention = attention.mean(dim=1)
         if not is_partition:
             attention = attention[..., cells.flatten()]
         return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
 
-    def pool_cells(query: Tensor, key: Tensor, some_cells: Tensor) -> Tensor:
+    def pool_cells(query: Tensor, key: Tensor, value: Tensor | None, out: Tensor | None, some_cells: Tensor) -> Tensor:
         pooled = None
         for part in some_cells.split(rows_per_chunk, dim=1):
-            chunk = query[:, :, part.flatten()] * (dim**-0.5 / headroom)
-            if checkpoint and torch.is_grad_enabled():
+            places = part.flatten()
+            chunk = query[:, :, places] * (dim**-0.5 / headroom)
+            if value is not None:
+                attend = partial(_attend, value, out, places)
+                result = pool_chunk(chunk, key, part.shape[1], attend)
+            elif checkpoint and torch.is_grad_enabled():
                 result = torch.utils.checkpoint.checkpoint(pool_chunk, chunk, key, part.shape[1], use_reentrant=False)
             else:
                 result = pool_chunk(chunk, key, part.shape[1])
             pooled = result if pooled is None else torch.maximum(pooled, result)
         return pooled
 
-    def pool_samples(query: Tensor, key: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def pool_samples(
+        query: Tensor, key: Tensor, value: Tensor | None = None, out: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor]]:
         query, key = (query.float(), key.float()) if upcast else (query, key)
         # Keys in the order of their cells spare every chunk a gather, as long as no key is in two cells.
-        key = (key[:, :, cells.flatten()] if is_partition else key).transpose(-1, -2)
+        if is_partition:
+            key = key[:, :, cells.flatten()]
+            value = value if value is None else value[:, :, cells.flatten()]
+        key = key.transpose(-1, -2)
         for first in range(0, len(cells), cells_per_chunk):
-            yield first, pool_cells(query, key, cells[first : first + cells_per_chunk])
+            yield first, pool_cells(query, key, value, out, cells[first : first + cells_per_chunk])
 
     if torch.is_grad_enabled() and (query.requires_grad or key.requires_grad):
         parts = zip(query.split(samples), key.split(samples), strict=True)
@@ -101,9 +118,15 @@ def pooled_self_attention(
     pooled = query.new_empty((batch, len(cells), len(cells)), dtype=torch.float32)
     for start in range(0, batch, samples):
         some = slice(start, start + samples)
-        for first, part in pool_samples(query[some], key[some]):
+        attention = () if value is None else (value[some], attended[some])
+        for first, part in pool_samples(query[some], key[some], *attention):
             pooled[some, first : first + part.shape[1]] = part
     return pooled
+
+
+def _attend(value: Tensor, out: Tensor, places: Tensor, attention: Tensor) -> None:
+    """Write what some queries attend to into their `places` of `out`."""
+    out[:, :, places] = torch.matmul(attention.to(value.dtype), value)
 
 
 def pool_map(pooled: Tensor, size: Grid, grid: Grid) -> Tensor:

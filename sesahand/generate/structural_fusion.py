@@ -125,7 +125,14 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
 def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
     return [
         SelfAttention(
-            layer.attn1.to_q, layer.attn1.to_k, layer.attn1.heads, level, in_middle, layer.attn1.upcast_attention
+            layer.attn1.to_q,
+            layer.attn1.to_k,
+            layer.attn1.to_v,
+            layer.attn1.to_out[0],
+            layer.attn1.heads,
+            level,
+            in_middle,
+            layer.attn1.upcast_attention,
         )
         for transformer in getattr(block, "attentions", None) or ()
         for layer in transformer.transformer_blocks

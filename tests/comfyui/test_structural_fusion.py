@@ -114,7 +114,8 @@ def test_only_the_chosen_residuals_change(family, models, refine, sd15, sdxl, si
     refined = {"sd15": sd15, "sdxl": sdxl}[family]
     plain = residuals(control_net, family=family, size=size)
     fused = residuals(fuse(control_net, FusionSettings(mode="paper", refine=refine)), family=family, size=size)
-    changed = [not torch.equal(a, b) for a, b in zip(plain, fused, strict=True)]
+    # The layers whose maps are taken compute their own attention from them, which differs by rounding.
+    changed = [bool((a - b).norm() / a.norm() > 1e-5) for a, b in zip(plain, fused, strict=True)]
     assert changed == [False] * (len(plain) - refined) + [True] * refined
 
 
