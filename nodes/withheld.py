@@ -13,6 +13,10 @@ NO_CREDENTIAL = "none"
 WITHHELD = "(withheld)"
 """Stands for a credential; as the name of none it is refused like the value it replaces."""
 
+# A single word shorter than this is the name of a credential that is missing here, such as "default", and no key;
+# another widget may well hold the same word.
+LONGEST_NAME = 16
+
 
 def withhold_keys(request: dict) -> dict:
     """Replace what may be a key in the inputs of Connect VLM, wherever the request repeats it.
@@ -35,7 +39,8 @@ def _secrets(inputs: dict) -> list[tuple[str, str]]:
     credential, url = inputs.get("credential"), inputs.get("base_url")
     found = []
     if isinstance(credential, str) and credential not in ("", NO_CREDENTIAL, *credential_names()):
-        found.append((credential, WITHHELD))
+        if not (credential.isalpha() and len(credential) <= LONGEST_NAME):
+            found.append((credential, WITHHELD))
     mark = next((mark for mark in "@?#" if isinstance(url, str) and mark in url), "")
     if mark:
         found.append((url, f"https://{mark}"))

@@ -308,6 +308,8 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
 
     fine = request("http://localhost:1/v1", "mine")
     assert withhold_keys(fine) is fine
+    missing = request("http://localhost:1/v1", "default")
+    assert withhold_keys(missing) is missing, "another widget may hold the same word"
     for url, credential in [
         ("http://localhost:1/v1", KEY),
         (f"https://{KEY}@a.example/v1", "mine"),
