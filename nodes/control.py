@@ -4,6 +4,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.fusion.settings import LAYERS, MODES, ORIENTATIONS, REFINED_RESIDUALS, RESOLUTIONS, FusionSettings
+from . import wires
 from .patches.control_loading import load_controlnet
 from .patches.structural_fusion import apply_structural_fusion, trained_settings
 
@@ -41,6 +42,11 @@ class LoadControlNet(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, control_net_name=None) -> bool | str:
+        return wires.check_choices(cls, control_net_name=control_net_name)
+
+    @classmethod
+    @wires.checked
     def execute(cls, control_net_name: str) -> io.NodeOutput:
         path = folder_paths.get_full_path_or_raise("controlnet", control_net_name)
         control_net, weights = load_controlnet(path)
@@ -99,8 +105,8 @@ class StructuralFusion(io.ComfyNode):
                 io.Combo.Input(
                     "layers",
                     options=list(LAYERS),
-                    tooltip="last: the last self-attention of each resolution, a tenth of the ControlNet's time. "
-                    "all: the mean over all of them, steadier, and a fifth.",
+                    tooltip="last: the last self-attention of each resolution, a few percent of the ControlNet's time. "
+                    "all: the mean over all of them, steadier, and about a tenth.",
                 ),
                 io.Combo.Input(
                     "orientation",
@@ -119,6 +125,11 @@ class StructuralFusion(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(cls, mode=None, refine=None, layers=None, orientation=None) -> bool | str:
+        return wires.check_choices(cls, mode=mode, refine=refine, layers=layers, orientation=orientation)
+
+    @classmethod
+    @wires.checked
     def execute(cls, control_net, mode, strength, refine, layers, orientation, **use) -> io.NodeOutput:
         resolutions = tuple(resolution for resolution in RESOLUTIONS if use[f"use_{resolution}"])
         settings = FusionSettings("blend" if mode == AUTO else mode, strength, resolutions, layers, refine, orientation)

@@ -281,7 +281,7 @@ class TextEncode(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, tokens):
+    def validate_inputs(cls, tokens=None) -> bool | str:
         return check_choices(cls, tokens=tokens)
 
     @classmethod

@@ -1,0 +1,144 @@
+"""What holds for every node of the pack: it explains itself, keeps its word to old workflows, and refuses nonsense."""
+
+import asyncio
+import inspect
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import sesahand_pack
+from sesahand_pack import nodes as pack_nodes
+
+from comfy_api.latest import io
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAPSHOT = ROOT / "tests/data/node_schemas.json"
+EXTENSION = asyncio.run(sesahand_pack.comfy_entrypoint())
+NODES = asyncio.run(EXTENSION.get_node_list())
+
+
+def node_id(node) -> str:
+    return node.define_schema().node_id
+
+
+def ports(node) -> list:
+    schema = node.define_schema()
+    return [*schema.inputs, *schema.outputs]
+
+
+def label(port) -> str:
+    """Return what a port is called in the graph."""
+    return port.id if isinstance(port, io.Input) else port.display_name
+
+
+def describe(node) -> dict:
+    """Return what workflow files rely on: ids, types and order, and the options that do not come from a folder."""
+    info = node.GET_NODE_INFO_V1()
+    inputs = []
+    for entry in node.define_schema().inputs:
+        kind = "optional" if entry.optional else "required"
+        spec = info["input"][kind][entry.id]
+        options = spec[1].get("options") if len(spec) > 1 else None
+        listed = options if isinstance(options, list) and entry.default is not None else None
+        inputs.append([entry.id, spec[0], kind, *([listed] if listed else [])])
+    return {
+        "inputs": inputs,
+        "outputs": [[name, kind] for name, kind in zip(info["output_name"], info["output"], strict=True)],
+    }
+
+
+@pytest.mark.parametrize("node", NODES, ids=node_id)
+class TestEveryNode:
+    def test_it_is_named_and_filed_so_that_people_find_it(self, node):
+        schema = node.define_schema()
+        assert schema.node_id.startswith("SesaHand") and schema.display_name.endswith(" (SesaHand)")
+        assert re.fullmatch(r"SesaHand/[a-z]+", schema.category) and len(schema.description) > 40
+
+    def test_every_input_and_output_says_what_it_is_for(self, node):
+        for port in ports(node):
+            assert port.tooltip and port.tooltip.endswith((".", ")")), (
+                f"{node_id(node)}.{label(port)}: {port.tooltip!r}"
+            )
+            assert label(port), f"an output of {node_id(node)} would be labelled with its type"
+
+    def test_no_input_is_for_a_secret(self, node):
+        assert not [
+            port.id for port in node.define_schema().inputs if re.search("key$|token$|secret|password", port.id)
+        ]
+
+    def test_widgets_have_defaults_within_their_range(self, node):
+        for entry in node.define_schema().inputs:
+            if isinstance(entry, io.Combo.Input):
+                assert entry.default is None or entry.default in entry.options
+            elif getattr(entry, "default", None) is not None and getattr(entry, "min", None) is not None:
+                assert entry.min <= entry.default <= entry.max
+
+    def test_the_help_page_names_every_input_and_output(self, node):
+        page = (ROOT / "web/docs" / f"{node_id(node)}.md").read_text(encoding="utf-8")
+        missing = [label(port) for port in ports(node) if f"`{label(port)}`" not in page]
+        assert missing == []
+        assert "## Input" in page and "## Output" in page
+
+    def test_a_combo_refuses_what_is_not_an_option(self, node):
+        """Before the graph runs, or, of Load VLM, which looks at its folder first, in execute."""
+        combos = {entry.id for entry in node.define_schema().inputs if isinstance(entry, io.Combo.Input)}
+        if not combos:
+            return
+        before = inspect.signature(node.validate_inputs).parameters
+        assert combos <= set(before) or node_id(node) == "SesaHandLoadVLM"
+        for name in combos & set(before):
+            answer = node.validate_inputs(**{**dict.fromkeys(before), name: "../../etc/passwd"})
+            assert isinstance(answer, str) and (name in answer or "../../etc/passwd" in answer)
+        assert node.validate_inputs(**dict.fromkeys(before)) is True, "linked combos have no value yet"
+
+    def test_its_v1_description_is_plain_data(self, node):
+        assert json.dumps(node.GET_NODE_INFO_V1(), default=str)
+
+
+def test_no_help_page_is_for_a_node_that_does_not_exist():
+    pages = {path.stem for path in (ROOT / "web/docs").glob("*.md")}
+    assert pages == {node_id(node) for node in NODES}
+
+
+def test_workflows_in_the_world_still_fit():
+    """Ids, types, order and options are frozen once released: new inputs, outputs and options go to the end.
+
+    SESAHAND_WRITE_SNAPSHOT=1 writes the file anew; what it changes in git is what users will notice.
+    """
+    found = {node_id(node): describe(node) for node in NODES}
+    if os.environ.get("SESAHAND_WRITE_SNAPSHOT") == "1":
+        lines = (f"  {json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found))
+        SNAPSHOT.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8", newline="\n")
+    known = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+    assert set(known) == set(found), "write the snapshot anew if nodes were added; a released node must not go"
+    for name, old in known.items():
+        new = found[name]
+        for kind in ("inputs", "outputs"):
+            assert [port[:2] for port in new[kind]][: len(old[kind])] == [port[:2] for port in old[kind]], name
+        for old_port, new_port in zip(old["inputs"], new["inputs"], strict=False):
+            if len(old_port) > 3:
+                assert set(old_port[3]) <= set(new_port[3]), f"{name}.{old_port[0]} lost an option"
+        assert not [port for port in new["inputs"][len(old["inputs"]) :] if port[2] == "required"], name
+
+
+def test_a_family_that_does_not_load_leaves_the_others_alone(monkeypatch, caplog):
+    package = pack_nodes.__name__
+    monkeypatch.setitem(sys.modules, f"{package}.hand", None)
+    left = pack_nodes.load_families()
+    lost = {node_id(node) for node in NODES} - {node_id(node) for node in left}
+    assert lost == {node_id(node) for node in NODES if node.__module__ == f"{package}.hand"} and lost
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "'hand'" in message
+
+
+def test_every_family_registers_its_nodes():
+    assert {node.__module__.rsplit(".", 1)[-1] for node in NODES} == set(pack_nodes.FAMILIES)
+
+
+def test_there_is_one_copy_of_the_library():
+    """A second copy of the library, imported by its absolute name, would have errors and types of its own."""
+    copies = [name for name in sys.modules if name.endswith("sesahand.errors")]
+    assert copies == ["sesahand_pack.sesahand.errors"]
