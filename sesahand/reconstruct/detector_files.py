@@ -7,9 +7,11 @@ from pathlib import Path
 from ..errors import InvalidFileError
 
 PALM_FILE, LANDMARK_FILE = "palm_detection_full.tflite", "hand_landmark_full.tflite"
+LICENSE_FILE = "LICENSE-mediapipe.txt"
 SHA256 = {
     PALM_FILE: "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
     LANDMARK_FILE: "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    LICENSE_FILE: "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8",
 }
 FOLDER_NAME = "hand_detector"
 COMMAND = "python -m sesahand get-detector"
@@ -39,13 +41,13 @@ def cache_folder() -> Path:
     return root / FOLDER_NAME
 
 
-def missing_files(folder: Path) -> list[str]:
-    """Return which of the files a folder lacks."""
-    return [name for name in SHA256 if not (folder / name).is_file()]
+def missing_files(folder: str | Path) -> list[str]:
+    """Return which of the two networks a folder lacks."""
+    return [name for name in (PALM_FILE, LANDMARK_FILE) if not (Path(folder) / name).is_file()]
 
 
 def find_detector_folder(folder: str | Path | None = None) -> Path:
-    """Return the folder that holds both files.
+    """Return the folder that holds both networks.
 
     Args:
         folder: The one to take; None takes ComfyUI's if it has them, else the cache's.
@@ -60,5 +62,6 @@ def find_detector_folder(folder: str | Path | None = None) -> Path:
     into = "" if folder is None else f' --to "{folders[0]}"'
     raise InvalidFileError(
         f"The hand detector's files are missing: {', '.join(missing_files(folders[0]))} in {folders[0]}. Get them once "
-        f"with: {COMMAND}{into} (8 MB, from the package mediapipe 0.10.21, Apache-2.0)."
+        f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {Path(__file__).parents[2]} (8 "
+        "MB, out of the package mediapipe 0.10.21, Apache-2.0)."
     )
