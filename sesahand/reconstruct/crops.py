@@ -1,0 +1,98 @@
+"""Turned squares of a picture, cut out for a network and mapped back."""
+
+import math
+from functools import cached_property
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+# A square is a row of four numbers: centre x and y and side in pixels, and the angle in radians by which it is turned
+# clockwise in the picture. Its own coordinates (u, v) run from -0.5 to 0.5, u to its right and v down.
+
+
+class Picture:
+    """One picture, and smaller copies of it, from which large squares are sampled without aliasing."""
+
+    def __init__(self, pixels: Tensor):
+        """Take a picture `[H, W, 3]` of 0..1."""
+        self.height, self.width = pixels.shape[:2]
+        self._levels = {0: pixels.permute(2, 0, 1)[None]}
+
+    @cached_property
+    def whole(self) -> Tensor:
+        """The square `[4]` around all of the picture."""
+        return torch.tensor([self.width / 2, self.height / 2, float(max(self.width, self.height)), 0.0])
+
+    def cut(self, squares: Tensor, size: int, outside: str, smooth: bool = True) -> Tensor:
+        """Sample squares.
+
+        Args:
+            squares: `[K, 4]`, as this module describes them.
+            size: Side of the result in pixels.
+            outside: What is beyond the picture: "zeros" or "border".
+            smooth: Average the pixels that fall on one of the crop. Without, only four of them count.
+
+        Returns:
+            `[K, size, size, 3]`.
+        """
+        centres = (torch.arange(size) + 0.5) / size - 0.5
+        v, u = torch.meshgrid(centres, centres, indexing="ij")
+        points = to_picture(squares, torch.stack([u, v], -1).reshape(1, -1, 2))
+        crops = []
+        for square, part in zip(squares, points, strict=True):
+            level, window = self._level(float(square[2]) / size if smooth else 1.0)
+            span = window * torch.tensor([level.shape[3], level.shape[2]])
+            grid = (2 * part / span - 1).reshape(1, size, size, 2)
+            crops.append(functional.grid_sample(level, grid, "bilinear", outside, align_corners=False))
+        return torch.cat([torch.zeros(0, 3, size, size), *crops]).permute(0, 2, 3, 1).contiguous()
+
+    def _level(self, scale: float) -> tuple[Tensor, int]:
+        """Return a copy that a crop of this scale takes less than two pixels of for one of its own, and its scale."""
+        power = max(0, math.floor(math.log2(max(scale, 1.0))))
+        window = 2**power
+        if power not in self._levels:
+            # Windows at the right and lower edge that are not full are averaged over what there is.
+            self._levels[power] = functional.avg_pool2d(
+                self._levels[0].contiguous(), window, ceil_mode=True, count_include_pad=False
+            )
+        return self._levels[power], window
+
+
+def to_picture(squares: Tensor, points: Tensor) -> Tensor:
+    """Map points of squares into the picture.
+
+    Args:
+        squares: `[K, 4]`.
+        points: (u, v) of each, `[K or 1, P, 2]`.
+
+    Returns:
+        Pixels `[K, P, 2]`.
+    """
+    return squares[:, None, :2] + squares[:, None, 2:3] * turn(points, squares[:, 3])
+
+
+def to_square(squares: Tensor, points: Tensor) -> Tensor:
+    """Map pixels `[K or 1, P, 2]` to the coordinates (u, v) of squares `[K, 4]`; the inverse of `to_picture`."""
+    return turn((points - squares[:, None, :2]) / squares[:, None, 2:3], -squares[:, 3])
+
+
+def turn(points: Tensor, angles: Tensor) -> Tensor:
+    """Turn points `[K, P, 2]` clockwise in a picture whose y runs down by angles `[K]` in radians."""
+    cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+    x, y = points.unbind(-1)
+    return torch.stack([cos * x - sin * y, sin * x + cos * y], -1)
+
+
+def upright_angle(wrist: Tensor, knuckle: Tensor) -> Tensor:
+    """Return by what angle a square is to be turned so that a hand points up in it.
+
+    Args:
+        wrist: `[K, 2]` pixels.
+        knuckle: Root of the middle finger, `[K, 2]` pixels.
+
+    Returns:
+        Radians `[K]`, from -pi to pi.
+    """
+    x, y = (knuckle - wrist).unbind(-1)
+    return torch.atan2(x, -y)

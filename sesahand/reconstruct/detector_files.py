@@ -1,0 +1,67 @@
+"""Where the detector's two files are, and how one knows that they are the right ones."""
+
+import os
+import sys
+from pathlib import Path
+
+from ..errors import InvalidFileError
+
+PALM_FILE, LANDMARK_FILE = "palm_detection_full.tflite", "hand_landmark_full.tflite"
+LICENSE_FILE = "LICENSE-mediapipe.txt"
+SHA256 = {
+    PALM_FILE: "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    LANDMARK_FILE: "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    LICENSE_FILE: "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8",
+}
+FOLDER_NAME = "hand_detector"
+COMMAND = "python -m sesahand get-detector"
+
+
+def default_folder() -> Path:
+    """Return where the files are kept: ComfyUI's models folder if this is a part of ComfyUI, else the user's cache."""
+    return comfyui_folder() or cache_folder()
+
+
+def comfyui_folder() -> Path | None:
+    """Return `models/hand_detector` of the ComfyUI in whose `custom_nodes` this package lies, or None."""
+    for parent in Path(__file__).absolute().parents:
+        if parent.name == "custom_nodes" and (parent.parent / "models").is_dir():
+            return parent.parent / "models" / FOLDER_NAME
+    return None
+
+
+def cache_folder() -> Path:
+    """Return the folder of this user's cache; `SESAHAND_CACHE` names another one."""
+    if chosen := os.environ.get("SESAHAND_CACHE"):
+        root = Path(chosen)
+    elif sys.platform == "win32":
+        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "sesahand"
+    else:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sesahand"
+    return root / FOLDER_NAME
+
+
+def missing_files(folder: str | Path) -> list[str]:
+    """Return which of the two networks a folder lacks."""
+    return [name for name in (PALM_FILE, LANDMARK_FILE) if not (Path(folder) / name).is_file()]
+
+
+def find_detector_folder(folder: str | Path | None = None) -> Path:
+    """Return the folder that holds both networks.
+
+    Args:
+        folder: The one to take; None takes ComfyUI's if it has them, else the cache's.
+
+    Raises:
+        InvalidFileError: If files are missing; the message names the command that gets them.
+    """
+    folders = [Path(folder)] if folder is not None else [*filter(None, [comfyui_folder()]), cache_folder()]
+    for each in folders:
+        if not missing_files(each):
+            return each
+    into = "" if folder is None else f' --to "{folders[0]}"'
+    raise InvalidFileError(
+        f"The hand detector's files are missing: {', '.join(missing_files(folders[0]))} in {folders[0]}. Get them once "
+        f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {Path(__file__).parents[2]} (8 "
+        "MB, out of the package mediapipe 0.10.21, Apache-2.0)."
+    )

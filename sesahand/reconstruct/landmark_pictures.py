@@ -1,0 +1,84 @@
+"""Found hands as pictures: skeletons over the photograph, and masks of where the hands are."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
+from .landmarks import HandLandmarks
+
+# Skin around the joints' centres, as a part of the hand's longer side.
+FLESH = 0.08
+LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
+
+
+def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
+    """Draw each hand's skeleton over its picture, and beside its wrist the side and the score.
+
+    Args:
+        pictures: `[F, H, W, 3]` of 0..1, those that the landmarks belong to.
+        landmarks: The hands.
+
+    Returns:
+        float32 `[F, H, W, 3]`.
+
+    Raises:
+        SesaHandError: If the pictures are not as many or as large as the landmarks say.
+    """
+    expected = (landmarks.num_frames, landmarks.height, landmarks.width, 3)
+    if tuple(pictures.shape) != expected:
+        raise SesaHandError(f"The landmarks belong to pictures of shape {expected}, got {tuple(pictures.shape)}.")
+    canvases = (pictures.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).numpy().copy()
+    scale = max(landmarks.width, landmarks.height) / REFERENCE_SIZE
+    for index, frame in enumerate(landmarks.frame.tolist()):
+        points = landmarks.keypoints_2d[index].detach().cpu().double().numpy()
+        draw_keypoints(canvases[frame], points[None], scale)
+        _write(canvases[frame], points, f"{landmarks.side[index]} {float(landmarks.score[index]):.2f}", scale)
+    return torch.from_numpy(canvases).float() / 255
+
+
+def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> None:
+    import cv2
+
+    seen = points[(np.abs(points) < FARTHEST).all(1)]
+    if not len(seen):
+        return
+    size = max(0.4, 0.45 * scale)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    x, y = seen[0] + (4 * scale, height + 4 * scale)
+    # It stays in the picture, also beside a wrist at its edge.
+    place = (
+        int(np.clip(x, 0, max(canvas.shape[1] - width, 0))),
+        int(np.clip(y, height, max(canvas.shape[0] - 2, height))),
+    )
+    for color, thickness in ((LABEL_EDGE, 3), (LABEL_COLOR, 1)):
+        width_of_line = max(1, round(thickness * size * 1.5))
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, width_of_line, cv2.LINE_AA)
+
+
+def mask_landmarks(landmarks: HandLandmarks) -> Tensor:
+    """Return where the hands are: the convex hull of each hand's points, widened by the flesh around them.
+
+    Args:
+        landmarks: The hands.
+
+    Returns:
+        float32 `[F, H, W]`, 1 inside.
+    """
+    import cv2
+
+    masks = np.zeros((landmarks.num_frames, landmarks.height, landmarks.width), dtype=np.uint8)
+    for frame, hand in zip(landmarks.frame.tolist(), landmarks.keypoints_2d, strict=True):
+        points = hand.detach().cpu().double().numpy()
+        points = points[(np.abs(points) < FARTHEST).all(1)]
+        if len(points):
+            # A hull around circles is the hull of the points, widened evenly.
+            radius = max(1.0, FLESH * float(np.ptp(points, axis=0).max()))
+            angles = np.arange(16) * (2 * math.pi / 16)
+            ring = radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+            outline = cv2.convexHull(np.floor((points[:, None] + ring).reshape(-1, 2)).astype(np.int32))
+            cv2.fillConvexPoly(masks[frame], outline, 1)
+    return torch.from_numpy(masks).float()
