@@ -49,7 +49,7 @@ class FittedHands:
 
     Attributes:
         scene: The hands, with the landmarks' scores.
-        reprojection_error: Mean distance between a fitted hand's keypoints and the landmarks' known ones, `[N]` pixels.
+        reprojection_error: Mean distance between a hand's keypoints and the landmarks' known ones, `[N]` pixels.
         relative_error: The same as a share of the longer side of the box around the known landmarks, `[N]`.
         depth_is_ambiguous: Whether a hand was fitted to points in the picture alone, bool `[N]`.
     """
@@ -106,7 +106,7 @@ def fit_hands(
             if on_progress is not None and len(hands):
                 on_progress(done, len(landmarks))
     scene = scene_of(state, landmarks, model, camera)
-    return FittedHands(scene, *reprojection_errors(scene, landmarks), ~in_space)
+    return compare_with_landmarks(scene, landmarks, ~in_space)
 
 
 def refine_hands(scene: HandScene, landmarks: HandLandmarks, **how) -> FittedHands:
@@ -143,7 +143,8 @@ def check_landmarks(landmarks: HandLandmarks, camera: Camera) -> None:
         fix = "Leave it out, for example with a higher detection threshold."
         if count < LEAST_POINTS:
             raise SesaHandError(
-                f"{which} has {count} known points, expected at least {LEAST_POINTS} to fit a hand to. {fix}"
+                f"{which} has {count} known points, expected at least {LEAST_POINTS} to fit a hand to; with "
+                f"a box alone, use a learned reconstructor. {fix}"
             )
         if pixels < LEAST_SIZE:
             raise SesaHandError(
@@ -232,10 +233,20 @@ def scene_of(state: HandState, landmarks: HandLandmarks, model: HandModel, camer
     )
 
 
-def reprojection_errors(scene: HandScene, landmarks: HandLandmarks) -> tuple[Tensor, Tensor]:
-    """Return the mean distance `[N]` of keypoints from known landmarks, in pixels and as a share of their box."""
+def compare_with_landmarks(
+    scene: HandScene, landmarks: HandLandmarks, depth_is_ambiguous: Tensor | None = None
+) -> FittedHands:
+    """Return a scene of one hand for each of the landmarks' with its errors, NaN for a hand without known points.
+
+    Args:
+        scene: The hands.
+        landmarks: Their landmarks, in the scene's order.
+        depth_is_ambiguous: Bool `[N]`; of no hand if None.
+    """
     pixels = landmarks.keypoints_2d.cpu().double()
     known = torch.isfinite(pixels).all(-1)
     off = (scene.camera.project(scene.pose().keypoints.double()) - pixels).norm(dim=-1)
     error = torch.where(known, off, 0.0).sum(1) / known.sum(1)
-    return error.float(), (error / box_size(pixels, known)).float()
+    if depth_is_ambiguous is None:
+        depth_is_ambiguous = torch.zeros(len(scene), dtype=torch.bool)
+    return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)
