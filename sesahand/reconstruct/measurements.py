@@ -11,9 +11,9 @@ from .landmarks import NUM_KEYPOINTS, HandLandmarks
 from .least_squares import Terms
 
 # Standard deviations expected of a detector: in the picture as a share of the hand's box, in space in metres.
-NOISE_2D, NOISE_3D = 0.015, 0.008
-# Detectors put the wrist elsewhere than the hand models do.
-WRIST_WEIGHT = 0.2
+NOISE_2D, NOISE_3D = 0.015, 0.012
+# The middle of a wrist is less certain than a knuckle, and detectors put it elsewhere than hand models do.
+WRIST_WEIGHT = 0.5
 # Beyond so many standard deviations a point in the picture counts as an outlier, and its pull grows no further.
 HUBER = 2.5
 # A point nearer to the camera than this (metres), or behind it, cannot be what was seen.
