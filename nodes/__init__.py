@@ -15,6 +15,7 @@ FAMILIES = (
     "control",
     "attention",
     "detection",
+    "reconstruction",
 )
 
 

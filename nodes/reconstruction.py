@@ -1,0 +1,115 @@
+"""Reconstruction: 3D hands from landmarks, by fitting or by a learned reconstructor."""
+
+import comfy.model_management
+from comfy.utils import ProgressBar
+from comfy_api.latest import io
+
+from ..sesahand.hands.builtin import load_builtin_hand
+from ..sesahand.reconstruct.fit_report import describe_fit, worst_error
+from ..sesahand.reconstruct.fitting import compare_with_landmarks, fit_hands, refine_hands
+from ..sesahand.reconstruct.reconstructor import run_reconstructor
+from ..sesahand.render.camera import Camera
+from . import wires
+
+
+class ReconstructHands(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandReconstructHands",
+            display_name="Reconstruct Hands (SesaHand)",
+            category="SesaHand/reconstruct",
+            description="Makes 3D hands of detected hands: fits a posed hand mesh to the 21 landmarks of each (hand "
+            "pose estimation, MANO fitting, image to 3D hand), or lets a learned reconstructor, HaMeR or WiLoR, do it.",
+            inputs=[
+                wires.Landmarks.Input("landmarks", tooltip="The hands to reconstruct, from Detect Hands."),
+                io.Combo.Input(
+                    "camera",
+                    options=["perspective", "hamer"],
+                    default="perspective",
+                    tooltip="perspective is a lens of the field of view below. hamer is the very long lens that HaMeR "
+                    "and WiLoR assume, which puts hands tens of metres away.",
+                ),
+                io.Float.Input(
+                    "fov",
+                    default=40.0,
+                    min=1.0,
+                    max=170.0,
+                    step=1.0,
+                    tooltip="Field of view of a perspective camera over the picture's longer side, in degrees: about "
+                    "65 for a phone, 40 for a normal lens, 15 for a tele lens. Generated pictures have none; leave it.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The pictures that the hands were found in. Only a learned reconstructor needs them.",
+                ),
+                wires.HandModel.Input(
+                    "hand_model",
+                    optional=True,
+                    tooltip="The hand to fit, from Load Hand Model; the built-in hand if not connected. A learned "
+                    "reconstructor brings its own, unless refine is on.",
+                ),
+                wires.Reconstructor.Input(
+                    "reconstructor",
+                    optional=True,
+                    tooltip="A learned reconstructor, from Load Reconstructor. Not connected: fitting.",
+                ),
+                io.Boolean.Input(
+                    "refine",
+                    default=False,
+                    optional=True,
+                    tooltip="With a reconstructor: fit the hand model to the network's depth and the detector's points "
+                    "afterwards. Puts the hands exactly over the picture, seen by the camera chosen above.",
+                ),
+            ],
+            outputs=[
+                wires.Hands.Output(
+                    "hands",
+                    display_name="hands",
+                    tooltip="The 3D hands, one for each detected hand, for rendering, scoring and export.",
+                ),
+                io.Float.Output(
+                    "error",
+                    display_name="error",
+                    tooltip="The worst hand's mean distance from its landmarks, as a share of the longer side of their "
+                    "box: below 0.04 is good. 0 without hands.",
+                ),
+                io.String.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="One line a hand: picture, side, score, error in pixels and as a share, distance from the "
+                    "camera, and whether its depth is ambiguous.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, camera=None) -> bool | str:
+        return wires.check_choices(cls, camera=camera)
+
+    @classmethod
+    @wires.checked
+    def execute(
+        cls, landmarks, camera, fov, image=None, hand_model=None, reconstructor=None, refine=False
+    ) -> io.NodeOutput:
+        size = landmarks.width, landmarks.height
+        lens = Camera.hamer(*size) if camera == "hamer" else Camera.from_fov(*size, fov)
+        bar = ProgressBar(max(len(landmarks), 1))
+
+        def on_progress(done: int, total: int) -> None:
+            bar.update_absolute(done, total)
+            comfy.model_management.throw_exception_if_processing_interrupted()
+
+        how = {"camera": lens, "on_progress": on_progress}
+        if reconstructor is None:
+            fitted = fit_hands(landmarks, hand_model or load_builtin_hand(), **how)
+        else:
+            scene = run_reconstructor(reconstructor, image, landmarks)
+            fitted = compare_with_landmarks(scene, landmarks)
+            if refine:
+                fitted = refine_hands(scene, landmarks, model=hand_model or scene.model, **how)
+        return io.NodeOutput(fitted.scene, worst_error(fitted), describe_fit(fitted))
+
+
+NODES = [ReconstructHands]

@@ -1,0 +1,28 @@
+"""What a fit says of itself, in words."""
+
+import math
+
+from .fitting import FittedHands
+
+
+def describe_fit(fitted: FittedHands) -> str:
+    """Return one line a hand: picture, side, score, distance from the landmarks, depth, and whether to trust it."""
+    if not len(fitted.scene):
+        return "no hands"
+    scene, depths = fitted.scene, fitted.scene.pose().keypoints[..., 2].mean(1).tolist()
+    lines = []
+    for hand, depth in enumerate(depths):
+        pixels, share = float(fitted.reprojection_error[hand]), float(fitted.relative_error[hand])
+        # A hand of which only the box is known has nothing to compare with.
+        off = "no landmarks" if math.isnan(pixels) else f"{pixels:.1f} px off ({share:.1%} of its box)"
+        line = (
+            f"picture {int(scene.frame[hand])}, {scene.side[hand]} hand: score {float(scene.score[hand]):.2f}, {off}, "
+            f"{depth:.2f} m away"
+        )
+        lines.append(line + (", depth ambiguous" if fitted.depth_is_ambiguous[hand] else ""))
+    return "\n".join(lines)
+
+
+def worst_error(fitted: FittedHands) -> float:
+    """Return the largest relative error of the hands whose landmarks are known, 0 without any."""
+    return max((error for error in fitted.relative_error.tolist() if not math.isnan(error)), default=0.0)
