@@ -174,13 +174,13 @@ class KeepBest(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("images", display_name="images", tooltip="The kept pictures, best first."),
+                io.Image.Output("kept_images", display_name="images", tooltip="The kept pictures, best first."),
                 io.Float.Output("score", display_name="score", tooltip="Score of the best picture, 0 to 1."),
                 io.Int.Output(
                     "index", display_name="index", tooltip="Which picture of the batch it is; the first one is 0."
                 ),
                 wires.Hands.Output(
-                    "hands", display_name="hands", tooltip="The hands of the kept pictures, a frame for each."
+                    "kept_hands", display_name="hands", tooltip="The hands of the kept pictures, a frame for each."
                 ),
             ],
         )

@@ -16,7 +16,7 @@ STATES = ("straight", "half bent", "bent")
 FINGER_BOUNDS, THUMB_BOUNDS = (45.0, 160.0), (30.0, 80.0)
 # The thumb touches a finger if the line of its last bone is this near to one of the finger's bones, as a part
 # of the palm's length (wrist to middle knuckle, 96 mm in the mean hand). Where skins meet in the library it is at most
-# 0.22, elsewhere at least 0.29.
+# 0.22, elsewhere at least 0.29, but for a thin pen held between the two.
 TOUCH = 0.25
 # Flexion reconstructed from a picture is off by some ten degrees a joint: within this sum fingers agree fully. A
 # difference of FULL, some two thirds of the way from straight to fist, is no agreement at all.
