@@ -16,6 +16,7 @@ FAMILIES = (
     "attention",
     "detection",
     "reconstruction",
+    "scoring",
 )
 
 

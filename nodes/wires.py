@@ -15,6 +15,7 @@ Hands = io.Custom("SESAHAND_HANDS")
 Attention = io.Custom("SESAHAND_ATTENTION")
 Landmarks = io.Custom("SESAHAND_LANDMARKS")
 Reconstructor = io.Custom("SESAHAND_RECONSTRUCTOR")
+Scores = io.Custom("SESAHAND_SCORES")
 
 # A message names at most this many options.
 MAX_LISTED = 40

@@ -76,6 +76,15 @@ class HandScene:
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
         return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
 
+    def select_frames(self, frames: Sequence[int]) -> "HandScene":
+        """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
+        if not all(0 <= f < self.num_frames for f in frames):
+            raise SesaHandError(f"Frames {list(frames)} were asked of a scene that has {self.num_frames}.")
+        kept = [(n, new) for new, f in enumerate(frames) for n in (self.frame == f).nonzero()[:, 0].tolist()]
+        scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
+        frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
+        return replace(scene, num_frames=len(frames), frame=frame)
+
     def resized(self, width: int, height: int) -> "HandScene":
         """Return the same hands seen in a picture of another size and the same aspect ratio."""
         return replace(self, camera=self.camera.resized(width, height))

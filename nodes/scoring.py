@@ -1,0 +1,197 @@
+"""Scoring: how well the hands in a picture are those that were asked for, and what follows from it."""
+
+import comfy.model_management
+from comfy.utils import ProgressBar
+from comfy_api.latest import io, ui
+
+from ..sesahand.reconstruct.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
+from ..sesahand.reconstruct.score import DEFAULT_THRESHOLD, EXTRA_COST, score_hands
+from ..sesahand.reconstruct.score_picture import draw_scores
+from ..sesahand.reconstruct.score_report import describe_scores
+from . import wires
+
+# A node shows at most this many pictures; more would be too small to see.
+PREVIEW_PICTURES = 4
+
+
+class ScoreHands(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandScoreHands",
+            display_name="Score Hands (SesaHand)",
+            category="SesaHand/reconstruct",
+            description="Rates hands: compares those found in a picture with those that were asked for, as one quality "
+            "score from 0 to 1, with metrics (PA-MPJPE, IoU, MSE), a readable report on every finger and a picture.",
+            is_output_node=True,
+            inputs=[
+                wires.Hands.Input(
+                    "requested",
+                    tooltip="The hands that were asked for, as they were given to Render Hand Condition. One frame "
+                    "counts for every picture of a batch.",
+                ),
+                wires.Hands.Input(
+                    "found", tooltip="The hands that Reconstruct Hands found in the pictures, a frame for each picture."
+                ),
+                io.Float.Input(
+                    "extra_hands",
+                    default=EXTRA_COST,
+                    min=0.0,
+                    max=10.0,
+                    step=0.05,
+                    tooltip="How much each hand costs that nobody asked for: 0.1 divides the score by 1.1 for one and "
+                    "by 1.2 for two. 0 if other hands in the picture are welcome.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The pictures that the hands were found in, for the picture only. Not connected: on black.",
+                ),
+            ],
+            outputs=[
+                io.Float.Output(
+                    "score",
+                    display_name="score",
+                    tooltip="Mean score of the pictures, 0 to 1. A plain number for nodes of others.",
+                ),
+                wires.Scores.Output(
+                    "scores",
+                    display_name="scores",
+                    tooltip="The score of each picture, for Repair Gate or Keep Best.",
+                ),
+                io.String.Output(
+                    "report", display_name="report", tooltip="What is right and wrong with each hand, in words."
+                ),
+                io.String.Output(
+                    "details",
+                    display_name="details",
+                    tooltip="All figures as JSON, by picture and hand: parts of the score, MSE-2D, MSE-3D (square mm), "
+                    "PA-MPJPE and PA-MPVPE (mm), mask IoU, fingers.",
+                ),
+                io.Image.Output(
+                    "picture",
+                    display_name="picture",
+                    tooltip="Requested hands in white, found ones in colours, and the score of each picture.",
+                ),
+            ],
+        )
+
+    @classmethod
+    @wires.checked
+    def execute(cls, requested, found, extra_hands, image=None) -> io.NodeOutput:
+        bar = ProgressBar(1)
+
+        def progress(done: int, total: int) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            bar.update_absolute(done, total)
+
+        scores = score_hands(requested, found, extra_hands, progress)
+        picture = draw_scores(scores, image)
+        report = describe_scores(scores)
+        preview = ui.PreviewImage(picture[:PREVIEW_PICTURES], cls=cls)
+        return io.NodeOutput(scores.mean, scores, report, scores.to_json(), picture, ui=preview)
+
+
+class RepairGate(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandRepairGate",
+            display_name="Repair Gate (SesaHand)",
+            category="SesaHand/reconstruct",
+            description="Repairs hands only where they are bad: the branch that leads to repaired (inpainting, a "
+            "detailer, another seed) is not run at all if every score reaches the threshold. A lazy switch.",
+            inputs=[
+                io.MultiType.Input(
+                    "score",
+                    types=[wires.Scores, io.Float],
+                    tooltip="scores of Score Hands, which decide picture by picture, or any number from 0 to 1, which "
+                    "decides for all pictures together.",
+                ),
+                io.Float.Input(
+                    "threshold",
+                    default=DEFAULT_THRESHOLD,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Pictures that score less are repaired. 0.5 stops 19 of 20 wrong gestures and lets good "
+                    "hands pass; 0.6 is strict. 0 never repairs, 1 nearly always.",
+                ),
+                io.Image.Input("good", tooltip="The pictures as they are."),
+                io.Image.Input(
+                    "repaired",
+                    lazy=True,
+                    tooltip="The same pictures, repaired, in the same order. Only made if one of them is needed.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "images",
+                    display_name="images",
+                    tooltip="The good pictures, and in the place of each bad one the repaired one.",
+                ),
+                io.Boolean.Output(
+                    "was_repaired", display_name="was_repaired", tooltip="Whether any picture was replaced."
+                ),
+            ],
+        )
+
+    @classmethod
+    def check_lazy_status(cls, score, threshold, good, repaired=None) -> list[str]:
+        return ["repaired"] if repaired is None and bad_pictures(score, threshold) != [] else []
+
+    @classmethod
+    @wires.checked
+    def execute(cls, score, threshold, good, repaired=None) -> io.NodeOutput:
+        images = replace_bad_pictures(good, repaired, score, threshold)
+        return io.NodeOutput(images, bad_pictures(score, threshold) != [])
+
+
+class KeepBest(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandKeepBest",
+            display_name="Keep Best (SesaHand)",
+            category="SesaHand/reconstruct",
+            description="Chooses the picture with the best hands out of a batch, or the best few, by the scores of "
+            "Score Hands. Generate eight, keep the best: select, pick or filter a batch by hand quality.",
+            inputs=[
+                io.Image.Input("images", tooltip="The batch that was scored."),
+                wires.Scores.Input("scores", tooltip="scores of Score Hands, one for each picture of the batch."),
+                io.Int.Input(
+                    "count",
+                    default=1,
+                    min=1,
+                    max=4096,
+                    tooltip="How many pictures to keep, best first. More than there are keeps all, sorted.",
+                ),
+                wires.Hands.Input(
+                    "hands",
+                    optional=True,
+                    tooltip="Hands with one frame for each picture, of which those of the kept pictures come out. Not "
+                    "connected: the found hands that were scored.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("kept_images", display_name="images", tooltip="The kept pictures, best first."),
+                io.Float.Output("score", display_name="score", tooltip="Score of the best picture, 0 to 1."),
+                io.Int.Output(
+                    "index", display_name="index", tooltip="Which picture of the batch it is; the first one is 0."
+                ),
+                wires.Hands.Output(
+                    "kept_hands", display_name="hands", tooltip="The hands of the kept pictures, a frame for each."
+                ),
+            ],
+        )
+
+    @classmethod
+    @wires.checked
+    def execute(cls, images, scores, count, hands=None) -> io.NodeOutput:
+        best = best_pictures(scores, count)
+        check_count(images, scores)
+        hands = (scores.found if hands is None else hands).select_frames(best)
+        return io.NodeOutput(images[best], scores.pictures[best[0]], best[0], hands)
+
+
+NODES = [ScoreHands, RepairGate, KeepBest]

@@ -1,0 +1,119 @@
+"""The picture that goes with a score: the requested hand and the found one, one over the other."""
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.scene import HandScene
+from ..hands.skeleton import KEYPOINT_BONES
+from ..render.camera import Camera
+from ..render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
+from ..render.maps import render_maps
+from ..render.rasterizer import NEAR
+from .score import DEFAULT_THRESHOLD, HandScores
+
+REQUESTED, GOOD, BAD = (255, 255, 255), (120, 230, 120), (255, 120, 90)
+# The label's letters, as a part of the picture's shorter side, and at least this many pixels.
+LABEL_SIZE, LEAST_LABEL = 1 / 28, 11
+# Below this shorter side a label would cover the picture.
+LEAST_LABELLED = 64
+
+
+def draw_scores(scores: HandScores, pictures: Tensor | None = None, threshold: float = DEFAULT_THRESHOLD) -> Tensor:
+    """Draw requested hands as a white outline with a white skeleton, found ones as a coloured skeleton over it.
+
+    Args:
+        scores: From `score_hands`.
+        pictures: What the hands were found in, `[F, H, W, C]` of 0..1 with 1, 3 or 4 channels, of any size with the
+            camera's proportions; None draws on black at the camera's size.
+        threshold: Labels of lower scores are red, others green.
+
+    Returns:
+        `[F, H, W, 3]`, float32, 0..1.
+
+    Raises:
+        SesaHandError: If there are not as many pictures as scores, or their proportions are not the camera's.
+    """
+    requested, found = scores.requested, scores.found
+    if pictures is not None:
+        height, width = _check_pictures(pictures, len(scores.pictures))
+        requested, found = requested.resized(width, height), found.resized(width, height)
+    camera = found.camera
+    outlines = [_outline(mask) for mask in _masks(requested)]
+    asked, got = _pixels(requested), _pixels(found)
+    drawn = []
+    for picture, score in enumerate(scores.pictures):
+        canvas = _canvas(pictures, picture, camera)
+        _draw_requested(canvas, outlines[picture % len(outlines)], asked[scores.requested_in(picture)])
+        scale = min(camera.width, camera.height) / REFERENCE_SIZE
+        draw_keypoints(canvas, got[found.frame.cpu().numpy() == picture], scale)
+        drawn.append(_label(canvas, score, threshold))
+    return torch.from_numpy(np.stack(drawn)).float() / 255
+
+
+def _check_pictures(pictures: Tensor, count: int) -> tuple[int, int]:
+    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3, 4) or len(pictures) != count:
+        raise SesaHandError(
+            f"The pictures have the shape {list(pictures.shape)}, expected {[count, 'height', 'width', 3]}: the ones "
+            "that the hands were found in."
+        )
+    return pictures.shape[1], pictures.shape[2]
+
+
+def _masks(scene: HandScene) -> np.ndarray:
+    """Return the pixels of hands `[F, H, W]`, bool."""
+    return render_maps(scene, maps=()).mask.cpu().numpy() > 0
+
+
+def _outline(mask: np.ndarray) -> list[np.ndarray]:
+    import cv2
+
+    return cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
+
+
+def _pixels(scene: HandScene) -> np.ndarray:
+    """Return each hand's keypoints `[N, 21, 2]` in pixels, NaN behind the camera."""
+    points = scene.pose().keypoints.double().cpu()
+    pixels = scene.camera.project(points)
+    pixels[points[..., 2] <= NEAR] = float("nan")
+    return pixels.numpy()
+
+
+def _canvas(pictures: Tensor | None, picture: int, camera: Camera) -> np.ndarray:
+    if pictures is None:
+        return np.zeros((camera.height, camera.width, 3), np.uint8)
+    shown = torch.nan_to_num(pictures[picture].detach().float().cpu()).clamp(0, 1)[..., :3].expand(-1, -1, 3)
+    return np.ascontiguousarray((255 * shown).round().to(torch.uint8).numpy())
+
+
+def _draw_requested(canvas: np.ndarray, outline: list[np.ndarray], hands: np.ndarray) -> None:
+    import cv2
+
+    thickness = max(1, round(min(canvas.shape[:2]) / REFERENCE_SIZE * 1.5))
+    cv2.drawContours(canvas, outline, -1, REQUESTED, thickness, cv2.LINE_AA)
+    for hand in hands:
+        # Comparisons with NaN are false.
+        drawn = (np.abs(hand) < FARTHEST).all(1)
+        points = np.where(drawn[:, None], hand, 0).astype(int).tolist()
+        for start, end in KEYPOINT_BONES:
+            if drawn[start] and drawn[end]:
+                cv2.line(canvas, points[start], points[end], REQUESTED, thickness, cv2.LINE_AA)
+
+
+def _label(canvas: np.ndarray, score: float, threshold: float) -> np.ndarray:
+    """Return the picture with its score in the corner, green from the threshold on and red below it."""
+    height, width = canvas.shape[:2]
+    if min(height, width) < LEAST_LABELLED:
+        return canvas
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(max(LEAST_LABEL, round(min(height, width) * LABEL_SIZE)))
+    lines = [(f"score {score:.2f}", GOOD if score >= threshold else BAD), ("white: requested", REQUESTED),
+             ("coloured: found", REQUESTED)]  # fmt: skip
+    step, margin = 1.3 * font.size, font.size / 2
+    for row, (text, color) in enumerate(lines):
+        place = (margin, margin + row * step)
+        draw.text(place, text, color, font, stroke_width=max(1, round(font.size / 12)), stroke_fill=(0, 0, 0))
+    return np.asarray(picture)
