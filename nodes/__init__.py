@@ -14,6 +14,7 @@ FAMILIES = (
     "condition",
     "control",
     "attention",
+    "assets",
 )
 
 

@@ -1,4 +1,4 @@
-"""The nodes of the families hand and condition, called as ComfyUI calls them."""
+"""The nodes of the families hand, condition and assets, called as ComfyUI calls them."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sesahand_pack
 import torch
-from sesahand_pack.nodes import condition, hand, wires
+from sesahand_pack.nodes import assets, condition, hand, wires
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
 from sesahand_pack.sesahand.hands.scene import HandScene
@@ -19,7 +19,7 @@ from sesahand_pack.sesahand.render.camera import Camera
 import folder_paths
 
 ROOT = Path(sesahand_pack.__file__).parent
-FAMILY_NODES = [*hand.NODES, *condition.NODES]
+FAMILY_NODES = [*hand.NODES, *condition.NODES, *assets.NODES]
 
 
 def node_id(node):
