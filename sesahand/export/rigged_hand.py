@@ -360,5 +360,6 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
         if not complete:
             shown = np.zeros((num_frames, 3), np.float32)
             shown[list(track.frames)] = 1
-            drive(holder, "scale", everything, shown, "STEP")
+            # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded.
+            drive(holder, "scale", key_frames([0, *np.arange(1, num_frames) - 0.5]), shown, "STEP")
     document.add("animations", name="hands", samplers=samplers, channels=channels)

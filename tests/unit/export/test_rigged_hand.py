@@ -191,7 +191,8 @@ def test_a_hand_that_a_frame_lacks_is_not_there(model):
     scene = moving(model)
     glb = Glb(rigged_glb(scene, fps=12.0))
     assert np.ptp(glb.posed("left_hand", glb.at(2 / 12 + 0.01)), axis=0).max() < 1e-9
-    assert np.ptp(glb.posed("left_hand", glb.at(3 / 12)), axis=0).max() > 0.05
+    for around in (0.999, 1.0, 1.001):
+        assert np.ptp(glb.posed("left_hand", glb.at(around * 3 / 12)), axis=0).max() > 0.05
     late = Glb(rigged_glb(concatenate_frames([scene.select([]), scene])))
     assert np.ptp(late.posed("right_hand"), axis=0).max() == 0, "at rest the file shows its first frame"
 
