@@ -1,5 +1,7 @@
 """What artists take home: hands as files for 3D programs, and hands drawn over pictures."""
 
+from collections.abc import Callable
+
 import comfy.model_management
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
@@ -12,6 +14,17 @@ from .output_files import graph_metadata, output_path, relative_to_output
 
 # The node shows at most this many overlays; more would be too small to see.
 PREVIEWS = 4
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """Return what moves the node's progress bar to a number of steps done, and ends a run that was interrupted."""
+    bar = ProgressBar(total)
+
+    def report(done: int) -> None:
+        bar.update_absolute(done)
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+    return report
 
 
 class ExportMesh(io.ComfyNode):
@@ -83,7 +96,8 @@ class ExportMesh(io.ComfyNode):
     @wires.checked
     def execute(cls, hands, format, filename_prefix, parameters, fps, forearm) -> io.NodeOutput:
         path = output_path(filename_prefix, FORMATS[format])
-        written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden))
+        report = progress(1 if format == "glb rigged" else hands.num_frames)
+        written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden), report)
         names = [relative_to_output(name) for name in written]
         meshes = [name for name in names if name.endswith(FORMATS[format])]
         entries = [dict(zip(("subfolder", "filename"), name.rpartition("/")[::2], strict=True)) for name in meshes]
@@ -158,15 +172,8 @@ class DrawHands(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, hands, style, opacity, views, forearm, image=None) -> io.NodeOutput:
-        bar = ProgressBar(views + 1)
-
-        def report(done: int) -> None:
-            bar.update_absolute(done + 1)
-            comfy.model_management.throw_exception_if_processing_interrupted()
-
         overlay = draw_hands(hands, image, style, opacity, forearm)
-        report(0)
-        turntable = draw_turntable(hands, views, style, forearm, report)
+        turntable = draw_turntable(hands, views, style, forearm, progress(views))
         return io.NodeOutput(overlay, turntable, ui=ui.PreviewImage(overlay[:PREVIEWS], cls=cls))
 
 

@@ -1,5 +1,6 @@
 """Writing hands to files for 3D programs, with their parameters beside them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def write_hands(
     forearm: bool = False,
     parameters: str = "json",
     metadata: dict | None = None,
+    on_file: Callable[[int], None] | None = None,
 ) -> list[Path]:
     """Write the hands of a scene.
 
@@ -41,6 +43,7 @@ def write_hands(
         parameters: Also write the scene beside the mesh as "json" or "npz", to be read again by `load_scene`, or
             "none".
         metadata: Entries for the `asset.extras` of a GLB, which JSON can hold; other formats have no place for them.
+        on_file: Called with the number of meshes written after each.
 
     Returns:
         The files of meshes, then that of parameters.
@@ -73,6 +76,8 @@ def write_hands(
     for name, data in parts:
         write_bytes(name, data, MAX_FILE_BYTES)
         written.append(name)
+        if on_file is not None:
+            on_file(len(written))
     if parameters != "none":
         written.append(path.with_suffix(f".{parameters}"))
         save_scene(scene, written[-1])

@@ -32,10 +32,11 @@ from ..errors import SesaHandError
 from ..hands.export import TO_Y_UP
 from ..hands.model import HandModel, chain_joints
 from ..hands.rotations import matrix_to_quaternion, mirror_rotation
-from ..hands.scene import HandScene
+from ..hands.scene import SIDES, HandScene
 from ..hands.scene_files import check_rotations
 from ..hands.skeleton import MANO_JOINTS, MANO_PARENTS
 from ..render.camera import Camera
+from ..render.maps import hands_of_frames
 from ..render.shading import SIDE_COLORS
 from .gltf import INDEX_BUFFER, VERTEX_BUFFER, GltfDocument
 from .surface import Surface
@@ -71,9 +72,9 @@ def hand_tracks(scene: HandScene) -> list[Track]:
         Tracks named "right_hand", "left_hand", "right_hand2" and so on, in the order in which they first appear.
     """
     found: dict[tuple[str, int], list[tuple[int, int]]] = {}
-    for frame in range(scene.num_frames):
-        seen = dict.fromkeys(SIDE_COLORS, 0)
-        for hand in (scene.frame == frame).nonzero()[:, 0].tolist():
+    for frame, hands in sorted(hands_of_frames(scene.frame).items()):
+        seen = dict.fromkeys(SIDES, 0)
+        for hand in hands:
             side = scene.side[hand]
             seen[side] += 1
             found.setdefault((side, seen[side]), []).append((frame, hand))
@@ -349,17 +350,18 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
     def key_frames(frames) -> int:
         return document.add_accessor((np.array(frames, np.float64) / fps).astype(np.float32), bounds=True)
 
-    everything = key_frames(range(num_frames))
     for rig, track, joints, holder in animated:
-        complete = len(track.frames) == num_frames
-        times = everything if complete else key_frames(track.frames)
+        times = key_frames(track.frames)
         quaternions = glb_quaternions(rig.rotations)
         for joint, node in enumerate(joints):
             drive(node, "rotation", times, floats(quaternions[:, joint]))
         drive(joints[0], "translation", times, floats(rig.wrist))
-        if not complete:
-            shown = np.zeros((num_frames, 3), np.float32)
+        if len(track.frames) < num_frames:
+            shown = np.zeros((num_frames + 1, 3), np.float32)
             shown[list(track.frames)] = 1
-            # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded.
-            drive(holder, "scale", key_frames([0, *np.arange(1, num_frames) - 0.5]), shown, "STEP")
+            shown[-1] = shown[-2]
+            # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded. The last
+            # key only makes the clip as long as the frames are.
+            steps = key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
+            drive(holder, "scale", steps, shown, "STEP")
     document.add("animations", name="hands", samplers=samplers, channels=channels)

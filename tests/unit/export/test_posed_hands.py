@@ -123,7 +123,10 @@ def test_frames_of_still_formats_are_files_of_their_own(pair, tmp_path):
     for format, ending in FORMATS.items():
         folder = tmp_path / format
         folder.mkdir()
-        *meshes, parameters = write_hands(scene, folder / f"a_00001_.{ending}", format, parameters="npz")
+        done = []
+        path = folder / f"a_00001_.{ending}"
+        *meshes, parameters = write_hands(scene, path, format, parameters="npz", on_file=done.append)
+        assert done == list(range(1, len(meshes) + 1))
         assert parameters.name == "a_00001_.npz"
         assert torch.equal(load_scene(parameters).hand_pose, scene.hand_pose)
         numbers = [""] if format == "glb rigged" else ["f0000", "f0001", "f0002"]
