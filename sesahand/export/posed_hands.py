@@ -13,7 +13,8 @@ from ..hands.export import TO_Y_UP
 from ..hands.scene import HandScene
 from ..render.shading import SIDE_COLORS
 from .gltf import GENERATOR
-from .rigged_hand import add_camera, add_material, add_surface, hand_tracks, start_document
+from .hand_document import add_camera, add_material, add_surface, start_document
+from .rig import hand_tracks
 from .surface import Surface
 
 UNITS = "metres; x right, y up, z towards the viewer; the camera is at the origin"

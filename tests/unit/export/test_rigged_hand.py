@@ -12,7 +12,8 @@ from mano_fixture import write_mano
 
 from sesahand.errors import SesaHandError
 from sesahand.export.files import write_hands
-from sesahand.export.rigged_hand import hand_tracks, rigged_glb
+from sesahand.export.rig import hand_tracks
+from sesahand.export.rigged_hand import rigged_glb
 from sesahand.hands.gestures import gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box, place_pair
