@@ -17,6 +17,7 @@ FAMILIES = (
     "detection",
     "reconstruction",
     "scoring",
+    "assets",
 )
 
 

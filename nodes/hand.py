@@ -10,7 +10,6 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.file_names import check_relative_path
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
@@ -22,6 +21,7 @@ from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.render.camera import MAX_SIZE, Camera
 from . import wires
+from .output_files import output_path
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 DEFAULT_SIZE = 512
@@ -62,23 +62,6 @@ def hash_file(path: str) -> str:
     """Return what tells the contents of a file apart from any other's."""
     with open(path, "rb") as content:
         return hashlib.sha256(content.read()).hexdigest()
-
-
-def output_path(filename_prefix: str, suffix: str) -> str:
-    """Return the path of the next file of a prefix, by the rules of core's save nodes.
-
-    Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
-    """
-    root = os.path.realpath(folder_paths.get_output_directory())
-    try:
-        *folders, _ = check_relative_path(filename_prefix)
-        target = os.path.realpath(os.path.join(root, *folders))
-        if os.path.commonpath((root, target)) != root:
-            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another folder.")
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
-    except (SesaHandError, OSError) as error:
-        raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
-    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
 
 
 def parse_box(text: str) -> tuple[float, ...]:

@@ -5,6 +5,10 @@ from torch import Tensor
 
 from .scene import HandScene
 
+# From x right, y down, z forward to x right, y up, z towards the viewer: half a turn about x, which keeps the winding
+# of faces.
+TO_Y_UP = (1.0, -1.0, -1.0)
+
 
 def scene_mesh(scene: HandScene, forearm: bool = False) -> tuple[Tensor, Tensor]:
     """Return the surface of each hand in the frame of glTF and most 3D programs: x right, y up, z towards the viewer.
@@ -18,8 +22,7 @@ def scene_mesh(scene: HandScene, forearm: bool = False) -> tuple[Tensor, Tensor]
         both sides.
     """
     vertices = scene.pose(forearm).vertices
-    # From x right, y down, z forward: half a turn about x, which keeps the faces' winding.
-    vertices = vertices * torch.tensor([1.0, -1.0, -1.0]).to(vertices)
+    vertices = vertices * torch.tensor(TO_Y_UP).to(vertices)
     faces = {side: scene.model.faces_for(side, forearm, closed=True) for side in ("right", "left")}
     empty = faces["right"].new_zeros(0, *faces["right"].shape)
     return vertices, torch.stack([faces[side] for side in scene.side]) if len(scene) else empty

@@ -45,6 +45,15 @@ def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     Returns:
         Axis times angle in radians, `[..., 3]`.
     """
+    quaternion = matrix_to_quaternion(matrix)
+    sine = quaternion[..., 1:].norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, quaternion[..., :1])
+    scale = torch.where(sine < 1e-7, 2 * torch.ones_like(sine), angle / sine.clamp(min=1e-12))
+    return quaternion[..., 1:] * scale
+
+
+def matrix_to_quaternion(matrix: Tensor) -> Tensor:
+    """Turn rotation matrices `[..., 3, 3]` into unit quaternions `[..., 4]` in the order w, x, y, z with w >= 0."""
     trace = matrix.diagonal(dim1=-2, dim2=-1).sum(-1)
     diagonal = matrix.diagonal(dim1=-2, dim2=-1)
     # Four times the squares of w, x, y, z; the largest is a safe divisor even at half a turn, where w vanishes.
@@ -69,11 +78,7 @@ def matrix_to_axis_angle(matrix: Tensor) -> Tensor:
     )
     best = squares.argmax(-1)[..., None, None].expand(*squares.shape[:-1], 1, 4)
     quaternion = torch.nn.functional.normalize(candidates.gather(-2, best).squeeze(-2), dim=-1)
-    quaternion = torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
-    sine = quaternion[..., 1:].norm(dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(sine, quaternion[..., :1])
-    scale = torch.where(sine < 1e-7, 2 * torch.ones_like(sine), angle / sine.clamp(min=1e-12))
-    return quaternion[..., 1:] * scale
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
 def rotation_6d_to_matrix(six: Tensor) -> Tensor:

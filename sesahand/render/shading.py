@@ -14,6 +14,9 @@ from .camera import Camera
 # below 162 to 176, and its code finds hands by gray > 127.
 AMBIENT = 0.62
 
+# sRGB in 0..1 of right and left hands where they are told apart by colour: in overlays and in exported files.
+SIDE_COLORS = {"right": (0.93, 0.66, 0.50), "left": (0.48, 0.68, 0.93)}
+
 NORMAL_CONVENTIONS = {"normalbae": (-1.0, -1.0, -1.0), "opengl": (1.0, -1.0, -1.0)}
 
 # HandRefiner's depth maps run from 255 at a hand's nearest pixel to 51 at its farthest.

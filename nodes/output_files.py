@@ -1,0 +1,44 @@
+"""Where files go in ComfyUI's output folder, and what core's save nodes write into them about the graph."""
+
+import json
+import os
+
+import folder_paths
+from comfy.cli_args import args
+
+from ..sesahand.errors import SesaHandError
+from ..sesahand.file_names import check_relative_path
+
+
+def output_path(filename_prefix: str, suffix: str) -> str:
+    """Return the path of the next file of a prefix, by the rules of core's save nodes.
+
+    Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
+    """
+    root = os.path.realpath(folder_paths.get_output_directory())
+    try:
+        *folders, _ = check_relative_path(filename_prefix)
+        target = os.path.realpath(os.path.join(root, *folders))
+        if os.path.commonpath((root, target)) != root:
+            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another folder.")
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+    except (SesaHandError, OSError) as error:
+        raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
+    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+
+
+def relative_to_output(path: str) -> str:
+    """Return a path inside the output folder as core's nodes name it: from that folder on, with slashes."""
+    return os.path.relpath(path, os.path.realpath(folder_paths.get_output_directory())).replace(os.sep, "/")
+
+
+def graph_metadata(hidden) -> dict[str, str]:
+    """Return what core's save nodes embed so that a file brings its graph back; nothing under --disable-metadata.
+
+    Args:
+        hidden: The node's `cls.hidden`, with prompt and extra_pnginfo.
+    """
+    if args.disable_metadata or hidden is None:
+        return {}
+    found = {} if hidden.prompt is None else {"prompt": hidden.prompt}
+    return {name: json.dumps(value) for name, value in (found | (hidden.extra_pnginfo or {})).items()}

@@ -1,0 +1,90 @@
+"""Writing hands to files for 3D programs, with their parameters beside them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ..errors import SesaHandError
+from ..file_names import check_file_name
+from ..hands.array_files import write_bytes
+from ..hands.scene import HandScene
+from ..hands.scene_files import save_scene
+from .posed_hands import posed_glb, posed_obj, posed_ply
+from .rigged_hand import rigged_glb
+
+FORMATS = {"glb rigged": "glb", "glb posed": "glb", "obj": "obj", "ply": "ply"}
+"""What hands can be written as, and how such a file's name ends."""
+
+PARAMETER_FILES = ("json", "npz", "none")
+MAX_FILE_BYTES = 2**30
+
+
+def write_hands(
+    scene: HandScene,
+    path: str | Path,
+    format: str = "glb rigged",
+    fps: float = 24.0,
+    forearm: bool = False,
+    parameters: str = "json",
+    metadata: dict | None = None,
+    on_file: Callable[[int], None] | None = None,
+) -> list[Path]:
+    """Write the hands of a scene.
+
+    Args:
+        scene: The hands. Without any, the files hold the camera alone (GLB) or nothing (OBJ, PLY).
+        path: The file; its ending must be the format's.
+        format: One of `FORMATS`. "glb rigged" holds all frames in one file. The others are still: of several frames,
+            each is a file of its own, whose name has f0000, f0001 and so on before the ending.
+        fps: Frames per second of a rigged hand's animation.
+        forearm: Include the forearm of a hand model that has one.
+        parameters: Also write the scene beside the mesh as "json" or "npz", to be read again by `load_scene`, or
+            "none".
+        metadata: Entries for the `asset.extras` of a GLB, which JSON can hold; other formats have no place for them.
+        on_file: Called with the number of meshes written after each.
+
+    Returns:
+        The files of meshes, then that of parameters.
+
+    Raises:
+        SesaHandError: If an argument is not one of these, a pose is not one, or a file cannot be written.
+    """
+    path = Path(path)
+    check_file_name(path.name)
+    if format not in FORMATS or parameters not in PARAMETER_FILES:
+        raise SesaHandError(
+            f"Hands are written as {', '.join(FORMATS)}, with parameters as {', '.join(PARAMETER_FILES)}; got "
+            f"{format!r} and {parameters!r}."
+        )
+    if path.suffix.lower() != f".{FORMATS[format]}":
+        raise SesaHandError(f"A file in the format '{format}' ends in .{FORMATS[format]}, got the name {path.name!r}.")
+    write = {
+        "glb posed": lambda part: posed_glb(part, forearm, metadata),
+        "obj": lambda part: posed_obj(part, forearm),
+        "ply": lambda part: posed_ply(part, forearm),
+    }
+    if format == "glb rigged":
+        parts = [(path, rigged_glb(scene, fps, forearm, metadata))]
+    elif scene.num_frames == 1:
+        parts = [(path, write[format](scene))]
+    else:
+        numbered = (path.with_name(f"{path.stem}f{frame:04}{path.suffix}") for frame in range(scene.num_frames))
+        parts = ((name, write[format](only_frame(scene, frame))) for frame, name in enumerate(numbered))
+    written = []
+    for name, data in parts:
+        write_bytes(name, data, MAX_FILE_BYTES)
+        written.append(name)
+        if on_file is not None:
+            on_file(len(written))
+    if parameters != "none":
+        written.append(path.with_suffix(f".{parameters}"))
+        save_scene(scene, written[-1])
+    return written
+
+
+def only_frame(scene: HandScene, frame: int) -> HandScene:
+    """Return one frame of a scene as a scene of its own."""
+    part = scene.select(scene.frame == frame)
+    return replace(part, num_frames=1, frame=torch.zeros_like(part.frame))

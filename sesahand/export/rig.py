@@ -1,0 +1,137 @@
+"""Skeleton, skin and poses of one hand through the frames of a scene."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..hands.export import TO_Y_UP
+from ..hands.model import HandModel, chain_joints
+from ..hands.rotations import mirror_rotation
+from ..hands.scene import SIDES, HandScene
+from ..hands.skeleton import MANO_PARENTS
+from ..render.maps import hands_of_frames
+from .surface import Surface
+
+INFLUENCES = 4
+"""Joints that may move one vertex: what every program reads."""
+
+FRAMES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Track:
+    """One hand through the frames: which hand of the scene it is in each of its frames, in the frames' order."""
+
+    name: str
+    side: str
+    frames: tuple[int, ...]
+    hands: tuple[int, ...]
+
+
+def hand_tracks(scene: HandScene) -> list[Track]:
+    """Follow hands through the frames: the first right hand of every frame is one track, the second another.
+
+    Returns:
+        Tracks named "right_hand", "left_hand", "right_hand2" and so on, in the order in which they first appear.
+    """
+    found: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for frame, hands in sorted(hands_of_frames(scene.frame).items()):
+        seen = dict.fromkeys(SIDES, 0)
+        for hand in hands:
+            side = scene.side[hand]
+            seen[side] += 1
+            found.setdefault((side, seen[side]), []).append((frame, hand))
+    return [
+        Track(f"{side}_hand{number if number > 1 else ''}", side, *zip(*entries, strict=True))
+        for (side, number), entries in found.items()
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Rig:
+    """One hand's skin and skeleton and its poses over K frames, float64, joints relative to their parents.
+
+    Attributes:
+        surface: How the skin is cut.
+        vertices: Bind pose `[V, 3]`, metres.
+        corrective: Displacement of the bind pose that one frame's pose asks for `[V, 3]`, or None.
+        joints: Joints in the bind pose `[16, 3]`.
+        influences: Joints that move each vertex `[V, 4]`.
+        weights: By how much, `[V, 4]`, rows sum to one.
+        rotations: `[K, 16, 3, 3]`, the wrist's in the frame of the file.
+        wrist: Place of the wrist `[K, 3]`, in the frame of the file.
+    """
+
+    surface: Surface
+    vertices: Tensor
+    corrective: Tensor | None
+    joints: Tensor
+    influences: Tensor
+    weights: Tensor
+    rotations: Tensor
+    wrist: Tensor
+
+    @classmethod
+    def of(cls, scene: HandScene, track: Track, forearm: bool) -> "Rig":
+        model = scene.model.to("cpu", torch.float64)
+        chosen = scene.select(list(track.hands))
+        orient, pose, betas, translation = (
+            getattr(chosen, name).detach().cpu().double()
+            for name in ("global_orient", "hand_pose", "betas", "translation")
+        )
+        axes = torch.tensor(TO_Y_UP, dtype=torch.float64)
+        mirror = torch.tensor([1.0 if track.side == "right" else -1.0, 1.0, 1.0], dtype=torch.float64)
+        count = len(model.template) if forearm else model.num_hand_vertices
+        shape = betas.mean(0)
+        wrist = (model.joint_template[0] + betas @ model.joint_shapedirs[0].T) * mirror + translation
+        weights, influences = model.weights[:count].topk(INFLUENCES, dim=1)
+        return cls(
+            surface=Surface.of(model, track.side, forearm),
+            vertices=(model.template[:count] + model.shapedirs[:count] @ shape) * mirror,
+            corrective=pose_corrective(model, pose[0], track.side, count) * mirror
+            if needs_morph(model, track)
+            else None,
+            joints=(model.joint_template + model.joint_shapedirs @ shape) * mirror,
+            influences=influences,
+            weights=weights / weights.sum(1, keepdim=True),
+            rotations=torch.cat([(axes[:, None] * orient)[:, None], pose], 1),
+            wrist=wrist * axes,
+        )
+
+    def bones(self) -> Tensor:
+        """Return the place of each joint relative to its parent `[16, 3]` in the bind pose; the wrist's is absolute."""
+        parents = torch.tensor(MANO_PARENTS)
+        return torch.where(parents[:, None] < 0, self.joints, self.joints - self.joints[parents.clamp(min=0)])
+
+    def posed(self, frames: slice = slice(None)) -> Tensor:
+        """Return what a reader of the file makes of it: vertices `[K, V, 3]` in the frame of the file."""
+        rest = self.vertices if self.corrective is None else self.vertices + self.corrective
+        rotations, wrist = self.rotations[frames], self.wrist[frames]
+        rotation, position = chain_joints(rotations, self.joints.expand(len(rotations), -1, -1))
+        position = position + (wrist - self.joints[0])[:, None]
+        shift = position - torch.einsum("kjab,jb->kja", rotation, self.joints)
+        skin = torch.zeros(len(rest), len(self.joints), dtype=rest.dtype).scatter_(1, self.influences, self.weights)
+        blended = torch.einsum("vj,kjab->kvab", skin, rotation)
+        return torch.einsum("kvab,vb->kva", blended, rest) + torch.einsum("vj,kja->kva", skin, shift)
+
+    def largest_error(self, scene: HandScene, track: Track, forearm: bool) -> float:
+        """Return how far a posed vertex of the rig is from that of the scene's own posing at most, metres."""
+        largest = 0.0
+        for start in range(0, len(track.hands), FRAMES_AT_ONCE):
+            frames = slice(start, start + FRAMES_AT_ONCE)
+            wanted = scene.select(list(track.hands[frames])).pose(forearm).vertices.detach().cpu().double()
+            off = self.posed(frames) * torch.tensor(TO_Y_UP) - wanted
+            largest = max(largest, float(off.norm(dim=-1).max()))
+        return largest
+
+
+def needs_morph(model: HandModel, track: Track) -> bool:
+    return model.posedirs is not None and len(track.hands) == 1
+
+
+def pose_corrective(model: HandModel, hand_pose: Tensor, side: str, count: int) -> Tensor:
+    """Return the displacement `[V, 3]` of a right hand's rest vertices that a pose `[15, 3, 3]` of a side asks for."""
+    rotations = hand_pose if side == "right" else mirror_rotation(hand_pose)
+    offset = rotations - torch.eye(3, dtype=rotations.dtype)
+    return model.posedirs[:count] @ offset.flatten()

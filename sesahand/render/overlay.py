@@ -1,0 +1,211 @@
+"""Hands drawn over pictures for people to look at, and seen from all sides."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.rotations import axis_angle_to_matrix
+from ..hands.scene import HandScene
+from .camera import MAX_SIZE, Camera
+from .maps import draw_skeletons, quarters, render_maps
+from .shading import AMBIENT, SIDE_COLORS
+
+STYLES = ("mesh", "skeleton", "both")
+
+# Where there is no picture.
+BACKGROUND = 0.25
+
+# Brightness of skin seen edge on, as a share of skin that faces the camera.
+DARKEST = 0.22
+
+TURNTABLE_FOV = 30.0
+# Free space around the hands of a turntable, as a share of their radius.
+TURNTABLE_MARGIN = 0.08
+MAX_VIEWS = 360
+# Longer side of a turntable's pictures at most: it is for looking at, and there are many of them.
+TURNTABLE_SIDE = 1024
+
+
+def draw_hands(
+    scene: HandScene,
+    pictures: Tensor | None = None,
+    style: str = "mesh",
+    opacity: float = 0.8,
+    forearm: bool = False,
+) -> Tensor:
+    """Draw the hands of a scene over pictures; near hands hide far ones.
+
+    Args:
+        scene: The hands. The scene is resized to the pictures' size, which must have its camera's aspect ratio.
+        pictures: `[F, H, W, C]` floating point in 0..1, C one of 1, 3, 4 (an alpha channel is left out); one picture
+            serves all frames, and the hands of one frame serve all pictures. None is a grey background.
+        style: "mesh", "skeleton" or "both".
+        opacity: 0 leaves the pictures as they are, 1 hides what is behind a hand.
+        forearm: Draw the forearm of a hand model that has one.
+
+    Returns:
+        `[F, H, W, 3]` float32 in 0..1.
+
+    Raises:
+        SesaHandError: If the pictures are none, or do not fit the scene, or an argument is out of its range.
+    """
+    if style not in STYLES:
+        raise SesaHandError(f"Hands are drawn as {', '.join(STYLES)}, got {style!r}.")
+    if not 0 <= opacity <= 1:
+        raise SesaHandError(f"opacity goes from 0 to 1, got {opacity}.")
+    canvas = blank(scene) if pictures is None else check_pictures(scene, pictures)
+    height, width = canvas.shape[1:3]
+    if (width, height) != (scene.camera.width, scene.camera.height):
+        scene = fit_scene(scene, width, height)
+    if style != "skeleton":
+        canvas = composite(canvas, *paint_meshes(scene, forearm), opacity)
+    if style != "mesh":
+        canvas = composite(canvas, *paint_skeletons(scene), opacity)
+    return canvas
+
+
+def blank(scene: HandScene) -> Tensor:
+    return torch.full((scene.num_frames, scene.camera.height, scene.camera.width, 3), BACKGROUND)
+
+
+def check_pictures(scene: HandScene, pictures: Tensor) -> Tensor:
+    """Return pictures `[F, H, W, 3]`, as many as are drawn on, or raise a SesaHandError."""
+    if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[3] not in (1, 3, 4):
+        found = list(pictures.shape) if isinstance(pictures, Tensor) else type(pictures).__name__
+        raise SesaHandError(f"Expected pictures [F, H, W, 3] (or 1 or 4 channels) to draw on, got {found}.")
+    if not pictures.is_floating_point() or not pictures.numel():
+        raise SesaHandError(
+            f"Expected pictures with pixels, floating point in 0..1, got {pictures.dtype} of shape "
+            f"{list(pictures.shape)}."
+        )
+    if not bool(torch.isfinite(pictures).all()):
+        raise SesaHandError(
+            "The pictures to draw on hold values that are not numbers (NaN or infinity). A VAE that overflows in half "
+            "precision does this: start ComfyUI with --fp32-vae, or look at the node that made them."
+        )
+    if len(pictures) != scene.num_frames and 1 not in (len(pictures), scene.num_frames):
+        raise SesaHandError(
+            f"There are {len(pictures)} pictures for hands of {scene.num_frames} frames; give one picture, or one for "
+            "each frame."
+        )
+    colors = pictures[..., :1].expand(-1, -1, -1, 3) if pictures.shape[3] == 1 else pictures[..., :3]
+    return colors.float().cpu().clamp(0, 1).expand(max(len(pictures), scene.num_frames), -1, -1, -1)
+
+
+def fit_scene(scene: HandScene, width: int, height: int) -> HandScene:
+    """Return the scene at the size of pictures."""
+    if max(width, height) > MAX_SIZE:
+        raise SesaHandError(f"Pictures of {width}x{height} pixels are too large to draw on; at most {MAX_SIZE} a side.")
+    try:
+        return scene.resized(width, height)
+    except SesaHandError as error:
+        raise SesaHandError(
+            f"The picture's proportions are not those that the hands were placed in. {error} Crop or resize the "
+            "picture, or place the hands in its size."
+        ) from error
+
+
+def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> Tensor:
+    """Lay colours `[F, H, W, 3]`, already multiplied by their cover `[F, H, W, 1]`, over pictures; F may be 1."""
+    return canvas * (1 - opacity * cover) + opacity * color
+
+
+def paint_meshes(scene: HandScene, forearm: bool) -> tuple[Tensor, Tensor]:
+    """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
+    antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
+    maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm)
+    cover = maps.mask[..., None]
+    # The mesh map is as bright as ControlNets want it; for people, its shading is stretched to more contrast.
+    facing = (maps.mesh[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
+    # Index -1, of a pixel without a hand, finds the last row.
+    palette = torch.tensor([*(SIDE_COLORS[side] for side in scene.side), (0.0, 0.0, 0.0)], device=cover.device)
+    color = palette[maps.hand_index.long()] * (DARKEST * cover + (1 - DARKEST) * facing)
+    return color.cpu(), cover.cpu()
+
+
+def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
+    """Return the skeletons' colours, multiplied by their cover, and the cover; drawn at twice the size and averaged."""
+    keypoints = scene.pose().keypoints
+    samples = 2 if 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE else 1
+    camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
+    colors = []
+    for frame in range(scene.num_frames):
+        chosen = scene.frame == frame
+        part = replace(scene.select(chosen), camera=camera, num_frames=1)
+        part = replace(part, frame=torch.zeros_like(part.frame))
+        target = torch.zeros(1, camera.height, camera.width, 3)
+        draw_skeletons(target, part, keypoints[chosen], 1)
+        # No colour of a skeleton is black.
+        target = torch.cat([target, (target.amax(-1, keepdim=True) > 0).float()], -1)[0]
+        colors.append(sum(quarters(target)) / 4 if samples == 2 else target)
+    colors = torch.stack(colors)
+    return colors[..., :3], colors[..., 3:]
+
+
+def draw_turntable(
+    scene: HandScene,
+    views: int,
+    style: str = "mesh",
+    forearm: bool = False,
+    on_view: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Draw the hands of the first frame that has any, turned once about the vertical through their centre.
+
+    Args:
+        scene: The hands. The first view is from where the scene's camera looks.
+        views: N, how many pictures the full turn is divided into.
+        style: As of `draw_hands`.
+        forearm: As of `draw_hands`.
+        on_view: Called with the number of views done after each.
+
+    Returns:
+        `[N, H, W, 3]` float32 on grey, in the proportions of the scene's camera and its size up to `TURNTABLE_SIDE`.
+
+    Raises:
+        SesaHandError: If `views` is not 1 to `MAX_VIEWS`.
+    """
+    if not 1 <= views <= MAX_VIEWS:
+        raise SesaHandError(f"A turntable has 1 to {MAX_VIEWS} views, got {views}.")
+    pictures = []
+    for view in range(views):
+        pictures.append(draw_hands(turn_scene(scene, 360 * view / views, forearm), None, style, 1.0, forearm))
+        if on_view is not None:
+            on_view(view + 1)
+    return torch.cat(pictures)
+
+
+def turn_scene(scene: HandScene, degrees: float, forearm: bool = False) -> HandScene:
+    """Return the hands of the first frame that has any, turned about the vertical, all in the middle of the picture.
+
+    Args:
+        scene: The hands.
+        degrees: How far their right side in the picture comes nearer, as Place Hand's yaw turns a hand.
+        forearm: Leave room for the forearm.
+    """
+    size = (scene.camera.width, scene.camera.height)
+    scale = min(1.0, TURNTABLE_SIDE / max(size))
+    camera = Camera.from_fov(*(max(1, round(scale * side)) for side in size), TURNTABLE_FOV)
+    if not len(scene):
+        return HandScene.empty(scene.model, camera)
+    part = scene.select(scene.frame == scene.frame.min())
+    posed = part.pose(forearm)
+    points = posed.vertices.detach().flatten(0, 1).double()
+    centre = (points.amin(0) + points.amax(0)) / 2
+    radius = float((points - centre).norm(dim=1).max()) * (1 + TURNTABLE_MARGIN)
+    half_angle = math.atan(min(camera.width, camera.height) / 2 / camera.focal_length)
+    middle = centre.new_tensor([0.0, 0.0, radius / math.sin(half_angle)])
+    turn = axis_angle_to_matrix(centre.new_tensor([0.0, math.radians(degrees), 0.0]))
+    wrist = posed.keypoints[:, 0].detach().double()
+    moved = (wrist - centre) @ turn.mT + middle - wrist + part.translation.double()
+    return replace(
+        part,
+        camera=camera,
+        num_frames=1,
+        frame=torch.zeros_like(part.frame),
+        global_orient=(turn @ part.global_orient.double()).to(part.global_orient),
+        translation=moved.to(part.translation),
+    )
