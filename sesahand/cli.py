@@ -9,7 +9,7 @@ import sys
 from . import __version__
 from .errors import SesaHandError
 
-COMMANDS = ("demo", "gestures", "render", "describe", "convert-mano")
+COMMANDS = ("demo", "gestures", "render", "describe", "convert-mano", "dataset")
 
 
 def main(arguments: list[str] | None = None) -> int:
