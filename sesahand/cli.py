@@ -9,7 +9,15 @@ import sys
 from . import __version__
 from .errors import SesaHandError
 
-COMMANDS = ("demo", "gestures", "render", "describe", "convert-mano", "get-detector")
+COMMANDS = (
+    "demo",
+    "gestures",
+    "render",
+    "describe",
+    "convert-mano",
+    "get-detector",
+    "dataset",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

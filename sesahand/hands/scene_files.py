@@ -45,6 +45,7 @@ HEADER_FIELDS = ("format", "version", "hand_model", "num_frames", "camera")
 HEADER_OPTIONS = ("frame_of_reference", "units", "dtype")
 HAND_FIELDS = ("side", "translation", "global_orient", "hand_pose")
 HAND_OPTIONS = ("frame", "score", "betas")
+SCENE_ARRAYS = ("header", "is_right", *HandScene.ARRAYS)
 CAMERA_FIELDS = ("focal_length", "principal_point", "width", "height")
 
 
@@ -79,7 +80,7 @@ def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
     if path.suffix.lower() == ".json":
         return scene_from_json(read_bytes(path, MAX_JSON_BYTES), model, str(path))
     if path.suffix.lower() == ".npz":
-        return _scene_from_npz(path, model)
+        return scene_from_arrays(read_npz(path), model, str(path))
     raise InvalidFileError(f"{path!s:.200} is not a hand scene by its name: expected a .json or .npz file.")
 
 
@@ -133,16 +134,31 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
 
 
 def scene_to_npz(scene: HandScene) -> bytes:
-    """Return the scene as the bytes of an npz file: the arrays of `HandScene`, and the rest as JSON in `header`."""
-    arrays = {name: getattr(scene, name).detach().cpu().numpy() for name in HandScene.ARRAYS}
+    """Return the scene as the bytes of an npz file with the arrays of `scene_to_arrays`."""
     buffer = io.BytesIO()
-    np.savez(buffer, header=np.array(json.dumps(_header(scene))), is_right=scene.is_right.numpy(), **arrays)
+    np.savez(buffer, **scene_to_arrays(scene))
     return buffer.getvalue()
 
 
-def _scene_from_npz(path: Path, model: HandModel | None) -> HandScene:
-    label = str(path)
-    stored = _fields(read_npz(path), ("header", "is_right", *HandScene.ARRAYS), (), label)
+def scene_to_arrays(scene: HandScene) -> dict[str, np.ndarray]:
+    """Return the arrays of `HandScene`, its sides as `is_right`, and the rest as JSON in `header`."""
+    arrays = {name: getattr(scene, name).detach().cpu().numpy() for name in HandScene.ARRAYS}
+    return {"header": np.array(json.dumps(_header(scene))), "is_right": scene.is_right.numpy(), **arrays}
+
+
+def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, label: str) -> HandScene:
+    """Return the scene that `scene_to_arrays` took apart.
+
+    Args:
+        arrays: Those and no others.
+        model: The hand model that the header names; None loads the built-in hand.
+        label: What to call them in errors, for example their file's name.
+
+    Raises:
+        InvalidFileError: If they are not a scene; the message names the array.
+        SesaHandError: If the hands belong to another model.
+    """
+    stored = _fields(arrays, SCENE_ARRAYS, (), label)
     if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
         raise InvalidFileError(f"{label}: 'header' must be text.")
     header = parse_json(str(stored["header"]), f"{label}: 'header'")

@@ -16,6 +16,8 @@ COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_path
 
 # The one module that reads pickles, through an unpickler that resolves nothing but inert types.
 PICKLE_READER = ROOT / "sesahand" / "hands" / "pickle_reader.py"
+# The one that writes them, for HaMeR's data sets: writing numbers and texts runs nothing.
+PICKLE_WRITER = ROOT / "sesahand" / "data" / "formats" / "python_objects.py"
 # The one command that runs a program: the user's own pip, to take a package from the index that the user has set up.
 PIP_RUNNER = ROOT / "sesahand" / "commands" / "get_detector.py"
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "print", "breakpoint", "input"}
@@ -99,7 +101,7 @@ def test_source_runs_no_code_from_outside_and_prints_nothing(path):
     pickled = {
         n.attr for n in ast.walk(parse(path)) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "pickle"
     }
-    allowed_imports = {"pickle"} if path == PICKLE_READER or pickled == {"UnpicklingError"} else set()
+    allowed_imports = {"pickle"} if path in (PICKLE_READER, PICKLE_WRITER) or pickled == {"UnpicklingError"} else set()
     allowed_imports |= {"subprocess"} if path == PIP_RUNNER else set()
     found = []
     for node in ast.walk(parse(path)):
@@ -125,6 +127,11 @@ def test_source_runs_no_code_from_outside_and_prints_nothing(path):
         if module.split(".")[0] in FORBIDDEN_IMPORTS - allowed_imports
     ]
     assert found == []
+
+
+def test_what_writes_pickles_cannot_read_them():
+    names = {node.attr for node in ast.walk(parse(PICKLE_WRITER)) if isinstance(node, ast.Attribute)}
+    assert "Pickler" in names and not names & {"load", "loads", "Unpickler"}
 
 
 def test_importing_all_of_the_library_is_quick_and_leaves_heavy_libraries_out():

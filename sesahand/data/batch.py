@@ -1,0 +1,98 @@
+"""A batch of pictures into a set: picture i with frame i."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.scene import HandScene
+from ..semantics.behavior import ImageSemantics
+from .record import PairFacts
+from .writer import PairWriter
+
+
+@dataclass(frozen=True, eq=False)
+class PairBatch:
+    """Pictures that belong to the frames of a scene.
+
+    Attributes:
+        pictures: `[B, H, W, C]` in 0..1.
+        scene: With B frames, or one that every picture has.
+        maps: By name, `[B, H, W, C]` or `[B, H, W]`, or with one entry for all.
+        facts: What is true of all pictures.
+        semantics: Of each picture, or one for all, or none. A picture's composed prompt counts where `facts` has none.
+        scores: Of each picture, 0 to 1, or one for all, or none.
+        minimum_score: Pictures below it are not written.
+
+    Raises:
+        SesaHandError: If the numbers of frames, maps, semantics or scores do not fit the pictures, or there is a
+            minimum without scores.
+    """
+
+    pictures: Tensor
+    scene: HandScene
+    maps: Mapping[str, Tensor]
+    facts: PairFacts = field(default_factory=PairFacts)
+    semantics: Sequence[ImageSemantics] = ()
+    scores: Sequence[float] = ()
+    minimum_score: float = 0.0
+
+    def __post_init__(self):
+        if not isinstance(self.pictures, Tensor) or self.pictures.ndim != 4 or not len(self.pictures):
+            shape = list(self.pictures.shape) if isinstance(self.pictures, Tensor) else type(self.pictures).__name__
+            raise SesaHandError(f"Expected at least one picture, batch x height x width x channels, got {shape}.")
+        count = len(self.pictures)
+        lengths = {"frames of hands": self.scene.num_frames}
+        lengths |= {f"pictures of the map {name!r}": len(value) for name, value in self.maps.items()}
+        lengths |= {"semantics": len(self.semantics) or 1, "scores": len(self.scores) or 1}
+        for what, length in lengths.items():
+            if length not in (1, count):
+                raise SesaHandError(f"There are {count} pictures, but {length} {what}; expected {count}, or 1 for all.")
+        if self.minimum_score > 0 and not len(self.scores):
+            raise SesaHandError(
+                f"minimum_score is {self.minimum_score:g}, but there is no score. Connect Score Hands, or set it to 0."
+            )
+
+    def save(self, writer: PairWriter) -> Iterator[str | None]:
+        """Append the pictures one by one; yields each one's key, or None for one below the minimum score."""
+        for index in range(len(self.pictures)):
+            score = _pick(self.scores, index)
+            if score is not None and score < self.minimum_score:
+                yield None
+                continue
+            yield writer.add(
+                self.pictures[index],
+                self.scene,
+                self._facts_of(index, score),
+                {name: _pick(value, index) for name, value in self.maps.items()},
+                frame=index if self.scene.num_frames > 1 else 0,
+            )
+
+    def _facts_of(self, index: int, score: float | None) -> PairFacts:
+        said = _pick(self.semantics, index)
+        if said is None:
+            return replace(self.facts, score=score)
+        return replace(self.facts, score=score, semantics=said.behavior, prompt=self.facts.prompt or said.prompt)
+
+
+def _pick(values: Sequence | Tensor, index: int):
+    """Return the entry of a picture, where one entry counts for all; None where there is none."""
+    if not len(values):
+        return None
+    return values[index if len(values) > 1 else 0]
+
+
+def describe_batch(keys: Sequence[str | None], root: str | Path, total: int) -> str:
+    """Return what became of a batch, for people.
+
+    Args:
+        keys: From `PairBatch.save`.
+        root: What to call the set.
+        total: Pairs in the set now.
+    """
+    written = [key for key in keys if key is not None]
+    span = f" ({written[0]}" + (f" to {written[-1]})" if len(written) > 1 else ")") if written else ""
+    below = f" {len(keys) - len(written)} left out below the minimum score." if len(written) < len(keys) else ""
+    return f"{len(written)} of {len(keys)} pairs written to {root}{span}.{below} The set has {total} pairs."

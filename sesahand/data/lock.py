@@ -1,0 +1,60 @@
+"""One writer at a time, by a lock that the system takes back when the writer dies."""
+
+import errno
+import os
+from pathlib import Path
+
+from ..errors import SesaHandError
+
+BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
+class WriterLock:
+    """An exclusive lock on a file, held until `release` or the end of the process, however that comes.
+
+    The file stays; that it is there means nothing.
+
+    Args:
+        path: The file; it is made if it is missing.
+
+    Raises:
+        SesaHandError: If somebody else holds the lock, or the file cannot be made.
+    """
+
+    def __init__(self, path: Path):
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise SesaHandError(f"{path} cannot be opened ({error!s:.120}); check that you may write there.") from error
+        try:
+            _lock(self._file.fileno())
+        except OSError as error:
+            self._file.close()
+            if error.errno not in BUSY:
+                raise SesaHandError(
+                    f"{path} cannot be locked ({error!s:.120}); this disk may not know locks. Choose a local one."
+                ) from error
+            raise SesaHandError(
+                f"Somebody else is writing to {path.parent}. Wait until that has ended, or write to another set: one "
+                "set for each process, and each can be read as it is."
+            ) from error
+
+    def release(self) -> None:
+        """Let others write."""
+        self._file.close()
+
+
+if os.name == "nt":
+
+    def _lock(descriptor: int) -> None:
+        import msvcrt
+
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+
+    def _lock(descriptor: int) -> None:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,222 @@
+"""Writing a set of pairs so that it can be stopped at any moment, and goes on where it was."""
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import SesaHandError, quote
+from ..hands.scene import HandScene
+from .hand_arrays import frame_scene, pose_scene
+from .index import MAX_LINE, read_index
+from .layout import (
+    FORMAT,
+    HEADER,
+    INDEX,
+    LOCK,
+    MAP_NAMES,
+    PARTIAL,
+    PICTURE_SUFFIXES,
+    SAMPLES_PER_FOLDER,
+    VERSION,
+    check_header,
+    check_inside,
+    check_key,
+    folder_name,
+    numbered_key,
+    sample_file,
+)
+from .lock import WriterLock
+from .picture_files import encode, to_levels
+from .record import PairFacts, PairRecord
+
+
+class PairWriter:
+    """Appends pairs to a set, which it makes if there is none. One writer at a time; use it as a context manager.
+
+    A sample's files are written under other names, renamed, and only then named in the index, each step brought to the
+    disk before the next: whatever happens, a sample is in the set whole or not at all. Files of a sample that did not
+    make it are written over when it comes again.
+
+    Args:
+        root: Folder of the set.
+        picture_format: "png", exact, or "jpg" of quality 95 without colour subsampling, a quarter of the size.
+
+    Raises:
+        SesaHandError: If somebody else writes to the set, or the folder holds something else.
+    """
+
+    def __init__(self, root: str | Path, picture_format: str = "png"):
+        if picture_format not in PICTURE_SUFFIXES:
+            raise SesaHandError(f"picture_format is {quote(picture_format)}, expected png or jpg.")
+        self.root, self.picture_format = Path(root), picture_format
+        self._make_folder()
+        self._lock = WriterLock(self.root / LOCK)
+        try:
+            self._begin()
+        except OSError as error:
+            self._lock.release()
+            raise SesaHandError(f"{self.root!s:.200} cannot be written to: {error!s:.200}.") from error
+        except SesaHandError:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> "PairWriter":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a sample is in the set already, so that its making can be skipped."""
+        return key in self._keys
+
+    def close(self) -> None:
+        """Let others write. Nothing is pending: every sample was on the disk when `add` returned."""
+        if not self._index.closed:
+            self._index.close()
+            self._lock.release()
+
+    def add(
+        self,
+        picture: Tensor,
+        scene: HandScene,
+        facts: PairFacts | None = None,
+        maps: Mapping[str, Tensor] | None = None,
+        key: str | None = None,
+        frame: int = 0,
+    ) -> str:
+        """Append one pair.
+
+        Args:
+            picture: `[H, W, C]` in 0..1, C one of 1, 3, 4; alpha is composited on white.
+            scene: The hands; those of `frame` are in the picture. Its camera's proportions must be the picture's.
+            facts: What else is known.
+            maps: Condition maps by a name of `MAP_NAMES`, `[H, W, 3]` or `[H, W]` of the picture's size.
+            key: Of the sample; None numbers it. A key is never written twice: ask `key in writer` first.
+            frame: Of the scene.
+
+        Returns:
+            The key.
+
+        Raises:
+            SesaHandError: If the key is taken, anything cannot be stored, or the disk is full; the set is as before.
+        """
+        key = self._next_key() if key is None else check_key(key)
+        if key in self._keys:
+            raise SesaHandError(f"The set {self.root} has a pair {key!r} already; pairs are never replaced.")
+        levels = to_levels(picture, "The picture")
+        if levels.ndim == 2:
+            raise SesaHandError(f"The picture has the shape {list(picture.shape)}, expected height, width, channels.")
+        height, width = levels.shape[:2]
+        files = {self.picture_format: encode(levels, self.picture_format)}
+        maps = dict(maps or {})
+        for name in [*maps]:
+            if name not in MAP_NAMES:
+                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(MAP_NAMES)}.")
+            shown = to_levels(maps[name], f"The map {name!r}")
+            if shown.shape[:2] != (height, width):
+                raise SesaHandError(
+                    f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}."
+                )
+            files[name] = encode(shown, "png")
+        hands = frame_scene(scene, frame, width, height)
+        posed = pose_scene(hands)
+        files["npz"] = posed.to_npz()
+        record = PairRecord(
+            key=key,
+            folder=len(self._keys) // SAMPLES_PER_FOLDER,
+            picture=self.picture_format,
+            width=width,
+            height=height,
+            maps=tuple(name for name in MAP_NAMES if name in maps),
+            hand_model=scene.model.name,
+            hand_licence=scene.model.licence,
+            flat_hand=True,
+            vertices_sha256=posed.vertices_sha256,
+            hands=posed.summaries,
+            facts=facts or PairFacts(),
+        )
+        self._append(record, files)
+        return key
+
+    def _append(self, record: PairRecord, files: dict[str, bytes]) -> None:
+        line = record.to_line()
+        if len(line) > MAX_LINE:
+            raise SesaHandError(f"What is known of {record.key!r} takes {len(line)} bytes, more than {MAX_LINE}.")
+        if self._index.closed:
+            raise SesaHandError("This writer is closed; open another.")
+        folder = self.root / folder_name(record.folder)
+        try:
+            folder.mkdir(exist_ok=True)
+            check_inside(folder, self._real_root)
+            for kind, data in files.items():
+                _write_whole(sample_file(self.root, record.folder, record.key, kind), data)
+            # Nothing is buffered: a record reaches the file in one piece or is cut off again.
+            if self._index.write(line) != len(line):
+                raise OSError("the disk took only a part of it")
+            os.fsync(self._index.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._index.truncate(self._end)
+            raise SesaHandError(f"{record.key!r} cannot be written to {self.root!s:.200}: {error!s:.200}.") from error
+        self._end += len(line)
+        self._keys[record.key] = len(self._keys)
+
+    def _make_folder(self) -> None:
+        """Make the folder of the set and its header, if there is none."""
+        header = self.root / HEADER
+        try:
+            if not header.exists():
+                if self.root.is_dir() and any(entry.name not in (LOCK, INDEX) for entry in self._others()):
+                    raise SesaHandError(
+                        f"{self.root!s:.200} holds other files and is no set of pairs; choose a new or empty folder."
+                    )
+                self.root.mkdir(parents=True, exist_ok=True)
+                _write_whole(header, json.dumps({"format": FORMAT, "version": VERSION}).encode() + b"\n")
+        except (OSError, ValueError) as error:
+            raise SesaHandError(f"{self.root!s:.200} cannot be made a set of pairs: {error!s:.200}.") from error
+
+    def _others(self) -> list[Path]:
+        return [entry for entry in self.root.iterdir() if not entry.name.endswith(PARTIAL)]
+
+    def _begin(self) -> None:
+        check_header(self.root)
+        self._real_root = os.path.realpath(self.root)
+        found = read_index(self.root)
+        self._keys, self._end = found.keys, found.end
+        check_inside(self.root / INDEX, self._real_root)
+        for folder in (self.root, self.root / folder_name(len(self._keys) // SAMPLES_PER_FOLDER)):
+            for leftover in folder.glob(f".*{PARTIAL}"):
+                leftover.unlink(missing_ok=True)
+        self._index = (self.root / INDEX).open("ab", buffering=0)
+        if found.torn:
+            self._index.truncate(found.end)
+
+    def _next_key(self) -> str:
+        number = len(self._keys)
+        while numbered_key(number) in self._keys:
+            number += 1
+        return numbered_key(number)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file under another name, bring it to the disk and rename it."""
+    partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL}"
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
