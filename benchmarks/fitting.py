@@ -4,7 +4,7 @@
     python benchmarks/fitting.py --photos FOLDER [--detector FOLDER] [--overlays FOLDER]
 
 Synthetic hands are seen from all sides in pictures of 512 x 512 pixels, right and left in turn, of random shape.
-"gestures" are poses of the library with 8 degrees of jitter; "any pose" draws all joint angles evenly within their limits.
+"gestures" are poses of the library with 8 degrees of jitter; "any pose" draws all joint angles evenly within limits.
 PA-MPJPE in mm. Methods start from the same guess and take turns on the same hands.
 """
 
