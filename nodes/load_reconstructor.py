@@ -87,7 +87,7 @@ class LoadReconstructor(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SesaHandLoadReconstructor",
-            display_name="Load Hand Reconstructor (SesaHand)",
+            display_name="Load Reconstructor (SesaHand)",
             category="SesaHand/reconstruct",
             description="Loads HaMeR or WiLoR, networks that estimate a 3D hand (MANO mesh and pose) from a picture, "
             "for Reconstruct Hands. You bring their files and MANO's; nothing is downloaded. Both are for "
@@ -129,14 +129,13 @@ class LoadReconstructor(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, network_name=None) -> bool | str:
-        # Only this input, because ComfyUI shows the answer once for each; execute checks the others.
+    def validate_inputs(cls, network_name=None, dtype=None) -> bool | str:
         try:
             if network_name is not None:
                 find_network(network_name)
         except SesaHandError as error:
             return str(error)
-        return True
+        return wires.check_choices(cls, dtype=dtype)
 
     @classmethod
     def fingerprint_inputs(cls, network_name, dtype="auto", chunk=16, **linked):

@@ -1,4 +1,4 @@
-"""Load Hand Reconstructor inside ComfyUI: its folder, memory management, interruption, and what it refuses."""
+"""Load Reconstructor inside ComfyUI: its folder, memory management, interruption, and what it refuses."""
 
 import gc
 import weakref
@@ -10,6 +10,7 @@ from mano_fixture import write_mano
 from safetensors.torch import save_file
 from sesahand_pack.nodes import load_reconstructor
 from sesahand_pack.nodes.load_reconstructor import LoadReconstructor
+from sesahand_pack.nodes.reconstruction import ReconstructHands
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.builtin import load_builtin_hand
 from sesahand_pack.sesahand.hands.mano import load_mano
@@ -92,6 +93,20 @@ def test_it_loads_works_unloads_and_works_again(kind, mano):
     assert reconstructor.patcher.loaded_size() == 0
     again = reconstructor(pictures(), landmarks_of())
     assert torch.equal(first.hand_pose, again.hand_pose)
+
+
+def test_reconstruct_hands_takes_it(mano):
+    """The node's hands are the network's, also of pictures with alpha."""
+    reconstructor = load(mano, "HaMeR")
+    image = torch.cat([pictures(), torch.ones(2, 80, 120, 1)], -1)
+    widgets = {
+        entry.id: entry.default for entry in ReconstructHands.define_schema().inputs if hasattr(entry, "default")
+    }
+    widgets = {name: value for name, value in widgets.items() if value is not None}
+    links = {"landmarks": landmarks_of(), "image": image, "reconstructor": reconstructor}
+    scene = ReconstructHands.execute(**widgets | links)[0]
+    assert torch.allclose(scene.hand_pose, reconstructor(pictures(), landmarks_of()).hand_pose, atol=1e-5)
+    assert scene.side == ("right", "left", "right") and scene.model is mano
 
 
 def test_weights_wait_on_the_offload_device(mano, monkeypatch):
