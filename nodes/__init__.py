@@ -18,6 +18,7 @@ FAMILIES = (
     "reconstruction",
     "scoring",
     "assets",
+    "dataset",
 )
 
 
