@@ -13,6 +13,7 @@ from ..sesahand.data.record import PairFacts
 from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.file_names import check_relative_path
+from ..sesahand.reconstruct.score import HandScores
 from . import wires
 
 # A node shows at most this many pictures; more would be too small to see.
@@ -49,6 +50,11 @@ def parse_numbers(text: str, name: str, kind: type) -> list | dict:
         for score in value:
             PairFacts(score=score)
     return value
+
+
+def picture_scores(scores: HandScores | str) -> list[float]:
+    """Return the score of each picture from the wire of Score Hands or a JSON list."""
+    return list(scores.pictures) if isinstance(scores, HandScores) else parse_numbers(scores, "scores", list)
 
 
 class SavePair(io.ComfyNode):
@@ -125,11 +131,12 @@ class SavePair(io.ComfyNode):
                     tooltip="How well the hands match, 0 to 1, for all pictures of the batch. For example from Score "
                     "Hands.",
                 ),
-                io.String.Input(
+                io.MultiType.Input(
                     "scores",
+                    types=[wires.Scores, io.String],
                     optional=True,
-                    force_input=True,
-                    tooltip="A score for each picture instead, as a JSON list such as [0.91, 0.4].",
+                    tooltip="A score for each picture instead: scores of Score Hands, or a JSON list such as [0.91, "
+                    "0.4].",
                 ),
                 io.Int.Input(
                     "seed",
@@ -184,7 +191,7 @@ class SavePair(io.ComfyNode):
     ) -> io.NodeOutput:
         given = zip(MAPS, (mesh, depth, normal, mask), strict=True)
         facts = PairFacts(prompt, seed=seed, control_scales=parse_numbers(control_scales, "control_scales", dict))
-        each = parse_numbers(scores, "scores", list) or ([] if score is None else [score])
+        each = picture_scores(scores) or ([] if score is None else [score])
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)

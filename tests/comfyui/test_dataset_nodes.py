@@ -96,6 +96,17 @@ def test_pictures_below_the_minimum_score_are_counted_and_left_out(placed):
         run(dataset.SavePair, **given)
 
 
+def test_the_scores_of_score_hands_count_picture_by_picture(placed):
+    from sesahand_pack.nodes.scoring import ScoreHands
+
+    away = run(hand.PlaceHand, hands=placed, width=96, height=64, x=0.1)[0]
+    found = run(hand.CombineHands, hands_1=placed, hands_2=away, join="next frames")[0]
+    scores = run(ScoreHands, requested=placed, found=found)[1]
+    path = run(dataset.SavePair, image=pictures(), hands=found, scores=scores)[2]
+    assert [pair.facts.score for pair in PairSet(path)] == list(scores.pictures) and scores.pictures[0] > 0.99
+    assert run(dataset.SavePair, image=pictures(), hands=found, scores=scores, minimum_score=0.9)[1] == 3
+
+
 def test_frames_go_with_their_pictures_and_frames_without_hands_are_pairs_too(placed):
     video = run(hand.CombineHands, hands_1=placed, hands_2=placed, join="next frames")[0]
     path = run(dataset.SavePair, image=pictures(), hands=video.select([1]))[2]
