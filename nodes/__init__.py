@@ -19,6 +19,7 @@ FAMILIES = (
     "scoring",
     "assets",
     "load_reconstructor",
+    "dataset",
 )
 
 
