@@ -18,6 +18,8 @@ FAMILIES = (
     "reconstruction",
     "scoring",
     "assets",
+    "load_reconstructor",
+    "dataset",
 )
 
 

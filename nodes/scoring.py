@@ -114,8 +114,8 @@ class RepairGate(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.01,
-                    tooltip="Pictures that score less are repaired. 0.5 stops 19 of 20 wrong gestures and lets good "
-                    "hands pass; 0.6 is strict. 0 never repairs, 1 nearly always.",
+                    tooltip="Pictures that score less are repaired. 0.5 stops nine of ten wrong gestures and lets good "
+                    "hands pass; 0.6 is stricter. 0 never repairs, 1 nearly always.",
                 ),
                 io.Image.Input("good", tooltip="The pictures as they are."),
                 io.Image.Input(

@@ -52,6 +52,14 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
+def detector_folder():
+    """The folder with the hand detector's files, which are got once for all runs."""
+    from detector_files import detector_folder
+
+    return detector_folder()
+
+
+@pytest.fixture(scope="session")
 def comfyui_server(tmp_path_factory):
     """A real server with this pack, and the narrow models under the names that the shipped workflows use."""
     from comfy_install import Unavailable, find_comfyui

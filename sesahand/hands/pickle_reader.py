@@ -45,6 +45,9 @@ KNOWN_NAMES = {
     ("_codecs", "encode"): "encode",
 }
 
+# What reading a damaged pickle raises.
+DAMAGE = (IndexError, KeyError, ValueError, OverflowError, TypeError, struct.error)
+
 CLASSES = ("Ch", "Select", "csc_matrix", "ndarray", "dtype", "set")
 FUNCTIONS = ("_reconstruct", "_frombuffer", "_reconstructor", "encode", "scalar")
 NUMBER_TYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
@@ -81,15 +84,22 @@ def read_pickle(data: bytes, file: str) -> Any:
         InvalidFileError: If it is truncated or is not a pickle.
     """
     try:
-        return _Reader(data, file).run()
-    except (IndexError, KeyError, ValueError, OverflowError, TypeError, struct.error) as error:
+        return PickleReader(data, file).run()
+    except DAMAGE as error:
         raise InvalidFileError(
             f"{file} is not a readable pickle ({error!s:.80}); copy or download the file again."
         ) from error
 
 
-class _Reader:
-    """The stack machine that pickles are written for, reduced to the instructions that build data."""
+class PickleReader:
+    """The stack machine that pickles are written for, reduced to the instructions that build data.
+
+    Other kinds of files extend it with the names that they may mention. Errors of `DAMAGE` mean a damaged file.
+    """
+
+    kind = "MANO file"
+    advice = "Use the original file from https://mano.is.tue.mpg.de."
+    max_instructions = MAX_INSTRUCTIONS
 
     def __init__(self, data: bytes, file: str):
         self.data, self.file = data, file
@@ -99,22 +109,22 @@ class _Reader:
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
-        for _ in range(MAX_INSTRUCTIONS):
+        for _ in range(self.max_instructions):
             code = self.take(1)
             if code == b".":
                 if len(self.stack) != 1:
-                    raise InvalidFileError(f"{self.file} does not end in one value; it is not a pickled MANO file.")
+                    raise InvalidFileError(f"{self.file} does not end in one value; it is not a pickled {self.kind}.")
                 return self.stack[0]
-            instruction = _INSTRUCTIONS.get(code)
+            instruction = self.instructions.get(code)
             if instruction is None:
                 raise UnsafeFileError(
                     f"{self.file} was refused: it uses the pickle instruction {code!r} at byte {self.position - 1}, "
-                    "which no MANO file needs. Use the original file from https://mano.is.tue.mpg.de."
+                    f"which no {self.kind} needs. {self.advice}"
                 )
             instruction(self)
         raise UnsafeFileError(
-            f"{self.file} was refused: it takes more than {MAX_INSTRUCTIONS} instructions to read, a MANO file a few "
-            "thousand. Use the original file from https://mano.is.tue.mpg.de."
+            f"{self.file} was refused: it takes more than {self.max_instructions} instructions to read, far more than "
+            f"a {self.kind}. {self.advice}"
         )
 
     def take(self, length: int) -> bytes:
@@ -291,6 +301,7 @@ _INSTRUCTIONS = {
     b"\x81": lambda r: r.new_object(),
     b"b": lambda r: r.build(),
 }
+PickleReader.instructions = _INSTRUCTIONS
 
 
 def array_from(value: Any, label: str, nesting: int = 0) -> np.ndarray:

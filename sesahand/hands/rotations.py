@@ -82,19 +82,21 @@ def matrix_to_quaternion(matrix: Tensor) -> Tensor:
 
 
 def rotation_6d_to_matrix(six: Tensor) -> Tensor:
-    """Turn the interleaved 6D form that HaMeR and WiLoR predict into rotation matrices.
+    """Turn the 6D form that HaMeR and WiLoR predict into rotation matrices.
 
     Args:
-        six: `[..., 6]`, read as a 3x2 matrix in row order: the first two columns of the rotation before
-            orthonormalisation.
+        six: `[..., 6]`: the first column of the rotation, then its second, both before orthonormalisation. Other
+            programs interleave the two columns, which gives other rotations.
 
     Returns:
         Rotation matrices `[..., 3, 3]`.
+
+    Source: `rot6d_to_rotmat` of HaMeR and WiLoR, which reads its input as two rows of three.
     """
-    columns = six.unflatten(-1, (3, 2))
-    first = torch.nn.functional.normalize(columns[..., 0], dim=-1)
-    overlap = (first * columns[..., 1]).sum(-1, keepdim=True)
-    second = torch.nn.functional.normalize(columns[..., 1] - overlap * first, dim=-1)
+    columns = six.unflatten(-1, (2, 3))
+    first = torch.nn.functional.normalize(columns[..., 0, :], dim=-1)
+    overlap = (first * columns[..., 1, :]).sum(-1, keepdim=True)
+    second = torch.nn.functional.normalize(columns[..., 1, :] - overlap * first, dim=-1)
     return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
 
 

@@ -68,12 +68,13 @@ def read_fingers(scene: HandScene, keypoints: Tensor) -> FingerStates:
         scene: N hands.
         keypoints: Of the same hands, posed, `[N, 21, 3]`.
     """
-    pose = torch.where(scene.is_right[:, None, None, None].to(keypoints.device), scene.hand_pose,
-                       mirror_rotation(scene.hand_pose)).double()  # fmt: skip
+    keypoints = keypoints.double()
+    pose, right = scene.hand_pose.to(keypoints), scene.is_right.to(keypoints.device)[:, None, None, None]
+    pose = torch.where(right, pose, mirror_rotation(pose))
     flexion = torch.rad2deg(angles_from_pose(pose, joint_frames(scene.model).to(pose))[..., 0])
     joints = torch.tensor([FINGER_JOINTS[finger] for finger in FINGERS]) - 1
-    palm = (keypoints[:, 9] - keypoints[:, 0]).norm(dim=-1).double()
-    return FingerStates(flexion[:, joints].sum(-1), thumb_distances(keypoints.double()) / palm[:, None])
+    palm = (keypoints[:, 9] - keypoints[:, 0]).norm(dim=-1)
+    return FingerStates(flexion[:, joints].sum(-1), thumb_distances(keypoints) / palm[:, None])
 
 
 def thumb_distances(keypoints: Tensor) -> Tensor:

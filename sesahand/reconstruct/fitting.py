@@ -25,6 +25,7 @@ from .keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
 from .landmarks import HandLandmarks
 from .least_squares import Terms, minimise
 from .measurements import Measurements, box_size, data_terms
+from .one_thread import one_thread
 
 # Fewer points in the picture say nothing about where the hand is.
 LEAST_POINTS = 4
@@ -96,15 +97,15 @@ def fit_hands(
         torch.zeros(len(landmarks), 3, dtype=torch.float64),
         torch.zeros(len(landmarks), 10, dtype=torch.float64),
     )
+    groups = [(known, hands) for known in (True, False) for hands in _chunks(in_space == known)]
     done = 0
-    for known in (True, False):
-        for hands in (in_space == known).nonzero()[:, 0].split(CHUNK):
-            # split gives one empty part of nothing
-            if len(hands):
-                state.put(hands, _fit(seen.select(hands), points, known, starts or (STARTS_3D if known else STARTS_2D)))
-            done += len(hands)
-            if on_progress is not None and len(hands):
-                on_progress(done, len(landmarks))
+    for known, hands in groups:
+        with one_thread():
+            fitted = _fit(seen.select(hands), points, known, starts or (STARTS_3D if known else STARTS_2D))
+        state.put(hands, fitted)
+        done += len(hands)
+        if on_progress is not None:
+            on_progress(done, len(landmarks))
     scene = scene_of(state, landmarks, model, camera)
     return compare_with_landmarks(scene, landmarks, ~in_space)
 
@@ -154,6 +155,11 @@ def check_landmarks(landmarks: HandLandmarks, camera: Camera) -> None:
             raise SesaHandError(
                 f"{which} has all its 3D points within {metres * 1e3:.3g} mm; they are in metres, and NaN if not known."
             )
+
+
+def _chunks(chosen: Tensor) -> list[Tensor]:
+    """Return the indices of chosen hands in parts of at most `CHUNK`; no empty ones."""
+    return [part for part in chosen.nonzero()[:, 0].split(CHUNK) if len(part)]
 
 
 def _fit(seen: Measurements, points: KeypointModel, in_space: bool, starts: int) -> HandState:

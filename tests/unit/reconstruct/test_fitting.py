@@ -19,6 +19,7 @@ from sesahand.reconstruct.initial_guess import align_rotations, from_bones, from
 from sesahand.reconstruct.keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
 from sesahand.reconstruct.landmarks import HandLandmarks
 from sesahand.reconstruct.measurements import HUBER, NEAREST, Measurements, data_terms
+from sesahand.reconstruct.one_thread import one_thread
 from sesahand.render.camera import Camera
 
 CAMERA = Camera.from_fov(512, 512)
@@ -307,6 +308,13 @@ class TestDifficultLandmarks:
         fit_hands(landmarks, builtin, CAMERA)
         for name, value in before.items():
             assert torch.equal(torch.nan_to_num(value), torch.nan_to_num(getattr(landmarks, name)))
+
+    def test_the_number_of_threads_is_given_back_also_after_an_error(self):
+        before = torch.get_num_threads()
+        with pytest.raises(ZeroDivisionError), one_thread():
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == before
 
     def test_progress_is_told_and_can_end_the_fit(self, builtin):
         landmarks, told = landmarks_of(random_hands(builtin, CAMERA, 3)), []

@@ -1,0 +1,174 @@
+"""Detection: exactness of the networks, hands found in photographs, and time, beside MediaPipe's own runner.
+
+    python benchmarks/detection.py PICTURES [--mediapipe PYTHON] [--overlays FOLDER]
+
+PICTURES is a folder of photographs (.jpg, .png). PYTHON is an interpreter that can import mediapipe 1.x, in an
+environment of its own; without it the columns that compare with MediaPipe stay empty. ai-edge-litert is needed for the
+table of exactness. The files come with `python -m sesahand get-detector`.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from sesahand.reconstruct.detector import load_detector
+from sesahand.reconstruct.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
+from sesahand.reconstruct.landmark_pictures import draw_landmarks
+from sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand.reconstruct.network import Network
+from sesahand.reconstruct.tflite import read_tflite
+from sesahand.render.contact_sheet import to_pil
+
+THRESHOLD = 0.2
+
+# Runs in the other interpreter: prints, for each picture, the hands that MediaPipe's task runner finds and its time.
+RUNNER = """
+import json, statistics, sys, time
+import mediapipe, numpy
+from mediapipe.tasks.python import BaseOptions, vision
+from PIL import Image
+bundle, threshold, *paths = sys.argv[1:]
+options = vision.HandLandmarkerOptions(
+    base_options=BaseOptions(model_asset_path=bundle), num_hands=16,
+    min_hand_detection_confidence=float(threshold), min_hand_presence_confidence=float(threshold))
+answers = {"version": mediapipe.__version__}
+with vision.HandLandmarker.create_from_options(options) as landmarker:
+    for path in paths:
+        pixels = numpy.ascontiguousarray(Image.open(path).convert("RGB"))
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            found = landmarker.detect(image)
+            times.append(1e3 * (time.perf_counter() - start))
+        height, width = pixels.shape[:2]
+        answers[path] = {"ms": statistics.median(times), "hands": [
+            {"side": side[0].category_name.lower(), "points": [[p.x * width, p.y * height] for p in points]}
+            for side, points in zip(found.handedness, found.hand_landmarks)]}
+print(json.dumps(answers))
+"""
+
+
+def mediapipe_answers(python: str, folder: Path, paths: list[Path]) -> dict:
+    """Return what MediaPipe's task runner finds, with the same two networks in a bundle."""
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle = Path(scratch) / "hand_landmarker.task"
+        with zipfile.ZipFile(bundle, "w", zipfile.ZIP_STORED) as archive:
+            archive.write(folder / PALM_FILE, "hand_detector.tflite")
+            archive.write(folder / LANDMARK_FILE, "hand_landmarks_detector.tflite")
+        command = [python, "-c", RUNNER, str(bundle), str(THRESHOLD), *map(str, paths)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
+def print_exactness(folder: Path, paths: list[Path]) -> None:
+    """Print the largest difference from TensorFlow Lite's runtime over the pictures and over noise."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    print("| network | largest difference | of values up to | ms | LiteRT ms |\n|---|---:|---:|---:|---:|")
+    for name in (PALM_FILE, LANDMARK_FILE):
+        network = Network(read_tflite(folder / name))
+        interpreter = Interpreter(str(folder / name), num_threads=1)
+        interpreter.allocate_tensors()
+        size = network.input_shape[1]
+        inputs = [np.random.default_rng(seed).random((1, size, size, 3), dtype=np.float32) for seed in range(4)]
+        inputs += [
+            np.asarray(Image.open(path).convert("RGB").resize((size, size)), dtype=np.float32)[None] / 255
+            for path in paths
+        ]
+        worst, largest, ours_ms, theirs_ms = 0.0, 0.0, [], []
+        details = sorted(interpreter.get_output_details(), key=lambda detail: detail["name"])
+        for picture in inputs:
+            start = time.perf_counter()
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture)
+            interpreter.invoke()
+            theirs_ms.append(1e3 * (time.perf_counter() - start))
+            expected = [interpreter.get_tensor(detail["index"]) for detail in details]
+            start = time.perf_counter()
+            with torch.no_grad():
+                found = network(torch.from_numpy(picture))
+            ours_ms.append(1e3 * (time.perf_counter() - start))
+            for ours, theirs in zip(found, expected, strict=True):
+                worst = max(worst, float(np.abs(ours.numpy() - theirs).max()))
+                largest = max(largest, float(np.abs(theirs).max()))
+        times = f"{statistics.median(ours_ms):.1f} | {statistics.median(theirs_ms):.1f}"
+        print(f"| {name} | {worst:.1e} | {largest:.0f} | {times} |")
+
+
+def sides(names) -> str:
+    return " ".join(sorted(names)) or "none"
+
+
+def compare(found: HandLandmarks, hands: list[dict]) -> str:
+    """Return for each of MediaPipe's hands the mean distance of our nearest one, in pixels and parts of its size."""
+    distances = []
+    for hand in hands:
+        points = torch.tensor(hand["points"])
+        if len(found):
+            distance = float((found.keypoints_2d - points).norm(dim=-1).mean(-1).min())
+            distances.append(f"{distance:.1f} px ({distance / float((points.amax(0) - points.amin(0)).max()):.1%})")
+    return ", ".join(distances)
+
+
+def timed(run) -> tuple[HandLandmarks, float]:
+    """Return the result and the median time of a few runs in milliseconds."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return result, statistics.median(times)
+
+
+def print_photographs(detector, paths: list[Path], answers: dict, overlays: Path | None) -> None:
+    """Print what is found in each picture, with and without tiles, beside MediaPipe."""
+    print("| picture | size | found | scores | with tiles | MediaPipe | distance | ms | tiled ms | MediaPipe ms |")
+    print("|---|---|---|---|---|---|---|---:|---:|---:|")
+    for path in paths:
+        picture = torch.from_numpy(np.array(Image.open(path).convert("RGB")))[None].float() / 255
+        found, spent = timed(lambda: detector(picture, THRESHOLD))  # noqa: B023
+        tiled, tiled_spent = timed(lambda: detector(picture, THRESHOLD, tiled=True))  # noqa: B023
+        theirs = answers.get(str(path), {"hands": [], "ms": None})
+        size = f"{picture.shape[2]} x {picture.shape[1]}"
+        scores = " ".join(f"{score:.2f}" for score in found.score.tolist())
+        reference = sides(hand["side"] for hand in theirs["hands"]) if answers else ""
+        their_ms = "" if theirs["ms"] is None else f"{theirs['ms']:.0f}"
+        print(
+            f"| {path.stem} | {size} | {sides(found.side)} | {scores} | {sides(tiled.side)} | {reference} | "
+            f"{compare(found, theirs['hands'])} | {spent:.0f} | {tiled_spent:.0f} | {their_ms} |"
+        )
+        if overlays:
+            overlays.mkdir(parents=True, exist_ok=True)
+            to_pil(draw_landmarks(picture, tiled)[0]).save(overlays / f"{path.stem}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--mediapipe", metavar="PYTHON")
+    parser.add_argument("--overlays", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    folder = find_detector_folder()
+    paths = sorted(path for path in arguments.pictures.iterdir() if path.suffix.lower() in (".jpg", ".png"))
+    print(f"torch {torch.__version__}, {arguments.threads} threads, threshold {THRESHOLD}\n")
+    print_exactness(folder, paths)
+    answers = mediapipe_answers(arguments.mediapipe, folder, paths) if arguments.mediapipe else {}
+    print(f"\nMediaPipe {answers.get('version', 'was not run')}\n")
+    print_photographs(load_detector(folder), paths, answers, arguments.overlays)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Data sets: pictures with their hands, kept for training."""
+
+import json
+import os
+
+import comfy.model_management
+import folder_paths
+from comfy.utils import ProgressBar
+from comfy_api.latest import io, ui
+
+from ..sesahand.data.batch import PairBatch, describe_batch
+from ..sesahand.data.record import PairFacts
+from ..sesahand.data.writer import PairWriter
+from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.file_names import check_relative_path
+from ..sesahand.reconstruct.score import HandScores
+from . import wires
+
+# A node shows at most this many pictures; more would be too small to see.
+PREVIEW_PICTURES = 4
+MAPS = ("mesh", "depth", "normal", "mask")
+
+
+def set_folder(name: str) -> str:
+    """Return the path of a set in the output folder, once its name and the links on its way were checked."""
+    root = os.path.realpath(folder_paths.get_output_directory())
+    try:
+        target = os.path.realpath(os.path.join(root, *check_relative_path(name)))
+        if os.path.commonpath((root, target)) != root:
+            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another name.")
+    except (SesaHandError, OSError) as error:
+        raise SesaHandError(f"set_name cannot be used: {error}") from error
+    return target
+
+
+def parse_numbers(text: str, name: str, kind: type) -> list | dict:
+    """Return the JSON list or object of a widget or wire; nothing for an empty text.
+
+    Raises:
+        SesaHandError: If it is not one, or a list holds anything but numbers from 0 to 1.
+    """
+    try:
+        value = json.loads(text) if text.strip() else kind()
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, kind):
+        wanted = "[0.91, 0.4], a score for each picture" if kind is list else '{"strength": 0.8, "alpha": 1.0}'
+        raise SesaHandError(f"{name} is {quote(text)}, expected JSON such as {wanted}.")
+    if kind is list:
+        for score in value:
+            PairFacts(score=score)
+    return value
+
+
+def picture_scores(scores: HandScores | str) -> list[float]:
+    """Return the score of each picture from the wire of Score Hands or a JSON list."""
+    return list(scores.pictures) if isinstance(scores, HandScores) else parse_numbers(scores, "scores", list)
+
+
+class SavePair(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        def map_input(name: str, what: str) -> io.Image.Input:
+            return io.Image.Input(
+                name, optional=True, tooltip=f"{what} from Render Hand Condition, one for each picture or one for all."
+            )
+
+        return io.Schema(
+            node_id="SesaHandSavePair",
+            display_name="Save Image-Mesh Pair (SesaHand)",
+            category="SesaHand/dataset",
+            description="Adds pictures with their 3D hands, prompt, condition maps, seed and score to a training data "
+            "set in the output folder, one pair a picture. Exports to COCO, HaMeR, AttentionHand and others follow by "
+            "the command dataset.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("image", tooltip="The pictures to keep: generated ones, renders or photographs."),
+                wires.Hands.Input(
+                    "hands",
+                    tooltip="The hands in the pictures: frame i belongs to picture i; a single frame goes with every "
+                    "picture. The hands that were asked for, or those that Reconstruct Hands found.",
+                ),
+                io.String.Input(
+                    "set_name",
+                    default="pairs/SesaHand",
+                    tooltip="The set's folder inside the output folder. An existing set grows; a name of its own for "
+                    "each experiment keeps them apart.",
+                ),
+                io.Combo.Input(
+                    "picture_format",
+                    options=["png", "jpg"],
+                    default="png",
+                    tooltip="png is exact. jpg (quality 95) takes about a quarter of the space, with slight losses.",
+                ),
+                io.Float.Input(
+                    "minimum_score",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="Pictures whose score is below this are not written, only counted. 0 keeps all. Needs a "
+                    "score.",
+                ),
+                io.String.Input(
+                    "prompt",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The words that the pictures were made from. Not connected: the prompt composed from the "
+                    "semantics, if there is one.",
+                ),
+                wires.Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="Pose, action, hand action and environment, one for each picture or one for all.",
+                ),
+                map_input("mesh", "The mesh map"),
+                map_input("depth", "The depth map"),
+                map_input("normal", "The normal map"),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Where the hands are, from Render Hand Condition, one for each picture or one for all.",
+                ),
+                io.Float.Input(
+                    "score",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    optional=True,
+                    force_input=True,
+                    tooltip="How well the hands match, 0 to 1, for all pictures of the batch. For example from Score "
+                    "Hands.",
+                ),
+                io.MultiType.Input(
+                    "scores",
+                    types=[wires.Scores, io.String],
+                    optional=True,
+                    tooltip="A score for each picture instead: scores of Score Hands, or a JSON list such as [0.91, "
+                    "0.4].",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    optional=True,
+                    force_input=True,
+                    tooltip="The seed that the sampler had, to be kept with the pictures.",
+                ),
+                io.String.Input(
+                    "control_scales",
+                    default="",
+                    optional=True,
+                    tooltip='How strongly the pictures were steered, as JSON such as {"strength": 0.8, "alpha": 1.0}, '
+                    "to be kept with them. Empty: nothing.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("image", display_name="image", tooltip="The pictures as they came, for further nodes."),
+                io.Int.Output("count", display_name="count", tooltip="How many pairs the set has now."),
+                io.String.Output("path", display_name="path", tooltip="The set's folder, for the command dataset."),
+                io.String.Output(
+                    "report", display_name="report", tooltip="What was written and what was left out, as text."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, picture_format=None) -> bool | str:
+        return wires.check_choices(cls, picture_format=picture_format)
+
+    @classmethod
+    @wires.checked
+    def execute(
+        cls,
+        image,
+        hands,
+        set_name,
+        picture_format,
+        minimum_score,
+        prompt="",
+        semantics=None,
+        mesh=None,
+        depth=None,
+        normal=None,
+        mask=None,
+        score=None,
+        scores="",
+        seed=None,
+        control_scales="",
+    ) -> io.NodeOutput:
+        given = zip(MAPS, (mesh, depth, normal, mask), strict=True)
+        facts = PairFacts(prompt, seed=seed, control_scales=parse_numbers(control_scales, "control_scales", dict))
+        each = picture_scores(scores) or ([] if score is None else [score])
+        said = () if semantics is None else semantics.images
+        maps = {name: value for name, value in given if value is not None}
+        batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)
+        path, keys, bar = set_folder(set_name), [], ProgressBar(len(image))
+        with PairWriter(path, picture_format) as writer:
+            for key in batch.save(writer):
+                keys.append(key)
+                bar.update(1)
+                comfy.model_management.throw_exception_if_processing_interrupted()
+            total = len(writer)
+        report = describe_batch(keys, set_name, total)
+        return io.NodeOutput(image, total, path, report, ui=ui.PreviewImage(image[:PREVIEW_PICTURES], cls=cls))
+
+
+NODES = [SavePair]
