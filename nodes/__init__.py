@@ -15,10 +15,10 @@ FAMILIES = (
     "control",
     "attention",
     "detection",
+    "load_reconstructor",
     "reconstruction",
     "scoring",
     "assets",
-    "load_reconstructor",
     "dataset",
 )
 
