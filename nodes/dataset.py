@@ -156,7 +156,9 @@ class SavePair(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("image", display_name="image", tooltip="The pictures as they came, for further nodes."),
+                io.Image.Output(
+                    "pictures", display_name="image", tooltip="The pictures as they came, for further nodes."
+                ),
                 io.Int.Output("count", display_name="count", tooltip="How many pairs the set has now."),
                 io.String.Output("path", display_name="path", tooltip="The set's folder, for the command dataset."),
                 io.String.Output(

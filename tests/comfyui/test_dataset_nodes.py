@@ -53,7 +53,8 @@ def test_every_input_and_output_says_what_it_is_for():
     page = (ROOT / "web" / "docs" / f"{schema.node_id}.md").read_text(encoding="utf-8")
     for entry in [*schema.inputs, *schema.outputs]:
         assert entry.tooltip and entry.tooltip.endswith("."), entry.id
-        assert f"`{entry.id}`" in page, entry.id
+        assert f"`{entry.display_name or entry.id}`" in page, entry.id
+    schema.validate()
 
 
 def test_pictures_go_in_with_their_hands_maps_and_words(placed, folders):
