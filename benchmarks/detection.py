@@ -23,15 +23,22 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from sesahand.reconstruct.detector import load_detector
+from sesahand.hands.gestures import find_gesture, gesture_names
+from sesahand.hands.loading import load_hand_model
+from sesahand.hands.placing import Hand, mirror_hand, place_in_box
+from sesahand.reconstruct.crops import Picture
+from sesahand.reconstruct.detector import load_detector, squares_around
 from sesahand.reconstruct.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
 from sesahand.reconstruct.landmark_pictures import draw_landmarks
 from sesahand.reconstruct.landmarks import HandLandmarks
 from sesahand.reconstruct.network import Network
 from sesahand.reconstruct.tflite import read_tflite
+from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
+from sesahand.render.maps import render_maps
 
 THRESHOLD = 0.2
+SKIN, WALL = (0.88, 0.68, 0.58), (0.35, 0.40, 0.45)
 
 # Runs in the other interpreter: prints, for each picture, the hands that MediaPipe's task runner finds and its time.
 RUNNER = """
@@ -106,6 +113,59 @@ def print_exactness(folder: Path, paths: list[Path]) -> None:
         print(f"| {name} | {worst:.1e} | {largest:.0f} | {times} |")
 
 
+def rendered_hands() -> list[tuple[torch.Tensor, str, torch.Tensor, torch.Tensor]]:
+    """Return pictures of every gesture, turned at random, each with side, keypoints in pixels and in metres."""
+    camera, generator = Camera.from_fov(512, 512, 40.0), torch.Generator().manual_seed(0)
+    model, hands = load_hand_model("builtin"), []
+    for index, name in enumerate([*gesture_names(), *gesture_names()]):
+        gesture = find_gesture(name)
+        hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
+        side = ("right", "left")[index % 2]
+        angles = (torch.rand(3, generator=generator) * 2 - 1) * torch.tensor([60.0, 30.0, 40.0])
+        scene = place_in_box(
+            mirror_hand(hand) if side == "left" else hand, camera, (110, 110, 402, 402), *angles.tolist()
+        )
+        maps = render_maps(scene, ("mesh", "mask"), antialias=True, forearm=True)
+        picture = maps.mesh * torch.tensor(SKIN) + (1 - maps.mask[..., None]) * torch.tensor(WALL)
+        keypoints = scene.pose().keypoints
+        hands.append((picture[0], side, camera.project(keypoints)[0], keypoints[0]))
+    return hands
+
+
+def aligned_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return PA-MPJPE: the mean distance after the best similarity transform that does not mirror."""
+    ours, theirs = found - found.mean(0), expected - expected.mean(0)
+    u, spread, vt = torch.linalg.svd(ours.T @ theirs)
+    flip = torch.tensor([1.0, 1.0, float(torch.det(u @ vt).sign())])
+    scale = (spread * flip).sum() / (ours**2).sum()
+    return float((scale * ours @ (u * flip) @ vt - theirs).norm(dim=-1).mean())
+
+
+@torch.no_grad()
+def print_second_look(detector) -> None:
+    """Print what a second look and its mirror image are worth, on rendered hands."""
+    rows = {"one look": [], "second look": [], "second look and mirror image": []}
+    hands = rendered_hands()
+    for pixels, side, points, metres in hands:
+        picture = Picture(pixels)
+        palms = detector.find_palms(picture, picture.whole[None], THRESHOLD).select(slice(1))
+        if not len(palms):
+            continue
+        first = detector.look(picture, palms.squares())
+        second = squares_around(first.keypoints_2d)
+        looks = (first, detector.look(picture, second), detector.look(picture, second, mirrored=True))
+        size = (points.amax(0) - points.amin(0)).max()
+        for row, look in zip(rows.values(), looks, strict=True):
+            distance = float((look.keypoints_2d[0] - points)[1:].norm(dim=-1).mean() / size)
+            same = (float(look.right[0]) >= 0.5) == (side == "right")
+            row.append((distance, 1e3 * aligned_error(look.keypoints_3d[0], metres), float(same)))
+    print(f"\n| {len(hands)} rendered hands | found | distance without wrist | PA-MPJPE mm | side right |")
+    print("|---|---:|---:|---:|---:|")
+    for name, row in rows.items():
+        distance, error, same = (statistics.mean(values) for values in zip(*row, strict=True))
+        print(f"| {name} | {len(row)} | {distance:.1%} | {error:.1f} | {same:.0%} |")
+
+
 def sides(names) -> str:
     return " ".join(sorted(names)) or "none"
 
@@ -167,7 +227,9 @@ def main() -> None:
     print_exactness(folder, paths)
     answers = mediapipe_answers(arguments.mediapipe, folder, paths) if arguments.mediapipe else {}
     print(f"\nMediaPipe {answers.get('version', 'was not run')}\n")
-    print_photographs(load_detector(folder), paths, answers, arguments.overlays)
+    detector = load_detector(folder)
+    print_photographs(detector, paths, answers, arguments.overlays)
+    print_second_look(detector)
 
 
 if __name__ == "__main__":
