@@ -28,9 +28,10 @@ from sesahand.hands.model import HandModel  # noqa: E402
 from sesahand.hands.pose import jitter  # noqa: E402
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation  # noqa: E402
 from sesahand.hands.scene import HandScene  # noqa: E402
+from sesahand.metrics.joint_errors import pa_mpjpe  # noqa: E402
 from sesahand.reconstruct.fitting import fit_hands, scene_of  # noqa: E402
 from sesahand.reconstruct.hand_prior import HandPrior  # noqa: E402
-from sesahand.reconstruct.initial_guess import align_rotations, from_bones  # noqa: E402
+from sesahand.reconstruct.initial_guess import from_bones  # noqa: E402
 from sesahand.reconstruct.keypoint_model import NUM_PARAMETERS, KeypointModel  # noqa: E402
 from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
 from sesahand.reconstruct.measurements import NOISE_3D, Measurements  # noqa: E402
@@ -81,14 +82,6 @@ def observe(scene: HandScene, pixels: float, metres: float, seed: int = 0) -> Ha
         CAMERA.width, CAMERA.height, scene.num_frames, scene.frame, scene.side, seen, relative, box, scene.score,
         torch.ones(len(scene)),
     )  # fmt: skip
-
-
-def pa_mpjpe(found: Tensor, truth: Tensor) -> Tensor:
-    """Return the mean distance in mm of points `[N, 21, 3]` after the best similarity transform, `[N]`."""
-    found, truth = (part.double() - part.double().mean(1, keepdim=True) for part in (found, truth))
-    turned = found @ align_rotations(found, truth, torch.ones(found.shape[:2], dtype=torch.float64)).mT
-    scale = (turned * truth).sum((1, 2)) / turned.square().sum((1, 2))
-    return 1e3 * (scale[:, None, None] * turned - truth).norm(dim=-1).mean(1)
 
 
 def descend(landmarks: HandLandmarks, model: HandModel, optimise: Callable) -> HandScene:
@@ -157,7 +150,7 @@ def accuracy(model: HandModel, count: int) -> None:
         for name, (landmarks, choices) in cases.items():
             for starts in choices:
                 fitted = fit_hands(landmarks, model, CAMERA, starts=starts)
-                error = pa_mpjpe(fitted.scene.pose().keypoints, scene.pose().keypoints)
+                error = pa_mpjpe(fitted.scene.pose().keypoints.double(), scene.pose().keypoints.double())
                 figures = error.mean(), error.median(), error.quantile(0.95), error.max()
                 off = fitted.reprojection_error.mean()
                 cells = [*(float(figure) for figure in figures), TARGETS.get(name, ""), float(off)]
@@ -167,9 +160,8 @@ def accuracy(model: HandModel, count: int) -> None:
 def times(model: HandModel, count: int, rounds: int) -> None:
     """Print what methods cost and reach, in turn on the same hands: all together, and one hand alone, milliseconds."""
     scene = seen_from_all_sides(model, gesture_poses(count, 2), 2)
-    print(
-        f"\n| method | landmarks | mean | median | p95 | ms a hand, {count} together | ms alone |\n" + "|---" * 7 + "|"
-    )
+    columns = f"{count} together: wall | processor | alone: wall | processor"
+    print(f"\n| method | landmarks | mean | median | p95 | {columns} |\n" + "|---" * 9 + "|")
     for name, noise in NOISES.items():
         landmarks = observe(scene, *noise)
         spent = {method: ([], [], [], []) for method in METHODS}
@@ -181,7 +173,7 @@ def times(model: HandModel, count: int, rounds: int) -> None:
                 _, *alone = timed(lambda fit=fit, one=one: fit(one, model))
                 for kept, value in zip(spent[method], [each / count for each in together] + alone, strict=True):
                     kept.append(value)
-                errors[method] = pa_mpjpe(found.pose().keypoints, scene.pose().keypoints)
+                errors[method] = pa_mpjpe(found.pose().keypoints.double(), scene.pose().keypoints.double())
         for method, error in errors.items():
             figures = [float(figure) for figure in (error.mean(), error.median(), error.quantile(0.95))]
             print(row(method, name, *figures, *(statistics.median(each) for each in spent[method])), flush=True)
