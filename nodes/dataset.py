@@ -151,8 +151,8 @@ class SavePair(io.ComfyNode):
                     "control_scales",
                     default="",
                     optional=True,
-                    tooltip='How strongly the pictures were steered, as JSON such as {"strength": 0.8, "alpha": 1.0}, '
-                    "to be kept with them. Empty: nothing.",
+                    tooltip="How strongly the pictures were steered, to be kept with them: a JSON object, for "
+                    'example with "strength" 0.8 and "alpha" 1.0. Empty: nothing.',
                 ),
             ],
             outputs=[

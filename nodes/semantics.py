@@ -169,8 +169,8 @@ class ComposePrompt(io.ComfyNode):
                     "template",
                     default=DEFAULT_TEMPLATE,
                     multiline=True,
-                    tooltip="Order and wording: {prefix}, {pose}, {action}, {hand_action}, {environment} and {style}. "
-                    "The words in front of an empty field are left out with it.",
+                    tooltip="Order and wording. The fields prefix, pose, action, hand_action, environment and style "
+                    "stand in curly braces; the words in front of an empty field are left out with it.",
                 ),
                 io.String.Input(
                     "prefix",

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import sesahand_pack
 
-
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
 LANGUAGES = ("en", "zh", "ja", "ko")
 NODES = asyncio.run(asyncio.run(sesahand_pack.comfy_entrypoint()).get_node_list())
@@ -74,8 +73,13 @@ def test_sentences_are_translated_and_values_are_kept(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_means_something_to_the_frontends_translator(language):
+    """vue-i18n takes braces for a placeholder, @ for a link and | for a plural."""
+    texts = (LOCALES / language / "nodeDefs.json").read_text(encoding="utf-8").splitlines()
+    assert not [line for line in texts if re.search(r'": ".*[{}@|]', line)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_category_has_a_name(language):
     categories = {part for node in NODES for part in node.define_schema().category.split("/")}
     assert set(read(language, "main.json")["nodeCategories"]) == categories
-
-
