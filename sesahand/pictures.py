@@ -66,4 +66,7 @@ def _levels(picture) -> np.ndarray:
         grey = np.asarray(picture).astype(np.float32) / 65535
         return np.repeat(grey.clip(0, 1)[..., None], 3, 2)
     transparent = picture.mode in WITH_ALPHA or "transparency" in picture.info
-    return np.asarray(picture.convert("RGBA" if transparent else "RGB")).astype(np.float32) / 255
+    levels = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+    # Programs often write an alpha channel that hides nothing.
+    levels = levels if levels[..., 3:].min(initial=255) < 255 else levels[..., :3]
+    return levels.astype(np.float32) / 255
