@@ -49,6 +49,18 @@ def check_relative_path(path: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
+def to_file_name(text: str, limit: int = 80) -> str:
+    """Return the nearest text that a file name can begin with, at most `limit` bytes long.
+
+    Args:
+        text: Anything, for example the name of somebody else's file without its ending.
+        limit: Bytes of UTF-8.
+    """
+    kept = "".join("_" if c in FORBIDDEN or not c.isprintable() else c for c in text)
+    kept = kept.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").strip(". ")
+    return f"_{kept}" if _find_fault(kept) else kept
+
+
 def _find_fault(name: str) -> str | None:
     if not isinstance(name, str) or not name.strip():
         return "it is empty"

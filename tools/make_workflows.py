@@ -5,13 +5,15 @@
     python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 %
 
 The frontend itself builds, saves and converts the graphs, so they are what a user of it would have saved and exported.
-Needs ComfyUI (COMFYUI_PATH), Playwright and Chromium, as the tests of the frontend do.
+Needs ComfyUI (COMFYUI_PATH), Playwright and Chromium, as the tests of the frontend do, and the hand detector's files:
+`python -m sesahand get-detector`.
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from comfy_install import FLOOR, find_comfyui  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
 from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
 from workflow_layouts import WORKFLOWS, Workflow  # noqa: E402
+
+from workflows import defaults  # noqa: E402
 
 FOLDER = ROOT / "workflows"
 THUMBNAIL = 400
@@ -111,30 +115,71 @@ def build(frontend, workflow: Workflow) -> dict:
     return saved
 
 
-def render_only(api: dict) -> dict:
-    """Return the part of a graph that leads to Render Hand Condition, which needs no models."""
-    wanted, queue = {}, [key for key, node in api.items() if node["class_type"] == "SesaHandRenderCondition"]
+def leading_to(graph: dict, nodes: Iterable[str]) -> dict:
+    """Return the part of a graph that some of its nodes need."""
+    wanted, queue = {}, list(nodes)
     while queue:
         key = queue.pop()
-        wanted[key] = api[key]
-        queue += [value[0] for value in api[key]["inputs"].values() if isinstance(value, list)]
+        wanted[key] = graph[key]
+        queue += [value[0] for value in graph[key]["inputs"].values() if isinstance(value, list)]
     return wanted
 
 
+def with_sample_photograph(server: ComfyServer, graph: dict) -> dict:
+    """Return a graph in which a drawing of two hands takes the place of the photograph that users choose."""
+    photographs = [key for key, node in graph.items() if node["class_type"] == "LoadImage"]
+    if not photographs:
+        return graph
+
+    def node(class_type: str, **given) -> dict:
+        return defaults(server, class_type, **given)
+
+    place = {"width": 768, "height": 512, "y": 0.52, "size": 0.7}
+    sample = {
+        "right": node("SesaHandPoseHand", gesture="ok"),
+        "left": node("SesaHandPoseHand", gesture="open_palm", side="left"),
+        "right there": node("SesaHandPlaceHand", hands=["right", 0], x=0.28, **place),
+        "left there": node("SesaHandPlaceHand", hands=["left", 0], x=0.72, **place),
+        "both": node("SesaHandCombineHands", hands_1=["right there", 0], hands_2=["left there", 0]),
+        "sample": node("SesaHandRenderCondition", hands=["both", 0], forearm=True, antialias=True),
+    }
+    replaced = {}
+    for key, entry in graph.items():
+        links = {
+            name: ["sample", 0] if isinstance(value, list) and value[0] in photographs else value
+            for name, value in entry["inputs"].items()
+        }
+        replaced[key] = {**entry, "inputs": links}
+    return replaced | sample
+
+
+def thumbnail_pictures(server: ComfyServer, workflow: Workflow, api: dict) -> list:
+    """Run what the thumbnail's pictures need and return them."""
+    # The note is node 1, and the others follow in the order of the description.
+    specs = [spec for group in workflow.groups for column in group.columns for spec in column]
+    ids = {spec.name: str(number) for number, spec in enumerate(specs, 2)}
+    types = {spec.name: spec.type for spec in specs}
+    graph, chosen = with_sample_photograph(server, api), []
+    for source in workflow.thumbnail:
+        name, output, *index = source.split(".")
+        outputs = server.get(f"/object_info/{types[name]}")[types[name]]["output_name"]
+        shown = {"class_type": "PreviewImage", "inputs": {"images": [ids[name], outputs.index(output)]}}
+        graph = graph | {source: shown}
+        chosen.append((source, int(index[0]) if index else 0))
+    run = server.run(leading_to(graph, workflow.thumbnail))
+    return [run.images(source)[number].convert("RGB") for source, number in chosen]
+
+
 def write_thumbnail(server: ComfyServer, workflow: Workflow, api: dict) -> None:
-    """Write the maps that the workflow renders, side by side."""
+    """Write the pictures of the thumbnail side by side, or wide ones below each other."""
     from PIL import Image
 
-    graph = render_only(api)
-    [node] = [key for key, value in graph.items() if value["class_type"] == "SesaHandRenderCondition"]
-    names = ("mesh", "depth", "normal", "parts", "keypoints")
-    pictures = dict(zip(names, server.run(graph).images(node), strict=True))
-    tiles = [pictures[name].convert("RGB") for name in workflow.thumbnail]
+    tiles = thumbnail_pictures(server, workflow, api)
     wide, high = tiles[0].size
     stacked = wide > high
     sheet = Image.new("RGB", (wide, high * len(tiles)) if stacked else (wide * len(tiles), high))
     for k, tile in enumerate(tiles):
-        sheet.paste(tile, (0, high * k) if stacked else (wide * k, 0))
+        sheet.paste(tile.resize((wide, high)), (0, high * k) if stacked else (wide * k, 0))
     sheet.thumbnail((THUMBNAIL, THUMBNAIL))
     path = FOLDER / f"{workflow.name}.jpg"
     sheet.save(path, quality=88)

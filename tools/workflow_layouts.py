@@ -49,8 +49,8 @@ class Workflow:
     note: str
     groups: tuple[Group, ...]
     note_size: tuple[int, int] = (400, 460)
-    # The maps of Render Hand Condition that its thumbnail shows.
-    thumbnail: tuple[str, ...] = ("mesh", "depth", "normal")
+    # The pictures that its thumbnail shows, side by side: "name.output", with ".k" behind it the k-th of a batch.
+    thumbnail: tuple[str, ...] = ("render.mesh", "render.depth", "render.normal")
 
 
 POSE_NOTE = """\
@@ -96,6 +96,56 @@ and Empty Latent Image to what it was trained on.
 **Memory**: about 4 GB of VRAM at 512 x 512.
 
 **Licence of the hand**: CC0.
+"""
+
+RECONSTRUCT_NOTE = """\
+## From a photograph to 3D hands
+
+The hands in a picture are found, a posed 3D hand is fitted to each, drawn over the picture and from all sides, and
+saved as a rigged GLB with bones and skin for Blender, Unity, Unreal and others.
+
+**Steps**
+1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+2. Load Image: **choose your photograph**. The picture that is there at first has no hand: nothing is found, and
+   nothing goes wrong.
+3. Press **Run**. Look at the landmarks in Detect Hands and at the overlay in Draw Hands.
+4. Hands missed? Lower *threshold* to 0.2; switch on *small_hands* for people seen from head to foot. Found what is no
+   hand? Raise it. Or connect a painted mask to *mask*.
+5. The lens, if you know it: *fov* in Reconstruct Hands, about 65 for a phone.
+6. The files are in ComfyUI's output folder, under *sesahand*: the GLB, and the pose as JSON for Load Hands.
+
+**Expected**: hands over those of the photograph to a few per cent of their size. The report says how far off they
+are; fingers that the picture hides are guessed from what hands do.
+
+**Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
+SesaHand; its licence is CC0, so that the meshes are yours for any use. Load Hand Model and Load Reconstructor put
+your own MANO, HaMeR or WiLoR in its place; their licences are non-commercial.
+
+**Memory**: under 1 GB; no GPU needed.
+"""
+
+CHECK_NOTE = """\
+## Is the hand in the picture the one I asked for?
+
+A hand is posed. The hands found in a picture are compared with it: one score from 0 to 1, a report that says which
+finger is wrong, and a picture. What is good enough for Repair Gate and Keep Best is decided by this score.
+
+**Steps**
+1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+2. Press **Run**: the picture is the drawing of the posed hand itself, so the score is high.
+3. Choose another *gesture* in the group *Picture*, and see a wrong hand scored.
+4. **Your picture goes in here**: connect it to *image* of Detect Hands and of Score Hands in place of *mesh*, for
+   example what the workflow *generate_hand* paints. It must have the proportions of *width* and *height* in Place Hand.
+   A batch of pictures gets a score each.
+
+**Reading it**: the hand that was asked for scores 0.6 to 0.9, another gesture or a malformed hand mostly below 0.5.
+White is what was asked for, coloured what was found. The detector was made for photographs: a few gestures, *three* and
+*four* among them, it does not find in a drawing on black.
+
+**Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
+SesaHand; its licence is CC0.
+
+**Memory**: under 1 GB; no GPU needed.
 """
 
 TEAL, BLUE, PURPLE, GREEN = "#6fb3a8", "#7fa6dc", "#b08fd0", "#a3c878"
@@ -329,7 +379,165 @@ GENERATE_HAND = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("depth", "normal"),
+    thumbnail=("render.depth", "render.normal"),
 )
 
-WORKFLOWS = (POSE_AND_RENDER, GENERATE_HAND)
+RECONSTRUCT_AND_EXPORT = Workflow(
+    name="reconstruct_and_export",
+    note=RECONSTRUCT_NOTE,
+    note_size=(400, 460),
+    groups=(
+        Group(
+            "Photograph",
+            ((Node("photograph", "LoadImage", {"image": "example.png"}, width=340, height=420),),),
+            TEAL,
+        ),
+        Group(
+            "Detect",
+            (
+                (
+                    Node(
+                        "detect",
+                        "SesaHandDetectHands",
+                        {"threshold": 0.5, "max_hands": 0, "small_hands": False},
+                        {"image": "photograph.IMAGE"},
+                        400,
+                        640,
+                    ),
+                ),
+            ),
+            BLUE,
+        ),
+        Group(
+            "Reconstruct",
+            (
+                (
+                    Node(
+                        "reconstruct",
+                        "SesaHandReconstructHands",
+                        {"camera": "perspective", "fov": 40},
+                        {"landmarks": "detect.landmarks", "image": "photograph.IMAGE"},
+                        360,
+                    ),
+                    Node("report", "PreviewAny", {}, {"source": "reconstruct.report"}, 360, 160),
+                ),
+            ),
+            PURPLE,
+        ),
+        Group(
+            "Look",
+            (
+                (
+                    Node(
+                        "draw",
+                        "SesaHandDrawHands",
+                        {"style": "mesh", "opacity": 0.8, "views": 8},
+                        {"hands": "reconstruct.hands", "image": "photograph.IMAGE"},
+                        400,
+                        640,
+                    ),
+                ),
+                (Node("turntable", "PreviewImage", {}, {"images": "draw.turntable"}, 400, 460),),
+            ),
+            GREEN,
+        ),
+        Group(
+            "Export",
+            (
+                (
+                    Node(
+                        "export",
+                        "SesaHandExportMesh",
+                        {"format": "glb rigged", "filename_prefix": "sesahand/hands", "parameters": "json"},
+                        {"hands": "reconstruct.hands"},
+                        340,
+                    ),
+                ),
+                (Node("show", "Preview3D", {}, {"model_file": "export.path"}, 400, 460),),
+            ),
+            GREEN,
+        ),
+    ),
+    thumbnail=("draw.overlay", "draw.turntable.1"),
+)
+
+CHECK_HAND = Workflow(
+    name="check_hand",
+    note=CHECK_NOTE,
+    note_size=(400, 400),
+    groups=(
+        Group(
+            "Asked for",
+            (
+                (
+                    Node("pose", "SesaHandPoseHand", {"gesture": "ok", "seed": 1}),
+                    Node("place", "SesaHandPlaceHand", {"size": 0.7}, {"hands": "pose.hands"}),
+                ),
+            ),
+            TEAL,
+        ),
+        Group(
+            "Picture",
+            (
+                (
+                    Node("given", "SesaHandPoseHand", {"gesture": "ok", "seed": 1}),
+                    Node("there", "SesaHandPlaceHand", {"size": 0.7}, {"hands": "given.hands"}),
+                ),
+                (
+                    Node(
+                        "render",
+                        "SesaHandRenderCondition",
+                        {"forearm": True, "antialias": True},
+                        {"hands": "there.hands"},
+                        width=380,
+                        height=640,
+                    ),
+                ),
+            ),
+            BLUE,
+        ),
+        Group(
+            "Detect and reconstruct",
+            (
+                (
+                    Node(
+                        "detect",
+                        "SesaHandDetectHands",
+                        {"threshold": 0.2, "max_hands": 0, "small_hands": False},
+                        {"image": "render.mesh"},
+                        340,
+                        560,
+                    ),
+                    Node(
+                        "reconstruct",
+                        "SesaHandReconstructHands",
+                        {"camera": "perspective", "fov": 40},
+                        {"landmarks": "detect.landmarks", "image": "render.mesh"},
+                        340,
+                    ),
+                ),
+            ),
+            PURPLE,
+        ),
+        Group(
+            "Score",
+            (
+                (
+                    Node(
+                        "score",
+                        "SesaHandScoreHands",
+                        {"extra_hands": 0.1},
+                        {"requested": "place.hands", "found": "reconstruct.hands", "image": "render.mesh"},
+                        440,
+                        600,
+                    ),
+                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 440, 180),
+                ),
+            ),
+            GREEN,
+        ),
+    ),
+    thumbnail=("detect.overlay", "score.picture"),
+)
+
+WORKFLOWS = (POSE_AND_RENDER, GENERATE_HAND, RECONSTRUCT_AND_EXPORT, CHECK_HAND)

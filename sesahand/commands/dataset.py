@@ -1,10 +1,9 @@
 """Look into a set of image-mesh pairs, check and repair it, or write it in the formats of others."""
 
 import argparse
-import sys
-import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from .progress import progress
 
 HELP = "look into a set of image-mesh pairs, check it, or export it"
 FORMATS = ("attentionhand", "foundhand", "hamer", "hamer-eval", "handrefiner", "coco")
@@ -100,17 +99,3 @@ def export_set(options: argparse.Namespace) -> int:
 def is_good(pair, minimum_score: float) -> bool:
     """Tell whether a pair's score reaches a minimum; one without a score reaches only 0."""
     return minimum_score <= 0 or (pair.facts.score is not None and pair.facts.score >= minimum_score)
-
-
-def progress(items: Iterable, total: int, what: str) -> Iterator:
-    """Yield the items, with a bar on standard error once it has taken a second, if that is a terminal."""
-    begin = shown = time.monotonic()
-    visible = sys.stderr.isatty()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if visible and now - begin > 1 and (now - shown > 0.2 or done == total):
-            shown, width = now, 30 * done // max(total, 1)
-            left = (now - begin) / done * (total - done)
-            bar = f"{what} [{'#' * width:30}] {done}/{total}, {done / (now - begin):.0f} a second, {left:.0f} s left "
-            print(f"\r{bar}", end="\n" if done == total else "", file=sys.stderr, flush=True)

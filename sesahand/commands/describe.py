@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
+from ..pictures import SUFFIXES, read_picture
 
 HELP = "reduce a picture or a caption to pose, action, hand action, environment and a prompt"
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 LONGEST_CAPTION = 100_000
 
 
@@ -93,7 +93,7 @@ def read_caption(what: str, vlm, max_tokens: int, seed: int) -> str:
         if len(what) > LONGEST_CAPTION:
             raise _too_long("The caption")
         return _unwrapped(what)
-    if path.suffix.lower() in PICTURES:
+    if path.suffix.lower() in SUFFIXES:
         if vlm is None:
             raise SesaHandError(
                 f"{path.name} is a picture, and a picture needs a captioner: add --vlm with the folder of a "
@@ -101,7 +101,7 @@ def read_caption(what: str, vlm, max_tokens: int, seed: int) -> str:
             )
         from ..semantics.prompts import CAPTION_INSTRUCTION
 
-        picture = _read_picture(path)
+        picture = read_picture(path)
         return vlm.describe(picture, CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
     return _read_text(path)
 
@@ -114,9 +114,9 @@ def _check_readable(what: str) -> None:
     if _exists(path.is_dir):
         raise InvalidFileError(f"{what} is a folder. Give the path of a picture or a .txt file, or a sentence.")
     if _is_file(path):
-        if path.suffix.lower() in PICTURES:
-            _read_picture(path)
-    elif path.suffix.lower() in (*PICTURES, ".txt"):
+        if path.suffix.lower() in SUFFIXES:
+            read_picture(path)
+    elif path.suffix.lower() in (*SUFFIXES, ".txt"):
         raise InvalidFileError(f"There is no file {what}. Give the path of a picture or a .txt file, or a sentence.")
 
 
@@ -185,16 +185,3 @@ def _read_text(path: Path) -> str:
     if len(text) > LONGEST_CAPTION:
         raise _too_long(str(path))
     return _unwrapped(text)
-
-
-def _read_picture(path: Path):
-    import numpy as np
-    import torch
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidFileError(f"{path} cannot be read as a picture: {error}. Save it as PNG or JPEG.") from error
-    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]

@@ -109,6 +109,27 @@ def fit_scene(scene: HandScene, width: int, height: int) -> HandScene:
         ) from error
 
 
+def shrink_view(scene: HandScene, pictures: Tensor, largest: int) -> tuple[HandScene, Tensor]:
+    """Return a view a whole number of times smaller, so that its longer side is at most `largest` pixels.
+
+    What is left over of the division is cut off at the right and at the bottom: hands stay exactly where they are. A
+    picture never gets narrower than one pixel, and may then stay longer.
+
+    Args:
+        scene: The hands.
+        pictures: `[F, H, W, C]` of the camera's size.
+        largest: Pixels.
+    """
+    height, width = pictures.shape[1:3]
+    factor = min(-(-max(width, height) // largest), width, height)
+    if factor <= 1:
+        return scene, pictures
+    small = torch.nn.functional.avg_pool2d(pictures.movedim(-1, 1), factor).movedim(1, -1)
+    x, y = scene.camera.principal_point
+    camera = Camera(scene.camera.focal_length / factor, (x / factor, y / factor), small.shape[2], small.shape[1])
+    return replace(scene, camera=camera), small
+
+
 def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> Tensor:
     """Lay colours `[F, H, W, 3]`, already multiplied by their cover `[F, H, W, 1]`, over pictures; F may be 1."""
     return canvas * (1 - opacity * cover) + opacity * color

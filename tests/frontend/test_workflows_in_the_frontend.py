@@ -56,6 +56,19 @@ def test_run_in_the_frontend_shows_the_maps_on_the_node(frontend):
     assert frontend.problems == []
 
 
+@pytest.mark.usefixtures("detector_folder")
+def test_run_in_the_frontend_shows_score_and_report_of_the_checked_hand(frontend):
+    frontend.problems.clear()
+    frontend.load(workflows.read_ui("check_hand"))
+    frontend.run()
+    frontend.page.wait_for_function(
+        """() => app.graph._nodes.find(n => n.type === "SesaHandScoreHands").imgs?.length === 1
+            && app.graph._nodes.find(n => n.type === "PreviewAny").widgets.some(w => /^score 0/.test(w.value))""",
+        timeout=10_000,
+    )
+    assert frontend.problems == []
+
+
 def test_an_error_of_a_node_is_shown_with_its_text(frontend):
     workflow = workflows.read_ui("pose_and_render")
     [place, *_] = [node for node in workflow["nodes"] if node["type"] == "SesaHandPlaceHand"]

@@ -72,6 +72,10 @@ class ComfyServer:
         self.installation, self.folder = installation, folder
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
+        # The picture that every fresh ComfyUI has in its input folder, and Load Image shows first.
+        example = installation.path / "input" / "example.png"
+        if example.is_file():
+            shutil.copy(example, folder / "input")
         settings = folder / "user" / "default" / "comfy.settings.json"
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps(USER_SETTINGS))

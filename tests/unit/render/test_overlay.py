@@ -13,7 +13,7 @@ from sesahand.hands.placing import Hand, place_in_box, place_pair
 from sesahand.hands.scene import HandScene, combine, concatenate_frames
 from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
-from sesahand.render.overlay import STYLES, draw_hands, draw_turntable, turn_scene
+from sesahand.render.overlay import STYLES, draw_hands, draw_turntable, shrink_view, turn_scene
 from sesahand.render.shading import SIDE_COLORS
 
 CAMERA = Camera.from_fov(160, 120)
@@ -163,3 +163,16 @@ def test_the_turntable_reports_each_view_and_takes_the_first_frame_with_hands(pa
     assert found.shape == (4, 120, 160, 3) and (found[0] - found[2]).abs().max() > 0.1
     empty = draw_turntable(HandScene.empty(pair.model, CAMERA), 2)
     assert empty.shape == (2, 120, 160, 3) and float(empty.std()) == 0
+
+
+def test_a_view_is_shrunk_by_a_whole_number_and_hands_stay_where_they_are(pair, picture):
+    scene, small = shrink_view(pair, picture, 50)
+    assert small.shape == (1, 30, 40, 3)
+    scene, small = shrink_view(pair, picture, 23)
+    assert small.shape == (1, 17, 22, 3), "a seventh, and what is left over is cut off"
+    assert torch.allclose(small[0, 4, 7], picture[0, 28:35, 49:56].mean((0, 1)), atol=1e-6)
+    points = pair.pose().keypoints
+    assert torch.allclose(scene.camera.project(points) * 7, CAMERA.project(points), atol=1e-3)
+    assert shrink_view(pair, picture, 160) == (pair, picture)
+    line = HandScene.empty(pair.model, Camera.from_fov(300, 2))
+    assert shrink_view(line, torch.rand(1, 2, 300, 3), 50)[1].shape == (1, 1, 150, 3)

@@ -1,0 +1,239 @@
+"""Find the hands in pictures, fit a 3D hand to each, and write overlays, scenes, rigged meshes and a table.
+
+For a picture `victory.jpg` the folder gets `victory_overlay.png`, `victory_hands.json` and `victory_hands.glb`; the
+table of all hands is printed and is in `summary.csv` and `summary.json`. A picture that cannot be used is a line of the
+table and does not stop the others; the exit status is then 1.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..errors import InvalidFileError, SesaHandError
+from .progress import progress
+
+HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
+MESHES = {"glb-rigged": "glb rigged", "glb-posed": "glb posed", "obj": "obj", "ply": "ply", "none": None}
+DEFAULT_FOV = 40.0
+# Overlays are for looking at; those of longer pictures are made smaller.
+LARGEST_OVERLAY = 4096
+OPACITY = 0.7
+# What a shell reports of a program that was stopped by Ctrl+C.
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to its parser."""
+    parser.add_argument("pictures", nargs="+", type=Path, help="pictures, or folders of them")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--threshold", type=share, default=0.5, help="how sure a hand must be, 0 to 1 (default 0.5)")
+    parser.add_argument("--max-hands", type=count, help="keep at most this many hands of a picture, the surest")
+    parser.add_argument("--small-hands", action="store_true", help="also look for small hands; seconds a picture")
+    parser.add_argument(
+        "--camera",
+        choices=("perspective", "hamer"),
+        default="perspective",
+        help="the lens assumed: of --fov (default), or the very long one of HaMeR and WiLoR",
+    )
+    parser.add_argument("--fov", type=float, help=f"degrees across the longer side (default {DEFAULT_FOV:g})")
+    parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
+    parser.add_argument("--mesh", choices=MESHES, default="glb-rigged", help="what meshes are (default glb-rigged)")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="SCENE",
+        help="score the hands against those of this file (.json or .npz): one frame for all pictures, or one for each",
+    )
+    parser.add_argument("--detector", type=Path, metavar="FOLDER", help="where `get-detector --to` put its files")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write everything, print the table, and return 1 if a picture could not be used."""
+    from ..hands.array_files import write_bytes
+    from ..pictures import find_pictures
+    from ..reconstruct.summary import Outcome, summary_csv, summary_json, summary_text
+
+    pictures = find_pictures(options.pictures)
+    workshop = Workshop(options, len(pictures))
+    open_folder(options.out, pictures)
+    outcomes, interrupted = [], False
+    try:
+        for number, path in enumerate(progress(pictures, len(pictures), "reconstructing")):
+            outcome = Outcome(str(path))
+            workshop.reconstruct(path, number, outcome)
+            outcomes.append(outcome)
+    except KeyboardInterrupt:
+        interrupted = True
+    write_bytes(options.out / "summary.csv", summary_csv(outcomes).encode("utf-8", "backslashreplace"))
+    write_bytes(options.out / "summary.json", summary_json(outcomes).encode())
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    hands = sum(len(outcome.hands) for outcome in outcomes)
+    say(summary_text(outcomes))
+    say(f"{hands} hands in {len(outcomes)} of {len(pictures)} pictures, {failed} with an error. See {options.out}.")
+    return INTERRUPTED if interrupted else int(failed > 0)
+
+
+def open_folder(out: Path, pictures: list[Path]) -> None:
+    """Make the folder for the results.
+
+    Raises:
+        SesaHandError: If it cannot be made, or a picture lies in it: the next run would take results for pictures.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        inside = [path for path in pictures if os.path.exists(path) and path.parent.resolve() == out.resolve()]
+    except (OSError, ValueError) as error:
+        raise SesaHandError(f"The folder {str(out)!r} cannot be made ({error}). Choose another with --out.") from error
+    if inside:
+        raise SesaHandError(f"{inside[0]} lies in the folder for the results. Choose another with --out.")
+
+
+class Workshop:
+    """What all pictures share: the detector, the hand model, what to compare with, and the names already taken."""
+
+    def __init__(self, options: argparse.Namespace, total: int):
+        from ..hands.loading import load_hand_model
+        from ..reconstruct.detector import load_detector
+
+        self.options = options
+        # A field of view that cannot be is told before anything is loaded.
+        self.camera(64, 64)
+        self.model = load_hand_model(options.hand_model)
+        self.requested = None if options.compare is None else load_requested(options.compare, self.model, total)
+        self.detector = load_detector(options.detector)
+        self.taken: set[str] = set()
+
+    def camera(self, width: int, height: int):
+        """Return the camera that the options ask for."""
+        from ..render.camera import Camera
+
+        if self.options.camera == "perspective":
+            return Camera.from_fov(width, height, DEFAULT_FOV if self.options.fov is None else self.options.fov)
+        if self.options.fov is not None:
+            raise SesaHandError("--camera hamer has a field of view of its own: leave out --fov.")
+        return Camera.hamer(width, height)
+
+    def reconstruct(self, path: Path, number: int, outcome) -> None:
+        """Do all for one picture and tell it in its outcome, also what is wrong with it."""
+        try:
+            self.find_and_write(path, number, outcome)
+        # torch raises a RuntimeError where memory is short, which it is for huge pictures.
+        except (SesaHandError, OSError, MemoryError, RuntimeError) as error:
+            outcome.error = f"{SesaHandError(error)}" or type(error).__name__
+
+    def find_and_write(self, path: Path, number: int, outcome) -> None:
+        """Find, fit, write and compare the hands of one picture."""
+        from ..pictures import read_picture
+        from ..reconstruct.detector import as_colour
+        from ..reconstruct.fitting import fit_hands
+        from ..reconstruct.summary import describe_hands
+        from ..render.overlay import shrink_view
+
+        options = self.options
+        picture = as_colour(read_picture(path))
+        camera = self.camera(picture.shape[2], picture.shape[1])
+        landmarks = self.detector(picture, options.threshold, options.small_hands, options.max_hands)
+        fitted = fit_hands(landmarks, self.model, camera)
+        outcome.hands = describe_hands(fitted)
+        name = self.free_name(path)
+        view, seen = shrink_view(fitted.scene, picture, LARGEST_OVERLAY)
+        self.write(name, fitted.scene, view, seen, outcome)
+        if self.requested is not None:
+            self.compare(name, number, view, seen, outcome)
+
+    def free_name(self, path: Path) -> str:
+        """Return the start of a picture's file names; the same stem of another folder or type gets a number."""
+        from ..file_names import to_file_name
+
+        start = name = to_file_name(path.stem)
+        number = 1
+        # Names that differ in case alone are one file on Windows and macOS.
+        while name.casefold() in self.taken:
+            number += 1
+            name = f"{start}_{number}"
+        self.taken.add(name.casefold())
+        return name
+
+    def write(self, name: str, scene, view, seen, outcome) -> None:
+        """Write the overlay, the scene and, if there are hands, their mesh.
+
+        Args:
+            name: Start of the files' names.
+            scene: The hands.
+            view: The same hands at the size of the overlay.
+            seen: The picture at that size, `[1, H, W, 3]`.
+            outcome: Gets the names of the files.
+        """
+        from ..export.files import FORMATS, write_hands
+        from ..hands.scene_files import save_scene
+        from ..render.overlay import draw_hands
+
+        self.write_picture(f"{name}_overlay.png", draw_hands(view, seen, "both", OPACITY), outcome)
+        path = self.options.out / f"{name}_hands.json"
+        save_scene(scene, path)
+        outcome.files.append(path.name)
+        mesh = MESHES[self.options.mesh]
+        if mesh is not None and len(scene):
+            written = write_hands(scene, path.with_suffix(f".{FORMATS[mesh]}"), mesh, parameters="none")
+            outcome.files += [file.name for file in written]
+
+    def compare(self, name: str, number: int, view, seen, outcome) -> None:
+        """Score the found hands against the requested ones, and write the picture of it."""
+        from ..reconstruct.score import score_hands
+        from ..reconstruct.score_picture import draw_scores
+        from ..reconstruct.score_report import describe_scores
+
+        requested = self.requested
+        scores = score_hands(requested.select_frames([number]) if requested.num_frames > 1 else requested, view)
+        outcome.match, outcome.comparison = scores.mean, describe_scores(scores)
+        self.write_picture(f"{name}_score.png", draw_scores(scores, seen), outcome)
+
+    def write_picture(self, name: str, pictures, outcome) -> None:
+        """Write the only picture of a batch."""
+        from ..render.contact_sheet import to_pil
+
+        to_pil(pictures[0]).save(self.options.out / name)
+        outcome.files.append(name)
+
+
+def load_requested(path: Path, model, total: int):
+    """Read the hands that were asked for in `total` pictures: of the hand model in use, or of the built-in hand."""
+    from ..hands.hand_files import load_hands
+
+    try:
+        requested = load_hands(path, model)
+    except InvalidFileError:
+        raise
+    except SesaHandError:
+        requested = load_hands(path)
+    if requested.num_frames not in (1, total):
+        raise SesaHandError(
+            f"{path} has {requested.num_frames} frames, but there are {total} pictures; expected one frame for all of "
+            "them, or one for each."
+        )
+    return requested
+
+
+def say(text: str) -> None:
+    """Print text; characters that the terminal has not, or that are half of one, are escaped."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r:.40}")
+    return value
+
+
+def count(text: str) -> int:
+    """Parse a whole number from 1 on."""
+    if not (text.isdecimal() and int(text[:9]) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r:.40}")
+    return int(text[:9])
