@@ -17,6 +17,8 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "dataset",
+    "render-samples",
+    "train-judge",
 )
 
 

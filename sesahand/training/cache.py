@@ -16,7 +16,7 @@ MOST = 10_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class RenderedSamples:
+class SampleCache:
     """The first samples of a split, drawn; N of them with S x S pixels.
 
     Attributes:
@@ -39,6 +39,18 @@ class RenderedSamples:
 
     def __len__(self) -> int:
         return len(self.done)
+
+    def first(self, count: int) -> "SampleCache":
+        """Return the first `count` samples alone.
+
+        Raises:
+            SesaHandError: If there are fewer, or some of them have not been drawn.
+        """
+        if not 1 <= count <= len(self) or not self.done[:count].all():
+            raise SesaHandError(f"{int(self.done[:count].sum())} of the {count} samples asked for have been drawn.")
+        return SampleCache(
+            self.source, **{name: getattr(self, name)[:count] for name in array_shapes(count, self.source.size)}
+        )
 
     def describe(self, index: int) -> Description:
         """Return what sample `index` shows and what is said of it."""
@@ -66,7 +78,7 @@ def render_samples(
     size: int = 128,
     part: tuple[int, int] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
-) -> RenderedSamples:
+) -> SampleCache:
     """Draw the first samples of a split into a folder, or go on where that was interrupted.
 
     Args:
@@ -124,7 +136,7 @@ def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
         raise SesaHandError(f"Samples cannot be written to {folder} ({error}); choose another folder.") from error
 
 
-def open_samples(folder: Path) -> RenderedSamples:
+def open_samples(folder: Path) -> SampleCache:
     """Map what `render_samples` has drawn, for reading.
 
     Raises:
@@ -138,7 +150,7 @@ def open_samples(folder: Path) -> RenderedSamples:
                 f"{folder} was drawn by version {about['world']} of the small world, this is {WORLD}: draw it again."
             )
         arrays = map_arrays(folder, about, "r")
-        return RenderedSamples(SyntheticHands(about["split"], about["seed"], about["size"]), **arrays)
+        return SampleCache(SyntheticHands(about["split"], about["seed"], about["size"]), **arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidFileError(f"{folder} holds no rendered samples ({error}); draw them there first.") from error
 

@@ -1,0 +1,201 @@
+"""The judge: what it is taught is true, training is resumable to the bit, and its file says what it may publish."""
+
+import numpy as np
+import pytest
+import torch
+
+from sesahand.errors import SesaHandError
+from sesahand.training.attributes import Attributes, Thing
+from sesahand.training.cache import render_samples
+from sesahand.training.judge import (
+    HEADS,
+    UNNAMED,
+    Judge,
+    JudgeNetwork,
+    labels_of,
+    load_judge,
+    publishable,
+    save_judge,
+    soft_argmax,
+    split_heads,
+)
+from sesahand.training.judge_config import JudgeConfig
+from sesahand.training.judge_training import degrade, draw_batch, mask_iou, mirrored, prove, read_labels, train_judge
+
+CONFIG = JudgeConfig(steps=6, batch_size=8, warmup=2, checkpoint_every=3)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return render_samples(tmp_path_factory.mktemp("train"), 16)
+
+
+@pytest.fixture(scope="module")
+def heldout(tmp_path_factory):
+    return render_samples(tmp_path_factory.mktemp("heldout"), 6, "heldout")
+
+
+class Stop(Exception):
+    pass
+
+
+def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_path):
+    losses = []
+    config = JudgeConfig(steps=12, batch_size=8, warmup=2, checkpoint_every=4)
+    whole = train_judge(samples, heldout, tmp_path / "whole.safetensors", config, lambda step, p: losses.append(p))
+    assert sum(losses[-1].values()) < 0.8 * sum(losses[0].values())
+
+    def interrupt(step, parts):
+        if step == 6:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train_judge(samples, heldout, tmp_path / "twice.safetensors", config, interrupt)
+    twice = train_judge(samples, heldout, tmp_path / "twice.safetensors", config)
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(value, twice.network.state_dict()[name]), name
+    with pytest.raises(SesaHandError, match="another training"):
+        train_judge(samples, heldout, tmp_path / "twice.safetensors", JudgeConfig(steps=5))
+
+    read = load_judge(tmp_path / "whole.safetensors")
+    assert read.facts == whole.facts and prove(read, heldout) == whole.facts["results"]
+    assert (tmp_path / "whole.safetensors").stat().st_size < 3_000_000
+
+
+def test_training_leaves_the_global_generator_alone(samples, heldout, tmp_path):
+    before = torch.get_rng_state()
+    train_judge(samples, heldout, tmp_path / "judge.safetensors", JudgeConfig(steps=1, batch_size=2))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_judge_learns_from_training_samples_and_is_proven_on_others(samples, heldout, tmp_path):
+    for pair in ((samples, samples), (heldout, samples)):
+        with pytest.raises(SesaHandError, match="proven"):
+            train_judge(*pair, tmp_path / "judge.safetensors", CONFIG)
+
+
+def test_unfinished_renders_are_refused(tmp_path, heldout):
+    half = render_samples(tmp_path / "half", 2, part=(0, 2))
+    with pytest.raises(SesaHandError, match="draw them to the end"):
+        train_judge(half, heldout, tmp_path / "judge.safetensors", CONFIG)
+
+
+def test_in_the_mirror_a_right_hand_is_a_left_one():
+    labels = labels_of(attributes(side="right", direction="left", light="right"))
+    batch = {
+        "pictures": torch.arange(4.0).expand(1, 3, 4, 4),
+        "mask": torch.arange(4.0).expand(1, 4, 4),
+        "keypoints": torch.tensor([[[0.5, 1.0]]]),
+        "classes": {name: torch.tensor([value]) for name, value in labels.items()},
+    }
+    seen = mirrored(batch)
+    words = {name: HEADS[name][int(value)] for name, value in seen["classes"].items()}
+    assert (words["side"], words["direction"], words["light"]) == ("left", "right", "left")
+    assert words["gesture"] == "fist" and words["skin"] == "tan"
+    # The keypoint stays on its pixel, the first column.
+    assert seen["keypoints"][0, 0].tolist() == [3.5, 1.0] and seen["mask"][0, 0].tolist() == [3, 2, 1, 0]
+
+
+def attributes(**changes) -> Attributes:
+    given = {
+        "gesture": "fist", "side": "both", "view": "back", "direction": "up", "skin": "tan", "sleeve": "red",
+        "background": "table", "background_color": "gray", "light": "above", "warmth": "soft",
+        "beside": Thing("blue", "cup", "left"), "held": None,
+    }  # fmt: skip
+    return Attributes(**{**given, **changes})
+
+
+def test_labels_are_the_words_and_free_hands_have_none():
+    labels = labels_of(attributes(gesture="free"))
+    assert labels["gesture"] == UNNAMED
+    words = {name: HEADS[name][value] for name, value in labels.items() if value != UNNAMED}
+    assert words == {
+        "side": "both", "view": "back", "direction": "up", "skin": "tan", "sleeve": "red", "background": "table",
+        "background_color": "gray", "light": "above", "warmth": "soft", "beside": "cup", "beside_color": "blue",
+        "held": "none", "held_color": "none",
+    }  # fmt: skip
+
+
+def test_batches_are_what_the_samples_say(samples):
+    config = JudgeConfig(batch_size=16)
+    labels = read_labels(samples)
+    batch = draw_batch(samples, labels, 5, config)
+    again = draw_batch(samples, labels, 5, config)
+    assert torch.equal(batch["pictures"], again["pictures"])
+    two = batch["classes"]["side"] == HEADS["side"].index("both")
+    assert torch.equal(~two, batch["single"])
+    inside = batch["keypoints"][batch["single"]].round().long().clamp(0, 127)
+    # Most keypoints of a hand lie on what is seen of it, whatever mirror the batch was seen in.
+    on_hand = batch["mask"][batch["single"]][torch.arange(len(inside))[:, None], inside[..., 1], inside[..., 0]]
+    assert on_hand.mean() > 0.7
+
+
+def test_soft_argmax_finds_a_peak():
+    heat = torch.zeros(1, 2, 8, 8)
+    heat[0, 0, 2, 5], heat[0, 1, 7, 0] = 100, 100
+    assert torch.allclose(soft_argmax(heat), torch.tensor([[[5.5, 2.5], [0.5, 7.5]]]))
+
+
+def test_mask_iou_by_hand():
+    found = np.zeros((3, 2, 2), bool)
+    truth = np.zeros((3, 2, 2), bool)
+    found[0, 0] = truth[0, :, 0] = True
+    truth[2, 0, 0] = True
+    assert mask_iou(found, truth).tolist() == [1 / 3, 1.0, 0.0]
+
+
+def test_degraded_pictures_stay_pictures_and_are_seeded(samples):
+    pictures = torch.from_numpy(samples.pictures[:4]).permute(0, 3, 1, 2).float() / 255
+    first, second = (degrade(pictures, torch.Generator().manual_seed(3), 0.3) for _ in range(2))
+    assert torch.equal(first, second) and 0 <= first.min() and first.max() <= 1
+    change = (first - pictures).abs().mean((1, 2, 3))
+    assert (change > 0.01).all() and (change < 0.15).all()
+
+
+def test_only_readings_that_pass_their_bar_are_published():
+    results = {"mask_iou": 0.951, "keypoint_error": 0.019, "gesture": 0.89, "skin": 0.95, "background": 0.94}
+    assert publishable(results) == {
+        "mask_iou": True, "keypoint_error": True, "gesture": False, "skin": True, "background": False,
+    }  # fmt: skip
+    assert publishable({"keypoint_error": float("nan"), "mask_iou": float("nan")}) == {
+        "keypoint_error": False,
+        "mask_iou": False,
+    }
+
+
+def test_a_judge_that_was_not_proven_is_not_trusted():
+    assert Judge(JudgeNetwork(), {}).trusted == {}
+
+
+def test_any_size_and_number_of_pictures_can_be_read():
+    judge = Judge(JudgeNetwork(), {})
+    for count, height, width in ((0, 128, 128), (3, 64, 64), (1, 1, 1), (1, 300, 200)):
+        reading = judge.read(torch.rand(count, height, width, 3))
+        assert reading.mask.shape == (count, height, width) and reading.keypoints.shape == (count, 21, 2)
+        assert {name: part.shape for name, part in reading.probabilities.items()} == {
+            name: (count, len(words)) for name, words in HEADS.items()
+        }
+        assert len(reading.words("gesture")) == count
+
+
+@pytest.mark.parametrize(
+    "pictures", [torch.rand(2, 3, 64, 64), torch.rand(64, 64, 3), torch.full((1, 8, 8, 3), torch.nan)]
+)
+def test_what_is_no_picture_is_refused(pictures):
+    with pytest.raises(SesaHandError):
+        Judge(JudgeNetwork(), {}).read(pictures)
+
+
+def test_heads_share_the_answer_out():
+    logits = torch.arange(float(sum(map(len, HEADS.values()))))[None]
+    parts = split_heads(logits)
+    assert torch.equal(torch.cat(list(parts.values()), 1), logits) and list(parts) == list(HEADS)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    save_judge(tmp_path / "judge.safetensors", JudgeNetwork(), {})
+    raw = (tmp_path / "judge.safetensors").read_bytes()
+    (tmp_path / "judge.safetensors").write_bytes(raw[:1000])
+    for name in ("judge.safetensors", "missing.safetensors"):
+        with pytest.raises(SesaHandError, match="train-judge"):
+            load_judge(tmp_path / name)
