@@ -3,11 +3,10 @@
 from functools import lru_cache
 
 import numpy as np
-import torch
 
 from ..hands.skeleton import FINGER_JOINTS, FINGERS
 from .attributes import Attributes
-from .staging import standard_frames, standard_hand
+from .staging import standard_frames, standard_hand, vertex_normals
 from .vocabulary import COLORS, SKINS
 
 # Unit-free directions to the light: x right, y down, z away from the camera.
@@ -58,16 +57,6 @@ def smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return 0 below `low`, 1 above `high`, smooth between."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
-
-
-def vertex_normals(vertices: torch.Tensor, faces: torch.Tensor) -> torch.Tensor:
-    """Return area-weighted unit normals `[V, 3]`."""
-    a, b, c = vertices[faces].unbind(1)
-    across = torch.linalg.cross(b - a, c - a)
-    normals = torch.zeros_like(vertices)
-    for corner in range(3):
-        normals.index_add_(0, faces[:, corner], across)
-    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-20)
 
 
 def varied(rng: np.random.Generator, rgb: tuple[int, int, int]) -> np.ndarray:

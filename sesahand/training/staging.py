@@ -54,12 +54,14 @@ class Stage:
     Attributes:
         scene: The hands, one frame.
         posed: Their vertices with the forearm and their keypoints.
+        normals: Of those vertices, `[N, V, 3]`.
         bare: Faces of the forearm that come out of the sleeves, of a right hand `[T, 3]`.
         props: Sleeves and objects in the camera's frame, with their colour words: "sleeve" or a colour.
     """
 
     scene: HandScene
     posed: PosedHands
+    normals: Tensor
     bare: Tensor
     props: tuple[tuple[str, Shape], ...]
 
@@ -107,7 +109,11 @@ def set_stage(rng: np.random.Generator, attributes: Attributes, size: int) -> St
         props.append((attributes.held.color, held_shape(attributes.held.kind, scene, betas)))
     if attributes.beside is not None:
         props.append((attributes.beside.color, beside_shape(rng, attributes, posed, camera)))
-    return Stage(scene, posed, bare_forearm(start + INTO_SLEEVE), tuple(props))
+    normals = [
+        vertex_normals(vertices, standard_faces(side, forearm=True))
+        for vertices, side in zip(posed.vertices, scene.side, strict=True)
+    ]
+    return Stage(scene, posed, torch.stack(normals), bare_forearm(start + INTO_SLEEVE), tuple(props))
 
 
 def draw_pose(rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, tuple[float, float, float]]:
@@ -141,11 +147,12 @@ def oriented_hand(
     if side == "left":
         # What is mirrored to the left is the view; where the fingers point in the picture stays what the words say.
         view, yaw = (-view[0], view[1], -view[2]), -yaw
-    hand = Hand(standard_hand(), pose if side == "right" else mirror_rotation(pose), betas, side)
     turned = (
         view_rotation(side, roll, pitch, yaw) @ known_view(side, (0.0, 0.0, 0.0)).mT @ known_view(side, tuple(view))
     )
-    return replace(hand, orient=turned.float())
+    return Hand(
+        standard_hand(), pose if side == "right" else mirror_rotation(pose), betas, side, turned.to(torch.float32)
+    )
 
 
 @lru_cache(maxsize=64)
@@ -200,6 +207,16 @@ def translation_for(points: np.ndarray, camera: Camera, longest: float, centre: 
         move[:2] += (target - (low + high) / 2) * move[2] / focal
         move[2] *= (high - low).max() / longest
     return move
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """Return area-weighted unit normals `[V, 3]`."""
+    a, b, c = vertices[faces].unbind(1)
+    across = torch.linalg.cross(b - a, c - a)
+    normals = torch.zeros_like(vertices)
+    for corner in range(3):
+        normals.index_add_(0, faces[:, corner], across)
+    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-20)
 
 
 def to_camera(scene: HandScene, index: int) -> tuple[np.ndarray, np.ndarray]:

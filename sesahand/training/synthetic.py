@@ -23,7 +23,7 @@ from ..semantics.composer import Composition, compose
 from .attributes import Attributes, Thing, draw_attributes
 from .backgrounds import paint_background
 from .captions import draw_false_things, rambling_caption, semantics_of
-from .painting import cast_shadow, draw_light, occlusion, palette, shade, skin_map, vertex_normals
+from .painting import cast_shadow, draw_light, occlusion, palette, shade, skin_map
 from .staging import Stage, set_stage, standard_faces
 
 SPLITS = {"train": 0, "heldout": 1}
@@ -146,7 +146,7 @@ def draw(rng: np.random.Generator, description: Description, stage: Stage, size:
     background = paint_background(rng, attributes, size)
     tables = [hand_table(stage, n, colors["skin"]) for n in range(len(scene))] + [prop_table(props, colors)]
     picture = composite(layers, tables, background, camera, light, attributes.warmth)
-    condition, silhouette = hand_maps(scene, surfaces, hands, camera)
+    condition, silhouette = hand_maps(surfaces, hands, camera)
     seen = np.zeros(camera.width**2, np.float32)
     for n, view in layers:
         if n < len(surfaces):
@@ -180,14 +180,15 @@ def closed_surfaces(stage: Stage) -> list[maps.HandSurface]:
 
 
 def hand_maps(
-    scene: HandScene, surfaces: list[maps.HandSurface], hands: list[tuple[int, VisiblePixels]], camera: Camera
+    surfaces: list[maps.HandSurface], hands: list[tuple[int, VisiblePixels]], camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the mesh map and the mask `[S, S]` that `render_maps` gives, from pixels that are known already."""
-    out = maps.blank_maps(scene, ("mesh",), torch.device("cpu"))
+    gray, mask = np.zeros(camera.width**2, np.float32), np.zeros(camera.width**2, np.float32)
     if hands:
         colors = maps.paint_layers(hands, surfaces, {}, camera, ("mesh",), "normalbae")
-        maps.deposit(out, 0, hands, surfaces, colors, SAMPLES)
-    return out["mesh"][0, ..., 0].numpy(), out["mask"][0].numpy()
+        pixels = torch.cat([view.y * camera.width + view.x for _, view in hands]).numpy()
+        gray[pixels], mask[pixels] = colors["mesh"][0].numpy(), 1
+    return halved(gray.reshape(camera.width, -1)), halved(mask.reshape(camera.width, -1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,10 +212,10 @@ def prop_mesh(stage: Stage) -> PropMesh:
     """Join the forearms, which belong to the hand's mesh, with sleeves and objects."""
     vertices, faces, normals, paint, first = [], [], [], [], 0
     arm = stage.bare
-    for posed, side in zip(stage.posed.vertices, stage.scene.side, strict=True):
+    for posed, normal, side in zip(stage.posed.vertices, stage.normals, stage.scene.side, strict=True):
         vertices.append(posed)
         faces.append((arm if side == "right" else arm[:, [0, 2, 1]]) + first)
-        normals.append(vertex_normals(posed, standard_faces(side, forearm=True)))
+        normals.append(normal)
         paint.append(("skin", skin_map()))
         first += len(posed)
     for color, shape in stage.props:
@@ -236,7 +237,7 @@ def prop_table(props: PropMesh, colors: dict[str, np.ndarray]) -> tuple[np.ndarr
 def hand_table(stage: Stage, index: int, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what `prop_table` does for one hand, closed at the wrist."""
     side = stage.scene.side[index]
-    normals = vertex_normals(stage.posed.vertices[index], standard_faces(side, forearm=True)).numpy()
+    normals = stage.normals[index].numpy()
     table = np.concatenate([normals, skin_map() * skin, np.ones((len(normals), 1), np.float32)], 1)
     return table, standard_faces(side, closed=True).numpy()
 
@@ -257,7 +258,8 @@ def composite(
     for n, view in layers:
         table, faces = tables[n]
         pixel = (view.y * width + view.x).numpy()
-        corners = faces.take(view.face.numpy(), 0).T
+        face = view.face.numpy()
+        corners = [np.ascontiguousarray(column).take(face) for column in faces.T]
         values = sum(w.numpy()[:, None] * table.take(ids, 0) for w, ids in zip(view.weights, corners, strict=True))
         normal = values[:, :3] / np.sqrt(np.einsum("pc,pc->p", values[:, :3], values[:, :3]) + 1e-12)[:, None]
         pixels.append(pixel)
@@ -274,7 +276,9 @@ def composite(
 
 def halved(picture: np.ndarray) -> np.ndarray:
     """Return a picture of half the size, each pixel the mean of four."""
-    return (picture[::2, ::2] + picture[1::2, ::2] + picture[::2, 1::2] + picture[1::2, 1::2]) / 4
+    import cv2
+
+    return cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:

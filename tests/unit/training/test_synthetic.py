@@ -4,7 +4,7 @@ import hashlib
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +122,7 @@ def test_what_is_seen_of_a_hand_is_its_silhouette_minus_what_hides_it(hands):
 def test_without_props_the_mask_is_the_silhouette_and_the_rest_is_background(hands):
     description = hands.describe(2)
     stage = set_stage(np.random.default_rng(1), description.attributes, 64)
-    bare = type(stage)(stage.scene, stage.posed, stage.bare[:0], ())
+    bare = replace(stage, bare=stage.bare[:0], props=())
     sample = draw(np.random.default_rng(2), description, bare, 64)
     assert (sample.mask == sample.silhouette).all()
 
@@ -201,7 +201,7 @@ def test_objects_beside_the_hand_can_be_seen(hands):
         with_object = draw(rng, description, stage, 64).picture.astype(int)
         rng.bit_generator.state = state
         stage = set_stage(rng, description.attributes, 64)
-        without = type(stage)(stage.scene, stage.posed, stage.bare, stage.props[:-1])
+        without = replace(stage, props=stage.props[:-1])
         changed = np.abs(with_object - draw(rng, description, without, 64).picture).max(-1) > 40
         half = changed[:, :32] if description.attributes.beside.place == "left" else changed[:, 32:]
         assert half.sum() > 60, description.attributes
