@@ -132,10 +132,10 @@ class JudgeNetwork(nn.Module):
         self.answer = nn.Linear(192, self.classes)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Read pictures `[B, 3, 128, 128]` in 0..1.
+        """Read pictures `[B, 3, S, S]` in 0..1, S a multiple of 16; 128 is what it is made for.
 
         Returns:
-            Mask logits `[B, 128, 128]`, keypoints `[B, 21, 2]` in pixels, and the logits of all heads `[B, K]`.
+            Mask logits `[B, S, S]`, keypoints `[B, 21, 2]` in pixels, and the logits of all heads `[B, K]`.
         """
         half = self.stem((pictures - 0.5) * 3.0)
         quarter = self.to_quarter(half)

@@ -59,7 +59,18 @@ def draw_batch(samples: SampleCache, labels: Labels, step: int, config: JudgeCon
         batch = mirrored(batch)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     batch["pictures"] = degrade(batch["pictures"], generator) if rng.random() < DEGRADED_SHARE else batch["pictures"]
-    return batch | {"single": torch.from_numpy(labels.single[indices])}
+    batch |= {"single": torch.from_numpy(labels.single[indices])}
+    return halved(batch) if step < config.coarse_steps else batch
+
+
+def halved(batch: dict) -> dict:
+    """Return a batch of pictures of half the size."""
+    smaller = {
+        "pictures": functional.avg_pool2d(batch["pictures"], 2),
+        "mask": functional.avg_pool2d(batch["mask"][:, None], 2)[:, 0],
+        "keypoints": batch["keypoints"] / 2,
+    }
+    return batch | smaller
 
 
 def to_pictures(values: np.ndarray) -> Tensor:
@@ -123,7 +134,7 @@ def losses(network: JudgeNetwork, batch: dict) -> dict[str, Tensor]:
     share = mask.sigmoid()
     overlap = (share * batch["mask"]).sum((1, 2)) * 2 + 1
     dice = 1 - overlap / (share.sum((1, 2)) + batch["mask"].sum((1, 2)) + 1)
-    distance = (keypoints - batch["keypoints"]).abs().mean((1, 2)) * batch["single"] / SIZE
+    distance = (keypoints - batch["keypoints"]).abs().mean((1, 2)) * batch["single"] / mask.shape[-1]
     parts = {
         "mask": functional.binary_cross_entropy_with_logits(mask, batch["mask"]) * 4 + dice.mean(),
         "keypoints": distance.sum() / batch["single"].sum().clamp(min=1) * 20,

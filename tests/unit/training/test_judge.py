@@ -20,9 +20,18 @@ from sesahand.training.judge import (
     split_heads,
 )
 from sesahand.training.judge_config import JudgeConfig
-from sesahand.training.judge_training import degrade, draw_batch, mask_iou, mirrored, prove, read_labels, train_judge
+from sesahand.training.judge_training import (
+    degrade,
+    draw_batch,
+    mask_iou,
+    mirrored,
+    prove,
+    read_labels,
+    to_pictures,
+    train_judge,
+)
 
-CONFIG = JudgeConfig(steps=6, batch_size=8, warmup=2, checkpoint_every=3)
+CONFIG = JudgeConfig(steps=6, coarse_steps=0, batch_size=8, warmup=2, checkpoint_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +50,7 @@ class Stop(Exception):
 
 def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_path):
     losses = []
-    config = JudgeConfig(steps=12, batch_size=8, warmup=2, checkpoint_every=4)
+    config = JudgeConfig(steps=12, coarse_steps=5, batch_size=8, warmup=2, checkpoint_every=4)
     whole = train_judge(samples, heldout, tmp_path / "whole.safetensors", config, lambda step, p: losses.append(p))
     assert sum(losses[-1].values()) < 0.8 * sum(losses[0].values())
 
@@ -117,11 +126,12 @@ def test_labels_are_the_words_and_free_hands_have_none():
 
 
 def test_batches_are_what_the_samples_say(samples):
-    config = JudgeConfig(batch_size=16)
+    config = JudgeConfig(batch_size=16, coarse_steps=5)
     labels = read_labels(samples)
     batch = draw_batch(samples, labels, 5, config)
     again = draw_batch(samples, labels, 5, config)
     assert torch.equal(batch["pictures"], again["pictures"])
+    assert batch["pictures"].shape[-1] == 128 and draw_batch(samples, labels, 4, config)["mask"].shape[-1] == 64
     two = batch["classes"]["side"] == HEADS["side"].index("both")
     assert torch.equal(~two, batch["single"])
     inside = batch["keypoints"][batch["single"]].round().long().clamp(0, 127)
@@ -145,7 +155,7 @@ def test_mask_iou_by_hand():
 
 
 def test_degraded_pictures_stay_pictures_and_are_seeded(samples):
-    pictures = torch.from_numpy(samples.pictures[:4]).permute(0, 3, 1, 2).float() / 255
+    pictures = to_pictures(samples.pictures[:4])
     first, second = (degrade(pictures, torch.Generator().manual_seed(3), 0.3) for _ in range(2))
     assert torch.equal(first, second) and 0 <= first.min() and first.max() <= 1
     change = (first - pictures).abs().mean((1, 2, 3))
