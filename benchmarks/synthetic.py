@@ -17,7 +17,6 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.render.maps import render_maps  # noqa: E402
-from sesahand.training.staging import set_stage  # noqa: E402
 from sesahand.training.synthetic import SyntheticHands  # noqa: E402
 
 
@@ -30,13 +29,9 @@ def main() -> None:
     small, large = SyntheticHands("train", 0, 128), SyntheticHands("train", 0, 256)
     scenes = [small[index].scene for index in range(arguments.count)]
 
-    def stage(index: int) -> None:
-        rng = small._generator(index)
-        set_stage(rng, small._describe(index, rng).attributes, 128)
-
     rows = {
         "words": lambda index: small.describe(index).composition,
-        "words, posed and placed": stage,
+        "words, posed and placed": small.stage,
         "whole sample, 128 pixels": lambda index: small[index],
         "whole sample, 256 pixels": lambda index: large[index],
         "the mesh map alone by render_maps, 128": lambda index: render_maps(scenes[index], ("mesh",), antialias=True),

@@ -19,6 +19,8 @@ from .attributes import Attributes
 SIZE = 128
 KEYPOINTS = 21
 LOOKS = 6
+CELL = 4
+"""Pixels of the picture in a cell of the heat maps."""
 # What is read as one word of several; the first words of "beside" and "held" stand for no object.
 HEADS = {
     "gesture": tuple(vocabulary.GESTURES),
@@ -128,14 +130,15 @@ class JudgeNetwork(nn.Module):
         self.classes = sum(map(len, HEADS.values()))
         # Words of the hand, of the background and of objects stand in different places: everyone looks for its own.
         self.where = nn.Conv2d(eighth, LOOKS, 1)
-        self.hidden = nn.Linear(sixteenth + LOOKS * eighth, 192)
+        self.hidden = nn.Linear(sixteenth + LOOKS * eighth + 2 * KEYPOINTS, 192)
         self.answer = nn.Linear(192, self.classes)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read pictures `[B, 3, S, S]` in 0..1, S a multiple of 16; 128 is what it is made for.
 
         Returns:
-            Mask logits `[B, S, S]`, keypoints `[B, 21, 2]` in pixels, and the logits of all heads `[B, K]`.
+            Mask logits `[B, S, S]`, heat maps of the keypoints as logits `[B, 21, S / 4, S / 4]`, and the logits of
+            all heads `[B, K]`.
         """
         half = self.stem((pictures - 0.5) * 3.0)
         quarter = self.to_quarter(half)
@@ -145,11 +148,13 @@ class JudgeNetwork(nn.Module):
         quarter = self.at_quarter(quarter + doubled(self.up_quarter(eighth)))
         half = self.at_half(half + doubled(self.up_half(quarter)))
         mask = functional.pixel_shuffle(self.mask(half), 2)[:, 0]
-        keypoints = soft_argmax(self.heat(quarter).float()) * (pictures.shape[-1] / quarter.shape[-1])
+        heat = self.heat(quarter).float()
         looks = self.where(eighth).float().flatten(2).softmax(-1)
         seen = torch.einsum("bln,bcn->blc", looks, eighth.float().flatten(2)).flatten(1)
-        features = torch.cat([deep.float().mean((2, 3)), seen], 1)
-        return mask.float(), keypoints, self.answer(functional.relu(self.hidden(features))).float()
+        # The shape of a hand, wherever it is and however large: what gesture it makes.
+        shape = normalized(soft_argmax(heat.detach())).flatten(1)
+        features = torch.cat([deep.float().mean((2, 3)), seen, shape], 1)
+        return mask.float(), heat, self.answer(functional.relu(self.hidden(features))).float()
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -162,6 +167,12 @@ def soft_argmax(heat: Tensor) -> Tensor:
     columns = torch.arange(heat.shape[3], dtype=heat.dtype, device=heat.device) + 0.5
     rows = torch.arange(heat.shape[2], dtype=heat.dtype, device=heat.device) + 0.5
     return torch.stack([(share.sum(2) * columns).sum(-1), (share.sum(3) * rows).sum(-1)], -1)
+
+
+def normalized(points: Tensor) -> Tensor:
+    """Return points `[B, K, 2]` around their centre, in units of their spread."""
+    centred = points - points.mean(1, keepdim=True)
+    return centred / centred.square().mean((1, 2), keepdim=True).add(1e-6).sqrt()
 
 
 class Judge:
@@ -197,7 +208,8 @@ class Judge:
         for part in pictures.clamp(0, 1).permute(0, 3, 1, 2).split(batch_size) if len(pictures) else ():
             shrinks = max(height, width) > SIZE
             seen = functional.interpolate(part, (SIZE, SIZE), mode="bilinear", antialias=shrinks, align_corners=False)
-            mask, points, answer = self.network(seen)
+            mask, heat, answer = self.network(seen)
+            points = soft_argmax(heat) * CELL
             mask = functional.interpolate(mask[:, None].sigmoid(), (height, width), mode="bilinear")[:, 0]
             masks.append(mask)
             keypoints.append(points * points.new_tensor([width / SIZE, height / SIZE]))

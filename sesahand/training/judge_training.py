@@ -14,7 +14,19 @@ from torch.nn import functional
 
 from ..errors import SesaHandError
 from .cache import SampleCache
-from .judge import HEADS, SIZE, UNNAMED, Judge, JudgeNetwork, labels_of, publishable, save_judge, split_heads
+from .judge import (
+    CELL,
+    HEADS,
+    SIZE,
+    UNNAMED,
+    Judge,
+    JudgeNetwork,
+    labels_of,
+    publishable,
+    save_judge,
+    soft_argmax,
+    split_heads,
+)
 from .judge_config import JudgeConfig
 from .synthetic import WORLD
 
@@ -130,20 +142,30 @@ def degrade(pictures: Tensor, generator: torch.Generator, least: float = 0.0) ->
 
 def losses(network: JudgeNetwork, batch: dict) -> dict[str, Tensor]:
     """Return the parts of the loss of a batch."""
-    mask, keypoints, logits = network(batch["pictures"])
+    mask, heat, logits = network(batch["pictures"])
     share = mask.sigmoid()
     overlap = (share * batch["mask"]).sum((1, 2)) * 2 + 1
     dice = 1 - overlap / (share.sum((1, 2)) + batch["mask"].sum((1, 2)) + 1)
-    distance = (keypoints - batch["keypoints"]).abs().mean((1, 2)) * batch["single"] / mask.shape[-1]
+    single, cells = batch["single"].float(), batch["keypoints"] / CELL
+    distance = (soft_argmax(heat) - cells).abs().mean((1, 2)) * CELL / mask.shape[-1]
+    missed = -(peaks(cells, heat.shape[-1]) * heat.flatten(2).log_softmax(-1)).sum(-1).mean(1)
     parts = {
         "mask": functional.binary_cross_entropy_with_logits(mask, batch["mask"]) * 4 + dice.mean(),
-        "keypoints": distance.sum() / batch["single"].sum().clamp(min=1) * 20,
+        "keypoints": ((20 * distance + 0.2 * missed) * single).sum() / single.sum().clamp(min=1),
     }
     for name, part in split_heads(logits).items():
         if (batch["classes"][name] != UNNAMED).any():
             loss = functional.cross_entropy(part, batch["classes"][name], ignore_index=UNNAMED)
             parts[name] = WEIGHTS.get(name, 0.5) * loss
     return parts
+
+
+def peaks(cells: Tensor, size: int, width: float = 0.8) -> Tensor:
+    """Return heat maps `[B, K, size^2]` that add up to one, with a Gaussian peak at each point `[B, K, 2]` in cells."""
+    axis = torch.arange(size, dtype=cells.dtype) + 0.5
+    across, down = (torch.exp(-((axis - cells[..., k, None]) ** 2) / (2 * width**2)) for k in (0, 1))
+    heat = (down[..., :, None] * across[..., None, :]).flatten(2)
+    return heat / heat.sum(-1, keepdim=True).clamp(min=1e-6)
 
 
 def learning_rate(config: JudgeConfig, step: int) -> float:

@@ -109,14 +109,17 @@ class SyntheticHands:
 
     def __getitem__(self, index: int) -> Sample:
         """Draw sample `index`."""
-        rng = self._generator(index)
-        description = self._describe(index, rng)
-        stage = set_stage(rng, description.attributes, self.size)
-        return draw(rng, description, stage, self.size)
+        return draw(*self.stage(index), self.size)
 
     def describe(self, index: int) -> Description:
         """Return what sample `index` shows without drawing it."""
         return self._describe(index, self._generator(index))
+
+    def stage(self, index: int) -> tuple[np.random.Generator, Description, Stage]:
+        """Return what `draw` makes sample `index` from: what stands before the camera, and a generator for the rest."""
+        rng = self._generator(index)
+        description = self._describe(index, rng)
+        return rng, description, set_stage(rng, description.attributes, self.size)
 
     def _generator(self, index: int) -> np.random.Generator:
         if index < 0:

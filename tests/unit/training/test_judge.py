@@ -14,6 +14,7 @@ from sesahand.training.judge import (
     JudgeNetwork,
     labels_of,
     load_judge,
+    normalized,
     publishable,
     save_judge,
     soft_argmax,
@@ -25,6 +26,7 @@ from sesahand.training.judge_training import (
     draw_batch,
     mask_iou,
     mirrored,
+    peaks,
     prove,
     read_labels,
     to_pictures,
@@ -50,12 +52,13 @@ class Stop(Exception):
 
 def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_path):
     losses = []
-    config = JudgeConfig(steps=12, coarse_steps=5, batch_size=8, warmup=2, checkpoint_every=4)
+    config = JudgeConfig(steps=16, coarse_steps=6, batch_size=6, warmup=2, checkpoint_every=5)
     whole = train_judge(samples, heldout, tmp_path / "whole.safetensors", config, lambda step, p: losses.append(p))
-    assert sum(losses[-1].values()) < 0.8 * sum(losses[0].values())
+    totals = [sum(parts.values()) for parts in losses]
+    assert np.mean(totals[-3:]) < 0.9 * np.mean(totals[:3])
 
     def interrupt(step, parts):
-        if step == 6:
+        if step == 8:
             raise Stop
 
     with pytest.raises(Stop):
@@ -144,6 +147,18 @@ def test_soft_argmax_finds_a_peak():
     heat = torch.zeros(1, 2, 8, 8)
     heat[0, 0, 2, 5], heat[0, 1, 7, 0] = 100, 100
     assert torch.allclose(soft_argmax(heat), torch.tensor([[[5.5, 2.5], [0.5, 7.5]]]))
+
+
+def test_peaks_are_where_the_keypoints_are():
+    points = torch.tensor([[[5.5, 2.5], [0.2, 7.9]]])
+    heat = peaks(points, 8).view(1, 2, 8, 8)
+    assert torch.allclose(heat.sum((2, 3)), torch.ones(1, 2))
+    assert heat[0, 0].argmax() == 2 * 8 + 5 and heat[0, 1].argmax() == 7 * 8
+
+
+def test_the_shape_of_a_hand_is_the_same_elsewhere_and_at_another_size():
+    points = torch.rand(2, 21, 2)
+    assert torch.allclose(normalized(points), normalized(3 * points + 7), atol=1e-4)
 
 
 def test_mask_iou_by_hand():
