@@ -1,12 +1,8 @@
 """Skin, cloth and objects in soft light: from visible pixels to a picture."""
 
-from functools import lru_cache
-
 import numpy as np
 
-from ..hands.skeleton import FINGER_JOINTS, FINGERS
 from .attributes import Attributes
-from .staging import standard_frames, standard_hand, vertex_normals
 from .vocabulary import COLORS, SKINS
 
 # Unit-free directions to the light: x right, y down, z away from the camera.
@@ -20,43 +16,6 @@ WRAP = 0.35
 GLOSS_SQUARINGS = 4
 SHADOW, SHADOW_BLUR, SHADOW_SHIFT = 0.26, 0.075, 0.055
 OCCLUSION, OCCLUSION_REACH, OCCLUSION_DEPTH = 0.42, 0.09, 0.03
-NAIL = (1.06, 0.98, 0.97)
-BLUSH = (1.02, 0.93, 0.9)
-
-
-@lru_cache(maxsize=1)
-def skin_map() -> np.ndarray:
-    """Return factors on the skin's colour `[V, 3]`: rosy knuckles and fingertips, and nails."""
-    model, frames = standard_hand(), standard_frames()
-    points, joints = model.template.numpy(), model.joint_template.numpy()
-    normals = vertex_normals(model.template, model.faces).numpy()
-    blush, nail = np.zeros(len(points)), np.zeros(len(points))
-    up = np.array([0.0, 1.0, 0.0])
-    reference = frames[FINGER_JOINTS["middle"][2] - 1, :, 1].numpy()
-    sign = np.sign(reference @ up)
-    for finger, tip in zip(FINGERS, model.tips, strict=True):
-        first, second, third = FINGER_JOINTS[finger]
-        dorsal = sign * frames[third - 1, :, 1].numpy()
-        end = points[tip]
-        for spot, reach in ((joints[first], 0.011), (joints[second], 0.009), (joints[third], 0.007), (end, 0.010)):
-            near = np.exp(-((points - spot) ** 2).sum(1) / (2 * reach**2))
-            blush = np.maximum(blush, near * (1.0 if spot is end else 0.75))
-        axis = (end - joints[third]) / np.linalg.norm(end - joints[third])
-        length = np.linalg.norm(end - joints[third])
-        along = (points - joints[third]) @ axis / length
-        owned = model.weights[:, third].numpy() > 0.8
-        facing = normals @ dorsal
-        nail = np.maximum(
-            nail, owned * smooth(facing, 0.55, 0.8) * smooth(along, 0.42, 0.55) * smooth(-along, -1.02, -0.95)
-        )
-    factor = 1 + blush[:, None] * (np.array(BLUSH) - 1)
-    return (factor + nail[:, None] * (np.array(NAIL) - factor)).astype(np.float32)
-
-
-def smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return 0 below `low`, 1 above `high`, smooth between."""
-    share = np.clip((value - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)
 
 
 def varied(rng: np.random.Generator, rgb: tuple[int, int, int]) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Meshes of the small world's objects and of a sleeve: plain arrays, y down as in the camera's frame."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -30,7 +29,6 @@ class Shape:
         )
 
 
-@lru_cache(maxsize=8)
 def object_shape(kind: str) -> Shape:
     """Return an object of about unit radius around the origin: "ball", "cube", "cup" or "cone"."""
     return {"ball": ball, "cube": cube, "cup": cup, "cone": cone}[kind]()
@@ -144,7 +142,6 @@ def tube(centres: np.ndarray, radii: np.ndarray, shade: np.ndarray, segments: in
     )
 
 
-@lru_cache(maxsize=4)
 def tube_faces(rings: int, segments: int) -> np.ndarray:
     """Return the outward faces `[T, 3]` of a tube along x whose rings run from y to z."""
     ring = segments * np.arange(rings - 1)[:, None]

@@ -2,15 +2,11 @@
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..hands.builtin import load_builtin_hand
-from ..hands.gestures import load_gestures
-from ..hands.limits import joint_frames
 from ..hands.model import HandModel, PosedHands
 from ..hands.placing import Hand, view_rotation
 from ..hands.pose import blend, jitter
@@ -19,7 +15,8 @@ from ..hands.scene import HandScene
 from ..render.camera import Camera
 from . import vocabulary
 from .attributes import Attributes, pick
-from .shapes import Shape, object_shape, tube
+from .shapes import Shape, tube
+from .studio import Studio, vertex_normals
 
 FOV_DEGREES = (24.0, 40.0)
 JITTER_DEGREES, GRASP_JITTER_DEGREES = 4.5, 1.5
@@ -39,8 +36,10 @@ HELD_PLACES = {
     "ball": ((-0.0807, -0.0588, 0.0006), (0.0, 0.0), 0.036),
     "cup": ((-0.0743, -0.0595, -0.0107), (-0.2697, -0.4258), 0.032),
 }
-# Fingers around an upright cup, seen a little from above, rather than into its bottom.
-VIEWS = {"grasp_cylinder": (0.0, 0.0, 22.0)}
+# Degrees from the gesture's view: fingers around an upright cup, seen a little from above, not into its bottom.
+EXTRA_YAW = {"cup": 72.0}
+# A gesture that is seen in the canonical view.
+PLAIN_VIEW = "open_palm"
 WALL_BEHIND = 0.14
 SLEEVE_END = 0.6
 # Metres from the wrist to the cuff, and how far into it there still is an arm.
@@ -66,98 +65,64 @@ class Stage:
     props: tuple[tuple[str, Shape], ...]
 
 
-@lru_cache(maxsize=1)
-def standard_hand() -> HandModel:
-    """Return the built-in hand, read once."""
-    return load_builtin_hand()
-
-
-@lru_cache(maxsize=8)
-def standard_faces(side: str, forearm: bool = False, closed: bool = False) -> Tensor:
-    """Return `faces_for` of the built-in hand, made once."""
-    return standard_hand().faces_for(side, forearm, closed)
-
-
-@lru_cache(maxsize=1)
-def standard_frames() -> Tensor:
-    return joint_frames(standard_hand())
-
-
-@lru_cache(maxsize=1)
-def standard_gestures() -> dict:
-    return load_gestures()
-
-
-def set_stage(rng: np.random.Generator, attributes: Attributes, size: int) -> Stage:
+def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, size: int) -> Stage:
     """Pose and place what the attributes name.
 
     Args:
+        studio: What to make it with.
         rng: Draws everything that words do not fix.
         attributes: What is to be seen.
         size: Width and height of the picture in pixels.
     """
     camera = Camera.from_fov(size, size, rng.uniform(*FOV_DEGREES))
-    pose, view = draw_pose(rng, attributes)
+    pose, known = draw_pose(studio, rng, attributes)
     betas = torch.from_numpy(np.clip(BETA_SPREAD * rng.standard_normal(10), -BETA_MOST, BETA_MOST).astype(np.float32))
     sides = ("right", "left") if attributes.side == "both" else (attributes.side,)
     angles = draw_angles(rng, attributes)
-    hands = [oriented_hand(pose, betas, side, view, angles, attributes.view) for side in sides]
+    hands = [oriented_hand(studio, pose, betas, side, known, angles) for side in sides]
     scene, posed = place_hands(rng, hands, attributes, camera)
     start = rng.uniform(*SLEEVE_STARTS)
-    props = [("sleeve", sleeve) for sleeve in sleeves(rng, scene, start)]
+    props = [("sleeve", sleeve) for sleeve in sleeves(studio, rng, scene, start)]
     if attributes.held is not None:
-        props.append((attributes.held.color, held_shape(attributes.held.kind, scene, betas)))
+        props.append((attributes.held.color, held_shape(studio, attributes.held.kind, scene)))
     if attributes.beside is not None:
-        props.append((attributes.beside.color, beside_shape(rng, attributes, posed, camera)))
+        props.append((attributes.beside.color, beside_shape(studio, rng, attributes, posed, camera)))
     normals = [
-        vertex_normals(vertices, standard_faces(side, forearm=True))
+        vertex_normals(vertices, studio.arm_faces[side])
         for vertices, side in zip(posed.vertices, scene.side, strict=True)
     ]
-    return Stage(scene, posed, torch.stack(normals), bare_forearm(start + INTO_SLEEVE), tuple(props))
+    return Stage(scene, posed, torch.stack(normals), bare_forearm(studio.model, start + INTO_SLEEVE), tuple(props))
 
 
-def draw_pose(rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, tuple[float, float, float]]:
-    """Return a right hand's pose `[15, 3, 3]`, a variation of the gesture, and the view the gesture is known in."""
-    gestures = standard_gestures()
+def draw_pose(studio: Studio, rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, str]:
+    """Return a right hand's pose `[15, 3, 3]`, a variation of the gesture, and the gesture whose view shows it."""
     seed = int(rng.integers(2**31))
     if attributes.gesture == vocabulary.FREE:
         # Any two poses of the library and any share: what lies between has no name, so that none can be wrong.
-        first, second = pick(rng, tuple(gestures)), pick(rng, tuple(gestures))
-        pose = blend(gestures[first].hand_pose, gestures[second].hand_pose, float(rng.random()))
-        return jitter(pose, JITTER_DEGREES, seed, standard_frames()), (0.0, 0.0, 0.0)
+        first, second = (studio.gestures[pick(rng, tuple(studio.gestures))].hand_pose for _ in range(2))
+        return jitter(blend(first, second, float(rng.random())), JITTER_DEGREES, seed, studio.frames), PLAIN_VIEW
     name = vocabulary.HELD[attributes.held.kind] if attributes.held is not None else attributes.words.poses[0]
     degrees = GRASP_JITTER_DEGREES if attributes.held is not None else JITTER_DEGREES
-    return jitter(gestures[name].hand_pose, degrees, seed, standard_frames()), VIEWS.get(name, gestures[name].view)
+    return jitter(studio.gestures[name].hand_pose, degrees, seed, studio.frames), name
 
 
 def draw_angles(rng: np.random.Generator, attributes: Attributes) -> tuple[float, float, float]:
     """Return roll, pitch and yaw in degrees from the gesture's own view, as of a right hand but for the roll."""
     roll = {"up": 0.0, "right": 90.0, "left": -90.0, "down": 180.0}[attributes.direction]
     wander = [WANDER[k] * float(np.clip(rng.standard_normal() / 1.5, -1.3, 1.3)) for k in range(3)]
-    return roll + wander[0], wander[1], wander[2]
+    turn = EXTRA_YAW.get(attributes.held.kind, 0.0) if attributes.held is not None else 0.0
+    return roll + wander[0], wander[1], wander[2] + turn + (180.0 if attributes.view == "back" else 0.0)
 
 
 def oriented_hand(
-    pose: Tensor, betas: Tensor, side: str, view: tuple, angles: tuple[float, float, float], seen: str
+    studio: Studio, pose: Tensor, betas: Tensor, side: str, known: str, angles: tuple[float, float, float]
 ) -> Hand:
-    """Return a hand of either side in the view its gesture is known in, turned by `angles`, palm or back seen."""
+    """Return a hand of either side in the view that the gesture `known` is known in, turned by `angles`."""
     roll, pitch, yaw = angles
-    if seen == "back":
-        yaw += 180.0
-    if side == "left":
-        # What is mirrored to the left is the view; where the fingers point in the picture stays what the words say.
-        view, yaw = (-view[0], view[1], -view[2]), -yaw
-    turned = (
-        view_rotation(side, roll, pitch, yaw) @ known_view(side, (0.0, 0.0, 0.0)).mT @ known_view(side, tuple(view))
-    )
-    return Hand(
-        standard_hand(), pose if side == "right" else mirror_rotation(pose), betas, side, turned.to(torch.float32)
-    )
-
-
-@lru_cache(maxsize=64)
-def known_view(side: str, view: tuple[float, float, float]) -> Tensor:
-    return view_rotation(side, *view)
+    # What is mirrored to the left is the view; where the fingers point in the picture stays what the words say.
+    turn = view_rotation(side, roll, pitch, yaw if side == "right" else -yaw) @ studio.views[PLAIN_VIEW, side].mT
+    orient = (turn @ studio.views[known, side]).to(torch.float32)
+    return Hand(studio.model, pose if side == "right" else mirror_rotation(pose), betas, side, orient)
 
 
 def place_hands(
@@ -165,7 +130,7 @@ def place_hands(
 ) -> tuple[HandScene, PosedHands]:
     """Place one hand, or two side by side, well inside the picture, beside room for an object if there is one."""
     scene = HandScene(
-        model=standard_hand(),
+        model=hands[0].model,
         camera=camera,
         num_frames=1,
         frame=torch.zeros(len(hands), dtype=torch.int64),
@@ -209,16 +174,6 @@ def translation_for(points: np.ndarray, camera: Camera, longest: float, centre: 
     return move
 
 
-def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Return area-weighted unit normals `[V, 3]`."""
-    a, b, c = vertices[faces].unbind(1)
-    across = torch.linalg.cross(b - a, c - a)
-    normals = torch.zeros_like(vertices)
-    for corner in range(3):
-        normals.index_add_(0, faces[:, corner], across)
-    return torch.nn.functional.normalize(normals, dim=-1, eps=1e-20)
-
-
 def to_camera(scene: HandScene, index: int) -> tuple[np.ndarray, np.ndarray]:
     """Return rotation `[3, 3]` and translation `[3]` that take a right hand's rest frame to where a hand's palm is."""
     rotation = scene.global_orient[index].numpy().astype(np.float64)
@@ -228,37 +183,25 @@ def to_camera(scene: HandScene, index: int) -> tuple[np.ndarray, np.ndarray]:
     return rotation, scene.translation[index].numpy().astype(np.float64)
 
 
-def hand_scale(betas: Tensor) -> float:
-    """Return the size of a hand of a shape as a share of the mean hand's, from wrist to middle knuckle."""
-    model = standard_hand()
-    moved = model.joint_template[4] + model.joint_shapedirs[4] @ betas
+def hand_scale(scene: HandScene, index: int) -> float:
+    """Return the size of a hand as a share of the mean hand's, from wrist to middle knuckle."""
+    model = scene.model
+    moved = model.joint_template[4] + model.joint_shapedirs[4] @ scene.betas[index]
     return float(moved.norm() / model.joint_template[4].norm())
 
 
-@lru_cache(maxsize=1)
-def forearm_sections() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return x, centres `[K, 3]` and half widths `[K, 2]` of the mean hand's forearm, metres in the rest frame."""
-    points = standard_hand().template.numpy()
-    where = np.array([0.015, 0.04, 0.07, 0.105])
-    slices = [points[np.abs(points[:, 0] - x) < 0.013] for x in where]
-    middle = np.array([[x, *((s[:, 1:].max(0) + s[:, 1:].min(0)) / 2)] for x, s in zip(where, slices, strict=True)])
-    half = np.array([np.ptp(s[:, 1:], axis=0) / 2 for s in slices])
-    return where, middle, half
-
-
-def bare_forearm(end: float) -> Tensor:
+def bare_forearm(model: HandModel, end: float) -> Tensor:
     """Return the faces `[T, 3]` of a right forearm up to `end` metres from the wrist; the rest could poke through."""
-    model = standard_hand()
     arm = model.faces[model.num_hand_faces :]
     return arm[(model.template[arm][..., 0] < end).any(1)]
 
 
-def sleeves(rng: np.random.Generator, scene: HandScene, start: float) -> list[Shape]:
+def sleeves(studio: Studio, rng: np.random.Generator, scene: HandScene, start: float) -> list[Shape]:
     """Return a sleeve around each forearm, from `start` metres along it to beyond the picture."""
     loose, folds = rng.uniform(1.24, 1.38), rng.uniform(0.0, 0.05)
     phase = rng.uniform(0, 2 * math.pi)
     x = np.array([0.0, 0.0, 0.004, 0.02, 0.022, 0.05, 0.08, 0.12, 0.16, 0.2, 0.26, 0.34, SLEEVE_END]) + start
-    where, middle, half = forearm_sections()
+    where, middle, half = studio.forearm_sections
     centres = np.stack([x, *(np.interp(x, where, middle[:, k]) for k in (1, 2))], 1)
     radii = np.stack([np.interp(x, where, half[:, k]) for k in (0, 1)], 1) * loose
     radii *= (1 + folds * np.sin(phase + 70 * (x - start)) + 0.6 * np.clip(x - start, 0, 0.3))[:, None]
@@ -268,7 +211,7 @@ def sleeves(rng: np.random.Generator, scene: HandScene, start: float) -> list[Sh
     result = []
     for index in range(len(scene)):
         rotation, move = to_camera(scene, index)
-        scale = hand_scale(scene.betas[index])
+        scale = hand_scale(scene, index)
         result.append(facing_outwards(tube(centres, radii, shade).turned(rotation, scale, move), rotation))
     return result
 
@@ -278,11 +221,11 @@ def facing_outwards(shape: Shape, rotation: np.ndarray) -> Shape:
     return shape if np.linalg.det(rotation) > 0 else replace(shape, faces=shape.faces[:, [0, 2, 1]])
 
 
-def held_shape(kind: str, scene: HandScene, betas: Tensor) -> Shape:
+def held_shape(studio: Studio, kind: str, scene: HandScene) -> Shape:
     """Return the object that the hand of a scene grasps."""
     centre, (turn_x, turn_y), radius = HELD_PLACES[kind]
     rotation, move = to_camera(scene, 0)
-    scale = hand_scale(betas)
+    scale = hand_scale(scene, 0)
     (sx, sy), (cx, cy) = np.sin([turn_x, turn_y]), np.cos([turn_x, turn_y])
     along = np.array([sy, -sx * cy, cx * cy])
     across = np.array([cy, sx * sy, -cx * sy])
@@ -291,11 +234,13 @@ def held_shape(kind: str, scene: HandScene, betas: Tensor) -> Shape:
     frame = np.stack([-np.cross(along, across), -along, -across], 1)
     frame[:, 2] = np.cross(frame[:, 0], frame[:, 1])
     size = radius if kind == "ball" else radius / 0.78
-    shape = object_shape(kind).turned(rotation @ frame, scale * size, rotation @ (scale * np.array(centre)) + move)
+    shape = studio.objects[kind].turned(rotation @ frame, scale * size, rotation @ (scale * np.array(centre)) + move)
     return facing_outwards(shape, rotation)
 
 
-def beside_shape(rng: np.random.Generator, attributes: Attributes, posed: PosedHands, camera: Camera) -> Shape:
+def beside_shape(
+    studio: Studio, rng: np.random.Generator, attributes: Attributes, posed: PosedHands, camera: Camera
+) -> Shape:
     """Return the object beside the hand: in a lower corner of the picture, behind the hand, a little from above."""
     thing = attributes.beside
     column = (0.15 if thing.place == "left" else 0.85) + rng.uniform(-0.015, 0.015)
@@ -312,4 +257,4 @@ def beside_shape(rng: np.random.Generator, attributes: Attributes, posed: PosedH
         turn += math.pi
     about_x = np.array([[1, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]])
     about_y = np.array([[math.cos(turn), 0, math.sin(turn)], [0, 1, 0], [-math.sin(turn), 0, math.cos(turn)]])
-    return object_shape(thing.kind).turned(about_x @ about_y, radius, centre)
+    return studio.objects[thing.kind].turned(about_x @ about_y, radius, centre)

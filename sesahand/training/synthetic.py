@@ -23,8 +23,9 @@ from ..semantics.composer import Composition, compose
 from .attributes import Attributes, Thing, draw_attributes
 from .backgrounds import paint_background
 from .captions import draw_false_things, rambling_caption, semantics_of
-from .painting import cast_shadow, draw_light, occlusion, palette, shade, skin_map
-from .staging import Stage, set_stage, standard_faces
+from .painting import cast_shadow, draw_light, occlusion, palette, shade
+from .staging import Stage, set_stage
+from .studio import Studio
 
 SPLITS = {"train": 0, "heldout": 1}
 SIZES = (32, 1024)
@@ -105,11 +106,11 @@ class SyntheticHands:
             raise SesaHandError(f"The seed must be a whole number from 0 on, got {seed!r}.")
         if not isinstance(size, int) or size % 8 or not SIZES[0] <= size <= SIZES[1]:
             raise SesaHandError(f"The size must be a multiple of 8 from {SIZES[0]} to {SIZES[1]} pixels, got {size!r}.")
-        self.split, self.seed, self.size = split, seed, size
+        self.split, self.seed, self.size, self.studio = split, seed, size, Studio()
 
     def __getitem__(self, index: int) -> Sample:
         """Draw sample `index`."""
-        return draw(*self.stage(index), self.size)
+        return draw(self.studio, *self.stage(index), self.size)
 
     def describe(self, index: int) -> Description:
         """Return what sample `index` shows without drawing it."""
@@ -119,7 +120,7 @@ class SyntheticHands:
         """Return what `draw` makes sample `index` from: what stands before the camera, and a generator for the rest."""
         rng = self._generator(index)
         description = self._describe(index, rng)
-        return rng, description, set_stage(rng, description.attributes, self.size)
+        return rng, description, set_stage(self.studio, rng, description.attributes, self.size)
 
     def _generator(self, index: int) -> np.random.Generator:
         if index < 0:
@@ -134,20 +135,20 @@ class SyntheticHands:
 
 
 @torch.no_grad()
-def draw(rng: np.random.Generator, description: Description, stage: Stage, size: int) -> Sample:
+def draw(studio: Studio, rng: np.random.Generator, description: Description, stage: Stage, size: int) -> Sample:
     """Draw a stage at twice the size and average: picture, condition map, masks and keypoints."""
     attributes, scene = description.attributes, stage.scene
     camera = scene.camera.resized(SAMPLES * size, SAMPLES * size)
-    surfaces = closed_surfaces(stage)
+    surfaces = closed_surfaces(studio, stage)
     hands = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
-    props = prop_mesh(stage)
+    props = prop_mesh(studio, stage)
     front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True)
     front = replace(front, depth=front.depth.float(), weights=tuple(weight.float() for weight in front.weights))
     layers = maps.hide_covered([*hands, (len(surfaces), front)], camera)
 
     colors, light = palette(rng, attributes), draw_light(rng, attributes)
     background = paint_background(rng, attributes, size)
-    tables = [hand_table(stage, n, colors["skin"]) for n in range(len(scene))] + [prop_table(props, colors)]
+    tables = [hand_table(studio, stage, n, colors["skin"]) for n in range(len(scene))] + [prop_table(props, colors)]
     picture = composite(layers, tables, background, camera, light, attributes.warmth)
     condition, silhouette = hand_maps(surfaces, hands, camera)
     seen = np.zeros(camera.width**2, np.float32)
@@ -166,15 +167,15 @@ def draw(rng: np.random.Generator, description: Description, stage: Stage, size:
     )
 
 
-def closed_surfaces(stage: Stage) -> list[maps.HandSurface]:
+def closed_surfaces(studio: Studio, stage: Stage) -> list[maps.HandSurface]:
     """Return what `close_hands` makes of the hands, from faces that are known already."""
     scene, model = stage.scene, stage.scene.model
     parts = model.part_ids[: model.num_hand_faces].to(torch.int8)
-    parts = torch.nn.functional.pad(parts, (0, len(standard_faces("right", closed=True)) - len(parts)))
+    parts = torch.nn.functional.pad(parts, (0, len(studio.closed_faces["right"]) - len(parts)))
     return [
         maps.HandSurface(
             posed[: model.num_hand_vertices],
-            standard_faces(side, closed=True),
+            studio.closed_faces[side],
             model.num_hand_faces,
             parts if side == "right" else parts + NUM_JOINTS,
         )
@@ -211,7 +212,7 @@ class PropMesh:
     paint: tuple[tuple[str, np.ndarray], ...]
 
 
-def prop_mesh(stage: Stage) -> PropMesh:
+def prop_mesh(studio: Studio, stage: Stage) -> PropMesh:
     """Join the forearms, which belong to the hand's mesh, with sleeves and objects."""
     vertices, faces, normals, paint, first = [], [], [], [], 0
     arm = stage.bare
@@ -219,7 +220,7 @@ def prop_mesh(stage: Stage) -> PropMesh:
         vertices.append(posed)
         faces.append((arm if side == "right" else arm[:, [0, 2, 1]]) + first)
         normals.append(normal)
-        paint.append(("skin", skin_map()))
+        paint.append(("skin", studio.skin_map))
         first += len(posed)
     for color, shape in stage.props:
         vertices.append(torch.from_numpy(shape.vertices))
@@ -237,12 +238,12 @@ def prop_table(props: PropMesh, colors: dict[str, np.ndarray]) -> tuple[np.ndarr
     return np.concatenate([props.normals.numpy(), albedo, skin[:, None]], 1), props.faces.numpy()
 
 
-def hand_table(stage: Stage, index: int, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def hand_table(studio: Studio, stage: Stage, index: int, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what `prop_table` does for one hand, closed at the wrist."""
     side = stage.scene.side[index]
     normals = stage.normals[index].numpy()
-    table = np.concatenate([normals, skin_map() * skin, np.ones((len(normals), 1), np.float32)], 1)
-    return table, standard_faces(side, closed=True).numpy()
+    table = np.concatenate([normals, studio.skin_map * skin, np.ones((len(normals), 1), np.float32)], 1)
+    return table, studio.closed_faces[side].numpy()
 
 
 def composite(

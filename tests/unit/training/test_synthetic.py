@@ -122,7 +122,7 @@ def test_what_is_seen_of_a_hand_is_its_silhouette_minus_what_hides_it(hands):
 def test_without_props_the_mask_is_the_silhouette_and_the_rest_is_background(hands):
     rng, description, stage = hands.stage(2)
     bare = replace(stage, bare=stage.bare[:0], props=())
-    sample = draw(rng, description, bare, 64)
+    sample = draw(hands.studio, rng, description, bare, 64)
     assert (sample.mask == sample.silhouette).all()
 
 
@@ -195,7 +195,7 @@ def test_objects_beside_the_hand_can_be_seen(hands):
         if hands.describe(index).attributes.beside is None:
             continue
         rng, description, stage = hands.stage(index)
-        without = draw(rng, description, replace(stage, props=stage.props[:-1]), 64)
+        without = draw(hands.studio, rng, description, replace(stage, props=stage.props[:-1]), 64)
         changed = np.abs(hands[index].picture.astype(int) - without.picture).max(-1) > 40
         half = changed[:, :32] if description.attributes.beside.place == "left" else changed[:, 32:]
         assert half.sum() > 60, description.attributes
