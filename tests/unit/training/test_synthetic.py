@@ -86,7 +86,8 @@ def test_seeds_and_splits_are_different_worlds():
 
 def test_the_held_out_split_shares_no_pose_with_the_training_split():
     def poses(split):
-        scenes = (SyntheticHands(split, 0, 32).stage(index)[2].scene for index in range(60))
+        hands = SyntheticHands(split, 0, 32)
+        scenes = (hands.stage(index)[2].scene for index in range(60))
         return {scene.hand_pose[0].numpy().tobytes() for scene in scenes}
 
     assert len(poses("train") | poses("heldout")) == 120
