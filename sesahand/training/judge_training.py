@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import SesaHandError
+from ..metrics.mask_overlap import mask_iou
 from .cache import SampleCache
 from .judge import (
     CELL,
@@ -279,7 +280,7 @@ def prove(
         if degradation is not None:
             pictures = degrade(pictures, generator, degradation)
         reading = judge.read(pictures.permute(0, 2, 3, 1))
-        ious += mask_iou(reading.mask.numpy() > 0.5, samples.masks[part] > 127).tolist()
+        ious += mask_iou(reading.mask > 0.5, torch.from_numpy(samples.masks[part] > 127)).tolist()
         truth = samples.keypoints[part, 0]
         box = np.nanmax(truth, 1) - np.nanmin(truth, 1)
         error = np.linalg.norm(reading.keypoints.numpy() - truth, axis=-1).mean(1) / box.max(1)
@@ -292,12 +293,6 @@ def prove(
         "keypoint_error": float(np.mean(errors)),
         **{name: float(np.mean(values)) for name, values in right.items()},
     }
-
-
-def mask_iou(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return the intersection over union of bool masks `[B, H, W]`, 1 where both are empty."""
-    both, either = (found & truth).sum((1, 2)), (found | truth).sum((1, 2))
-    return np.where(either == 0, 1.0, both / np.maximum(either, 1))
 
 
 def confusion(judge: Judge, samples: SampleCache, head: str = "gesture") -> np.ndarray:

@@ -24,7 +24,6 @@ from sesahand.training.judge_config import JudgeConfig
 from sesahand.training.judge_training import (
     degrade,
     draw_batch,
-    mask_iou,
     mirrored,
     peaks,
     prove,
@@ -159,14 +158,6 @@ def test_peaks_are_where_the_keypoints_are():
 def test_the_shape_of_a_hand_is_the_same_elsewhere_and_at_another_size():
     points = torch.rand(2, 21, 2)
     assert torch.allclose(normalized(points), normalized(3 * points + 7), atol=1e-4)
-
-
-def test_mask_iou_by_hand():
-    found = np.zeros((3, 2, 2), bool)
-    truth = np.zeros((3, 2, 2), bool)
-    found[0, 0] = truth[0, :, 0] = True
-    truth[2, 0, 0] = True
-    assert mask_iou(found, truth).tolist() == [1 / 3, 1.0, 0.0]
 
 
 def test_degraded_pictures_stay_pictures_and_are_seeded(samples):
