@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=Path, required=True, help="folder of drawn training samples")
     parser.add_argument("--heldout", type=Path, required=True, help="folder of drawn held-out samples")
     parser.add_argument("--out", type=Path, default=Path("judge.safetensors"), help="file (default judge.safetensors)")
+    parser.add_argument("--start", type=Path, help="a judge to go on from, instead of from nothing")
     parser.add_argument("--first", type=int, help="learn from this many of the samples only")
     for field in fields(JudgeConfig):
         name = f"--{field.name.replace('_', '-')}"
@@ -27,13 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, and print what the judge reads how well, and whether that passes its bar."""
     from ..training.cache import open_samples
+    from ..training.judge import load_judge
     from ..training.judge_config import JudgeConfig
     from ..training.judge_training import train_judge
 
     config = JudgeConfig(**{field.name: getattr(options, field.name) for field in fields(JudgeConfig)})
     samples = open_samples(options.samples)
     samples = samples if options.first is None else samples.first(options.first)
-    judge = train_judge(samples, open_samples(options.heldout), options.out, config, report)
+    start = None if options.start is None else load_judge(options.start)
+    judge = train_judge(samples, open_samples(options.heldout), options.out, config, report, start)
     print(table(judge.facts))
     print(options.out)
     return 0

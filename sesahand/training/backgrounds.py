@@ -9,7 +9,7 @@ from .vocabulary import COLORS
 LIGHT_FROM = {"left": (-0.8, -0.45), "right": (0.8, -0.45), "above": (0.0, -0.9)}
 TINTS = {"warm": (1.06, 1.0, 0.9), "cool": (0.93, 1.0, 1.08), "soft": (1.0, 1.0, 1.0)}
 WALL_OF_TABLE = (232, 228, 220)
-PALE, DEEP = 0.42, 0.16
+PALE = 0.42
 
 
 def paint_background(rng: np.random.Generator, attributes: Attributes, size: int) -> np.ndarray:

@@ -33,7 +33,15 @@ from .synthetic import WORLD
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = {"gesture": 1.5, "background": 0.6, "sleeve": 0.4, "light": 0.4, "warmth": 0.4, "held_color": 0.4}
+WEIGHTS = {
+    "gesture": 1.5,
+    "side": 1.0,
+    "background": 0.6,
+    "sleeve": 0.8,
+    "light": 0.4,
+    "warmth": 0.4,
+    "held_color": 0.4,
+}
 MIRRORED = {
     "side": {"right": "left", "left": "right"},
     "direction": {"left": "right", "right": "left"},
@@ -152,7 +160,7 @@ def losses(network: JudgeNetwork, batch: dict) -> dict[str, Tensor]:
     missed = -(peaks(cells, heat.shape[-1]) * heat.flatten(2).log_softmax(-1)).sum(-1).mean(1)
     parts = {
         "mask": functional.binary_cross_entropy_with_logits(mask, batch["mask"]) * 4 + dice.mean(),
-        "keypoints": ((20 * distance + 0.2 * missed) * single).sum() / single.sum().clamp(min=1),
+        "keypoints": ((20 * distance + 0.4 * missed) * single).sum() / single.sum().clamp(min=1),
     }
     for name, part in split_heads(logits).items():
         if (batch["classes"][name] != UNNAMED).any():
@@ -181,6 +189,7 @@ def train_judge(
     output: Path,
     config: JudgeConfig | None = None,
     progress: Callable[[int, dict], None] | None = None,
+    start: Judge | None = None,
 ) -> Judge:
     """Train a judge and prove it; an interrupted training goes on from its last checkpoint.
 
@@ -190,6 +199,7 @@ def train_judge(
         output: The judge's file; the state of the training is kept beside it until it is done.
         config: How.
         progress: Called after each step with its number and the parts of its loss.
+        start: A judge to go on from, instead of from nothing.
 
     Raises:
         SesaHandError: If samples are missing, of another size, or of the same split.
@@ -204,6 +214,10 @@ def train_judge(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = JudgeNetwork().to(memory_format=torch.channels_last)
+    before = []
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+        before = start.facts.get("training", [])
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
     state = output.with_suffix(".state")
     first = resume(state, network, optimizer, config)
@@ -224,7 +238,8 @@ def train_judge(
         if (step + 1) % config.checkpoint_every == 0:
             kept = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
             torch.save(kept | {"config": asdict(config)}, state)
-    return finish(network, heldout, output, config, len(samples))
+    training = [*before, asdict(config) | {"samples": len(samples), "world": WORLD}]
+    return finish(network, heldout, output, training)
 
 
 def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer, config: JudgeConfig) -> int:
@@ -239,14 +254,14 @@ def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer,
     return kept["step"]
 
 
-def finish(network: JudgeNetwork, heldout: SampleCache, output: Path, config: JudgeConfig, count: int) -> Judge:
+def finish(network: JudgeNetwork, heldout: SampleCache, output: Path, training: list[dict]) -> Judge:
     """Prove a trained network in the precision of its file, and write that."""
     network = network.eval().half().float()
     judge = Judge(network, {})
     results = prove(judge, heldout)
     degraded = prove(judge, heldout, degradation=0.3)
     judge.facts |= {
-        "training": asdict(config) | {"samples": count, "world": WORLD},
+        "training": training,
         "heldout": {"seed": heldout.source.seed, "count": len(heldout)},
         "results": results,
         "degraded": degraded,

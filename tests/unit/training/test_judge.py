@@ -73,6 +73,17 @@ def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_pa
     assert (tmp_path / "whole.safetensors").stat().st_size < 3_000_000
 
 
+def test_a_judge_can_go_on_from_another_and_remembers_both_trainings(samples, heldout, tmp_path):
+    one = JudgeConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1)
+    first = train_judge(samples, heldout, tmp_path / "first.safetensors", one)
+    still = JudgeConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1, learning_rate=0.0)
+    second = train_judge(samples, heldout, tmp_path / "second.safetensors", still, start=first)
+    assert len(second.facts["training"]) == 2 and second.facts["training"][0] == first.facts["training"][0]
+    weights = second.network.state_dict()
+    for name, value in first.network.state_dict().items():
+        assert "running" in name or "tracked" in name or torch.equal(value, weights[name]), name
+
+
 def test_training_leaves_the_global_generator_alone(samples, heldout, tmp_path):
     before = torch.get_rng_state()
     train_judge(samples, heldout, tmp_path / "judge.safetensors", JudgeConfig(steps=1, batch_size=2))
