@@ -17,7 +17,18 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "dataset",
+COMMANDS = (
+    "demo",
+    "gestures",
+    "render",
+    "describe",
+    "convert-mano",
+    "get-detector",
     "reconstruct",
+    "dataset",
+    "render-samples",
+    "train-judge",
+)
 )
 
 

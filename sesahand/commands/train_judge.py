@@ -1,0 +1,59 @@
+"""Train the judge that reads pictures of the small world, and prove it on held-out renders.
+
+Draw both sets with render-samples first. The same command takes up an interrupted training where it was.
+"""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+HELP = "train and prove the network that reads pictures of the small world"
+EVERY = 50
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options to its parser."""
+    from ..training.judge_config import JudgeConfig
+
+    parser.add_argument("--samples", type=Path, required=True, help="folder of drawn training samples")
+    parser.add_argument("--heldout", type=Path, required=True, help="folder of drawn held-out samples")
+    parser.add_argument("--out", type=Path, default=Path("judge.safetensors"), help="file (default judge.safetensors)")
+    parser.add_argument("--start", type=Path, help="a judge to go on from, instead of from nothing")
+    parser.add_argument("--first", type=int, help="learn from this many of the samples only")
+    for field in fields(JudgeConfig):
+        name = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(name, type=field.type, default=field.default, help=f"default {field.default}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and print what the judge reads how well, and whether that passes its bar."""
+    from ..training.cache import open_samples
+    from ..training.judge import load_judge
+    from ..training.judge_config import JudgeConfig
+    from ..training.judge_training import train_judge
+
+    config = JudgeConfig(**{field.name: getattr(options, field.name) for field in fields(JudgeConfig)})
+    samples = open_samples(options.samples)
+    samples = samples if options.first is None else samples.first(options.first)
+    start = None if options.start is None else load_judge(options.start)
+    judge = train_judge(samples, open_samples(options.heldout), options.out, config, report, start)
+    print(table(judge.facts))
+    print(options.out)
+    return 0
+
+
+def report(step: int, parts: dict) -> None:
+    if step % EVERY == 0:
+        shown = {name: parts[name] for name in ("mask", "keypoints", "gesture", "background", "skin") if name in parts}
+        print(f"{step}: " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items()), flush=True)
+
+
+def table(facts: dict) -> str:
+    """Return the results as a table in Markdown."""
+    from ..training.judge import bar_of
+
+    rows = ["| read | bar | held-out renders | degraded | publishes |", "|---|---:|---:|---:|---|"]
+    for name, value in facts["results"].items():
+        passed = "yes" if facts["passed"][name] else "no"
+        rows.append(f"| {name} | {bar_of(name):.2f} | {value:.3f} | {facts['degraded'][name]:.3f} | {passed} |")
+    return "\n".join(rows)

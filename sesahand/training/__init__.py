@@ -1,0 +1,1 @@
+"""The engine room: rendered training data, the judge that reads pictures, and training."""

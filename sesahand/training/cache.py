@@ -1,0 +1,166 @@
+"""Rendered samples on disk as memory-mapped arrays: drawn once, by as many processes as one likes, read at random."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InvalidFileError, SesaHandError
+from .synthetic import WORLD, Description, SyntheticHands
+
+MAX_HANDS = 2
+ABOUT = "about.json"
+MOST = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class SampleCache:
+    """The first samples of a split, drawn; N of them with S x S pixels.
+
+    Attributes:
+        source: The sequence that they come from; its `describe(i)` gives the words of sample `i`.
+        pictures: uint8 `[N, S, S, 3]`.
+        conditions: Gray mesh maps, uint8 `[N, S, S]`.
+        silhouettes: uint8 `[N, S, S]`, see `Sample`.
+        masks: uint8 `[N, S, S]`, see `Sample`.
+        keypoints: Pixels, float32 `[N, 2, 21, 2]`; NaN for a second hand that is not there.
+        done: 1 for samples that have been drawn, uint8 `[N]`.
+    """
+
+    source: SyntheticHands
+    pictures: np.ndarray
+    conditions: np.ndarray
+    silhouettes: np.ndarray
+    masks: np.ndarray
+    keypoints: np.ndarray
+    done: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.done)
+
+    def first(self, count: int) -> "SampleCache":
+        """Return the first `count` samples alone.
+
+        Raises:
+            SesaHandError: If there are fewer, or some of them have not been drawn.
+        """
+        if not 1 <= count <= len(self) or not self.done[:count].all():
+            raise SesaHandError(f"{int(self.done[:count].sum())} of the {count} samples asked for have been drawn.")
+        return SampleCache(
+            self.source, **{name: getattr(self, name)[:count] for name in array_shapes(count, self.source.size)}
+        )
+
+    def describe(self, index: int) -> Description:
+        """Return what sample `index` shows and what is said of it."""
+        return self.source.describe(index)
+
+
+def array_shapes(count: int, size: int) -> dict[str, tuple[type, tuple[int, ...]]]:
+    """Return type and shape of each array of a cache."""
+    plane = (count, size, size)
+    return {
+        "pictures": (np.uint8, (*plane, 3)),
+        "conditions": (np.uint8, plane),
+        "silhouettes": (np.uint8, plane),
+        "masks": (np.uint8, plane),
+        "keypoints": (np.float32, (count, MAX_HANDS, 21, 2)),
+        "done": (np.uint8, (count,)),
+    }
+
+
+def render_samples(
+    folder: Path,
+    count: int,
+    split: str = "train",
+    seed: int = 0,
+    size: int = 128,
+    part: tuple[int, int] = (0, 1),
+    progress: Callable[[int, int], None] | None = None,
+) -> SampleCache:
+    """Draw the first samples of a split into a folder, or go on where that was interrupted.
+
+    Args:
+        folder: Made if it is not there; about 6 S^2 bytes a sample.
+        count: How many samples.
+        split: "train" or "heldout".
+        seed: Of the sequence.
+        size: Side of the pictures.
+        part: (k, n) draws every n-th sample from the k-th on: n processes with k = 0 to n - 1 share the work. Let the
+            first of them make the folder before the others start.
+        progress: Called with how many samples of this part are done, and of how many.
+
+    Returns:
+        The samples, mapped for reading.
+
+    Raises:
+        SesaHandError: If the folder holds other samples, or numbers make no sense.
+    """
+    folder, source = Path(folder), SyntheticHands(split, seed, size)
+    about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": count}
+    which, parts = part
+    if not 1 <= count <= MOST or not 0 <= which < parts:
+        raise SesaHandError(f"Cannot draw part {which} of {parts} of {count} samples: at least one, at most {MOST}.")
+    arrays = create_arrays(folder, about)
+    mine = range(which, count, parts)
+    for number, index in enumerate(mine):
+        if not arrays["done"][index]:
+            sample = source[index]
+            arrays["pictures"][index], arrays["conditions"][index] = sample.picture, sample.condition
+            arrays["silhouettes"][index], arrays["masks"][index] = sample.silhouette, sample.mask
+            arrays["keypoints"][index] = np.nan
+            arrays["keypoints"][index, : len(sample.keypoints)] = sample.keypoints
+            arrays["done"][index] = 1
+        if progress is not None:
+            progress(number + 1, len(mine))
+    for array in arrays.values():
+        array.flush()
+    return open_samples(folder)
+
+
+def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
+    """Make the files of a cache, or open those that are there for writing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / ABOUT).exists():
+            found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            if found != about:
+                raise SesaHandError(f"{folder} holds other samples, {found}, not {about}: choose another folder.")
+        else:
+            for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
+                np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape).flush()
+            (folder / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        return map_arrays(folder, about, "r+")
+    except (OSError, ValueError) as error:
+        raise SesaHandError(f"Samples cannot be written to {folder} ({error}); choose another folder.") from error
+
+
+def open_samples(folder: Path) -> SampleCache:
+    """Map what `render_samples` has drawn, for reading.
+
+    Raises:
+        InvalidFileError: If the folder holds no samples, or samples of another version of the small world.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["world"] != WORLD:
+            raise InvalidFileError(
+                f"{folder} was drawn by version {about['world']} of the small world, this is {WORLD}: draw it again."
+            )
+        arrays = map_arrays(folder, about, "r")
+        return SampleCache(SyntheticHands(about["split"], about["seed"], about["size"]), **arrays)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidFileError(f"{folder} holds no rendered samples ({error}); draw them there first.") from error
+
+
+def map_arrays(folder: Path, about: dict, mode: str) -> dict[str, np.ndarray]:
+    """Map the arrays of a cache and check that they are what `about` says."""
+    arrays = {}
+    for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
+        array = np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)
+        if array.dtype != kind or array.shape != shape:
+            raise ValueError(f"{name}.npy is {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
+        arrays[name] = array
+    return arrays
