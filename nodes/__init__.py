@@ -20,6 +20,7 @@ FAMILIES = (
     "assets",
     "load_reconstructor",
     "dataset",
+    "model",
 )
 
 

@@ -17,6 +17,7 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "dataset",
+    "train",
 )
 
 

@@ -170,7 +170,9 @@ def write_controlnet(
         facts: What to say of the training.
         dtype: Of the weights in the file.
     """
-    state = {CONTROL_PREFIX + name: _stored(name, value, dtype) for name, value in to_ldm(controlnet.state_dict()).items()}
+    state = {
+        CONTROL_PREFIX + name: _stored(name, value, dtype) for name, value in to_ldm(controlnet.state_dict()).items()
+    }
     mark = fusion.to_metadata() if fusion is not None else {"sesahand.sf_mode": "none"}
     write_weights(path, state, {**mark, FACTS: json.dumps(facts)})
 

@@ -110,9 +110,7 @@ class Fusion:
         return self._build() if self.enabled else None
 
     def _build(self) -> FusionSettings:
-        return FusionSettings(
-            self.mode, self.strength, self.resolutions, self.layers, self.refine, self.orientation
-        )
+        return FusionSettings(self.mode, self.strength, self.resolutions, self.layers, self.refine, self.orientation)
 
 
 @dataclass(frozen=True)
@@ -254,9 +252,7 @@ class ControlNetConfig(Common):
     fusion: Fusion = field(default_factory=Fusion)
     noise: Noise = field(default_factory=Noise)
     training: Steps = field(
-        default_factory=lambda: Steps(
-            20_000, 4, 4, 1e-5, warmup=500, decay_from=1.0, betas=(0.9, 0.999), average=0.999
-        )
+        default_factory=lambda: Steps(20_000, 4, 4, 1e-5, warmup=500, decay_from=1.0, betas=(0.9, 0.999), average=0.999)
     )
     validation_steps: int = 20
     guidance: float = 7.5
@@ -301,9 +297,7 @@ class MiniConfig(Common):
     controls: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 4e-4))
     control_start: str = "scaffold"
     fusion: Fusion = field(default_factory=lambda: Fusion(refine="coarsest"))
-    noise: Noise = field(
-        default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.15, 0.3, 0.02, {"clean": 0.6, "verbose": 0.4})
-    )
+    noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.15, 0.3, 0.02, {"clean": 0.6, "verbose": 0.4}))
     control_noise: Noise = field(
         default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.0, 0.3, 0.0, {"clean": 0.6, "verbose": 0.4})
     )
@@ -347,9 +341,9 @@ def to_dict(config: Config) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def changed_since(before: dict, now: Config) -> list[str]:
-    """What in a configuration differs from an earlier one and would make another training of it."""
-    return sorted(_differences(before, to_dict(now)))
+def changed_since(before: dict, now: dict) -> list[str]:
+    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it."""
+    return sorted(_differences(before, now))
 
 
 def _differences(before: object, now: object, name: str = "") -> typing.Iterator[str]:
@@ -405,7 +399,7 @@ def _build(kind: type, values: dict, where: str):
         built[key] = _value(hints[key], value, name)
     defaults = {f.name: f for f in dataclasses.fields(kind)}
     # A table that is given in part keeps the defaults of its owner, not those of its type.
-    for key, value in values.items():
+    for key in values:
         default = defaults[key].default_factory
         if default is not dataclasses.MISSING and dataclasses.is_dataclass(hints[key]):
             owner = default()

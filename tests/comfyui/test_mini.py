@@ -1,0 +1,213 @@
+"""The small model in ComfyUI and in diffusers: the same files, the same numbers; and the node that loads it."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sesahand_pack.nodes import model as model_nodes
+from sesahand_pack.nodes.model import LoadMini
+from sesahand_pack.nodes.patches.structural_fusion import trained_settings
+from sesahand_pack.sesahand.errors import InvalidFileError, SesaHandError
+from sesahand_pack.sesahand.fusion.settings import FusionSettings
+from sesahand_pack.sesahand.mini import embedded
+from sesahand_pack.sesahand.mini.layout import MiniLayout
+from sesahand_pack.sesahand.mini.model_files import (
+    MiniModel,
+    control_path,
+    read_mini,
+    read_mini_controlnet,
+    write_controlnet,
+    write_mini,
+)
+from sesahand_pack.sesahand.mini.tokenizer import load_tokenizer
+from sesahand_pack.sesahand.mini.vocabulary import ids_of
+from sesahand_pack.sesahand.training.diffusion import tokenize
+
+import comfy.controlnet
+import comfy.sample
+import comfy.samplers
+import folder_paths
+import nodes as core
+
+TOLERANCE = 2e-5
+PROMPT = "a hand making a fist, red wall"
+FUSION = FusionSettings(mode="paper", refine="coarsest")
+
+
+def randomised(module, seed):
+    """Give every parameter values that keep the scale of what goes through, also those that start as zero."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            if value.ndim > 1:
+                fan = value[0].numel() if "embedding.weight" not in name else 1
+                value.copy_(torch.randn(value.shape, generator=generator) * fan**-0.5)
+            elif name.endswith("bias"):
+                value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
+    return module
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sesahand_mini")
+    layout = MiniLayout()
+    text = layout.build_text_encoder(ids_of(load_tokenizer(), [PROMPT]))
+    model = MiniModel(layout, layout.build_unet(), text, layout.build_autoencoder(), {"steps": 3})
+    for seed, part in enumerate((model.unet, model.text_encoder, model.autoencoder)):
+        randomised(part, seed)
+    model.autoencoder.latent_mean.copy_(torch.tensor([0.1, -0.2, 0.3, 0.0]).view(-1, 1, 1))
+    model.autoencoder.latent_deviation.copy_(torch.tensor([0.5, 1.0, 1.5, 2.0]).view(-1, 1, 1))
+    path = folder / "tiny.safetensors"
+    write_mini(path, model, torch.float32)
+    for seed, (control, fusion) in enumerate((("plain", None), ("sf", FUSION))):
+        controlnet = randomised(layout.build_controlnet(), 10 + seed)
+        write_controlnet(control_path(path, control), controlnet, fusion, {}, torch.float32)
+    return path
+
+
+@pytest.fixture
+def folder(files, monkeypatch):
+    _, suffixes = folder_paths.folder_names_and_paths["sesahand_mini"]
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "sesahand_mini", ([str(files.parent)], suffixes))
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+
+
+@pytest.fixture
+def loaded(folder):
+    return LoadMini.execute(model="tiny.safetensors", control="plain").args
+
+
+@pytest.fixture(scope="module")
+def twin(files):
+    return read_mini(files)
+
+
+def draws(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(7))
+
+
+def relative(ours, theirs):
+    return float((ours - theirs).norm() / theirs.norm())
+
+
+def test_the_folders_models_are_offered_without_their_controlnets(folder):
+    assert LoadMini.GET_SCHEMA().inputs[0].options == ["embedded", "tiny.safetensors"]
+
+
+@torch.no_grad()
+def test_the_unet_predicts_the_same_in_both_engines(loaded, twin):
+    latent, time, text = draws(2, 4, 16, 16), torch.tensor([700.0, 12.0]), draws(2, 77, 128)
+    ours = loaded[0].model.diffusion_model.float()(latent, time, context=text)
+    assert relative(ours, twin.unet(latent, time, text).sample) < TOLERANCE
+
+
+@torch.no_grad()
+def test_the_stock_loader_builds_the_same_controlnet(files, twin):
+    control_net = comfy.controlnet.load_controlnet(
+        str(control_path(files, "plain")), model_options={"dtype": torch.float32}
+    )
+    theirs, _ = read_mini_controlnet(control_path(files, "plain"), twin.layout)
+    latent, time, text = draws(2, 4, 16, 16), torch.tensor([700.0, 12.0]), draws(2, 77, 128)
+    hint = draws(2, 3, 128, 128).sigmoid()
+    ours = control_net.control_model(x=latent, hint=hint, timesteps=time, context=text)
+    down, middle = theirs(latent, time, text, hint, return_dict=False)
+    for mine, other in zip([*ours["output"], *ours["middle"]], [*down, middle], strict=True):
+        assert relative(mine, other) < TOLERANCE
+
+
+@torch.no_grad()
+def test_prompts_encode_the_same_in_both_engines(loaded, twin):
+    _, clip, *_ = loaded
+    for prompt in (PROMPT, "", "A Hand, with words that it never learnt"):
+        ours = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))[0][0]
+        theirs = twin.text_encoder(tokenize(load_tokenizer(), [prompt]))[0]
+        assert relative(ours, theirs) < TOLERANCE
+
+
+@torch.no_grad()
+def test_pictures_are_encoded_and_decoded_the_same_in_both_engines(loaded, twin):
+    vae = loaded[2]
+    pictures = draws(2, 128, 96, 3).sigmoid()
+    theirs = twin.autoencoder.encode(pictures.movedim(-1, 1) * 2 - 1).latent_dist.mode()
+    assert relative(vae.encode(pictures), theirs) < TOLERANCE
+    decoded = twin.autoencoder.decode(theirs).sample / 2 + 0.5
+    assert relative(vae.decode(theirs), decoded.clamp(0, 1).movedim(1, -1)) < TOLERANCE
+
+
+@torch.no_grad()
+def test_a_sampled_picture_is_the_same_in_both_engines(loaded, twin, files):
+    """Euler in core's sampler, which is DDIM, against diffusers' pipeline: guidance, ControlNet."""
+    model, clip, vae, control_net, _ = loaded
+    hint, steps, guidance = draws(1, 128, 128, 3).sigmoid(), 6, 3.0
+    sides = [clip.encode_from_tokens_scheduled(clip.tokenize(text)) for text in (PROMPT, "")]
+    sides = core.ControlNetApplyAdvanced().apply_controlnet(*sides, control_net, hint, 1.0, 0.0, 1.0)
+    scheduler = twin.layout.build_scheduler()
+    scheduler.set_timesteps(steps)
+    sampling = model.get_model_object("model_sampling")
+    sigmas = torch.cat([sampling.sigma(scheduler.timesteps.float()), sampling.sigma(torch.zeros(1))])
+    noise = draws(1, 4, 16, 16)
+    sampled = comfy.sample.sample_custom(
+        model,
+        noise,
+        guidance,
+        comfy.samplers.sampler_object("euler"),
+        sigmas,
+        *sides,
+        torch.zeros(1, 4, 16, 16),
+        seed=0,
+    )
+    controlnet, _ = read_mini_controlnet(control_path(files, "plain"), twin.layout)
+    pipeline = twin.pipeline(controlnet)
+    pipeline.set_progress_bar_config(disable=True)
+    # Core starts from the noise at the first sigma, diffusers from noise of deviation 1.
+    start = noise * sigmas[0] / (sigmas[0] ** 2 + 1) ** 0.5
+    wanted = pipeline(
+        PROMPT,
+        image=hint.movedim(-1, 1),
+        latents=start,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        output_type="latent",
+    ).images
+    # ... and core ends with latents that grew with the last sigma, in the autoencoder's scale.
+    wanted = wanted * (1 + sigmas[-1] ** 2) ** 0.5 / twin.autoencoder.config.scaling_factor
+    assert relative(sampled, wanted) < 1e-4
+    assert (vae.decode(sampled) - vae.decode(wanted)).abs().max() < 1e-3
+
+
+def test_the_model_is_of_its_kind_and_size(loaded):
+    model, _, vae, control_net, words = loaded
+    assert type(model.get_model_object("model_sampling")).__mro__[1].__name__ == "ModelSamplingDiscrete"
+    assert vae.spacial_compression_decode() == 8
+    assert words == "a, fist, hand, making, red, wall"
+    assert trained_settings(control_net) is None
+
+
+def test_the_mark_of_structural_fusion_reaches_its_node(folder):
+    control_net = LoadMini.execute(model="tiny.safetensors", control="sf").args[3]
+    assert trained_settings(control_net) == FUSION
+
+
+def test_without_weights_the_error_says_how_to_make_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(embedded, "FOLDER", tmp_path)
+    with pytest.raises(SesaHandError, match="sesahand train --config mini"):
+        LoadMini.execute(model="embedded", control="plain")
+
+
+def test_damaged_and_foreign_files_are_refused(files, folder):
+    folder_files = files.parent
+    state = load_file(files)
+    save_file(state, folder_files / "foreign.safetensors")
+    with pytest.raises(SesaHandError, match="foreign_control_plain"):
+        LoadMini.execute(model="foreign.safetensors", control="plain")
+    with pytest.raises(InvalidFileError, match="not SesaHand's small model"):
+        model_nodes.load_mini(folder_files / "foreign.safetensors")
+    layout, name = MiniLayout().to_json(), "model.diffusion_model.out.2.weight"
+    for lost in (
+        name,
+        "cond_stage_model.transformer.text_model.final_layer_norm.bias",
+        "first_stage_model.latent_mean",
+    ):
+        some = {key: value for key, value in state.items() if key != lost}
+        save_file(some, folder_files / "damaged.safetensors", {"sesahand.mini": layout})
+        with pytest.raises(InvalidFileError, match="damaged"):
+            model_nodes.load_mini(folder_files / "damaged.safetensors")
