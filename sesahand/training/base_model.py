@@ -122,7 +122,9 @@ def networks_of(state: dict[str, Tensor], name: str) -> Networks:
     vae = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512),
+        block_out_channels=tuple(
+            vae_state[f"encoder.down.{level}.block.0.conv2.weight"].shape[0] for level in range(4)
+        ),
         layers_per_block=2,
         latent_channels=4,
         scaling_factor=0.18215,

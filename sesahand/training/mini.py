@@ -28,13 +28,17 @@ from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of
 from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, Networks, use_plain_attention
 from .loop import Outcome, Watcher, train
-from .samples import RenderedSamples, Samples, StoredSamples, TrainingSample, store_all
+from .samples import Samples, TrainingSample, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
 
 logger = logging.getLogger(__name__)
 
 MODEL_FILE = "sesahand_mini.safetensors"
 SHOWN = 8
+REPORT_SAMPLES = 200
+VOCABULARY_SAMPLES = 4000
+"""Of so many samples the words are taken: a closed world has said all of its words by then."""
+
 MEASURED = 2048
 """Samples whose latents settle the latents' mean and deviation."""
 
@@ -55,7 +59,8 @@ class MiniTraining:
         config: What to train.
         stop: Asked after every step; true ends the training with a checkpoint.
         report: Called with the name of the stage and each entry of its log.
-        make_samples: Gives the samples of a split ("train" or "heldout") and their number; the rendered world if None.
+        make_samples: Gives the samples of a split ("train" or "heldout") and their number, or None if it was stopped;
+            the rendered world if not given.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class MiniTraining:
         config: MiniConfig,
         stop: Callable[[], bool] = lambda: False,
         report: Callable[[str, dict], None] = lambda stage, entry: None,
-        make_samples: Callable[[str, int], Samples] | None = None,
+        make_samples: Callable[[str, int], Samples | None] | None = None,
     ):
         self.config, self.stop, self.report = config, stop, report
         self.out = Path(config.out)
@@ -76,9 +81,11 @@ class MiniTraining:
         Returns:
             The model's file and its ControlNets' files; None if it was stopped before.
         """
-        learnt, shown = self._store("train", self.config.data.samples), self._shown()
-        if learnt is None:
+        learnt = self.make_samples("train", self.config.data.samples)
+        heldout = self.make_samples("heldout", self.config.data.held_out)
+        if learnt is None or heldout is None:
             return None
+        shown = [heldout[index] for index in range(min(SHOWN, len(heldout)))]
         model = self._start(learnt)
         if not self._autoencoder(model, learnt, shown):
             return None
@@ -103,26 +110,24 @@ class MiniTraining:
         self._compare(paths, shown)
         return paths
 
-    def _rendered(self, split: str, count: int) -> Samples:
-        return RenderedSamples(split, self.config.data.seed, self.config.layout.size, count)
+    def _rendered(self, split: str, count: int) -> Samples | None:
+        data, size = self.config.data, self.config.layout.size
+        told = -1
 
-    def _store(self, split: str, count: int) -> StoredSamples | None:
-        stored = StoredSamples(self.out / split, count, self.config.layout.size)
-        if stored.stored < count:
-            for done in store_all(self.make_samples(split, count), stored, self.config.workers):
-                self.report("samples", {"stored": done, "of": count})
-                if self.stop():
-                    return None
-        return stored
+        def tell(done: int) -> None:
+            nonlocal told
+            if done // REPORT_SAMPLES != told:
+                told = done // REPORT_SAMPLES
+                self.report(split, {"drawn": done, "of": count})
 
-    def _shown(self) -> list[TrainingSample]:
-        samples = self.make_samples("heldout", self.config.data.held_out)
-        return [samples[index] for index in range(min(SHOWN, len(samples)))]
+        folder = self.out / split
+        return render_world(folder, split, count, size, data.seed, self.config.workers, self.stop, tell)
 
-    def _start(self, learnt: StoredSamples) -> MiniModel:
+    def _start(self, learnt: Samples) -> MiniModel:
         torch.manual_seed(self.config.seed)
         layout = self.config.layout
-        texts = (text for captions in learnt.captions for text in captions.values())
+        some = range(0, len(learnt), max(1, len(learnt) // VOCABULARY_SAMPLES))
+        texts = (text for index in some for text in learnt[index].captions.values())
         text_encoder = layout.build_text_encoder(ids_of(load_tokenizer(), _distinct_words(texts)))
         return MiniModel(layout, layout.build_unet(), text_encoder, layout.build_autoencoder(), {})
 

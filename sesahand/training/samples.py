@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError, quote
+
+if TYPE_CHECKING:
+    from .cache import RenderedSamples
 
 CLEAN, VERBOSE = "clean", "verbose"
 MAX_PROMPT = 4000
@@ -43,28 +46,24 @@ class Samples(Protocol):
     def __getitem__(self, index: int) -> TrainingSample: ...
 
 
-class RenderedSamples:
-    """The small model's world, see `synthetic`.
+class WorldSamples:
+    """The small model's world as `cache` has drawn it.
 
     Args:
-        split: "train" or "heldout".
-        seed: Which sequence of it.
-        size: Of the pictures, pixels.
-        count: How many samples.
+        rendered: The drawn samples.
     """
 
-    def __init__(self, split: str, seed: int, size: int, count: int):
-        from .synthetic import SyntheticHands
-
-        self.world, self.count = SyntheticHands(split, seed, size), count
+    def __init__(self, rendered: RenderedSamples):
+        self.rendered = rendered
 
     def __len__(self) -> int:
-        return self.count
+        return len(self.rendered)
 
     def __getitem__(self, index: int) -> TrainingSample:
-        sample = self.world[index]
-        captions = {CLEAN: sample.description.composition.prompt, VERBOSE: sample.description.rambling}
-        return TrainingSample(sample.picture, sample.condition, sample.mask, captions)
+        rendered = self.rendered
+        words = rendered.describe(index)
+        captions = {CLEAN: words.composition.prompt, VERBOSE: words.rambling}
+        return TrainingSample(rendered.pictures[index], rendered.conditions[index], rendered.masks[index], captions)
 
 
 class FileSamples:
@@ -202,109 +201,71 @@ class Batches:
         return self._order
 
 
-class StoredSamples:
-    """Samples that are rendered once and then read from the disk, each number at its place in a few arrays.
-
-    What was stored before an interruption is kept; the rest is rendered by `store`.
+def render_world(
+    folder: Path,
+    split: str,
+    count: int,
+    size: int,
+    seed: int = 0,
+    workers: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[int], None] = lambda done: None,
+) -> WorldSamples | None:
+    """Draw the small model's world into a folder, or what is missing of it, in `workers` processes.
 
     Args:
-        folder: Where the arrays are.
+        folder: Of the drawn samples.
+        split: "train" or "heldout".
         count: How many samples.
         size: Of the pictures, pixels.
+        seed: Which sequence of the split.
+        workers: Processes.
+        stop: Asked about twice a second; true ends it, and what is drawn stays.
+        report: Told how many samples are there.
+
+    Returns:
+        The samples; None if it was stopped.
     """
-
-    def __init__(self, folder: Path, count: int, size: int):
-        self.folder, self.count, self.size = folder, count, size
-        self._pictures = self._array("pictures", (count, size, size, 3))
-        self._controls = self._array("controls", (count, size, size))
-        self._hands = self._array("hands", (count, size // 8, size // 8))
-        self._captions = self._read_captions()
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> TrainingSample:
-        hand = np.kron(self._hands[index], np.ones((8, 8), np.uint8))
-        return TrainingSample(self._pictures[index], self._controls[index], hand, self._captions[index])
-
-    @property
-    def stored(self) -> int:
-        """How many samples are there already."""
-        return len(self._captions)
-
-    @property
-    def captions(self) -> list[dict[str, str]]:
-        """What is said of each stored sample, by style."""
-        return self._captions
-
-    def store(self, start: int, samples: Sequence[TrainingSample]) -> None:
-        """Append samples, of which `start` must be the next number."""
-        if start != self.stored:
-            raise SesaHandError(f"Sample {start} was to be stored where {self.stored} comes next.")
-        for index, sample in enumerate(samples, start):
-            control = sample.control if sample.control.ndim == 2 else sample.control[..., 0]
-            self._pictures[index], self._controls[index] = sample.picture, control
-            cells = sample.hand.reshape(self.size // 8, 8, self.size // 8, 8)
-            self._hands[index] = cells.mean(axis=(1, 3)).astype(np.uint8)
-        for array in (self._pictures, self._controls, self._hands):
-            array.flush()
-        # The captions come last: what they count is complete.
-        with self._captions_path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(sample.captions) + "\n" for sample in samples)
-        self._captions += [sample.captions for sample in samples]
-
-    @property
-    def _captions_path(self) -> Path:
-        return self.folder / "captions.jsonl"
-
-    def _read_captions(self) -> list[dict[str, str]]:
-        if not self._captions_path.exists():
-            return []
-        text = self._captions_path.read_text(encoding="utf-8")
-        # An interruption in the middle of a line leaves a part of it, which is rendered again.
-        whole = text[: text.rfind("\n") + 1]
-        if whole != text:
-            self._captions_path.write_text(whole, encoding="utf-8")
-        return [json.loads(line) for line in whole.splitlines()]
-
-    def _array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        path = self.folder / f"{name}.npy"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
-        array = np.lib.format.open_memmap(path, "r+")
-        if array.shape != shape or array.dtype != np.uint8:
-            raise InvalidFileError(
-                f"{path} holds {array.dtype} {array.shape}, expected uint8 {shape}: it belongs to another training. "
-                "Choose another folder with --out, or delete it."
-            )
-        return array
-
-
-def store_all(samples: Samples, stored: StoredSamples, workers: int = 1, chunk: int = 64) -> Iterator[int]:
-    """Render what is missing into `stored`, in `workers` processes; yields how many there are after each chunk."""
     import multiprocessing
 
-    starts = range(stored.stored, len(stored), chunk)
-    jobs = ((samples, start, min(start + chunk, len(stored))) for start in starts)
-    if workers == 1 or len(starts) < 2:
-        rendered = map(_render, jobs)
-        yield from _keep(stored, rendered)
-        return
-    # A fresh interpreter in each process: a fork of one whose torch has threads may never come back.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from _keep(stored, pool.imap(_render, jobs))
+    from .cache import create_arrays, open_samples
+    from .synthetic import WORLD
+
+    about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": count}
+    done = create_arrays(folder, about)["done"]
+    # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_draw, args=(folder, split, count, size, seed, (part, workers)), daemon=True)
+        for part in range(workers if not done.all() else 0)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes):
+            processes[0].join(0.5)
+            report(int(done.sum()))
+            if stop():
+                return None
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    if not done.all():
+        raise SesaHandError(
+            f"Drawing the samples ended after {int(done.sum())} of {count}: a process was killed, or the disk is full. "
+            "The same command goes on."
+        )
+    return WorldSamples(open_samples(folder))
 
 
-def _keep(stored: StoredSamples, rendered: Iterator[tuple[int, list[TrainingSample]]]) -> Iterator[int]:
-    for start, samples in rendered:
-        stored.store(start, samples)
-        yield stored.stored
+def _draw(folder: Path, split: str, count: int, size: int, seed: int, part: tuple[int, int]) -> None:
+    import torch
 
+    from .cache import render_samples
 
-def _render(job: tuple[Samples, int, int]) -> tuple[int, list[TrainingSample]]:
-    samples, start, end = job
-    return start, [samples[index] for index in range(start, end)]
+    torch.set_num_threads(1)
+    render_samples(folder, count, split, seed, size, part)
 
 
 def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
