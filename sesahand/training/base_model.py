@@ -34,7 +34,10 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
     path = Path(path)
     networks = _from_folder(path) if path.is_dir() else _from_file(path)
     for module in (networks.unet, networks.text_encoder, networks.autoencoder):
-        module.to(dtype).eval().requires_grad_(False)
+        # diffusers warns of every cast, also of one that changes nothing.
+        if module.dtype != dtype:
+            module.to(dtype)
+        module.eval().requires_grad_(False)
     return networks
 
 

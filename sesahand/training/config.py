@@ -20,7 +20,9 @@ from ..mini.layout import MiniLayout
 MAX_CONFIG_BYTES = 1 << 20
 PRECISIONS = ("no", "bf16", "fp16")
 # What may differ when an interrupted training goes on: it changes no number of the result.
-FREE_TO_CHANGE = frozenset({"out", "checkpoint_every", "keep_checkpoints", "validate_every", "log_every", "workers"})
+FREE_TO_CHANGE = frozenset(
+    {"out", "checkpoint_every", "keep_checkpoints", "validate_every", "log_every", "workers", "data.folder"}
+)
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,13 @@ class Synthetic:
         samples: How many are rendered for training.
         held_out: How many are kept for validation pictures.
         seed: Of the rendering.
+        folder: Where drawn samples are kept, in `train` and `heldout`; empty for the folder of the run.
     """
 
     samples: int = 60_000
     held_out: int = 64
     seed: int = 0
+    folder: str = ""
 
     def __post_init__(self):
         _check_range("samples", self.samples, 1, 10**8)
@@ -348,8 +352,10 @@ def changed_since(before: dict, now: dict) -> list[str]:
 
 def _differences(before: object, now: object, name: str = "") -> typing.Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in {*before, *now} - (FREE_TO_CHANGE if not name else set()):
-            yield from _differences(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+        names = {key: f"{name}.{key}" if name else key for key in {*before, *now}}
+        for key, whole in names.items():
+            if whole not in FREE_TO_CHANGE:
+                yield from _differences(before.get(key), now.get(key), whole)
     elif before != now:
         yield f"{name} (was {quote(before, 40)}, is {quote(now, 40)})"
 

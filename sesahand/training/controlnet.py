@@ -118,6 +118,6 @@ def hardware() -> str:
 
 def _without_paths(config: dict) -> dict:
     if config["kind"] != "controlnet":
-        return config
+        return {**config, "data": {**config["data"], "folder": ""}}
     data = {**config["data"], "path": Path(config["data"]["path"]).name}
     return {**config, "data": data, **{name: Path(config[name]).name for name in ("base", "start")}}

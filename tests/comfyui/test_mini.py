@@ -211,3 +211,51 @@ def test_damaged_and_foreign_files_are_refused(files, folder):
         save_file(some, folder_files / "damaged.safetensors", {"sesahand.mini": layout})
         with pytest.raises(InvalidFileError, match="damaged"):
             model_nodes.load_mini(folder_files / "damaged.safetensors")
+
+
+def test_the_tokenizer_is_comfyuis_for_every_text(loaded):
+    """Core's own tokenizer files against the shipped merges, on words, numbers, accents, emoji and noise."""
+    import random
+
+    core_tokenizer, ours = loaded[1].tokenizer.clip_l.tokenizer, load_tokenizer()
+    assert ours.get_vocab() == core_tokenizer.get_vocab()
+    letters, drawn = "abcXYZ 019.,'!-_\u00e9\u00df\u4e2d\U0001f44b\n", random.Random(3)
+    texts = ["It's a naive cafe, isn't it?", *("".join(drawn.choices(letters, k=40)) for _ in range(300))]
+    assert [ours(text).input_ids for text in texts] == [core_tokenizer(text).input_ids for text in texts]
+
+
+@torch.no_grad()
+def test_a_single_checkpoint_of_stable_diffusion_is_a_base_for_training(tmp_path):
+    """An SD1.5-shaped file in ldm names: text, noise and latents as ComfyUI has them from the same file."""
+    import narrow_models
+    from diffusers import AutoencoderKL
+    from diffusers_twins import diffusers_unet
+    from sesahand_pack.sesahand.training.base_model import load_base
+
+    import comfy.diffusers_convert
+
+    torch.manual_seed(0)
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(32, 32, 64, 64),
+        layers_per_block=2,
+    ).eval()
+    layout = narrow_models.NARROW["sd15"]
+    state = narrow_models.random_weights(narrow_models.unet_shapes(layout), "model.diffusion_model.")
+    text = narrow_models.random_weights(narrow_models.text_encoder_shapes(768, 2), "cond_stage_model.transformer.")
+    text.pop("cond_stage_model.transformer.text_projection.weight")
+    converted = comfy.diffusers_convert.convert_vae_state_dict(dict(vae.state_dict()))
+    state |= text | {f"first_stage_model.{name}": value.contiguous() for name, value in converted.items()}
+    save_file(state, tmp_path / "sd15.safetensors")
+    base = load_base(tmp_path / "sd15.safetensors")
+    latent, time, context = draws(1, 4, 16, 16), torch.tensor([500.0]), draws(1, 77, 768)
+    twin_unet = diffusers_unet("sd15", narrow_models.model("sd15"), layout)
+    assert relative(base.unet(latent, time, context).sample, twin_unet(latent, time, context).sample) < TOLERANCE
+    pictures = draws(1, 3, 64, 64)
+    wanted = vae.encode(pictures).latent_dist.mode()
+    assert relative(base.autoencoder.encode(pictures).latent_dist.mode(), wanted) < TOLERANCE
+    clip = narrow_models.clip("sd15", 2)
+    ours = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPT))[0][0]
+    # Core keeps the weights of Stable Diffusion's text encoder in half precision.
+    assert relative(base.text_encoder(tokenize(base.tokenizer, [PROMPT]))[0], ours) < 1e-3

@@ -3,10 +3,12 @@
 import narrow_models
 import pytest
 import torch
+from toy_samples import ToySamples
 
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.fusion.settings import FusionSettings
 from sesahand.fusion.weights import read_controlnet_weights
+from sesahand.mini.autoencoder import SCALING_FACTOR, MiniAutoencoder
 from sesahand.mini.layout import MiniLayout
 from sesahand.mini.ldm_names import load_ldm, to_ldm
 from sesahand.mini.model_files import (
@@ -17,6 +19,8 @@ from sesahand.mini.model_files import (
     write_controlnet,
     write_mini,
 )
+from sesahand.training.autoencoding import measure_latents, to_pictures
+from sesahand.training.samples import TrainingSample
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +123,9 @@ def test_weights_of_another_width_are_refused(controlnet):
 
 @torch.no_grad()
 def test_the_autoencoder_brings_latents_to_stable_diffusions_scale():
-    from sesahand.mini.autoencoder import SCALING_FACTOR, MiniAutoencoder
-    from sesahand.training.autoencoding import measure_latents
-    from sesahand.training.samples import TrainingSample
-    from toy_samples import ToySamples
-
     autoencoder = MiniAutoencoder()
     samples = [ToySamples(TrainingSample, 24)[index] for index in range(24)]
     measure_latents(autoencoder, [samples[:10], samples[10:]])
-    from sesahand.training.autoencoding import to_pictures
-
     latents = autoencoder.latents(to_pictures(samples)) * SCALING_FACTOR
     assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-4)
     assert torch.allclose(latents.std((0, 2, 3)), torch.ones(4), atol=1e-2)

@@ -78,7 +78,11 @@ def test_only_what_is_trained_gets_gradients_and_is_saved():
 
 def test_the_gradient_goes_through_the_maps_unless_they_are_detached():
     found = {}
-    for name, fusion in (("on", Fusion()), ("detached", Fusion(detach_psi=True)), ("recomputed", Fusion(recompute=True))):
+    for name, fusion in (
+        ("on", Fusion()),
+        ("detached", Fusion(detach_psi=True)),
+        ("recomputed", Fusion(recompute=True)),
+    ):
         model = networks()
         task = DiffusionTask(model, ["controlnet"], PLAIN, fusion, ALWAYS)
         gradients(task, batch_of(task))

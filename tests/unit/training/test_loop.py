@@ -72,7 +72,11 @@ def test_interrupted_anywhere_the_small_model_is_the_same_to_the_last_bit(tmp_pa
         paths = MiniTraining(config(tmp_path / "parts"), StopAfter(3), make_samples=toys).run()
     assert starts > 5
     whole, parts = files_of(tmp_path / "whole"), files_of(tmp_path / "parts")
-    assert list(whole) == [MODEL_FILE, "sesahand_mini_control_plain.safetensors", "sesahand_mini_control_sf.safetensors"]
+    assert list(whole) == [
+        MODEL_FILE,
+        "sesahand_mini_control_plain.safetensors",
+        "sesahand_mini_control_sf.safetensors",
+    ]
     assert without_times(whole) == without_times(parts)
     logs = [(tmp_path / name / "base" / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
     losses = [[(entry["step"], entry["loss"]) for entry in map(json.loads, log)] for log in logs]
