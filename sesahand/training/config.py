@@ -178,7 +178,7 @@ class Synthetic:
         samples: How many are rendered for training.
         held_out: How many are kept for validation pictures.
         seed: Of the rendering.
-        folder: Where drawn samples are kept, in `train` and `heldout`; empty for the folder of the run.
+        folder: Where drawn samples are kept, in `train_<size>` and `heldout_<size>`; empty for the run's own folder.
     """
 
     samples: int = 60_000

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InvalidFileError, SesaHandError, quote
 
 if TYPE_CHECKING:
-    from .cache import RenderedSamples
+    from .cache import SampleCache
 
 CLEAN, VERBOSE = "clean", "verbose"
 MAX_PROMPT = 4000
@@ -53,7 +53,7 @@ class WorldSamples:
         rendered: The drawn samples.
     """
 
-    def __init__(self, rendered: RenderedSamples):
+    def __init__(self, rendered: SampleCache):
         self.rendered = rendered
 
     def __len__(self) -> int:
