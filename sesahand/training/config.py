@@ -155,11 +155,13 @@ class Data:
 
     Attributes:
         path: A folder of image-mesh pairs, or AttentionHand's `modalities.json`.
+        control: Which map of the pairs the ControlNet sees.
         size: Width and height that pictures and maps are brought to, pixels.
         held_out: How many samples at the end are kept for validation pictures only.
     """
 
     path: str = ""
+    control: str = "mesh"
     size: int = 512
     held_out: int = 4
 

@@ -45,7 +45,7 @@ def train_controlnet(
         SesaHandError: If the base or the samples cannot be read, or the training diverges.
     """
     out = Path(config.out)
-    every = open_samples(config.data.path, config.data.size)
+    every = open_samples(config.data.path, config.data.size, config.data.control)
     held_out = min(config.data.held_out, len(every) - 1)
     learnt = Subset(every, 0, len(every) - held_out)
     shown = [every[index] for index in range(len(every) - held_out, len(every))][:8]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..data.layout import HEADER
+from ..data.pair_set import PairSet
 from ..errors import InvalidFileError, SesaHandError, quote
 
 if TYPE_CHECKING:
@@ -88,22 +90,49 @@ class FileSamples:
         return TrainingSample(picture, control, hand, {CLEAN: prompt})
 
 
-def open_samples(path: str | Path, size: int) -> Samples:
+class PairSamples:
+    """SesaHand's image-mesh pairs.
+
+    Args:
+        pairs: The set.
+        control: Which map the ControlNet sees, for example "mesh".
+        size: Pictures are cut to a square around their middle and brought to this size, pixels.
+    """
+
+    def __init__(self, pairs: PairSet, control: str, size: int):
+        self.pairs, self.control, self.size = pairs, control, size
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        pair = self.pairs[index]
+        picture = read_square(pair.path("picture"), self.size)
+        control = read_square(pair.path(self.control), self.size)
+        hand = read_square(pair.path("mask"), self.size) if "mask" in pair.record.maps else control
+        hand = np.where(hand.max(-1) > 0, np.uint8(255), np.uint8(0))
+        return TrainingSample(picture, control, hand, {CLEAN: pair.prompt})
+
+
+def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
     """Open a data set for a ControlNet's training.
 
     Args:
-        path: AttentionHand's `modalities.json`, a folder that holds one, or a folder of SesaHand's image-mesh pairs.
+        path: A folder of SesaHand's image-mesh pairs, AttentionHand's `modalities.json`, or a folder that holds one.
         size: Of the pictures, pixels.
+        control: Which map of SesaHand's pairs the ControlNet sees.
 
     Raises:
         InvalidFileError: If there is no such data set, or it is empty or damaged.
     """
     path = Path(path)
+    if (path / HEADER).is_file():
+        return PairSamples(PairSet(path), control, size)
     listing = path / "modalities.json" if path.is_dir() else path
     if not listing.is_file():
         raise InvalidFileError(
             f"{path} is neither a modalities.json nor a folder with image-mesh pairs. Save pairs with the node Save "
-            "Pair (SesaHand), or convert a set with `sesahand dataset convert`."
+            "Pair (SesaHand)."
         )
     return FileSamples(list(read_modalities(listing)), size)
 
@@ -112,7 +141,8 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
     """Yield the rows of AttentionHand's list: one JSON object a line with the files `rgb`, `mesh` and `text`.
 
     Args:
-        path: The list. Its paths are relative to its folder, or names in the folders rgb, mesh and text beside it.
+        path: The list. Its paths start at its folder, at the one above as in AttentionHand's own data, or are names in
+            the folders rgb, mesh and text beside it; all files are below its folder.
 
     Raises:
         InvalidFileError: If a line is not such an object, or a file is missing.
@@ -269,9 +299,14 @@ def _draw(folder: Path, split: str, count: int, size: int, seed: int, part: tupl
 
 
 def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
-    for path in (listing.parent / name, listing.parent / kind / name):
-        if path.is_file():
-            return path
+    folder = listing.resolve().parent
+    for path in (folder / name, folder.parent / name, folder / kind / name):
+        try:
+            # A list from elsewhere must not make a prompt of a file of somebody's own.
+            if path.resolve().is_relative_to(folder) and path.is_file():
+                return path
+        except (OSError, ValueError):
+            continue
     raise InvalidFileError(f"{listing.name}, line {number}: the file {quote(name)} of {kind} does not exist.")
 
 

@@ -8,13 +8,22 @@ from PIL import Image
 from toy_samples import ToySamples
 
 from sesahand.cli import main
+from sesahand.data.formats import export_pairs
+from sesahand.data.pair_set import PairSet
+from sesahand.data.record import PairFacts
+from sesahand.data.writer import PairWriter
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.fusion.settings import FusionSettings
 from sesahand.fusion.weights import read_controlnet_weights
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.hands.placing import Hand, place_in_box
+from sesahand.hands.scene import HandScene
 from sesahand.mini.layout import MiniLayout
 from sesahand.mini.model_files import MiniModel, read_mini_controlnet, write_mini
 from sesahand.mini.tokenizer import load_tokenizer
 from sesahand.mini.vocabulary import ids_of
+from sesahand.render.camera import Camera
+from sesahand.render.maps import render_maps
 from sesahand.training.base_model import load_base
 from sesahand.training.samples import TrainingSample, open_samples
 
@@ -106,14 +115,39 @@ def test_rows_are_read_as_they_are_listed(pairs):
     assert samples[1].picture.shape == (64, 64, 3)
 
 
+def test_pairs_and_their_export_to_attentionhand_are_the_same_samples(tmp_path):
+    camera = Camera.from_fov(64, 64)
+    scene = place_in_box(Hand(load_builtin_hand(), torch.eye(3).repeat(15, 1, 1)), camera, (8, 8, 56, 56))
+    maps = render_maps(scene)
+    picture = torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(1)).mul(255).round() / 255
+    with PairWriter(tmp_path / "set") as writer:
+        writer.add(picture, scene, PairFacts("a hand, red wall"), {"mesh": maps.mesh[0], "mask": maps.mask[0]})
+        writer.add(picture, HandScene.empty(scene.model, camera), PairFacts("no hand"), {"mesh": maps.mesh[0] * 0})
+    pairs = open_samples(tmp_path / "set", 64)
+    assert len(pairs) == 2 and pairs[0].captions == {"clean": "a hand, red wall"}
+    assert (pairs[0].picture == picture.mul(255).byte().numpy()).all()
+    assert (pairs[0].hand > 0).mean() == pytest.approx(float((maps.mask[0] > 0).float().mean()))
+    assert not pairs[1].hand.any()
+    export_pairs(PairSet(tmp_path / "set"), "attentionhand", tmp_path / "out")
+    (exported,) = open_samples(tmp_path / "out" / "data", 64)
+    assert exported.captions == pairs[0].captions
+    assert abs(exported.control.astype(int) - pairs[0].control).mean() < 4
+    with pytest.raises(SesaHandError, match="depth"):
+        open_samples(tmp_path / "set", 64, "depth")[0]
+
+
 @pytest.mark.parametrize(
     "line",
     [
         "[]", "{", "3", '{"rgb": "0.png"}', '{"rgb": 1, "mesh": "0.png", "text": "0.txt"}',
         '{"rgb": "gone.png", "mesh": "0.png", "text": "0.txt"}',
+        '{"rgb": "0.png", "mesh": "0.png", "text": "../../secret.txt"}',
+        '{"rgb": "0.png", "mesh": "0.png", "text": "/etc/hostname"}',
+        '{"rgb": "\\u0000", "mesh": "0.png", "text": "a"}',
     ],
 )  # fmt: skip
 def test_damaged_lists_are_refused_with_their_line(pairs, line):
+    (pairs.parent.parent / "secret.txt").write_text("mine")
     listing = pairs / "damaged.json"
     listing.write_text('{"rgb": "0.png", "mesh": "0.png", "text": "0.txt"}\n' + line)
     with pytest.raises(InvalidFileError, match="line 2"):
