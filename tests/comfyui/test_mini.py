@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from random_mini import randomised
 from safetensors.torch import load_file, save_file
 from sesahand_pack.nodes import model as model_nodes
 from sesahand_pack.nodes.model import LoadMini
@@ -31,19 +32,6 @@ import nodes as core
 TOLERANCE = 2e-5
 PROMPT = "a hand making a fist, red wall"
 FUSION = FusionSettings(mode="paper", refine="coarsest")
-
-
-def randomised(module, seed):
-    """Give every parameter values that keep the scale of what goes through, also those that start as zero."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, value in module.named_parameters():
-            if value.ndim > 1:
-                fan = value[0].numel() if "embedding.weight" not in name else 1
-                value.copy_(torch.randn(value.shape, generator=generator) * fan**-0.5)
-            elif name.endswith("bias"):
-                value.copy_(torch.randn(value.shape, generator=generator) * 0.1)
-    return module
 
 
 @pytest.fixture(scope="module")
