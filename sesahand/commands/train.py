@@ -6,9 +6,9 @@ On several GPUs: accelerate launch -m sesahand train ...
 
 import argparse
 import json
+import os
 import signal
 import time
-from dataclasses import replace
 
 HELP = "train a ControlNet with structural fusion, or the small model from nothing"
 
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             raise SesaHandError("--scale is a fraction of the small model's recipe, above 0 and at most 1.")
         config = small_config(config, options.scale)
     if options.show:
-        print(json.dumps(to_dict(replace(config)), indent=2))
+        print(json.dumps(to_dict(config), indent=2))
         return 0
     stop = Stop(options.minutes)
     previous = signal.signal(signal.SIGINT, stop.ask)
@@ -54,10 +54,13 @@ def run(options: argparse.Namespace) -> int:
         paths = _train(config, stop)
     finally:
         signal.signal(signal.SIGINT, previous)
+    # Under accelerate launch this runs in several processes, of which one speaks.
+    speaks = os.environ.get("RANK", "0") == "0"
     if paths is None:
-        print(f"stopped; the same command goes on from the last checkpoint in {config.out}")
+        if speaks:
+            print(f"stopped; the same command goes on from the last checkpoint in {config.out}")
         return 3
-    for path in paths:
+    for path in paths if speaks else ():
         print(path)
     return 0
 

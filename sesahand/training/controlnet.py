@@ -15,7 +15,7 @@ from ..mini.model_files import write_controlnet
 from .base_model import load_base
 from .config import ControlNetConfig, to_dict
 from .diffusion import ALWAYS, NEVER, DiffusionTask, Networks
-from .loop import Outcome, Watcher, train
+from .loop import Outcome, Watcher, main_process_first, train
 from .samples import Samples, open_samples
 from .validation import control_pictures, draw_samples, save_sheet, true_pictures
 
@@ -73,7 +73,9 @@ def train_controlnet(
     if not outcome.finished:
         return outcome, None
     path = out / "controlnet.safetensors"
-    write_controlnet(path, networks.controlnet, config.fusion.settings, facts_of(config, outcome, len(learnt)))
+    with main_process_first() as is_main:
+        if is_main:
+            write_controlnet(path, networks.controlnet, config.fusion.settings, facts_of(config, outcome, len(learnt)))
     return outcome, path
 
 

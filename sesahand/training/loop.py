@@ -10,7 +10,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint-"
 CONFIG = "config.json"
+MISSING = "Training needs accelerate: pip install sesahand[train]"
 
 
 class Task(Protocol):
@@ -97,7 +99,7 @@ def make_accelerator(config: Common, accumulation: int = 1) -> Accelerator:
     try:
         from accelerate import Accelerator
     except ImportError as error:
-        raise SesaHandError("Training needs accelerate: pip install sesahand[train]") from error
+        raise SesaHandError(MISSING) from error
     if config.precision == "fp16" and not torch.cuda.is_available():
         raise SesaHandError("precision fp16 needs a CUDA device; choose bf16 or no.")
     return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=accumulation)
@@ -174,7 +176,7 @@ class _Run:
             if progress.step % config.log_every == 0 or last:
                 self._log(sums, counted, time.monotonic() - marked)
                 sums, counted, marked = {}, 0, time.monotonic()
-            stopped = self.watcher.stop()
+            stopped = self._is_stopped()
             if progress.step % config.checkpoint_every == 0 or last or stopped:
                 self._save()
             validate = self.watcher.validate
@@ -218,6 +220,14 @@ class _Run:
         if steps.average:
             self.average.update()
         return sums
+
+    def _is_stopped(self) -> bool:
+        stopped = self.watcher.stop()
+        if self.accelerator.num_processes == 1:
+            return stopped
+        # One process that ends would leave the others waiting for it.
+        votes = torch.tensor(float(stopped), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(votes, "sum") > 0)
 
     def _log(self, sums: dict[str, Tensor], counted: int, seconds: float) -> None:
         entry = {name: float(value) / counted for name, value in sums.items()}
@@ -283,6 +293,18 @@ class _Run:
         """Leave the average in the model."""
         if self.steps.average:
             self.average.copy_from(self.average.averages)
+
+
+@contextmanager
+def main_process_first() -> Iterator[bool]:
+    """Let the first process do what is to be done once, before the others find it done; tells whether this is it."""
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise SesaHandError(MISSING) from error
+    state = PartialState()
+    with state.main_process_first():
+        yield state.is_main_process
 
 
 def generator_of(seed: int, step: int, part: int = 0, process: int = 0) -> torch.Generator:

@@ -27,7 +27,7 @@ from .autoencoding import AutoencoderTask, encode_all, measure_latents
 from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of
 from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, Networks, use_plain_attention
-from .loop import Outcome, Watcher, train
+from .loop import Outcome, Watcher, main_process_first, train
 from .samples import Samples, TrainingSample, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
 
@@ -81,15 +81,17 @@ class MiniTraining:
         Returns:
             The model's file and its ControlNets' files; None if it was stopped before.
         """
-        learnt = self.make_samples("train", self.config.data.samples)
-        heldout = self.make_samples("heldout", self.config.data.held_out)
+        with main_process_first():
+            learnt = self.make_samples("train", self.config.data.samples)
+            heldout = self.make_samples("heldout", self.config.data.held_out)
         if learnt is None or heldout is None:
             return None
         shown = [heldout[index] for index in range(min(SHOWN, len(heldout)))]
         model = self._start(learnt)
         if not self._autoencoder(model, learnt, shown):
             return None
-        latents = self._latents(model, learnt)
+        with main_process_first():
+            latents = self._latents(model, learnt)
         if latents is None:
             return None
         scaffold = self._scaffold()
@@ -97,7 +99,9 @@ class MiniTraining:
             return None
         paths = [self.out / MODEL_FILE]
         model.facts = self._facts(learnt, "autoencoder", "base")
-        write_mini(paths[0], model)
+        with main_process_first() as is_main:
+            if is_main:
+                write_mini(paths[0], model)
         # The ControlNets learn on the base as it is in the file.
         model = read_mini(paths[0])
         for control, fused in (("plain", NEVER), ("sf", ALWAYS)):
@@ -106,8 +110,12 @@ class MiniTraining:
                 return None
             fusion = self.config.fusion.settings if fused == ALWAYS else None
             paths.append(control_path(paths[0], control))
-            write_controlnet(paths[-1], controlnet, fusion, self._facts(learnt, control))
-        self._compare(paths, shown)
+            with main_process_first() as is_main:
+                if is_main:
+                    write_controlnet(paths[-1], controlnet, fusion, self._facts(learnt, control))
+        with main_process_first() as is_main:
+            if is_main:
+                self._compare(paths, shown)
         return paths
 
     def _rendered(self, split: str, count: int) -> Samples | None:

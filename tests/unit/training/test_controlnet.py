@@ -1,5 +1,6 @@
 """A ControlNet's training on a frozen base, from AttentionHand's kind of files to the exported file."""
 
+import importlib.util
 import json
 
 import pytest
@@ -65,6 +66,7 @@ def base(tmp_path_factory):
 
 def test_a_controlnet_is_trained_exported_and_marked(pairs, base, tmp_path, capsys):
     pytest.importorskip("accelerate")
+    has_tensorboard = importlib.util.find_spec("tensorboard") is not None
     steps = {"steps": 40, "batch_size": 4, "accumulation": 1, "learning_rate": 2e-3, "warmup": 2, "average": 0.9}
     config = {
         "kind": "controlnet",
@@ -78,6 +80,7 @@ def test_a_controlnet_is_trained_exported_and_marked(pairs, base, tmp_path, caps
         "validate_every": 40,
         "validation_steps": 2,
         "workers": 2,
+        "tensorboard": has_tensorboard,
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config))
@@ -88,6 +91,7 @@ def test_a_controlnet_is_trained_exported_and_marked(pairs, base, tmp_path, caps
     assert capsys.readouterr().out.splitlines()[-1] == str(exported)
     losses = [json.loads(line)["loss"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert len(losses) == 8 and sum(losses[-3:]) < 0.7 * sum(losses[:3])
+    assert has_tensorboard == any((tmp_path / "run").glob("tensorboard/events*"))
     weights = read_controlnet_weights(exported)
     assert weights.settings == FusionSettings(mode="paper", refine="coarsest") and weights.layout == "ldm"
     controlnet, _ = read_mini_controlnet(exported, LAYOUT)
