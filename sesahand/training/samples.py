@@ -241,7 +241,7 @@ def render_world(
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[int], None] = lambda done: None,
 ) -> WorldSamples | None:
-    """Draw the small model's world into a folder, or what is missing of it, in `workers` processes.
+    """Draw the small model's world into a folder, or what is missing of it there, in `workers` processes.
 
     Args:
         folder: Of the drawn samples.
@@ -250,52 +250,76 @@ def render_world(
         size: Of the pictures, pixels.
         seed: Which sequence of the split.
         workers: Processes.
-        stop: Asked about twice a second; true ends it, and what is drawn stays.
+        stop: Asked after each sample, or twice a second with several processes; true ends it, and what is drawn stays.
         report: Told how many samples are there.
 
     Returns:
         The samples; None if it was stopped.
     """
-    import multiprocessing
-
-    from .cache import create_arrays, open_samples
+    from .cache import ABOUT, create_arrays, open_samples
     from .synthetic import WORLD
 
-    about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": count}
-    done = create_arrays(folder, about)["done"]
-    # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
-    context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_draw, args=(folder, split, count, size, seed, (part, workers)), daemon=True)
-        for part in range(workers if not done.all() else 0)
-    ]
-    for process in processes:
-        process.start()
-    try:
-        while any(process.is_alive() for process in processes):
-            processes[0].join(0.5)
-            report(int(done.sum()))
-            if stop():
-                return None
-    finally:
-        for process in processes:
-            process.terminate()
-            process.join()
+    there = open_samples(folder) if (folder / ABOUT).exists() else ()
+    about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": max(count, len(there))}
+    # Of a larger set that somebody else has drawn, or draws, the first ones are enough.
+    done = create_arrays(folder, about)["done"][:count]
+    if done.all():
+        return WorldSamples(open_samples(folder).first(count))
+    draw = _draw_in_processes if workers > 1 else _draw_here
+    if not draw(folder, about, done, workers, stop, report):
+        return None
     if not done.all():
         raise SesaHandError(
             f"Drawing the samples ended after {int(done.sum())} of {count}: a process was killed, or the disk is full. "
             "The same command goes on."
         )
-    return WorldSamples(open_samples(folder))
+    return WorldSamples(open_samples(folder).first(count))
 
 
-def _draw(folder: Path, split: str, count: int, size: int, seed: int, part: tuple[int, int]) -> None:
-    import torch
+class _Stopped(Exception):
+    """Ends the drawing from within."""
 
+
+def _draw_here(folder: Path, about: dict, done: np.ndarray, workers: int, stop, report) -> bool:
+    def tell(*_) -> None:
+        report(int(done.sum()))
+        if stop():
+            raise _Stopped
+
+    try:
+        _draw(folder, about, (0, 1), tell)
+    except _Stopped:
+        return False
+    return True
+
+
+def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int, stop, report) -> bool:
+    import multiprocessing
+
+    # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_draw, args=(folder, about, (part, workers)), daemon=True) for part in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes) and not done.all():
+            processes[0].join(0.5)
+            report(int(done.sum()))
+            if stop():
+                return False
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    return True
+
+
+def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Callable[[int, int], None] | None = None) -> None:
     from .cache import render_samples
 
-    torch.set_num_threads(1)
-    render_samples(folder, count, split, seed, size, part)
+    render_samples(folder, about["count"], about["split"], about["seed"], about["size"], part, progress)
 
 
 def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
