@@ -57,15 +57,19 @@ class WorldSamples:
 
     def __init__(self, rendered: SampleCache):
         self.rendered = rendered
+        # Describing a sample takes a millisecond, in which a GPU trains on several.
+        self._captions: dict[int, dict[str, str]] = {}
 
     def __len__(self) -> int:
         return len(self.rendered)
 
     def __getitem__(self, index: int) -> TrainingSample:
         rendered = self.rendered
-        words = rendered.describe(index)
-        captions = {CLEAN: words.composition.prompt, VERBOSE: words.rambling}
-        return TrainingSample(rendered.pictures[index], rendered.conditions[index], rendered.masks[index], captions)
+        if index not in self._captions:
+            words = rendered.describe(index)
+            self._captions[index] = {CLEAN: words.composition.prompt, VERBOSE: words.rambling}
+        pictures = rendered.pictures[index], rendered.conditions[index], rendered.masks[index]
+        return TrainingSample(*pictures, self._captions[index])
 
 
 class FileSamples:
