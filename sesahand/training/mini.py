@@ -73,6 +73,7 @@ class MiniTraining:
         self.config, self.stop, self.report = config, stop, report
         self.out = Path(config.out)
         self.make_samples = make_samples or self._rendered
+        self.tokenizer = load_tokenizer()
         self.stages: list[_Stage] = []
 
     def run(self) -> list[Path] | None:
@@ -136,7 +137,7 @@ class MiniTraining:
         layout = self.config.layout
         some = range(0, len(learnt), max(1, len(learnt) // VOCABULARY_SAMPLES))
         texts = (text for index in some for text in learnt[index].captions.values())
-        text_encoder = layout.build_text_encoder(ids_of(load_tokenizer(), _distinct_words(texts)))
+        text_encoder = layout.build_text_encoder(ids_of(self.tokenizer, _distinct_words(texts)))
         return MiniModel(layout, layout.build_unet(), text_encoder, layout.build_autoencoder(), {})
 
     def _scaffold(self) -> nn.Module:
@@ -206,7 +207,7 @@ class MiniTraining:
         return self._train(name, task, learnt, config.controls, self._drawer(name, task, shown))
 
     def _networks(self, model: MiniModel, controlnet) -> Networks:
-        parts = model.unet, model.text_encoder, load_tokenizer(), model.autoencoder
+        parts = model.unet, model.text_encoder, self.tokenizer, model.autoencoder
         networks = Networks(*parts, model.layout.build_scheduler(), controlnet)
         if not torch.cuda.is_available():
             use_plain_attention(model.unet, controlnet)

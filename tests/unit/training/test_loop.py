@@ -18,7 +18,7 @@ from sesahand.training.samples import Batches, TrainingSample
 
 pytest.importorskip("accelerate")
 
-STEPS = Steps(6, 2, 2, 1e-3, warmup=1, average=0.9)
+STEPS = Steps(4, 2, 2, 1e-3, warmup=1, average=0.9)
 LAYOUT = MiniLayout(widths=(64, 64), text_width=64, text_layers=1, size=32, autoencoder_widths=(8, 16, 24))
 
 
@@ -34,7 +34,7 @@ def config(folder, **changes):
         validation_steps=2,
         autoencoder=STEPS,
         base=STEPS,
-        controls=replace(STEPS, steps=2),
+        controls=replace(STEPS, steps=2, accumulation=1),
     )
     return replace(small, **changes)
 
@@ -70,7 +70,7 @@ def test_interrupted_anywhere_the_small_model_is_the_same_to_the_last_bit(tmp_pa
         starts += 1
         # Every third step, so that stages are interrupted on and off their regular checkpoints.
         paths = MiniTraining(config(tmp_path / "parts"), StopAfter(3), make_samples=toys).run()
-    assert starts > 5
+    assert starts > 3
     whole, parts = files_of(tmp_path / "whole"), files_of(tmp_path / "parts")
     assert list(whole) == [
         MODEL_FILE,
@@ -125,9 +125,9 @@ def test_every_sample_comes_once_before_any_comes_again():
 
 def test_old_checkpoints_go_and_half_ones_are_not_used(tmp_path):
     settings = config(tmp_path, keep_checkpoints=1)
-    train(Line(), toys("", 12), STEPS, settings, tmp_path, Watcher(stop=StopAfter(5)))
+    train(Line(), toys("", 12), STEPS, settings, tmp_path, Watcher(stop=StopAfter(3)))
     (kept,) = checkpoints(tmp_path)
-    assert kept.name.endswith("00000005")
+    assert kept.name.endswith("00000003")
     (tmp_path / "checkpoint-00000009").mkdir()
     (tmp_path / "checkpoint.partial").mkdir()
     assert train(Line(), toys("", 12), STEPS, settings, tmp_path).step == STEPS.steps
