@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,9 +125,14 @@ class DiffusionTask(nn.Module):
         networks, scheduler = self.networks, self.networks.scheduler
         latents = batch["latents"] if "latents" in batch else self._encode(batch["pictures"])
         noisy = scheduler.add_noise(latents, batch["noise"], batch["time"])
-        with torch.set_grad_enabled(torch.is_grad_enabled() and "text_encoder" in self.trained):
+        with_gradient = torch.is_grad_enabled() and "text_encoder" in self.trained
+        with torch.set_grad_enabled(with_gradient), own_precision(networks.text_encoder):
             text = networks.text_encoder(batch["token_ids"])[0]
-        predicted = networks.unet(noisy, batch["time"], text, **self._residuals(noisy, text, batch)).sample
+        residuals = self._residuals(noisy, text.float(), batch)
+        with own_precision(networks.unet):
+            kind = networks.unet.dtype
+            residuals = {name: _cast(value, kind) for name, value in residuals.items()}
+            predicted = networks.unet(noisy.to(kind), batch["time"], text.to(kind), **residuals).sample
         is_velocity = scheduler.config.prediction_type == "v_prediction"
         wanted = scheduler.get_velocity(latents, batch["noise"], batch["time"]) if is_velocity else batch["noise"]
         error = (predicted.float() - wanted.float()).square().mean(dim=1, keepdim=True)
@@ -181,7 +187,8 @@ class DiffusionTask(nn.Module):
     @torch.no_grad()
     def _encode(self, pictures: Tensor) -> Tensor:
         autoencoder = self.networks.autoencoder
-        latents = autoencoder.encode(pictures.to(autoencoder.dtype)).latent_dist.mode()
+        with own_precision(autoencoder):
+            latents = autoencoder.encode(pictures.to(autoencoder.dtype)).latent_dist.mode()
         return latents.float() * autoencoder.config.scaling_factor
 
     def _token_ids(self, samples: Sequence[TrainingSample], dropped: Tensor, generator: torch.Generator) -> Tensor:
@@ -202,6 +209,16 @@ class DiffusionTask(nn.Module):
             special = torch.isin(ids, torch.tensor(self.networks.tokenizer.all_special_ids))
             ids = torch.where(lost & ~special, embedding.unknown_id, ids)
         return ids
+
+
+def own_precision(network: nn.Module):
+    """No mixed precision for a network that is held in half precision: its layers would meet numbers of both kinds."""
+    device = network.device.type
+    return nullcontext() if network.dtype == torch.float32 else torch.autocast(device, enabled=False)
+
+
+def _cast(residuals: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:
+    return [value.to(dtype) for value in residuals] if isinstance(residuals, list) else residuals.to(dtype)
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:

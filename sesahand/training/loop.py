@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -98,10 +98,14 @@ def make_accelerator(config: Common, accumulation: int = 1) -> Accelerator:
     """accelerate's Accelerator for a configuration, or a SesaHandError that says how to install it."""
     try:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
     except ImportError as error:
         raise SesaHandError(MISSING) from error
     if config.precision == "fp16" and not torch.cuda.is_available():
         raise SesaHandError("precision fp16 needs a CUDA device; choose bf16 or no.")
+    # accelerate keeps one state for the whole process, and would refuse a second training in another precision.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != config.precision:
+        AcceleratorState._reset_state()
     return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=accumulation)
 
 
@@ -182,7 +186,7 @@ class _Run:
             validate = self.watcher.validate
             due = config.validate_every and (progress.step % config.validate_every == 0 or last)
             if validate is not None and due and self.accelerator.is_main_process:
-                with self.average.applied(), torch.no_grad():
+                with self.average.applied() if steps.average else nullcontext(), torch.no_grad():
                     validate(progress.step)
         if not stopped or progress.step == steps.steps:
             self._finish()

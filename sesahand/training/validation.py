@@ -58,8 +58,15 @@ def draw_samples(
         noisy = torch.cat([scheduler.scale_model_input(latents, time)] * sides).to(dtype)
         residuals = {}
         if controlled and networks.controlnet is not None:
-            down, middle = networks.controlnet(noisy, time, text, torch.cat([control] * sides), return_dict=False)
-            residuals = {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+            # The ControlNet may be trained in a finer number type than its base is frozen in.
+            seen = (noisy, time, text, torch.cat([control] * sides))
+            own = networks.controlnet.dtype
+            seen = (value.to(own) if value.ndim else value for value in seen)
+            down, middle = networks.controlnet(*seen, return_dict=False)
+            residuals = {
+                "down_block_additional_residuals": [value.to(dtype) for value in down],
+                "mid_block_additional_residual": middle.to(dtype),
+            }
         predicted = unet(noisy, time, text, **residuals).sample.float()
         if sides == 2:
             without, with_text = predicted.chunk(2)

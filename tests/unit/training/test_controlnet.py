@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -26,6 +27,8 @@ from sesahand.mini.vocabulary import ids_of
 from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 from sesahand.training.base_model import load_base
+from sesahand.training.config import load_config
+from sesahand.training.controlnet import train_controlnet
 from sesahand.training.samples import TrainingSample, open_samples
 
 LAYOUT = MiniLayout(widths=(64, 64), text_width=64, text_layers=1, size=64, autoencoder_widths=(8, 16, 24))
@@ -100,6 +103,38 @@ def test_a_controlnet_is_trained_exported_and_marked(pairs, base, tmp_path, caps
         assert sheet.size == (2 * 68, 3 * 68)
     # The file says how it was made, and nothing of where.
     assert str(tmp_path).encode() not in exported.read_bytes() and b"base.safetensors" in exported.read_bytes()
+
+
+def test_a_half_precision_base_with_checkpointing_is_trained_on(pairs, base, tmp_path):
+    pytest.importorskip("accelerate")
+    config = load_config(
+        write_config(tmp_path, base, pairs),
+        ["precision=bf16", "frozen_dtype=bfloat16", "gradient_checkpointing=true", "fusion.recompute=true"],
+    )
+    entries = []
+    outcome, path = train_controlnet(config, report=entries.append)
+    assert outcome.finished and path.exists() and entries[-1]["loss"] > 0
+    # Trained weights stay in float32 until they are exported.
+    again, _ = train_controlnet(replace(config, start=str(path), out=str(tmp_path / "more")))
+    assert again.finished
+
+
+def write_config(folder, base, pairs):
+    """Two steps that draw validation pictures."""
+    path = folder / "config.json"
+    steps = {"steps": 2, "batch_size": 2, "accumulation": 1, "learning_rate": 1e-3}
+    config = {
+        "kind": "controlnet",
+        "base": str(base),
+        "out": str(folder / "run"),
+        "data": {"path": str(pairs), "size": 64, "held_out": 1},
+        "training": steps,
+        "log_every": 1,
+        "validate_every": 2,
+        "validation_steps": 2,
+    }
+    path.write_text(json.dumps(config))
+    return path
 
 
 def test_the_small_model_is_a_base(base):
