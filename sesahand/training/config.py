@@ -302,7 +302,7 @@ class MiniConfig(Common):
     base: Steps = field(default_factory=lambda: Steps(24_000, 16, 1, 8e-4))
     controls: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 4e-4))
     control_start: str = "scaffold"
-    fusion: Fusion = field(default_factory=lambda: Fusion(refine="coarsest"))
+    fusion: Fusion = field(default_factory=lambda: Fusion(refine="to_32"))
     noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.15, 0.3, 0.02, {"clean": 0.6, "verbose": 0.4}))
     control_noise: Noise = field(
         default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.0, 0.3, 0.0, {"clean": 0.6, "verbose": 0.4})
