@@ -20,6 +20,7 @@ FAMILIES = (
     "scoring",
     "assets",
     "dataset",
+    "model",
 )
 
 

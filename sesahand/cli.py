@@ -16,19 +16,11 @@ COMMANDS = (
     "describe",
     "convert-mano",
     "get-detector",
-    "dataset",
-COMMANDS = (
-    "demo",
-    "gestures",
-    "render",
-    "describe",
-    "convert-mano",
-    "get-detector",
     "reconstruct",
     "dataset",
     "render-samples",
     "train-judge",
-)
+    "train",
 )
 
 

@@ -21,7 +21,7 @@ DIFFUSERS_MARK = "controlnet_cond_embedding.conv_in.weight"
 # A zip archive, as torch writes them, or a pickle, as it did before.
 TORCH_STARTS = (b"PK", b"\x80")
 
-FAMILY_OF_CONTEXT = {768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
+FAMILY_OF_CONTEXT = {128: "SesaHand's small model", 768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
 
 OTHER_KINDS = {
     "lora_controlnet": "a Control-LoRA",

@@ -1,0 +1,119 @@
+"""How many samples a second the stages of the small model's training take, with and without structural fusion.
+
+Random pictures and weights: what is learnt has no say in the time. The stages take turns in one process; the median
+over the rounds, and for structural fusion the median of the ratios to the plain ControlNet of the same round.
+
+Run: python benchmarks/training.py [--device cuda] [--precision bf16] [--rounds 5] [--batch 16] [--size 128]
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+from sesahand.mini.layout import MiniLayout  # noqa: E402
+from sesahand.mini.tokenizer import load_tokenizer  # noqa: E402
+from sesahand.training.autoencoding import AutoencoderTask  # noqa: E402
+from sesahand.training.config import MiniConfig  # noqa: E402
+from sesahand.training.diffusion import (  # noqa: E402
+    ALWAYS,
+    EVERY_OTHER,
+    NEVER,
+    DiffusionTask,
+    Networks,
+    use_plain_attention,
+)
+from sesahand.training.loop import generator_of  # noqa: E402
+from sesahand.training.samples import TrainingSample  # noqa: E402
+
+CAPTION = "a hand making a fist in front of a plain red wall"
+PRECISIONS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def random_samples(count: int, size: int) -> list[TrainingSample]:
+    rng = np.random.default_rng(0)
+    shape = (size, size)
+    return [
+        TrainingSample(
+            *(rng.integers(0, 256, (*shape, *rest), np.uint8) for rest in ((3,), (), ())), {"clean": CAPTION}
+        )
+        for _ in range(count)
+    ]
+
+
+def make_stages(layout: MiniLayout, count: int) -> dict:
+    """The task of each stage, with networks of its own."""
+    config, tokenizer = MiniConfig(), load_tokenizer()
+    latents = np.zeros((count, 4, layout.latent_size, layout.latent_size), np.float16)
+    whole, control = ["unet", "text_encoder", "controlnet"], ["controlnet"]
+    stages = {"autoencoder": AutoencoderTask(layout.build_autoencoder().to(memory_format=torch.channels_last))}
+    for name, trained, noise, fused in (
+        ("base and scaffold", whole, config.noise, EVERY_OTHER),
+        ("ControlNet, plain", control, config.control_noise, NEVER),
+        ("ControlNet, structural fusion", control, config.control_noise, ALWAYS),
+    ):
+        text = layout.build_text_encoder(range(400, 600))
+        parts = layout.build_unet(), text, tokenizer, layout.build_autoencoder(), layout.build_scheduler()
+        networks = Networks(*parts, layout.build_controlnet())
+        if not torch.cuda.is_available():
+            use_plain_attention(networks.unet, networks.controlnet)
+        stages[name] = DiffusionTask(networks, trained, noise, config.fusion, fused, latents=latents)
+    return stages
+
+
+def step_time(task, optimizer, samples, device: str, dtype, number: int) -> float:
+    start = time.perf_counter()
+    batch = task.batch(range(len(samples)), samples, generator_of(0, number))
+    batch = {name: value.to(device) for name, value in batch.items()}
+    with torch.autocast(device, dtype, enabled=dtype is not None):
+        loss = task(batch)["loss"]
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--precision", default="bf16", choices=list(PRECISIONS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--size", type=int, default=128, help="of the pictures, pixels")
+    options = parser.parse_args()
+    layout = replace(MiniLayout(), size=options.size)
+    samples = random_samples(options.batch, options.size)
+    stages = make_stages(layout, options.batch)
+    optimizers = {}
+    for name, task in stages.items():
+        task.to_device(torch.device(options.device))
+        task.to(options.device)
+        optimizers[name] = torch.optim.AdamW(
+            [parameter for parameters, _ in task.groups() for parameter in parameters], fused=True
+        )
+    times = {name: [] for name in stages}
+    for number in range(options.rounds + 1):
+        for name, task in stages.items():
+            seconds = step_time(task, optimizers[name], samples, options.device, PRECISIONS[options.precision], number)
+            if number:
+                times[name].append(seconds)
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"{where}, {options.precision}, batches of {options.batch} at {options.size} px, {options.rounds} rounds")
+    for name, seconds in times.items():
+        print(f"{name}: {options.batch / statistics.median(seconds):.1f} samples/s")
+    plain, fused = list(times.values())[2:]
+    ratio = statistics.median(b / a for a, b in zip(plain, fused, strict=True))
+    print(f"structural fusion: {ratio:.2f} of the plain ControlNet's time")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""The project's own small model, for core's samplers."""
+
+import os
+
+import folder_paths
+from comfy_api.latest import io
+
+from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.mini.embedded import EMBEDDED, embedded_path
+from ..sesahand.mini.model_files import CONTROLS, control_path
+from . import wires
+from .patches.control_loading import load_controlnet
+from .patches.mini_loading import load_mini
+
+FOLDER = "sesahand_mini"
+SUFFIX = ".safetensors"
+
+
+def register_mini_folder() -> None:
+    """Make models/sesahand_mini known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
+    paths, suffixes = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
+    own = os.path.join(folder_paths.models_dir, FOLDER)
+    folder_paths.folder_names_and_paths[FOLDER] = (list(dict.fromkeys([*paths, own])), set(suffixes) | {SUFFIX})
+
+
+register_mini_folder()
+
+
+def model_choices() -> list[str]:
+    """The embedded model and the files of the folder, without their ControlNets."""
+    names = folder_paths.get_filename_list(FOLDER)
+    controls = tuple(f"_control_{control}{SUFFIX}" for control in CONTROLS)
+    return [EMBEDDED, *(name for name in names if not name.endswith(controls))]
+
+
+def model_path(name: str) -> str:
+    """Where a choice of `model_choices` is, or a SesaHandError that says how to get it."""
+    if name == EMBEDDED:
+        return str(embedded_path())
+    return folder_paths.get_full_path_or_raise(FOLDER, name)
+
+
+class LoadMini(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="SesaHandLoadMini",
+            display_name="Load Small Model (SesaHand)",
+            category="SesaHand/model",
+            description="SesaHand's own small model of rendered hands, trained from nothing and free to use: a "
+            "checkpoint and a ControlNet in one node, without a download, sampled on a CPU in seconds. For KSampler, "
+            "CLIP Text Encode, VAE Decode and Apply ControlNet, at 128 x 128 pixels.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=model_choices(),
+                    default=EMBEDDED,
+                    tooltip="embedded: the model that comes with SesaHand. Others are files in models/sesahand_mini, "
+                    "made by `python -m sesahand train --config mini`.",
+                ),
+                io.Combo.Input(
+                    "control",
+                    options=list(CONTROLS),
+                    default="sf",
+                    tooltip="Which of its two ControlNets. sf was trained with structural fusion: connect Structural "
+                    "Fusion (SesaHand) in auto mode. plain was trained without it, on the same data and steps.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="For KSampler. It was trained at 128 x 128 pixels."),
+                io.Clip.Output(display_name="clip", tooltip="For CLIP Text Encode or Text Encode (SesaHand)."),
+                io.Vae.Output(display_name="vae", tooltip="For VAE Decode and VAE Encode; 8 pixels to a latent."),
+                io.ControlNet.Output(
+                    display_name="control_net",
+                    tooltip="For Apply ControlNet, with a mesh map of Render Hand Condition; sf first through "
+                    "Structural Fusion in auto mode.",
+                ),
+                io.String.Output(
+                    display_name="words",
+                    tooltip="All words that the text encoder has learnt; it ignores any other.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, model=None, control=None):
+        return wires.check_choices(cls, model=model, control=control)
+
+    @classmethod
+    @wires.checked
+    def execute(cls, model: str, control: str) -> io.NodeOutput:
+        path = model_path(model)
+        beside = control_path(path, control)
+        if not beside.is_file():
+            raise SesaHandError(
+                f"The ControlNet {quote(beside.name)} is missing beside {os.path.basename(path)}. Copy all three files "
+                "that the training exported."
+            )
+        parts = load_mini(path)
+        return io.NodeOutput(*parts[:3], load_controlnet(str(beside))[0], ", ".join(parts[3]))
+
+
+NODES = [LoadMini]

@@ -1,0 +1,449 @@
+"""What a training does, as one value that a file, the command line and a checkpoint share."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import math
+import sys
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import InvalidFileError, SesaHandError, quote
+from ..fusion.settings import FusionSettings
+from ..hands.array_files import read_bytes
+from ..mini.layout import MiniLayout
+
+MAX_CONFIG_BYTES = 1 << 20
+PRECISIONS = ("no", "bf16", "fp16")
+# What may differ when an interrupted training goes on: it changes no number of the result.
+FREE_TO_CHANGE = frozenset(
+    {"out", "checkpoint_every", "keep_checkpoints", "validate_every", "log_every", "workers", "data.folder"}
+)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How one stage is optimised.
+
+    Attributes:
+        steps: Optimiser steps.
+        batch_size: Samples in one pass through the network, on each device.
+        accumulation: Passes in one step.
+        learning_rate: AdamW's, after `warmup` steps.
+        warmup: Steps during which the rate rises from 0.
+        decay_from: Fraction of the steps after which the rate falls linearly; 1 keeps it.
+        final_rate: What is left of the rate at the end, as a fraction.
+        weight_decay: AdamW's.
+        betas: AdamW's.
+        max_norm: The gradient's norm is cut to this.
+        average: Decay of the weights' moving average, which is what is exported; 0 exports the last weights.
+    """
+
+    steps: int = 1000
+    batch_size: int = 16
+    accumulation: int = 1
+    learning_rate: float = 1e-4
+    warmup: int = 100
+    decay_from: float = 0.5
+    final_rate: float = 0.02
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    max_norm: float = 1.0
+    average: float = 0.998
+
+    def __post_init__(self):
+        object.__setattr__(self, "betas", tuple(self.betas))
+        for name in ("steps", "batch_size", "accumulation"):
+            _check_range(name, getattr(self, name), 1, 10**9)
+        _check_range("warmup", self.warmup, 0, 10**9)
+        _check_range("learning_rate", self.learning_rate, 0, 1)
+        _check_range("decay_from", self.decay_from, 0, 1)
+        _check_range("final_rate", self.final_rate, 0, 1)
+        _check_range("weight_decay", self.weight_decay, 0, 10)
+        _check_range("max_norm", self.max_norm, 1e-6, 1e6)
+        _check_range("average", self.average, 0, 0.999999)
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise SesaHandError(f"betas is {self.betas}; give two numbers from 0 to 1, such as 0.9 and 0.999.")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        start = self.decay_from * self.steps
+        fallen = 0.0 if step < start else (step - start) / max(1.0, self.steps - start)
+        return self.learning_rate * min(1.0, (step + 1) / (self.warmup + 1)) * (1 - (1 - self.final_rate) * fallen)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Structural fusion during training.
+
+    Attributes:
+        enabled: Whether there is any.
+        mode: "paper" or "blend".
+        strength: lambda of blend mode.
+        resolutions: Which self-attention maps are summed, named as at 512 px.
+        layers: "last" or "all".
+        refine: Which residuals are refined: "middle", "coarsest", "to_16" or "to_32".
+        orientation: "gather" or "scatter".
+        detach_psi: Keep gradients from flowing through the maps.
+        recompute: Compute the maps again in the backward pass instead of holding them.
+    """
+
+    enabled: bool = True
+    mode: str = "paper"
+    strength: float = 1.0
+    resolutions: tuple[int, ...] = (64, 32, 16, 8)
+    layers: str = "last"
+    refine: str = "middle"
+    orientation: str = "gather"
+    detach_psi: bool = False
+    recompute: bool = False
+
+    def __post_init__(self):
+        object.__setattr__(self, "resolutions", tuple(self.resolutions))
+        self._build()
+
+    @property
+    def settings(self) -> FusionSettings | None:
+        """What to attach, or None."""
+        return self._build() if self.enabled else None
+
+    def _build(self) -> FusionSettings:
+        return FusionSettings(self.mode, self.strength, self.resolutions, self.layers, self.refine, self.orientation)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the diffusion's loss is made of.
+
+    Attributes:
+        min_snr: gamma of min-SNR weighting; 0 leaves the plain mean square, as the paper has it.
+        hand_weight: How much more the hand's own latents count; 1 for none.
+        no_text: Fraction of the samples without a prompt, for classifier-free guidance.
+        no_control: Fraction whose residuals are left out altogether.
+        no_skip: Fraction whose only residuals are those that structural fusion may refine, so that they learn to carry
+            structure.
+        no_word: Fraction of the words that are replaced by an unknown one, so that unknown words come to mean nothing;
+            only where the text encoder is trained.
+        styles: How often each style of caption is drawn.
+    """
+
+    min_snr: float = 0.0
+    hand_weight: float = 1.0
+    no_text: float = 0.1
+    no_control: float = 0.0
+    no_skip: float = 0.0
+    no_word: float = 0.0
+    styles: dict[str, float] = field(default_factory=lambda: {"clean": 1.0})
+
+    def __post_init__(self):
+        _check_range("min_snr", self.min_snr, 0, 1000)
+        _check_range("hand_weight", self.hand_weight, 0, 1000)
+        for name in ("no_text", "no_control", "no_skip", "no_word"):
+            _check_range(name, getattr(self, name), 0, 1)
+        weights = self.styles.values()
+        if not self.styles or any(w < 0 or not math.isfinite(w) for w in weights) or not sum(weights):
+            raise SesaHandError(f"styles is {self.styles}; give a positive number for at least one caption style.")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the samples of a ControlNet's training are.
+
+    Attributes:
+        path: A folder of image-mesh pairs, or AttentionHand's `modalities.json`.
+        control: Which map of the pairs the ControlNet sees.
+        size: Width and height that pictures and maps are brought to, pixels.
+        held_out: How many samples at the end are kept for validation pictures only.
+    """
+
+    path: str = ""
+    control: str = "mesh"
+    size: int = 512
+    held_out: int = 4
+
+    def __post_init__(self):
+        _check_range("size", self.size, 64, 4096)
+        _check_range("held_out", self.held_out, 0, 10**6)
+        if self.size % 64:
+            raise SesaHandError(f"size is {self.size}; choose a multiple of 64.")
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The rendered world that the small model learns.
+
+    Attributes:
+        samples: How many are rendered for training.
+        held_out: How many are kept for validation pictures.
+        seed: Of the rendering.
+        folder: Where drawn samples are kept, in `train_<size>` and `heldout_<size>`; empty for the run's own folder.
+    """
+
+    samples: int = 60_000
+    held_out: int = 64
+    seed: int = 0
+    folder: str = ""
+
+    def __post_init__(self):
+        _check_range("samples", self.samples, 1, 10**8)
+        _check_range("held_out", self.held_out, 1, 10**6)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What both kinds of training have.
+
+    Attributes:
+        out: Folder of the run: checkpoints, log, validation pictures and the exported files.
+        seed: Of the weights, of the order of the samples and of the noise.
+        precision: "no", "bf16" or "fp16": mixed precision.
+        checkpoint_every: Steps between checkpoints.
+        keep_checkpoints: How many of them are kept.
+        validate_every: Steps between validation pictures; 0 for none.
+        validation_steps: Sampling steps of a validation picture.
+        guidance: Its classifier-free guidance.
+        log_every: Steps between entries of the log.
+        workers: Threads or processes that prepare samples.
+        gradient_checkpointing: Compute activations again in the backward pass instead of holding them.
+        tensorboard: Also log for TensorBoard.
+    """
+
+    out: str = "training"
+    seed: int = 0
+    precision: str = "no"
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    validate_every: int = 500
+    validation_steps: int = 12
+    guidance: float = 3.0
+    log_every: int = 20
+    workers: int = 1
+    gradient_checkpointing: bool = False
+    tensorboard: bool = False
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise SesaHandError(f"precision is {quote(self.precision)}; choose one of {', '.join(PRECISIONS)}.")
+        for name in ("checkpoint_every", "keep_checkpoints", "validation_steps", "log_every", "workers"):
+            _check_range(name, getattr(self, name), 1, 10**9)
+        _check_range("validate_every", self.validate_every, 0, 10**9)
+        _check_range("guidance", self.guidance, 1, 100)
+        _check_range("seed", self.seed, 0, 2**63 - 1)
+
+
+@dataclass(frozen=True)
+class ControlNetConfig(Common):
+    """A ControlNet on a frozen Stable Diffusion 1.5 base.
+
+    Attributes:
+        kind: "controlnet".
+        base: The base: a diffusers folder, or one safetensors checkpoint.
+        start: A ControlNet file to go on from; empty starts from the base's encoder.
+        frozen_dtype: Of the base's weights: "float32", "float16" or "bfloat16".
+        data: The samples.
+        fusion: Structural fusion.
+        noise: The loss.
+        training: The optimisation.
+    """
+
+    kind: str = "controlnet"
+    base: str = ""
+    start: str = ""
+    frozen_dtype: str = "float32"
+    data: Data = field(default_factory=Data)
+    fusion: Fusion = field(default_factory=Fusion)
+    noise: Noise = field(default_factory=Noise)
+    training: Steps = field(
+        default_factory=lambda: Steps(20_000, 4, 4, 1e-5, warmup=500, decay_from=1.0, betas=(0.9, 0.999), average=0.999)
+    )
+    validation_steps: int = 20
+    guidance: float = 7.5
+    precision: str = "bf16"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.base:
+            raise SesaHandError("base is empty: name a diffusers folder or a safetensors checkpoint of SD1.5.")
+        if not self.data.path:
+            raise SesaHandError("data.path is empty: name a folder of image-mesh pairs or a modalities.json.")
+        if self.frozen_dtype not in ("float32", "float16", "bfloat16"):
+            raise SesaHandError(f"frozen_dtype is {quote(self.frozen_dtype)}; choose float32, float16 or bfloat16.")
+
+
+@dataclass(frozen=True)
+class MiniConfig(Common):
+    """The small model from nothing; the defaults are the recipe of the model that the project ships.
+
+    Attributes:
+        kind: "mini".
+        layout: The model's shape.
+        data: The rendered world.
+        autoencoder: First stage: pictures to latents and back.
+        base: Second stage: text encoder and U-Net, together with a ControlNet that is a scaffold.
+        controls: Third stage: two ControlNets on the frozen base, without and with structural fusion, from the same
+            start, on the same data, with the same noise.
+        control_start: What both start from: "scaffold", which had structural fusion in every second step, or "unet".
+        fusion: Structural fusion of the second one, and of every second step of the scaffold.
+        noise: The loss of the base.
+        control_noise: The loss of the ControlNets.
+        text_rate: How much faster the text encoder learns than the U-Net.
+    """
+
+    kind: str = "mini"
+    layout: MiniLayout = field(default_factory=MiniLayout)
+    data: Synthetic = field(default_factory=Synthetic)
+    autoencoder: Steps = field(
+        default_factory=lambda: Steps(8000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
+    )
+    base: Steps = field(default_factory=lambda: Steps(24_000, 16, 1, 8e-4))
+    controls: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 4e-4))
+    control_start: str = "scaffold"
+    fusion: Fusion = field(default_factory=lambda: Fusion(refine="to_32"))
+    noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.15, 0.3, 0.02, {"clean": 0.6, "verbose": 0.4}))
+    control_noise: Noise = field(
+        default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.0, 0.3, 0.0, {"clean": 0.6, "verbose": 0.4})
+    )
+    text_rate: float = 2.0
+    precision: str = "bf16"
+    workers: int = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        _check_range("text_rate", self.text_rate, 0, 100)
+        if self.control_start not in ("scaffold", "unet"):
+            raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold or unet.")
+
+
+Config = ControlNetConfig | MiniConfig
+KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig}
+
+
+def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Config:
+    """Read a training's configuration.
+
+    Args:
+        source: "mini" for the small model's own recipe, or a `.toml` or `.json` file.
+        changes: Assignments such as "training.steps=2000" that replace what it says; values are JSON or plain text.
+
+    Raises:
+        SesaHandError: If a key or a value is not known.
+        InvalidFileError: If the file cannot be read.
+    """
+    values = {"kind": "mini"} if str(source) == "mini" else _read(Path(source))
+    for change in changes:
+        _assign(values, change)
+    kind = values.get("kind")
+    if kind not in KINDS:
+        raise SesaHandError(f"kind is {quote(kind)}; choose {' or '.join(KINDS)}.")
+    return _build(KINDS[kind], values, "")
+
+
+def to_dict(config: Config) -> dict:
+    """The configuration as plain JSON values; `load_config` reads it back."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def changed_since(before: dict, now: dict) -> list[str]:
+    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it."""
+    return sorted(_differences(before, now))
+
+
+def _differences(before: object, now: object, name: str = "") -> typing.Iterator[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        names = {key: f"{name}.{key}" if name else key for key in {*before, *now}}
+        for key, whole in names.items():
+            if whole not in FREE_TO_CHANGE:
+                yield from _differences(before.get(key), now.get(key), whole)
+    elif before != now:
+        yield f"{name} (was {quote(before, 40)}, is {quote(now, 40)})"
+
+
+def _read(path: Path) -> dict:
+    text = read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8", "replace")
+    try:
+        if path.suffix.lower() == ".json":
+            values = json.loads(text)
+        elif sys.version_info >= (3, 11):
+            import tomllib
+
+            values = tomllib.loads(text)
+        else:
+            raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError(f"{path.name} is no valid configuration file: {error!s:.200}.") from error
+    if not isinstance(values, dict):
+        raise InvalidFileError(f"{path.name} holds a {type(values).__name__} where a table of settings was expected.")
+    return values
+
+
+def _assign(values: dict, change: str) -> None:
+    name, separator, text = change.partition("=")
+    if not separator or not name:
+        raise SesaHandError(f"{quote(change)} is no assignment; write name=value, such as training.steps=2000.")
+    *tables, key = name.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise SesaHandError(f"{quote(name)}: {quote(table)} is a value and no table of settings.")
+    try:
+        values[key] = json.loads(text)
+    except ValueError:
+        values[key] = text.strip()
+
+
+def _build(kind: type, values: dict, where: str):
+    hints = typing.get_type_hints(kind)
+    built = {}
+    for key, value in values.items():
+        name = f"{where}{key}"
+        if key not in hints:
+            close = difflib.get_close_matches(str(key), hints, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(hints)}."
+            raise SesaHandError(f"{quote(name)} is no setting of this training. {hint}")
+        built[key] = _value(hints[key], value, name)
+    defaults = {f.name: f for f in dataclasses.fields(kind)}
+    # A table that is given in part keeps the defaults of its owner, not those of its type.
+    for key in values:
+        default = defaults[key].default_factory
+        if default is not dataclasses.MISSING and dataclasses.is_dataclass(hints[key]):
+            owner = default()
+            try:
+                built[key] = dataclasses.replace(owner, **built[key])
+            except SesaHandError as error:
+                raise SesaHandError(f"{where}{key}: {error}") from None
+    return kind(**built) if not where else built
+
+
+def _value(hint: object, value: object, name: str):
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise SesaHandError(f"{name} is {quote(value)}, expected a table of settings.")
+        return _build(hint, value, f"{name}.")
+    origin = typing.get_origin(hint) or hint
+    if origin in (types.UnionType, typing.Union):
+        raise SesaHandError(f"{name} cannot be set.")
+    if origin is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    wrong = isinstance(value, bool) != (origin is bool)
+    if wrong or not isinstance(value, origin):
+        raise SesaHandError(f"{name} is {quote(value)}, expected {_type_name(origin)}.")
+    if origin is dict and not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value.values()):
+        raise SesaHandError(f"{name} is {quote(value)}, expected a number for each entry.")
+    return value
+
+
+def _type_name(kind: type) -> str:
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}
+    return names.get(kind, "a table of numbers")
+
+
+def _check_range(name: str, value: object, low: float, high: float) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        raise SesaHandError(f"{name} is {quote(value)}; choose a number from {low:g} to {high:g}.")

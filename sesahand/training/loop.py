@@ -1,0 +1,330 @@
+"""The training loop: mixed precision, several devices, checkpoints, and going on exactly where it was interrupted.
+
+Everything random in a step (which samples, which noise) is a function of the seed and the step's number, and so is the
+learning rate. An interrupted training that goes on therefore makes the same numbers as one that was not interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import SesaHandError
+from .average import WeightAverage
+from .config import Common, Steps, changed_since, to_dict
+from .samples import Batches, Samples
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint-"
+CONFIG = "config.json"
+MISSING = "Training needs accelerate: pip install sesahand[train]"
+
+
+class Task(Protocol):
+    """What can be trained: a module whose forward pass is the loss of a batch."""
+
+    def groups(self) -> list[tuple[list[nn.Parameter], float]]: ...
+
+    def to_device(self, device: torch.device) -> None: ...
+
+    def batch(self, indices, samples, generator: torch.Generator) -> dict[str, Tensor]: ...
+
+    def __call__(self, batch: dict[str, Tensor]) -> dict[str, Tensor]: ...
+
+
+@dataclass
+class Progress:
+    """How far a stage is; kept in its checkpoints."""
+
+    step: int = 0
+    seconds: float = 0.0
+    passes: int = 0
+
+    def state_dict(self) -> dict:
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict) -> None:
+        vars(self).update(state)
+
+
+@dataclass
+class Watcher:
+    """What a training tells and asks while it runs.
+
+    Attributes:
+        stop: Asked after every step; true ends the training with a checkpoint.
+        report: Called with each entry of the log.
+        validate: Called with the step when it is time for validation pictures, the averaged weights in place.
+    """
+
+    stop: Callable[[], bool] = lambda: False
+    report: Callable[[dict], None] = lambda entry: None
+    validate: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage came to.
+
+    Attributes:
+        finished: Whether all steps are done; false if it was stopped.
+        step: Steps done.
+        seconds: Time in the loop, over all its starts.
+        loss: Mean over the last entries of the log.
+    """
+
+    finished: bool
+    step: int
+    seconds: float
+    loss: float = field(default=float("nan"))
+
+
+def make_accelerator(config: Common, accumulation: int = 1) -> Accelerator:
+    """accelerate's Accelerator for a configuration, or a SesaHandError that says how to install it."""
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+    except ImportError as error:
+        raise SesaHandError(MISSING) from error
+    if config.precision == "fp16" and not torch.cuda.is_available():
+        raise SesaHandError("precision fp16 needs a CUDA device; choose bf16 or no.")
+    # accelerate keeps one state for the whole process, and would refuse a second training in another precision.
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != config.precision:
+        AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=accumulation)
+
+
+def train(
+    task: Task,
+    samples: Samples,
+    steps: Steps,
+    config: Common,
+    folder: Path,
+    watcher: Watcher | None = None,
+    identity: dict | None = None,
+) -> Outcome:
+    """Train a task, from its newest checkpoint in `folder` if there is one; its weights are the average at the end.
+
+    Args:
+        task: What is trained.
+        samples: What it learns from.
+        steps: How it is optimised.
+        config: Seed, precision and intervals.
+        folder: Of checkpoints and of the log.
+        watcher: Who is told.
+        identity: What makes it this training; a checkpoint that says otherwise is refused. The whole config if None.
+
+    Raises:
+        SesaHandError: If accelerate is not installed, a checkpoint belongs to another training, or the loss is no
+            number any more.
+    """
+    watcher = watcher or Watcher()
+    folder.mkdir(parents=True, exist_ok=True)
+    accelerator = make_accelerator(config, steps.accumulation)
+    run = _Run(task, samples, steps, config, folder, watcher, accelerator)
+    run.identity = to_dict(config) if identity is None else identity
+    try:
+        return run.go()
+    finally:
+        run.close()
+
+
+class _Run:
+    def __init__(self, task, samples, steps, config, folder, watcher, accelerator):
+        self.task, self.steps, self.config, self.folder = task, steps, config, folder
+        self.watcher, self.accelerator = watcher, accelerator
+        task.to_device(accelerator.device)
+        groups = [{"params": parameters, "factor": factor} for parameters, factor in task.groups()]
+        on_gpu_or_cpu = accelerator.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            groups, lr=1.0, betas=steps.betas, weight_decay=steps.weight_decay, fused=on_gpu_or_cpu
+        )
+        self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
+        self.progress = Progress()
+        trained = [parameter for group in groups for parameter in group["params"]]
+        self.trained = trained
+        self.average = WeightAverage(trained, steps.average)
+        accelerator.register_for_checkpointing(self.progress, self.average)
+        together = steps.batch_size * steps.accumulation * accelerator.num_processes
+        self.batches = Batches(samples, config.seed, together, config.workers)
+        self.log: list[dict] = []
+        self.writer = _tensorboard(folder) if config.tensorboard and accelerator.is_main_process else None
+
+    def go(self) -> Outcome:
+        self._resume()
+        progress, steps, config = self.progress, self.steps, self.config
+        started, earlier, sums, counted = time.monotonic(), progress.seconds, {}, 0
+        marked, stopped = time.monotonic(), False
+        while progress.step < steps.steps and not stopped:
+            for name, value in self._step().items():
+                sums[name] = sums.get(name, 0) + value
+            counted += 1
+            progress.step += 1
+            progress.seconds = earlier + time.monotonic() - started
+            last = progress.step == steps.steps
+            if progress.step % config.log_every == 0 or last:
+                self._log(sums, counted, time.monotonic() - marked)
+                sums, counted, marked = {}, 0, time.monotonic()
+            stopped = self._is_stopped()
+            if progress.step % config.checkpoint_every == 0 or last or stopped:
+                self._save()
+            validate = self.watcher.validate
+            due = config.validate_every and (progress.step % config.validate_every == 0 or last)
+            if validate is not None and due and self.accelerator.is_main_process:
+                with self.average.applied() if steps.average else nullcontext(), torch.no_grad():
+                    validate(progress.step)
+        if not stopped or progress.step == steps.steps:
+            self._finish()
+        recent = [entry["loss"] for entry in self.log[-5:]]
+        loss = sum(recent) / len(recent) if recent else float("nan")
+        return Outcome(progress.step >= steps.steps, progress.step, progress.seconds, loss)
+
+    def close(self) -> None:
+        self.batches.close()
+        if self.writer is not None:
+            self.writer.close()
+
+    def _step(self) -> dict[str, Tensor]:
+        accelerator, steps, step = self.accelerator, self.steps, self.progress.step
+        rate = steps.rate(step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["factor"]
+        indices = self.batches.indices(step)[accelerator.process_index :: accelerator.num_processes]
+        sums: dict[str, Tensor] = {}
+        for part in range(steps.accumulation):
+            some = indices[part * steps.batch_size : (part + 1) * steps.batch_size]
+            draws = generator_of(self.config.seed, step, part, accelerator.process_index)
+            batch = self.task.batch(some, self.batches.get(some), draws)
+            batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
+            with accelerator.accumulate(self.wrapped):
+                with accelerator.autocast():
+                    losses = self.wrapped(batch)
+                accelerator.backward(losses["loss"])
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(self.trained, steps.max_norm)
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0) + value.detach() / steps.accumulation
+        if steps.average:
+            self.average.update()
+        return sums
+
+    def _is_stopped(self) -> bool:
+        stopped = self.watcher.stop()
+        if self.accelerator.num_processes == 1:
+            return stopped
+        # One process that ends would leave the others waiting for it.
+        votes = torch.tensor(float(stopped), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(votes, "sum") > 0)
+
+    def _log(self, sums: dict[str, Tensor], counted: int, seconds: float) -> None:
+        entry = {name: float(value) / counted for name, value in sums.items()}
+        if not np.isfinite(entry["loss"]):
+            raise SesaHandError(
+                f"The loss is {entry['loss']} at step {self.progress.step}: the training has diverged. Go on from the "
+                "last checkpoint with a smaller learning rate or max_norm, or without fp16."
+            )
+        rate = counted * self.batches.per_step / max(seconds, 1e-9)
+        entry = {"step": self.progress.step, **entry, "rate": self.steps.rate(self.progress.step - 1)}
+        entry["samples_per_second"] = round(rate, 2)
+        self.log.append(entry)
+        if self.accelerator.is_main_process:
+            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+            if self.writer is not None:
+                for name, value in entry.items():
+                    self.writer.add_scalar(name, value, self.progress.step)
+            self.watcher.report(entry)
+
+    def _save(self) -> None:
+        accelerator = self.accelerator
+        self.progress.passes = getattr(self.task, "passes", 0)
+        # Under another name until it is whole, so that an interruption leaves no half checkpoint behind.
+        partial = self.folder / "checkpoint.partial"
+        if accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        accelerator.wait_for_everyone()
+        accelerator.save_state(str(partial))
+        accelerator.wait_for_everyone()
+        if accelerator.is_main_process:
+            (partial / CONFIG).write_text(json.dumps(self.identity), encoding="utf-8")
+            whole = self.folder / f"{CHECKPOINT}{self.progress.step:08d}"
+            shutil.rmtree(whole, ignore_errors=True)
+            partial.rename(whole)
+            for old in checkpoints(self.folder)[: -self.config.keep_checkpoints]:
+                shutil.rmtree(old, ignore_errors=True)
+        accelerator.wait_for_everyone()
+
+    def _resume(self) -> None:
+        found = checkpoints(self.folder)
+        log = self.folder / "log.jsonl"
+        if not found:
+            log.unlink(missing_ok=True)
+            return
+        newest = found[-1]
+        changes = changed_since(json.loads((newest / CONFIG).read_text(encoding="utf-8")), self.identity)
+        if changes:
+            raise SesaHandError(
+                f"{newest} belongs to another training: {'; '.join(changes[:5])}. Set these back to go on, or choose "
+                "another folder with --out to start anew."
+            )
+        self.accelerator.load_state(str(newest))
+        if hasattr(self.task, "passes"):
+            self.task.passes = self.progress.passes
+        entries = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        self.log = [entry for line in entries if (entry := json.loads(line))["step"] <= self.progress.step]
+        if self.accelerator.is_main_process:
+            log.write_text("".join(json.dumps(entry) + "\n" for entry in self.log), encoding="utf-8")
+        logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
+
+    def _finish(self) -> None:
+        """Leave the average in the model."""
+        if self.steps.average:
+            self.average.copy_from(self.average.averages)
+
+
+@contextmanager
+def main_process_first() -> Iterator[bool]:
+    """Let the first process do what is to be done once, before the others find it done; tells whether this is it."""
+    try:
+        from accelerate import PartialState
+    except ImportError as error:
+        raise SesaHandError(MISSING) from error
+    state = PartialState()
+    with state.main_process_first():
+        yield state.is_main_process
+
+
+def generator_of(seed: int, step: int, part: int = 0, process: int = 0) -> torch.Generator:
+    """A CPU generator of its own for each pass of each step on each device."""
+    state = np.random.SeedSequence([seed, step, part, process]).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0] >> 1))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The whole checkpoints of a stage, oldest first."""
+    return sorted(path for path in folder.glob(f"{CHECKPOINT}*") if (path / CONFIG).is_file())
+
+
+def _tensorboard(folder: Path):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise SesaHandError("TensorBoard is not installed: pip install sesahand[train]") from error
+    return SummaryWriter(str(folder / "tensorboard"))

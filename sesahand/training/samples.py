@@ -1,0 +1,346 @@
+"""What a training learns from: pictures with the map of their hands and words, rendered or out of files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..data.layout import HEADER
+from ..data.pair_set import PairSet
+from ..errors import InvalidFileError, SesaHandError, quote
+
+if TYPE_CHECKING:
+    from .cache import SampleCache
+
+CLEAN, VERBOSE = "clean", "verbose"
+MAX_PROMPT = 4000
+MAX_PIXELS = 1 << 26
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSample:
+    """One picture.
+
+    Attributes:
+        picture: uint8 `[S, S, 3]`.
+        control: The map that the ControlNet sees, uint8 `[S, S]` or `[S, S, 3]`.
+        hand: Which part of each pixel the hands cover, uint8 `[S, S]`.
+        captions: What is said of it, by style; "clean" is always there.
+    """
+
+    picture: np.ndarray
+    control: np.ndarray
+    hand: np.ndarray
+    captions: dict[str, str]
+
+
+class Samples(Protocol):
+    """A sequence of samples; the same number always gives the same sample."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> TrainingSample: ...
+
+
+class WorldSamples:
+    """The small model's world as `cache` has drawn it.
+
+    Args:
+        rendered: The drawn samples.
+    """
+
+    def __init__(self, rendered: SampleCache):
+        self.rendered = rendered
+        # Describing a sample takes a millisecond, in which a GPU trains on several.
+        self._captions: dict[int, dict[str, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self.rendered)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        rendered = self.rendered
+        if index not in self._captions:
+            words = rendered.describe(index)
+            self._captions[index] = {CLEAN: words.composition.prompt, VERBOSE: words.rambling}
+        pictures = rendered.pictures[index], rendered.conditions[index], rendered.masks[index]
+        return TrainingSample(*pictures, self._captions[index])
+
+
+class FileSamples:
+    """Pictures, maps and prompts out of files.
+
+    Args:
+        rows: Paths of the picture and of the map, and the prompt.
+        size: Pictures are cut to a square around their middle and brought to this size, pixels.
+    """
+
+    def __init__(self, rows: Sequence[tuple[Path, Path, str]], size: int):
+        self.rows, self.size = list(rows), size
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        picture_path, control_path, prompt = self.rows[index]
+        picture = read_square(picture_path, self.size)
+        control = read_square(control_path, self.size)
+        hand = np.where(control.max(-1) > 0, np.uint8(255), np.uint8(0))
+        return TrainingSample(picture, control, hand, {CLEAN: prompt})
+
+
+class PairSamples:
+    """SesaHand's image-mesh pairs.
+
+    Args:
+        pairs: The set.
+        control: Which map the ControlNet sees, for example "mesh".
+        size: Pictures are cut to a square around their middle and brought to this size, pixels.
+    """
+
+    def __init__(self, pairs: PairSet, control: str, size: int):
+        self.pairs, self.control, self.size = pairs, control, size
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        pair = self.pairs[index]
+        picture = read_square(pair.path("picture"), self.size)
+        control = read_square(pair.path(self.control), self.size)
+        hand = read_square(pair.path("mask"), self.size) if "mask" in pair.record.maps else control
+        hand = np.where(hand.max(-1) > 0, np.uint8(255), np.uint8(0))
+        return TrainingSample(picture, control, hand, {CLEAN: pair.prompt})
+
+
+def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
+    """Open a data set for a ControlNet's training.
+
+    Args:
+        path: A folder of SesaHand's image-mesh pairs, AttentionHand's `modalities.json`, or a folder that holds one.
+        size: Of the pictures, pixels.
+        control: Which map of SesaHand's pairs the ControlNet sees.
+
+    Raises:
+        InvalidFileError: If there is no such data set, or it is empty or damaged.
+    """
+    path = Path(path)
+    if (path / HEADER).is_file():
+        return PairSamples(PairSet(path), control, size)
+    listing = path / "modalities.json" if path.is_dir() else path
+    if not listing.is_file():
+        raise InvalidFileError(
+            f"{path} is neither a modalities.json nor a folder with image-mesh pairs. Save pairs with the node Save "
+            "Pair (SesaHand)."
+        )
+    return FileSamples(list(read_modalities(listing)), size)
+
+
+def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
+    """Yield the rows of AttentionHand's list: one JSON object a line with the files `rgb`, `mesh` and `text`.
+
+    Args:
+        path: The list. Its paths start at its folder, at the one above as in AttentionHand's own data, or are names in
+            the folders rgb, mesh and text beside it; all files are below its folder.
+
+    Raises:
+        InvalidFileError: If a line is not such an object, or a file is missing.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InvalidFileError(f"{path} cannot be read ({error!s:.200}).") from error
+    rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        raise InvalidFileError(f"{path} lists no samples.")
+    for number, line in rows:
+        try:
+            entry = json.loads(line)
+            names = [entry[kind] for kind in ("rgb", "mesh", "text")]
+            if not all(isinstance(name, str) and name for name in names):
+                raise TypeError("rgb, mesh and text must be text")
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise InvalidFileError(
+                f'{path.name}, line {number}: expected {{"rgb": ..., "mesh": ..., "text": ...}}, got {quote(line)} '
+                f"({error!s:.80})."
+            ) from error
+        picture, control, text = (
+            _beside(path, kind, name, number) for kind, name in zip(("rgb", "mesh", "text"), names, strict=True)
+        )
+        yield picture, control, _first_line(text)
+
+
+def read_square(path: Path, size: int) -> np.ndarray:
+    """Read a picture, cut it to the largest square around its middle, and return it as uint8 `[size, size, 3]`."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise InvalidFileError(f"{path} has {picture.width} x {picture.height} pixels, more than is read.")
+            side = min(picture.size)
+            left, top = (picture.width - side) // 2, (picture.height - side) // 2
+            cut = picture.convert("RGB").crop((left, top, left + side, top + side))
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        raise InvalidFileError(f"{path} cannot be read as a picture ({error!s:.200}).") from error
+    return np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC))
+
+
+class Batches:
+    """Batches of samples in an order that is a function of the seed alone, from any step on.
+
+    Args:
+        samples: Any number of them, of one size.
+        seed: Of the order.
+        per_step: Samples that all devices together take in one step.
+        workers: Threads that fetch samples.
+
+    Raises:
+        SesaHandError: If there are no samples.
+    """
+
+    def __init__(self, samples: Samples, seed: int, per_step: int, workers: int = 1):
+        if not len(samples):
+            raise SesaHandError("There are no samples to train on. Check data.path, and data.held_out.")
+        self.samples, self.seed, self.per_step = samples, seed, per_step
+        self._epoch, self._order = -1, np.empty(0, np.int64)
+        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+
+    def indices(self, step: int) -> list[int]:
+        """The numbers of the samples of a step; every sample comes once before any comes again."""
+        start = step * self.per_step
+        return [int(self._shuffled(p // len(self.samples))[p % len(self.samples)]) for p in self._range(start)]
+
+    def get(self, indices: Sequence[int]) -> list[TrainingSample]:
+        """The samples of these numbers, in this order."""
+        return list((self._pool.map if self._pool else map)(self.samples.__getitem__, indices))
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _range(self, start: int) -> range:
+        return range(start, start + self.per_step)
+
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.samples))
+        return self._order
+
+
+def render_world(
+    folder: Path,
+    split: str,
+    count: int,
+    size: int,
+    seed: int = 0,
+    workers: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+    report: Callable[[int], None] = lambda done: None,
+) -> WorldSamples | None:
+    """Draw the small model's world into a folder, or what is missing of it there, in `workers` processes.
+
+    Args:
+        folder: Of the drawn samples.
+        split: "train" or "heldout".
+        count: How many samples.
+        size: Of the pictures, pixels.
+        seed: Which sequence of the split.
+        workers: Processes.
+        stop: Asked after each sample, or twice a second with several processes; true ends it, and what is drawn stays.
+        report: Told how many samples are there.
+
+    Returns:
+        The samples; None if it was stopped.
+    """
+    from .cache import ABOUT, create_arrays, open_samples
+    from .synthetic import WORLD
+
+    there = open_samples(folder) if (folder / ABOUT).exists() else ()
+    about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": max(count, len(there))}
+    # Of a larger set that somebody else has drawn, or draws, the first ones are enough.
+    done = create_arrays(folder, about)["done"][:count]
+    if done.all():
+        return WorldSamples(open_samples(folder).first(count))
+    draw = _draw_in_processes if workers > 1 else _draw_here
+    if not draw(folder, about, done, workers, stop, report):
+        return None
+    if not done.all():
+        raise SesaHandError(
+            f"Drawing the samples ended after {int(done.sum())} of {count}: a process was killed, or the disk is full. "
+            "The same command goes on."
+        )
+    return WorldSamples(open_samples(folder).first(count))
+
+
+class _Stopped(Exception):
+    """Ends the drawing from within."""
+
+
+def _draw_here(folder: Path, about: dict, done: np.ndarray, workers: int, stop, report) -> bool:
+    def tell(*_) -> None:
+        report(int(done.sum()))
+        if stop():
+            raise _Stopped
+
+    try:
+        _draw(folder, about, (0, 1), tell)
+    except _Stopped:
+        return False
+    return True
+
+
+def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int, stop, report) -> bool:
+    import multiprocessing
+
+    # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_draw, args=(folder, about, (part, workers)), daemon=True) for part in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        while any(process.is_alive() for process in processes) and not done.all():
+            processes[0].join(0.5)
+            report(int(done.sum()))
+            if stop():
+                return False
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+    return True
+
+
+def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Callable[[int, int], None] | None = None) -> None:
+    from .cache import render_samples
+
+    render_samples(folder, about["count"], about["split"], about["seed"], about["size"], part, progress)
+
+
+def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
+    folder = listing.resolve().parent
+    for path in (folder / name, folder.parent / name, folder / kind / name):
+        try:
+            # A list from elsewhere must not make a prompt of a file of somebody's own.
+            if path.resolve().is_relative_to(folder) and path.is_file():
+                return path
+        except (OSError, ValueError):
+            continue
+    raise InvalidFileError(f"{listing.name}, line {number}: the file {quote(name)} of {kind} does not exist.")
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline(MAX_PROMPT).strip()
+    except OSError as error:
+        raise InvalidFileError(f"{path} cannot be read ({error!s:.200}).") from error

@@ -1,0 +1,184 @@
+"""The training loop: the loss falls, and an interrupted training goes on to the last bit."""
+
+import builtins
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from toy_samples import ToySamples
+
+from sesahand.errors import SesaHandError
+from sesahand.mini.layout import MiniLayout
+from sesahand.training.average import WeightAverage
+from sesahand.training.config import MiniConfig, Steps, load_config
+from sesahand.training.loop import Watcher, checkpoints, train
+from sesahand.training.mini import MODEL_FILE, MiniTraining
+from sesahand.training.samples import Batches, TrainingSample
+
+pytest.importorskip("accelerate")
+
+STEPS = Steps(4, 2, 2, 1e-3, warmup=1, average=0.9)
+LAYOUT = MiniLayout(widths=(64, 64), text_width=64, text_layers=1, size=32, autoencoder_widths=(8, 16, 24))
+
+
+def config(folder, **changes):
+    small = MiniConfig(
+        out=str(folder),
+        layout=LAYOUT,
+        precision="no",
+        workers=1,
+        checkpoint_every=2,
+        validate_every=0,
+        log_every=1,
+        validation_steps=2,
+        autoencoder=STEPS,
+        base=STEPS,
+        controls=replace(STEPS, steps=2, accumulation=1),
+    )
+    return replace(small, **changes)
+
+
+def toys(split, count):
+    return ToySamples(TrainingSample, min(count, 12), LAYOUT.size)
+
+
+class StopAfter:
+    """Ends each start of a training after so many steps."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __call__(self):
+        self.steps -= 1
+        return self.steps <= 0
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.safetensors"))}
+
+
+def without_times(files):
+    """The tensors' bytes; the header says how long it took."""
+    return {name: data[8 + int.from_bytes(data[:8], "little") :] for name, data in files.items()}
+
+
+def test_interrupted_anywhere_the_small_model_is_the_same_to_the_last_bit(tmp_path):
+    assert MiniTraining(config(tmp_path / "whole"), make_samples=toys).run()
+    paths, starts = None, 0
+    while paths is None:
+        starts += 1
+        # Every third step, so that stages are interrupted on and off their regular checkpoints.
+        paths = MiniTraining(config(tmp_path / "parts"), StopAfter(3), make_samples=toys).run()
+    assert starts > 3
+    whole, parts = files_of(tmp_path / "whole"), files_of(tmp_path / "parts")
+    assert list(whole) == [
+        MODEL_FILE,
+        "sesahand_mini_control_plain.safetensors",
+        "sesahand_mini_control_sf.safetensors",
+    ]
+    assert without_times(whole) == without_times(parts)
+    logs = [(tmp_path / name / "base" / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    losses = [[(entry["step"], entry["loss"]) for entry in map(json.loads, log)] for log in logs]
+    assert losses[0] == losses[1] and len(losses[0]) == STEPS.steps
+
+
+class Line(torch.nn.Module):
+    """A task of one weight, whose loss is the distance from 3."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen = []
+
+    def groups(self):
+        return [([self.weight], 1.0)]
+
+    def to_device(self, device):
+        pass
+
+    def batch(self, indices, samples, generator):
+        self.seen.append(list(indices))
+        return {"noise": torch.randn(1, generator=generator)}
+
+    def forward(self, batch):
+        return {"loss": (self.weight - 3 + 0.01 * batch["noise"]).square().sum()}
+
+
+def test_the_loss_falls_and_the_average_is_what_remains(tmp_path):
+    task, steps = Line(), Steps(300, 1, 1, 0.05, warmup=1, weight_decay=0.0, average=0.9)
+    entries = []
+    outcome = train(task, toys("", 12), steps, config(tmp_path), tmp_path, Watcher(report=entries.append))
+    assert outcome.finished and outcome.step == 300
+    assert entries[0]["loss"] > 8 and entries[-1]["loss"] < 0.01
+    assert float(task.weight) == pytest.approx(3, abs=0.05)
+
+
+def test_every_sample_comes_once_before_any_comes_again():
+    batches = Batches(toys("", 12), seed=3, per_step=8)
+    order = [index for step in range(6) for index in batches.indices(step)]
+    for epoch in range(4):
+        assert sorted(order[12 * epoch : 12 * epoch + 12]) == list(range(12))
+    assert order[:12] != order[12:24]
+    assert Batches(toys("", 12), 3, 8).indices(4) == order[32:40]
+
+
+def test_old_checkpoints_go_and_half_ones_are_not_used(tmp_path):
+    settings = config(tmp_path, keep_checkpoints=1)
+    train(Line(), toys("", 12), STEPS, settings, tmp_path, Watcher(stop=StopAfter(3)))
+    (kept,) = checkpoints(tmp_path)
+    assert kept.name.endswith("00000003")
+    (tmp_path / "checkpoint-00000009").mkdir()
+    (tmp_path / "checkpoint.partial").mkdir()
+    assert train(Line(), toys("", 12), STEPS, settings, tmp_path).step == STEPS.steps
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    train(Line(), toys("", 12), STEPS, config(tmp_path), tmp_path, Watcher(stop=StopAfter(2)))
+    with pytest.raises(SesaHandError, match=r"text_rate \(was 2.0, is 3.0\)"):
+        train(Line(), toys("", 12), STEPS, config(tmp_path, text_rate=3.0), tmp_path)
+
+
+def test_a_diverged_training_ends_with_an_error(tmp_path):
+    task = Line()
+    task.weight.data.fill_(float("inf"))
+    with pytest.raises(SesaHandError, match="diverged"):
+        train(task, toys("", 12), STEPS, config(tmp_path), tmp_path)
+
+
+def test_without_accelerate_the_error_names_the_extra(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def fail(name, *args, **kwargs):
+        if name == "accelerate":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", fail)
+    with pytest.raises(SesaHandError, match=r"pip install sesahand\[train\]"):
+        train(Line(), toys("", 12), STEPS, config(tmp_path), tmp_path)
+
+
+def test_the_average_is_the_exponential_one_and_can_be_lent():
+    weight = torch.nn.Parameter(torch.zeros(3))
+    average, wanted = WeightAverage([weight], 0.9), torch.zeros(3)
+    for update in range(1, 200):
+        weight.data.copy_(torch.full((3,), float(update % 7)))
+        decay = min(0.9, update / (update + 9))
+        wanted = decay * wanted + (1 - decay) * weight.data
+        average.update()
+    assert torch.allclose(average.averages[0], wanted, rtol=1e-5)
+    before = weight.detach().clone()
+    with average.applied():
+        assert torch.allclose(weight, wanted, rtol=1e-5)
+    assert torch.equal(weight, before)
+
+
+def test_the_whole_recipe_can_be_shown_as_json(capsys):
+    from sesahand.cli import main
+
+    assert main(["train", "--config", "mini", "--scale", "0.01", "--show"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    whole = load_config("mini")
+    assert shown["base"]["steps"] == round(whole.base.steps * 0.01)
+    assert shown["base"]["learning_rate"] == whole.base.learning_rate
