@@ -6,7 +6,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.mini.embedded import EMBEDDED, embedded_path
+from ..sesahand.mini.embedded import EMBEDDED, embedded_path, has_embedded
 from ..sesahand.mini.model_files import CONTROLS, control_path
 from . import wires
 from .patches.control_loading import load_controlnet
@@ -27,10 +27,11 @@ register_mini_folder()
 
 
 def model_choices() -> list[str]:
-    """The embedded model and the files of the folder, without their ControlNets."""
+    """The embedded model, where there is one, and the files of the folder, without their ControlNets."""
     names = folder_paths.get_filename_list(FOLDER)
     controls = tuple(f"_control_{control}{SUFFIX}" for control in CONTROLS)
-    return [EMBEDDED, *(name for name in names if not name.endswith(controls))]
+    own = [EMBEDDED] if has_embedded() else []
+    return [*own, *(name for name in names if not name.endswith(controls))]
 
 
 def model_path(name: str) -> str:
@@ -47,16 +48,15 @@ class LoadMini(io.ComfyNode):
             node_id="SesaHandLoadMini",
             display_name="Load Small Model (SesaHand)",
             category="SesaHand/model",
-            description="SesaHand's own small model of rendered hands, trained from nothing and free to use: a "
-            "checkpoint and a ControlNet in one node, without a download, sampled on a CPU in seconds. For KSampler, "
-            "CLIP Text Encode, VAE Decode and Apply ControlNet, at 128 x 128 pixels.",
+            description="A small model of rendered hands that `python -m sesahand train --config mini` trains from "
+            "nothing: a checkpoint and a ControlNet in one node, sampled on a CPU in seconds. For KSampler, CLIP Text "
+            "Encode, VAE Decode and Apply ControlNet, at 128 x 128 pixels.",
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=model_choices(),
-                    default=EMBEDDED,
-                    tooltip="embedded: the model that comes with SesaHand. Others are files in models/sesahand_mini, "
-                    "made by `python -m sesahand train --config mini`.",
+                    tooltip="A file in models/sesahand_mini, made by `python -m sesahand train --config mini`, with "
+                    "its two ControlNets beside it; press R to see new ones.",
                 ),
                 io.Combo.Input(
                     "control",
