@@ -26,13 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box
-from sesahand.reconstruct.crops import Picture
-from sesahand.reconstruct.detector import load_detector, squares_around
-from sesahand.reconstruct.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
-from sesahand.reconstruct.landmark_pictures import draw_landmarks
+from sesahand.reconstruct.detection.crops import Picture
+from sesahand.reconstruct.detection.detector import load_detector, squares_around
+from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
+from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks
+from sesahand.reconstruct.detection.network import Network
+from sesahand.reconstruct.detection.tflite import read_tflite
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.reconstruct.network import Network
-from sesahand.reconstruct.tflite import read_tflite
 from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps

@@ -29,12 +29,12 @@ from sesahand.hands.pose import jitter  # noqa: E402
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation  # noqa: E402
 from sesahand.hands.scene import HandScene  # noqa: E402
 from sesahand.metrics.joint_errors import pa_mpjpe  # noqa: E402
-from sesahand.reconstruct.fitting import fit_hands, scene_of  # noqa: E402
-from sesahand.reconstruct.hand_prior import HandPrior  # noqa: E402
-from sesahand.reconstruct.initial_guess import from_bones  # noqa: E402
-from sesahand.reconstruct.keypoint_model import NUM_PARAMETERS, KeypointModel  # noqa: E402
+from sesahand.reconstruct.fitting.fit import fit_hands, scene_of  # noqa: E402
+from sesahand.reconstruct.fitting.hand_prior import HandPrior  # noqa: E402
+from sesahand.reconstruct.fitting.initial_guess import from_bones  # noqa: E402
+from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, KeypointModel  # noqa: E402
+from sesahand.reconstruct.fitting.measurements import NOISE_3D, Measurements  # noqa: E402
 from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
-from sesahand.reconstruct.measurements import NOISE_3D, Measurements  # noqa: E402
 from sesahand.render.camera import Camera  # noqa: E402
 
 CAMERA = Camera.from_fov(512, 512)
@@ -193,7 +193,7 @@ def photographs(
     import numpy as np
     from PIL import Image
 
-    from sesahand.reconstruct.detector import load_detector
+    from sesahand.reconstruct.detection.detector import load_detector
 
     detector, shares = load_detector(detector_folder), []
     print("| photograph | hand | score | px off | share of the box | largest |\n|---|---|---|---|---|---|")

@@ -27,9 +27,9 @@ from sesahand.hands.placing import Hand, place_in_box  # noqa: E402
 from sesahand.hands.pose import jitter  # noqa: E402
 from sesahand.hands.rotations import axis_angle_to_matrix  # noqa: E402
 from sesahand.hands.scene import HandScene  # noqa: E402
-from sesahand.reconstruct.fitting import fit_hands  # noqa: E402
+from sesahand.reconstruct.fitting.fit import fit_hands  # noqa: E402
 from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
-from sesahand.reconstruct.score import DEFAULT_THRESHOLD, WEIGHTS, HandScores, score_hands  # noqa: E402
+from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, WEIGHTS, HandScores, score_hands  # noqa: E402
 from sesahand.render.camera import Camera  # noqa: E402
 
 

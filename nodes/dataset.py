@@ -13,7 +13,7 @@ from ..sesahand.data.record import PairFacts
 from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.file_names import check_relative_path
-from ..sesahand.reconstruct.score import HandScores
+from ..sesahand.reconstruct.scoring.score import HandScores
 from . import wires
 
 # A node shows at most this many pictures; more would be too small to see.

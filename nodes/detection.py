@@ -1,33 +1,25 @@
 """Detection: the hands in a picture, as landmarks to fit a 3D hand to."""
 
-import os
-
 import folder_paths
 from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.reconstruct.detector import as_colour, load_detector
-from ..sesahand.reconstruct.detector_files import FOLDER_NAME, missing_files
-from ..sesahand.reconstruct.external import boxes_of_masks, read_boxes, read_keypoints
-from ..sesahand.reconstruct.landmark_pictures import draw_landmarks, mask_landmarks
+from ..sesahand.reconstruct.detection.detector import as_colour, load_detector
+from ..sesahand.reconstruct.detection.detector_files import FOLDER_NAME, missing_files
+from ..sesahand.reconstruct.detection.external import boxes_of_masks, read_boxes, read_keypoints
+from ..sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, mask_landmarks
 from . import wires
 from .condition import list_boxes
+from .model_folders import register_model_folder
 
 SUFFIXES = {".tflite"}
 # The node shows at most this many pictures.
 PREVIEW_FRAMES = 4
 
 
-def register_detector_folder() -> None:
-    """Make models/hand_detector known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
-    paths, suffixes = folder_paths.folder_names_and_paths.get(FOLDER_NAME, ([], set()))
-    own = os.path.join(folder_paths.models_dir, FOLDER_NAME)
-    folder_paths.folder_names_and_paths[FOLDER_NAME] = (list(dict.fromkeys([*paths, own])), set(suffixes) | SUFFIXES)
-
-
-register_detector_folder()
+register_model_folder(FOLDER_NAME, SUFFIXES)
 
 
 def detector_folder() -> str | None:

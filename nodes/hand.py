@@ -21,6 +21,7 @@ from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.render.camera import MAX_SIZE, Camera
 from . import wires
+from .model_folders import register_model_folder
 from .output_files import output_path
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
@@ -29,14 +30,7 @@ DEFAULT_BOX = (51, 51, 461, 461)
 HAND_SUFFIXES = {".json", ".npz"}
 
 
-def register_mano_folder() -> None:
-    """Make models/mano known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
-    paths, suffixes = folder_paths.folder_names_and_paths.get("mano", ([], set()))
-    own = os.path.join(folder_paths.models_dir, "mano")
-    folder_paths.folder_names_and_paths["mano"] = (list(dict.fromkeys([*paths, own])), set(suffixes) | MANO_SUFFIXES)
-
-
-register_mano_folder()
+register_model_folder("mano", MANO_SUFFIXES)
 
 
 def hand_files() -> list[str]:

@@ -13,25 +13,18 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.hands.scene import HandScene
-from ..sesahand.reconstruct.checkpoints import PUBLISHED, SUFFIXES, load_network, where_to_get
 from ..sesahand.reconstruct.landmarks import HandLandmarks
-from ..sesahand.reconstruct.learned import LearnedReconstructor, check_is_mano
+from ..sesahand.reconstruct.learned.checkpoints import PUBLISHED, SUFFIXES, load_network, where_to_get
+from ..sesahand.reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
 from . import wires
 from .managed_vlm import DTYPES, manage, pick_dtype
+from .model_folders import register_model_folder
 
 FOLDER = "hand_recon"
 ACTIVATION_BYTES_PER_HAND = 32 * 2**20
 """Room asked for while a network works: tokens, attention and features of one hand in fp32, rounded up."""
 
-
-def register_folder() -> None:
-    """Make models/hand_recon known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
-    paths, suffixes = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
-    own = os.path.join(folder_paths.models_dir, FOLDER)
-    folder_paths.folder_names_and_paths[FOLDER] = (list(dict.fromkeys([*paths, own])), set(suffixes) | set(SUFFIXES))
-
-
-register_folder()
+register_model_folder(FOLDER, SUFFIXES)
 
 
 def network_files() -> list[str]:

@@ -9,6 +9,7 @@ from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.mini.embedded import EMBEDDED, embedded_path, has_embedded
 from ..sesahand.mini.model_files import CONTROLS, control_path
 from . import wires
+from .model_folders import register_model_folder
 from .patches.control_loading import load_controlnet
 from .patches.mini_loading import load_mini
 
@@ -16,14 +17,7 @@ FOLDER = "sesahand_mini"
 SUFFIX = ".safetensors"
 
 
-def register_mini_folder() -> None:
-    """Make models/sesahand_mini known to ComfyUI, beside the folders that extra_model_paths.yaml names for it."""
-    paths, suffixes = folder_paths.folder_names_and_paths.get(FOLDER, ([], set()))
-    own = os.path.join(folder_paths.models_dir, FOLDER)
-    folder_paths.folder_names_and_paths[FOLDER] = (list(dict.fromkeys([*paths, own])), set(suffixes) | {SUFFIX})
-
-
-register_mini_folder()
+register_model_folder(FOLDER, {SUFFIX})
 
 
 def model_choices() -> list[str]:

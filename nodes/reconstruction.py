@@ -5,8 +5,8 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..sesahand.hands.builtin import load_builtin_hand
-from ..sesahand.reconstruct.fit_report import describe_fit, worst_error
-from ..sesahand.reconstruct.fitting import compare_with_landmarks, fit_hands, refine_hands
+from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_hands, refine_hands
+from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.reconstructor import run_reconstructor
 from ..sesahand.render.camera import Camera
 from . import wires

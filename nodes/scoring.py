@@ -4,10 +4,10 @@ import comfy.model_management
 from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
-from ..sesahand.reconstruct.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
-from ..sesahand.reconstruct.score import DEFAULT_THRESHOLD, EXTRA_COST, score_hands
-from ..sesahand.reconstruct.score_picture import draw_scores
-from ..sesahand.reconstruct.score_report import describe_scores
+from ..sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
+from ..sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, EXTRA_COST, score_hands
+from ..sesahand.reconstruct.scoring.score_picture import draw_scores
+from ..sesahand.reconstruct.scoring.score_report import describe_scores
 from . import wires
 
 # A node shows at most this many pictures; more would be too small to see.

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the files where they are missing and print their folder."""
-    from ..reconstruct.detector_files import default_folder
+    from ..reconstruct.detection.detector_files import default_folder
 
     print(get_detector(options.to or default_folder(), options.wheel))
     return 0
@@ -60,7 +60,7 @@ def get_detector(folder: Path, wheel: Path | None = None) -> Path:
 
 def has_detector(folder: Path) -> bool:
     """Tell whether a folder has every file as it must be; a damaged one is got again."""
-    from ..reconstruct.detector_files import SHA256
+    from ..reconstruct.detection.detector_files import SHA256
 
     return all((folder / name).is_file() and _digest((folder / name).read_bytes()) == SHA256[name] for name in SHA256)
 
@@ -103,7 +103,7 @@ def read_members(wheel: Path) -> dict[str, bytes]:
     import zlib
 
     from ..errors import InvalidFileError
-    from ..reconstruct.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE, SHA256
+    from ..reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE, SHA256
 
     members = {
         PALM_FILE: f"mediapipe/modules/palm_detection/{PALM_FILE}",

@@ -94,7 +94,7 @@ class Workshop:
 
     def __init__(self, options: argparse.Namespace, total: int):
         from ..hands.loading import load_hand_model
-        from ..reconstruct.detector import load_detector
+        from ..reconstruct.detection.detector import load_detector
 
         self.options = options
         # A field of view that cannot be is told before anything is loaded.
@@ -125,8 +125,8 @@ class Workshop:
     def find_and_write(self, path: Path, number: int, outcome) -> None:
         """Find, fit, write and compare the hands of one picture."""
         from ..pictures import read_picture
-        from ..reconstruct.detector import as_colour
-        from ..reconstruct.fitting import fit_hands
+        from ..reconstruct.detection.detector import as_colour
+        from ..reconstruct.fitting.fit import fit_hands
         from ..reconstruct.summary import describe_hands
         from ..render.overlay import shrink_view
 
@@ -180,9 +180,9 @@ class Workshop:
 
     def compare(self, name: str, number: int, view, seen, outcome) -> None:
         """Score the found hands against the requested ones, and write the picture of it."""
-        from ..reconstruct.score import score_hands
-        from ..reconstruct.score_picture import draw_scores
-        from ..reconstruct.score_report import describe_scores
+        from ..reconstruct.scoring.score import score_hands
+        from ..reconstruct.scoring.score_picture import draw_scores
+        from ..reconstruct.scoring.score_report import describe_scores
 
         requested = self.requested
         scores = score_hands(requested.select_frames([number]) if requested.num_frames > 1 else requested, view)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from .fitting import FittedHands
+from .fitting.fit import FittedHands
 
 COLUMNS = ("picture", "hand", "side", "score", "error_px", "error_percent", "depth_m", "match", "note")
 WORDS = ("picture", "side", "note")

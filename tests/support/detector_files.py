@@ -15,7 +15,7 @@ def detector_folder() -> Path:
     """Return the folder with the detector's files, or skip the test if they are not there and cannot be had."""
     library = "sesahand_pack.sesahand" if os.environ.get("SESAHAND_IN_COMFYUI") == "1" else "sesahand"
     command = importlib.import_module(f"{library}.commands.get_detector")
-    files = importlib.import_module(f"{library}.reconstruct.detector_files")
+    files = importlib.import_module(f"{library}.reconstruct.detection.detector_files")
     errors = importlib.import_module(f"{library}.errors")
     try:
         return command.get_detector(files.cache_folder())

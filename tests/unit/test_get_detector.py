@@ -8,8 +8,8 @@ import pytest
 
 from sesahand.cli import main
 from sesahand.commands import get_detector
-from sesahand.reconstruct import detector_files
-from sesahand.reconstruct.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE
+from sesahand.reconstruct.detection import detector_files
+from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE
 
 CONTENTS = {PALM_FILE: b"palms", LANDMARK_FILE: b"landmarks", LICENSE_FILE: b"Apache"}
 MEMBERS = {

@@ -13,11 +13,11 @@ from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box
 from sesahand.hands.scene import combine
-from sesahand.reconstruct import palms
-from sesahand.reconstruct.crops import Picture, to_picture, to_square, upright_angle
-from sesahand.reconstruct.detector import HandDetector, load_detector, tiles_of
-from sesahand.reconstruct.external import HandBox, boxes_of_masks
-from sesahand.reconstruct.landmark_pictures import draw_landmarks, mask_landmarks
+from sesahand.reconstruct.detection import palms
+from sesahand.reconstruct.detection.crops import Picture, to_picture, to_square, upright_angle
+from sesahand.reconstruct.detection.detector import HandDetector, load_detector, tiles_of
+from sesahand.reconstruct.detection.external import HandBox, boxes_of_masks
+from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, mask_landmarks
 from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 

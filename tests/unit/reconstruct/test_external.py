@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.errors import SesaHandError
-from sesahand.reconstruct.external import HandBox, boxes_of_masks, read_boxes, read_keypoints
+from sesahand.reconstruct.detection.external import HandBox, boxes_of_masks, read_boxes, read_keypoints
 
 POINTS = [[10.0 * k, 5.0 * k] for k in range(21)]
 

@@ -7,7 +7,7 @@ from sesahand.hands.gestures import load_gestures
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box
 from sesahand.hands.skeleton import FINGERS
-from sesahand.reconstruct.finger_states import finger_agreement, read_fingers, thumb_distances
+from sesahand.reconstruct.scoring.finger_states import finger_agreement, read_fingers, thumb_distances
 from sesahand.render.camera import Camera
 
 GESTURES = load_gestures()

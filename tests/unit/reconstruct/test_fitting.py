@@ -13,13 +13,13 @@ from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation
-from sesahand.reconstruct.fitting import fit_hands, refine_hands
-from sesahand.reconstruct.hand_prior import HandPrior
-from sesahand.reconstruct.initial_guess import align_rotations, from_bones, from_library, swing
-from sesahand.reconstruct.keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
+from sesahand.reconstruct.fitting.fit import fit_hands, refine_hands
+from sesahand.reconstruct.fitting.hand_prior import HandPrior
+from sesahand.reconstruct.fitting.initial_guess import align_rotations, from_bones, from_library, swing
+from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
+from sesahand.reconstruct.fitting.measurements import HUBER, NEAREST, Measurements, data_terms
+from sesahand.reconstruct.fitting.one_thread import one_thread
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.reconstruct.measurements import HUBER, NEAREST, Measurements, data_terms
-from sesahand.reconstruct.one_thread import one_thread
 from sesahand.render.camera import Camera
 
 CAMERA = Camera.from_fov(512, 512)

@@ -14,7 +14,7 @@ from hand_network_reference import SMALL_LAYERS, random_weights
 from safetensors.torch import save_file
 
 from sesahand.errors import InvalidFileError, UnsafeFileError
-from sesahand.reconstruct.checkpoints import load_network, read_weights
+from sesahand.reconstruct.learned.checkpoints import load_network, read_weights
 
 TRAINING = {
     "discriminator.fc.weight": torch.ones(2, 2),

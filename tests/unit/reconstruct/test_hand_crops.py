@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from sesahand.errors import SesaHandError
-from sesahand.reconstruct.hand_crops import MEAN, STANDARD_DEVIATION, crop_hands, crop_square, crop_squares
 from sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand.reconstruct.learned.hand_crops import MEAN, STANDARD_DEVIATION, crop_hands, crop_square, crop_squares
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -7,10 +7,10 @@ from hand_network_reference import SMALL_LAYERS, Reference, hamer_layers, random
 from mano_fixture import mano_arrays, write_mano
 
 from sesahand.hands.mano import load_mano
-from sesahand.reconstruct.checkpoints import build_network
-from sesahand.reconstruct.hamer import HaMeR, HaMeRSize
-from sesahand.reconstruct.vit import ViTSize
-from sesahand.reconstruct.wilor import WiLoR, project_to_level, sample_at_vertices
+from sesahand.reconstruct.learned.checkpoints import build_network
+from sesahand.reconstruct.learned.hamer import HaMeR, HaMeRSize
+from sesahand.reconstruct.learned.vit import ViTSize
+from sesahand.reconstruct.learned.wilor import WiLoR, project_to_level, sample_at_vertices
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from sesahand.errors import SesaHandError
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix
-from sesahand.reconstruct.checkpoints import build_network
-from sesahand.reconstruct.hand_crops import crop_squares
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.reconstruct.learned import LearnedReconstructor
-from sesahand.reconstruct.prediction import Prediction
+from sesahand.reconstruct.learned.checkpoints import build_network
+from sesahand.reconstruct.learned.hand_crops import crop_squares
+from sesahand.reconstruct.learned.prediction import Prediction
+from sesahand.reconstruct.learned.reconstructor import LearnedReconstructor
 from sesahand.render.camera import Camera
 
 WIDTH, HEIGHT = 320, 240

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from sesahand.errors import SesaHandError
-from sesahand.reconstruct.matching import assign
+from sesahand.reconstruct.scoring.matching import assign
 
 
 def total(costs: np.ndarray, chosen: list[int | None], limit: float) -> float:

@@ -9,9 +9,9 @@ from detector_files import real_picture
 from PIL import Image
 
 from sesahand.errors import InvalidFileError
-from sesahand.reconstruct.detector_files import LANDMARK_FILE, PALM_FILE
-from sesahand.reconstruct.network import BUILDERS, Network
-from sesahand.reconstruct.tflite import OPERATORS, _Table, read_tflite
+from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, PALM_FILE
+from sesahand.reconstruct.detection.network import BUILDERS, Network
+from sesahand.reconstruct.detection.tflite import OPERATORS, _Table, read_tflite
 
 FILES = (PALM_FILE, LANDMARK_FILE)
 

@@ -21,10 +21,10 @@ from sesahand.hands.rotations import axis_angle_to_matrix
 from sesahand.hands.scene import HandScene, combine, concatenate_frames
 from sesahand.metrics.mask_overlap import mask_iou
 from sesahand.metrics.procrustes import align
-from sesahand.reconstruct.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
-from sesahand.reconstruct.score import DEFAULT_THRESHOLD, pair_score, parts_of, score_hands
-from sesahand.reconstruct.score_picture import draw_scores
-from sesahand.reconstruct.score_report import describe_scores
+from sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
+from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, pair_score, parts_of, score_hands
+from sesahand.reconstruct.scoring.score_picture import draw_scores
+from sesahand.reconstruct.scoring.score_report import describe_scores
 from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
-from ..hands.builtin import load_builtin_hand
-from ..hands.model import MAX_BETA, HandModel
-from ..hands.rotations import mirror_rotation
-from ..hands.scene import HandScene
-from ..render.camera import Camera
+from ...errors import SesaHandError
+from ...hands.builtin import load_builtin_hand
+from ...hands.model import MAX_BETA, HandModel
+from ...hands.rotations import mirror_rotation
+from ...hands.scene import HandScene
+from ...render.camera import Camera
+from ..landmarks import HandLandmarks
 from .hand_prior import HandPrior
 from .initial_guess import from_bones, from_library
 from .keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
-from .landmarks import HandLandmarks
 from .least_squares import Terms, minimise
 from .measurements import Measurements, box_size, data_terms
 from .one_thread import one_thread

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from ..hands.limits import angles_from_pose, joint_limits
-from ..hands.model import NUM_JOINTS
+from ...hands.limits import angles_from_pose, joint_limits
+from ...hands.model import NUM_JOINTS
 from .keypoint_model import BETAS, NUM_PARAMETERS, HandState
 
 # A joint this far (radians) beyond its limit is as unlikely as a measurement one standard deviation off.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..errors import SesaHandError
+from ...errors import SesaHandError
 
 
 def assign(costs: Sequence[Sequence[float]], limit: float) -> list[int | None]:

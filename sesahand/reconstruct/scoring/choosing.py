@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..errors import SesaHandError
+from ...errors import SesaHandError
 from .score import HandScores
 
 

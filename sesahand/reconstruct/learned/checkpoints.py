@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..errors import InvalidFileError
+from ...errors import InvalidFileError
 from .checkpoint_pickle import ZIP_START, read_checkpoint_tensors
 from .hamer import HaMeR, HaMeRSize
 from .vit import NUM_HEADS, ViTSize

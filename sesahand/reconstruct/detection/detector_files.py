@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..errors import InvalidFileError
+from ...errors import InvalidFileError
 
 PALM_FILE, LANDMARK_FILE = "palm_detection_full.tflite", "hand_landmark_full.tflite"
 LICENSE_FILE = "LICENSE-mediapipe.txt"

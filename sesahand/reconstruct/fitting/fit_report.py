@@ -2,7 +2,7 @@
 
 import math
 
-from .fitting import FittedHands
+from .fit import FittedHands
 
 
 def describe_fit(fitted: FittedHands) -> str:

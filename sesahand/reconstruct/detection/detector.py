@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..errors import InvalidFileError, SesaHandError
+from ...errors import InvalidFileError, SesaHandError
+from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from .crops import Picture, to_picture, to_square, turn, upright_angle
 from .detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
 from .external import HandBox
-from .landmarks import NUM_KEYPOINTS, HandLandmarks
 from .network import Network
 from .palms import NUM_ANCHORS, NUM_POINTS, NUM_VALUES, Palms, add_palms, decode_palms, join_palms, merge_palms
 from .tflite import read_tflite

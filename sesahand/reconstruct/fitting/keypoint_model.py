@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..hands.limits import joint_frames
-from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, chain_joints
-from ..hands.rotations import axis_angle_to_matrix, skew_matrix
-from ..hands.skeleton import MANO_PARENTS, OPENPOSE_FROM_MANO
-from .landmarks import NUM_KEYPOINTS
+from ...hands.limits import joint_frames
+from ...hands.model import NUM_BETAS, NUM_JOINTS, HandModel, chain_joints
+from ...hands.rotations import axis_angle_to_matrix, skew_matrix
+from ...hands.skeleton import MANO_PARENTS, OPENPOSE_FROM_MANO
+from ..landmarks import NUM_KEYPOINTS
 
 # Entries of a step: a turn of each joint, the translation, the betas.
 TURNS = slice(0, 3 * NUM_JOINTS)

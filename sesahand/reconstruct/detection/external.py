@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError, quote
-from ..hands.mask_regions import find_regions
-from ..hands.scene import SIDES
-from .landmarks import NUM_KEYPOINTS, HandLandmarks
+from ...errors import SesaHandError, quote
+from ...hands.mask_regions import find_regions
+from ...hands.scene import SIDES
+from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 
 MAX_HANDS = 4096
 MAX_TEXT = 16 * 2**20

@@ -6,11 +6,11 @@ import math
 import torch
 from torch import Tensor
 
-from ..hands.gestures import load_gestures
-from ..hands.limits import angles_from_pose, joint_limits, pose_from_angles
-from ..hands.model import NUM_BETAS, NUM_JOINTS
-from ..hands.rotations import axis_angle_to_matrix
-from ..hands.skeleton import FINGER_JOINTS, FINGERS
+from ...hands.gestures import load_gestures
+from ...hands.limits import angles_from_pose, joint_limits, pose_from_angles
+from ...hands.model import NUM_BETAS, NUM_JOINTS
+from ...hands.rotations import axis_angle_to_matrix
+from ...hands.skeleton import FINGER_JOINTS, FINGERS
 from .keypoint_model import HandState, KeypointModel
 from .measurements import NEAREST, Measurements
 

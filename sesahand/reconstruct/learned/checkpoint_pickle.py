@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, UnsafeFileError
-from ..hands.pickle_reader import DAMAGE, Name, PickleReader, Record
+from ...errors import InvalidFileError, UnsafeFileError
+from ...hands.pickle_reader import DAMAGE, Name, PickleReader, Record
 
 MAX_PICKLE_BYTES = 64 * 2**20
 MAX_DIMENSIONS = 8

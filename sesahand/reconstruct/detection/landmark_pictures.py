@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
-from ..render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
-from .landmarks import HandLandmarks
+from ...errors import SesaHandError
+from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
+from ..landmarks import HandLandmarks
 
 # Skin around the joints' centres, as a part of the hand's longer side.
 FLESH = 0.08

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import asdict
 
-from ..hands.skeleton import FINGERS
+from ...hands.skeleton import FINGERS
 from .score import HandScores, PairScore
 
 # Fingers that agree less than this are worth a word.

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..errors import SesaHandError
-from ..hands.model import NUM_BETAS, NUM_JOINTS
-from ..hands.rotations import rotation_6d_to_matrix
+from ...errors import SesaHandError
+from ...hands.model import NUM_BETAS, NUM_JOINTS
+from ...hands.rotations import rotation_6d_to_matrix
 
 CROP_SIZE = 256
 CROP_FOCAL_LENGTH = 5000.0

@@ -9,8 +9,8 @@ Source: `ViTDetDataset` of HaMeR and WiLoR, which blurs with scikit-image and re
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
-from .landmarks import HandLandmarks
+from ...errors import SesaHandError
+from ..landmarks import HandLandmarks
 from .prediction import CROP_SIZE
 
 RESCALE = 2.0

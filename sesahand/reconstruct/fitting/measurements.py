@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..render.camera import Camera
+from ...render.camera import Camera
+from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from .keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
-from .landmarks import NUM_KEYPOINTS, HandLandmarks
 from .least_squares import Terms
 
 # Standard deviations expected of a detector: in the picture as a share of the hand's box, in space in metres.

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from ..errors import InvalidFileError
+from ...errors import InvalidFileError
 from .tflite import Graph, Operator, TensorInfo
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ..errors import SesaHandError
-from ..hands.mano import MANO_NAME, MANO_PAGE
-from ..hands.mano_parameters import read_mano_parameters
-from ..hands.model import HandModel
-from ..hands.scene import HandScene
-from ..render.camera import Camera
+from ...errors import SesaHandError
+from ...hands.mano import MANO_NAME, MANO_PAGE
+from ...hands.mano_parameters import read_mano_parameters
+from ...hands.model import HandModel
+from ...hands.scene import HandScene
+from ...render.camera import Camera
+from ..landmarks import HandLandmarks
 from .hand_crops import crop_hands, crop_squares
-from .landmarks import HandLandmarks
 from .prediction import Prediction, place_in_picture
 
 Progress = Callable[[int, int], None]

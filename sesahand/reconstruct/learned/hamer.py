@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..hands.model import NUM_BETAS, HandModel
+from ...hands.model import NUM_BETAS, HandModel
 from .prediction import POSE_NUMBERS, Prediction, mean_of, register_mean
 from .vit import ViT, ViTSize
 

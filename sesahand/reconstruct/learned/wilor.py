@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
+from ...hands.model import NUM_BETAS, NUM_JOINTS, HandModel
 from .prediction import CROP_FOCAL_LENGTH, POSE_NUMBERS, Prediction, mean_of, register_mean
 from .vit import COLUMNS, ROWS, ViT, ViTSize
 

@@ -1,0 +1,1 @@
+"""HaMeR and WiLoR, read from their authors' checkpoints."""
