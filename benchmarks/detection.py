@@ -27,7 +27,7 @@ from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box
 from sesahand.reconstruct.detection.crops import Picture
-from sesahand.reconstruct.detection.detector import load_detector, squares_around
+from sesahand.reconstruct.detection.detector import TIPS, load_detector, squares_around
 from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
 from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks
 from sesahand.reconstruct.detection.network import Network
@@ -171,12 +171,17 @@ def sides(names) -> str:
 
 
 def compare(found: HandLandmarks, hands: list[dict]) -> str:
-    """Return for each of MediaPipe's hands the mean distance of our nearest one, in pixels and parts of its size."""
+    """Return for each of MediaPipe's hands the mean distance of our nearest one, in pixels and parts of its size.
+
+    The fingertips are left out: ours are the ends of the fingers, MediaPipe's lie on the nails.
+    """
     distances = []
     for hand in hands:
         points = torch.tensor(hand["points"])
         if len(found):
-            distance = float((found.keypoints_2d - points).norm(dim=-1).mean(-1).min())
+            away = (found.keypoints_2d - points).norm(dim=-1)
+            away[:, TIPS] = torch.nan
+            distance = float(away.nanmean(-1).min())
             distances.append(f"{distance:.1f} px ({distance / float((points.amax(0) - points.amin(0)).max()):.1%})")
     return ", ".join(distances)
 

@@ -83,7 +83,7 @@ class DetectHands(io.ComfyNode):
                     "small_hands",
                     default=False,
                     tooltip="Also look at parts of the picture one by one, in which small hands are large enough to be "
-                    "seen: whole bodies, groups. Takes about a second a picture. Does not count with mask, boxes or "
+                    "seen: whole bodies, groups. Takes some two seconds a picture. Does not count with mask, boxes or "
                     "keypoints.",
                 ),
                 io.Mask.Input(
