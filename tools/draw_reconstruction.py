@@ -1,4 +1,4 @@
-"""Draw the README's picture of reconstruction: rendered pictures, what is found, the fitted hands, and two views of them.
+"""Draw the README's picture of reconstruction: rendered pictures, what is found, the fitted hands, two views of them.
 
     python tools/draw_reconstruction.py docs/reconstruction.jpg
 
