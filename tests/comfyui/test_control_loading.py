@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from sesahand_pack.nodes.control import LoadControlNet, StructuralFusion
 from sesahand_pack.nodes.patches.control_loading import check_complete, load_controlnet
-from sesahand_pack.sesahand.errors import InvalidFileError, UnsafeFileError
+from sesahand_pack.sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
 
 import comfy.cldm.cldm
@@ -243,6 +243,6 @@ def test_other_files_are_refused_with_their_kind(folder, state):
 
 
 @pytest.mark.parametrize("name", ["gone.safetensors", "../gone.safetensors", "/etc/passwd"])
-def test_files_outside_the_folder_are_not_found(folder, name):
-    with pytest.raises(FileNotFoundError):
+def test_files_outside_the_folder_are_no_choice(folder, name):
+    with pytest.raises(SesaHandError, match="control_net_name"):
         load(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from sesahand_pack.nodes import condition, hand, wires
+from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
 from sesahand_pack.sesahand.hands.scene import HandScene
@@ -356,8 +357,8 @@ def test_folders_of_extra_model_paths_stay(tmp_path):
     before = folder_paths.folder_names_and_paths["mano"]
     try:
         folder_paths.folder_names_and_paths["mano"] = ([str(tmp_path)], {".bin"})
-        hand.register_mano_folder()
-        hand.register_mano_folder()
+        register_model_folder("mano", hand.MANO_SUFFIXES)
+        register_model_folder("mano", hand.MANO_SUFFIXES)
         paths, suffixes = folder_paths.folder_names_and_paths["mano"]
         assert paths == [str(tmp_path), str(Path(folder_paths.models_dir) / "mano")]
         assert suffixes >= {".bin", ".pkl", ".npz", ".safetensors"}

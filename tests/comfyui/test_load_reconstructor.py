@@ -10,7 +10,6 @@ from mano_fixture import write_mano
 from safetensors.torch import save_file
 from sesahand_pack.nodes import load_reconstructor
 from sesahand_pack.nodes.load_reconstructor import LoadReconstructor
-from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.nodes.reconstruction import ReconstructHands
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.builtin import load_builtin_hand
@@ -73,15 +72,6 @@ def test_the_list_holds_the_files_of_both_folders_and_no_others(mano):
     assert load_reconstructor.network_files() == sorted(FILES.values())
     for kind in FILES:
         assert load(mano, kind).name == kind
-
-
-def test_models_hand_recon_is_registered_beside_the_folders_of_others(monkeypatch):
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "hand_recon", (["elsewhere"], {".bin"}))
-    register_model_folder("hand_recon", {".ckpt", ".safetensors"})
-    register_model_folder("hand_recon", {".ckpt", ".safetensors"})
-    paths, suffixes = folder_paths.folder_names_and_paths["hand_recon"]
-    assert paths[0] == "elsewhere" and len(paths) == 2 and paths[1].endswith("hand_recon")
-    assert {".bin", ".ckpt", ".safetensors"} <= suffixes
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from comfy_server import NodeFailed
+from comfy_server import NodeFailed, PromptRejected
 from narrow_models import controlnet_shapes, random_weights
 
 CONTROLNET = "control_v11f1p_sd15_depth_fp16.safetensors"
@@ -89,5 +89,5 @@ def test_a_choice_that_cannot_work_tells_why(comfyui_server):
         comfyui_server.run(graph(fusion={"refine": "to_32", "use_64": False, "use_32": False}))
     with pytest.raises(NodeFailed, match="at least one"):
         comfyui_server.run(graph(fusion={f"use_{resolution}": False for resolution in (64, 32, 16, 8)}))
-    with pytest.raises(NodeFailed, match="refine is 'everything'"):
+    with pytest.raises(PromptRejected, match="refine is 'everything'"):
         comfyui_server.run(graph(fusion={"refine": "everything"}))

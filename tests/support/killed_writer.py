@@ -12,7 +12,8 @@ import tempfile
 import time
 import traceback
 
-sys.path[:0] = [sys.argv[1], os.path.dirname(os.path.abspath(__file__))]
+if __name__ == "__main__":
+    sys.path[:0] = [sys.argv[1], os.path.dirname(os.path.abspath(__file__))]
 
 from pair_scenes import make_facts, make_picture, make_scene  # noqa: E402
 
