@@ -21,6 +21,7 @@ COMMANDS = (
     "render-samples",
     "train-judge",
     "train",
+    "generate",
 )
 
 

@@ -154,16 +154,18 @@ def _without_embeddings(segment: Segment, sd_tokenizer: Any) -> list[tuple[str, 
 
 
 def _tokenized(piece: str, places: Sequence[int], sd_tokenizer: Any) -> list[PlacedToken]:
-    tokenizer = sd_tokenizer.tokenizer
-    first = sd_tokenizer.tokens_start
     last = -1 if getattr(sd_tokenizer, "tokenizer_adds_end_token", True) else None
+    pairs = _offsets(piece, sd_tokenizer.tokenizer, sd_tokenizer.tokens_start, last)
+    return [PlacedToken(token, places[a], places[b - 1] + 1) for token, (a, b) in pairs if b > a]
+
+
+def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
+    """The tokens from `first` to `last` that a tokenizer of transformers makes, and where each stands in the text."""
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(piece, return_offsets_mapping=True)
-        pairs = list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
-    else:
-        ids = tokenizer(piece)["input_ids"][first:last]
-        pairs = list(zip(ids, _aligned(piece, tokenizer.convert_ids_to_tokens(ids)), strict=True))
-    return [PlacedToken(token, places[a], places[b - 1] + 1) for token, (a, b) in pairs if b > a]
+        return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
+    ids = tokenizer(piece)["input_ids"][first:last]
+    return list(zip(ids, _aligned(piece, tokenizer.convert_ids_to_tokens(ids)), strict=True))
 
 
 def _aligned(piece: str, surfaces: list[str]) -> list[tuple[int, int]]:
@@ -229,6 +231,24 @@ class _Spans:
     def overlap(self, start: int, end: int) -> bool:
         k = bisect.bisect_left(self.starts, end)
         return k > 0 and self.ends[k - 1] > start
+
+
+def plain_columns(text: str, spans: Iterable[tuple[int, int]], tokenizer: Any) -> HandTokens:
+    """The columns of stretches of a prompt where a pipeline of diffusers encodes it: word for word, in one chunk.
+
+    Args:
+        text: the prompt; parentheses are parentheses here.
+        spans: (start, end) character positions; a token that overlaps one is chosen.
+        tokenizer: CLIP's, of transformers, with its `model_max_length`.
+
+    Returns:
+        The columns; what the chunk has no room for has none.
+    """
+    wanted, length = _Spans(spans), tokenizer.model_max_length
+    # The first column is the begin token, and the last one that text can have is before the end token.
+    placed = list(enumerate(_offsets(text, tokenizer, 1, -1), start=1))[: length - 2]
+    chosen = {k: (a, b) for k, (_, (a, b)) in placed if b > a and wanted.overlap(a, b)}
+    return HandTokens(tuple(chosen), length, tuple(sorted(set(chosen.values()))))
 
 
 ENCODERS = {"l": "clip_l", "g": "clip_g", "h": "clip_h"}

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.vlm is None and (options.model or options.credential):
         raise SesaHandError("--model and --credential belong to a server: add --vlm with its base URL.")
-    _check_readable(options.what)
+    check_readable(options.what)
     vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
     caption = read_caption(options.what, vlm, options.max_tokens, options.seed)
     reader = None if options.rules else vlm
@@ -106,7 +106,7 @@ def read_caption(what: str, vlm, max_tokens: int, seed: int) -> str:
     return _read_text(path)
 
 
-def _check_readable(what: str) -> None:
+def check_readable(what: str) -> None:
     """Refuse what is no caption, no text file and no picture, before a model is loaded."""
     path = Path(what)
     if not what.strip():

@@ -21,6 +21,14 @@ EXCLUDED = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("gesture", nargs="?", help="a name that `sesahand gestures` lists (default: open_palm)")
+    add_hand_arguments(parser)
+    parser.add_argument("--forearm", action="store_true", help="draw the forearm too")
+    parser.add_argument("--antialias", action="store_true", help="soft edges")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write into (default: out)")
+
+
+def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options by which hands are loaded, or posed and placed."""
     parser.add_argument(
         "--scene",
         type=Path,
@@ -49,10 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --scene, left hands of HaMeR or WiLoR: mirrored as the networks predict them (default), or own, as "
         "WiLoR-mini and most data sets have them",
     )
-    parser.add_argument("--forearm", action="store_true", help="draw the forearm too")
-    parser.add_argument("--antialias", action="store_true", help="soft edges")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write into (default: out)")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -26,7 +26,7 @@ def contact_sheet(
     """Lay out labelled rows of pictures of one size under column heads.
 
     Args:
-        rows: For each row its label and its pictures, as many as there are `columns`.
+        rows: For each row its label, of one line or several, and its pictures, as many as there are `columns`.
         columns: Heads of the columns.
         title: First line of the sheet.
         note: Smaller line under it.
@@ -39,7 +39,7 @@ def contact_sheet(
     width, height = rows[0][1][0].size
     big, small = ImageFont.load_default(max(16, height // 4)), ImageFont.load_default(max(11, height // 8))
     margin = 4 * gap
-    label_width = int(max(small.getlength(label) for label, _ in rows)) + 3 * gap
+    label_width = int(max(small.getlength(line) for label, _ in rows for line in label.split("\n"))) + 3 * gap
     block_width = label_width + len(columns) * (width + gap)
     top = margin + int(1.5 * big.size) + (int(1.6 * small.size) if note else 0) + int(2.2 * small.size)
     deep = -(-len(rows) // blocks)
@@ -55,7 +55,7 @@ def contact_sheet(
             draw.text((left + column * (width + gap) + width / 2, top - gap), head, FAINT, small, anchor="md")
         for row, (label, pictures) in enumerate(rows[block * deep : (block + 1) * deep]):
             y = top + row * (height + gap)
-            draw.text((left - 3 * gap, y + height / 2), label, INK, small, anchor="rm")
+            draw.text((left - 3 * gap, y + height / 2), label, INK, small, anchor="rm", align="right")
             for column, picture in enumerate(pictures):
                 sheet.paste(picture, (left + column * (width + gap), y))
     return sheet

@@ -1,0 +1,135 @@
+"""The files of generated pictures: each picture's own, numbered on from what is there, and a sheet of all."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from ..data.picture_files import encode, to_levels
+from ..errors import SesaHandError
+from ..hands.array_files import write_bytes
+from ..hands.scene_files import save_scene
+from ..render.contact_sheet import contact_sheet, to_pil
+from ..render.overlay import draw_hands
+from .judging import Judgement
+from .record import PictureRecord
+
+SHEET = "contact_sheet.png"
+LABEL_LETTERS = 34
+LABEL_LINES = 6
+TILE = 192
+MAX_ROWS = 400
+OPACITY = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A picture that has been made.
+
+    Attributes:
+        name: What the names of its files begin with.
+        record: What it was made from.
+        picture: `[H, W, 3]` of 0..1.
+        map: The condition map, likewise.
+        judgement: Its score and the hands in it, or None.
+    """
+
+    name: str
+    record: PictureRecord
+    picture: Tensor
+    map: Tensor
+    judgement: Judgement | None = None
+
+
+class PictureFolder:
+    """A folder that pictures are added to.
+
+    Args:
+        path: The folder, made if it is missing.
+
+    Raises:
+        SesaHandError: If it cannot be made.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            taken = [int(match[1]) for file in path.iterdir() if (match := re.match(r"(\d{4,9})_", file.name))]
+        except OSError as error:
+            raise SesaHandError(
+                f"The folder {path!s:.200} cannot be made ({error}). Choose another with --out."
+            ) from error
+        self._last = max(taken, default=0)
+
+    def next_name(self) -> str:
+        """The beginning of the next picture's file names."""
+        self._last += 1
+        return f"{self._last:04d}"
+
+    def write(self, done: Finished) -> Path:
+        """Write a picture, its map, hands, parameters and, if it was judged, overlay; return the picture's path."""
+        start = self.path / done.name
+        write_bytes(Path(f"{start}_map.png"), encode(to_levels(done.map, "The map"), "png"))
+        save_scene(done.record.scene, Path(f"{start}_hands.json"))
+        if done.judgement is not None:
+            write_bytes(Path(f"{start}_found.png"), encode(to_levels(overlay(done), "The overlay"), "png"))
+            write_bytes(Path(f"{start}_score.json"), done.judgement.scores.to_json().encode())
+        write_bytes(Path(f"{start}_parameters.json"), done.record.to_json().encode())
+        path = Path(f"{start}_picture.png")
+        write_bytes(path, encode(to_levels(done.picture, "The picture"), "png"))
+        return path
+
+    def write_sheet(self, finished: Sequence[Finished]) -> Path:
+        """Write the contact sheet of several pictures and return its path; only the first `MAX_ROWS` are on it."""
+        rows = [(label_of(done), tiles_of(done)) for done in finished[:MAX_ROWS]]
+        heads = ["asked for", "picture"] + ["found"] * (finished[0].judgement is not None)
+        note = f"{len(finished)} pictures, made with {Path(finished[0].record.base).name}"
+        scores = [done.judgement.score for done in finished if done.judgement is not None]
+        note += f"; mean score {sum(scores) / len(scores):.2f}" if scores else ""
+        sheet = contact_sheet(rows, heads, "SesaHand", note, blocks=2 if len(rows) > 3 else 1)
+        path = self.path / SHEET
+        try:
+            sheet.save(path)
+        except OSError as error:
+            raise SesaHandError(
+                f"{path!s:.200} cannot be written ({error}). Choose another folder with --out."
+            ) from error
+        return path
+
+
+def overlay(done: Finished) -> Tensor:
+    """The hands that were found drawn over the picture, `[H, W, 3]`; the picture itself if there are none."""
+    found = done.judgement.found
+    return draw_hands(found, done.picture[None], "both", OPACITY)[0] if len(found) else done.picture
+
+
+def label_of(done: Finished) -> str:
+    """What stands beside a picture: gesture, score and sentence."""
+    head = [done.record.gesture.replace("_", " ")] if done.record.gesture else []
+    head += [f"score {done.judgement.score:.2f}"] if done.judgement is not None else []
+    words = done.record.semantics.caption or done.record.semantics.prompt
+    lines = textwrap.wrap(words, LABEL_LETTERS, max_lines=LABEL_LINES, placeholder=" ...")
+    return "\n".join([*lines, ", ".join(head)])
+
+
+def tiles_of(done: Finished) -> list[Image.Image]:
+    """The map, the picture and the overlay, as tiles of one size on the colour of the sheet."""
+    shown = [done.map, done.picture] + ([overlay(done)] if done.judgement is not None else [])
+    return [_tile(to_pil(picture)) for picture in shown]
+
+
+def _tile(picture: Image.Image) -> Image.Image:
+    scale = TILE / max(picture.size)
+    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    tile = Image.new("RGB", (TILE, TILE))
+    tile.paste(
+        picture.convert("RGB").resize(size, Image.Resampling.BICUBIC), ((TILE - size[0]) // 2, (TILE - size[1]) // 2)
+    )
+    return tile
