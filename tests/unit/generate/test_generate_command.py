@@ -1,0 +1,94 @@
+"""The command `generate` from a sentence to files, on a tiny small model with random weights."""
+
+import json
+
+import pytest
+from PIL import Image
+from tiny_diffusion import save_mini
+
+from sesahand.cli import main
+from sesahand.commands.generate import EXAMPLES
+from sesahand.data.pair_set import PairSet
+from sesahand.generate.requests import gesture_of, in_small_words, read_words
+from sesahand.hands.named_gestures import find_named_gesture
+from sesahand.training.vocabulary import translate
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    return str(save_mini(tmp_path_factory.mktemp("models") / "mini.safetensors"))
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def generate(mini, *arguments):
+    return main(["generate", "--base", mini, "--steps", "2", "--device", "cpu", *arguments])
+
+
+def test_a_sentence_becomes_a_picture_that_its_parameters_repeat(mini, tmp_path, capsys):
+    words = "A woman shows her clenched hand in front of a red wall"
+    assert generate(mini, words, "--no-score", "--seed", "5", "--out", "a", "--pairs", "set", "--count", "2") == 0
+    said = capsys.readouterr()
+    assert "fist: from 'clenched hand'" in said.err and "0002" in said.out
+    record = json.loads((tmp_path / "a/0002_parameters.json").read_text())
+    assert record["seed"] == 6 and record["gesture"] == "fist" and record["map"] == "mesh"
+    assert Image.open(tmp_path / "a/contact_sheet.png").width > 300
+    assert main(["generate", "--repeat", "a/0002_parameters.json", "--device", "cpu", "--no-score", "--out", "b"]) == 0
+    for kind in ("picture.png", "map.png", "hands.json"):
+        assert (tmp_path / f"b/0001_{kind}").read_bytes() == (tmp_path / f"a/0002_{kind}").read_bytes()
+    pairs = PairSet(tmp_path / "set")
+    assert len(pairs) == 2 and pairs[1].facts.seed == 6 and pairs[1].facts.gesture == "fist"
+    assert main(["dataset", "check", "set"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["A dog sleeps"], "Gestures are: open_palm"),
+        (["a fist", "--gesture", "fistt"], "Did you mean"),
+        (["a fist", "--scene", "x.json", "--gesture", "fist"], "--scene settles"),
+        (["a fist", "--map", "heat"], "maps are"),
+        (["a fist", "--alpha", "9"], "alpha"),
+        (["a fist", "--size", "70x64"], "multiples of 16"),
+        (["a fist", "--lambda", "0.5"], "on or off"),
+        (["a fist", "--detector", "nowhere"], "get-detector"),
+        (["--picture", "x.png"], "--vlm"),
+        (["--repeat", "none.json"], "none.json"),
+        (["a fist", "--base", "nowhere"], "Nothing is downloaded"),
+    ],
+)
+def test_what_cannot_be_done_is_told(mini, capsys, arguments, said):
+    assert generate(mini, *arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_detector_is_told_once_and_stops_nothing(mini, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SESAHAND_CACHE", str(tmp_path / "empty"))
+    assert generate(mini, "a fist", "--count", "2") == 0
+    assert capsys.readouterr().err.count("The pictures are not scored") == 1
+
+
+def test_every_example_names_its_gesture_in_words_that_the_small_model_knows():
+    images = [in_small_words(read_words(text)[0]) for text in EXAMPLES]
+    assert len({gesture_of(image).name for image in images}) == len(EXAMPLES)
+    for image, text in zip(images, EXAMPLES, strict=True):
+        assert translate(image.prompt).unknown == () and text.split()[-2] in image.prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("she clenches her hand", "fist"),
+        ("He is holding a red bottle", "grasp_cylinder"),
+        ("a man gives a thumbs-up", "thumbs_up"),
+        ("making a phone sign", "call_me"),
+        ("a hand and a thumb", None),
+        ("two people stand like statues, a point of view", None),
+    ],
+)
+def test_gestures_are_known_by_their_words_in_any_inflection(text, name):
+    found = find_named_gesture([text])
+    assert (found and found.name) == name
