@@ -121,6 +121,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the pictures, write them, and print a table."""
     from ..generate.picture_folder import PictureFolder
     from ..generate.pipeline import HandGenerator
+    from ..mini.model_files import CONTROLS
 
     check_options(options)
     order = Repeat(options) if options.repeat else Order(options)
@@ -130,7 +131,7 @@ def run(options: argparse.Namespace) -> int:
     tell_unknown_words(generator.base, [request.semantics.prompt for request, _ in jobs])
     workshop = Workshop(options, generator, order.settings(generator), order.map(generator), PictureFolder(options.out))
     begin = time.monotonic()
-    interrupted = workshop.make(jobs, base, str(controlnet or generator.controlnet.name))
+    interrupted = workshop.make(jobs, base, str(controlnet or CONTROLS[-1]))
     workshop.tell(time.monotonic() - begin)
     return INTERRUPTED if interrupted else 0
 

@@ -62,6 +62,9 @@ def test_with_both_alignments_off_it_is_diffusers_to_the_last_bit(generator, dif
         safety_checker=None,
         local_files_only=True,
     )
+    # torch multiplies by weights that could have a gradient in another order, and the last bit differs.
+    for part in (theirs.unet, theirs.vae, theirs.text_encoder, theirs.controlnet):
+        part.requires_grad_(False)
     how = settings(guidance=guidance, negative="blurry", strength=0.8, control_start=0.1, control_end=0.9, **OFF)
     expected = theirs(
         PROMPTS,
