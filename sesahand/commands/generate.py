@@ -281,8 +281,8 @@ class Order:
 
     def _found_hands(self, path: str):
         from ..pictures import read_picture
-        from ..reconstruct.detector import as_colour, load_detector
-        from ..reconstruct.fitting import fit_hands
+        from ..reconstruct.detection.detector import as_colour, load_detector
+        from ..reconstruct.fitting.fit import fit_hands
         from ..render.camera import Camera
         from .render import DEFAULT_FOV
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from ..hands.scene import HandScene
-from ..reconstruct.detector import HandDetector, load_detector
-from ..reconstruct.fitting import fit_hands
-from ..reconstruct.score import HandScores, score_hands
+from ..reconstruct.detection.detector import HandDetector, load_detector
+from ..reconstruct.fitting.fit import fit_hands
+from ..reconstruct.scoring.score import HandScores, score_hands
 
 # Hands in small pictures are found in an enlargement; the detector's own squares are of 192 and 224 pixels.
 LEAST_SIDE = 384
