@@ -1,8 +1,8 @@
 """Make pictures of hands from sentences: semantics, a posed hand, its condition map, and both alignments in diffusers.
 
-Without a base it takes SesaHand's own small model, which needs no download; a Stable Diffusion 1.5 checkpoint and a
-ControlNet take its place by --base and --controlnet. Each picture is written with its map, hands, score and parameters,
-from which --repeat makes it again. Without a sentence it makes eight examples.
+--base and --controlnet name a Stable Diffusion 1.5 checkpoint and a ControlNet on this machine; without them it takes
+the small model that `sesahand train --config mini` makes. Nothing is downloaded. Each picture is written with its map,
+hands, score and parameters, from which --repeat makes it again. Without a sentence it makes eight examples.
 """
 
 import argparse
