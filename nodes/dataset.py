@@ -193,7 +193,7 @@ class SavePair(io.ComfyNode):
     ) -> io.NodeOutput:
         given = zip(MAPS, (mesh, depth, normal, mask), strict=True)
         facts = PairFacts(prompt, seed=seed, control_scales=parse_numbers(control_scales, "control_scales", dict))
-        each = picture_scores(scores) or ([] if score is None else [score])
+        each = picture_scores(scores) or ([] if score is None else [score] * len(image))
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)

@@ -37,7 +37,8 @@ def read_picture(path: str | Path) -> Tensor:
     """Read a picture, turned upright as its EXIF data say; of an animation the first frame.
 
     Args:
-        path: Of 8 or 16 bits, grey, with a palette, in colour, in print colours (CMYK), with alpha or without.
+        path: Of 8 or 16 bits or grey fractions of 0..1, grey, with a palette, in colour, in print colours (CMYK), with
+            alpha or without.
 
     Returns:
         float32 `[1, H, W, C]` of 0..1; C is 4 if parts are transparent, else 3.
@@ -47,6 +48,8 @@ def read_picture(path: str | Path) -> Tensor:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    if not os.path.lexists(path):
+        raise InvalidFileError(f"There is no file {path!s:.200}.")
     if os.path.isdir(path):
         raise InvalidFileError(f"{path} is a folder without pictures. Give a folder of PNG or JPEG files, or a file.")
     try:
@@ -65,6 +68,11 @@ def _levels(picture) -> np.ndarray:
     if picture.mode in DEEP_GREY:
         grey = np.asarray(picture).astype(np.float32) / 65535
         return np.repeat(grey.clip(0, 1)[..., None], 3, 2)
+    if picture.mode == "F":
+        grey = np.asarray(picture, dtype=np.float32)
+        if not (np.isfinite(grey).all() and grey.min() >= 0 and grey.max() <= 1):
+            raise ValueError("its values are fractions, and not all of them from 0 to 1")
+        return np.repeat(grey[..., None], 3, 2)
     transparent = picture.mode in WITH_ALPHA or "transparency" in picture.info
     levels = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
     # Programs often write an alpha channel that hides nothing.

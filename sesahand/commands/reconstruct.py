@@ -70,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
     failed = sum(outcome.error is not None for outcome in outcomes)
     hands = sum(len(outcome.hands) for outcome in outcomes)
     say(summary_text(outcomes))
+    if interrupted:
+        say(f"Stopped after {len(outcomes)} of {len(pictures)} pictures.")
     say(f"{hands} hands in {len(outcomes)} of {len(pictures)} pictures, {failed} with an error. See {options.out}.")
     return INTERRUPTED if interrupted else int(failed > 0)
 
@@ -137,6 +139,7 @@ class Workshop:
         fitted = fit_hands(landmarks, self.model, camera)
         outcome.hands = describe_hands(fitted)
         name = self.free_name(path)
+        self.clear(name)
         view, seen = shrink_view(fitted.scene, picture, LARGEST_OVERLAY)
         self.write(name, fitted.scene, view, seen, outcome)
         if self.requested is not None:
@@ -154,6 +157,14 @@ class Workshop:
             name = f"{start}_{number}"
         self.taken.add(name.casefold())
         return name
+
+    def clear(self, name: str) -> None:
+        """Remove what an earlier run wrote for a picture of this name, which may have had other hands."""
+        from ..export.files import FORMATS
+
+        ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{suffix}" for suffix in FORMATS.values())]
+        for end in ends:
+            (self.options.out / f"{name}{end}").unlink(missing_ok=True)
 
     def write(self, name: str, scene, view, seen, outcome) -> None:
         """Write the overlay, the scene and, if there are hands, their mesh.

@@ -23,7 +23,7 @@ class PairBatch:
         maps: By name, `[B, H, W, C]` or `[B, H, W]`, or with one entry for all.
         facts: What is true of all pictures.
         semantics: Of each picture, or one for all, or none. A picture's composed prompt counts where `facts` has none.
-        scores: Of each picture, 0 to 1, or one for all, or none.
+        scores: Of each picture, 0 to 1, or none.
         minimum_score: Pictures below it are not written.
 
     Raises:
@@ -46,10 +46,14 @@ class PairBatch:
         count = len(self.pictures)
         lengths = {"frames of hands": self.scene.num_frames}
         lengths |= {f"pictures of the map {name!r}": len(value) for name, value in self.maps.items()}
-        lengths |= {"semantics": len(self.semantics) or 1, "scores": len(self.scores) or 1}
+        lengths |= {"semantics": len(self.semantics) or 1}
         for what, length in lengths.items():
             if length not in (1, count):
                 raise SesaHandError(f"There are {count} pictures, but {length} {what}; expected {count}, or 1 for all.")
+        if len(self.scores) not in (0, count):
+            raise SesaHandError(
+                f"There are {count} pictures, but {len(self.scores)} scores; expected {count}, one each."
+            )
         if self.minimum_score > 0 and not len(self.scores):
             raise SesaHandError(
                 f"minimum_score is {self.minimum_score:g}, but there is no score. Connect Score Hands, or set it to 0."
@@ -58,7 +62,7 @@ class PairBatch:
     def save(self, writer: PairWriter) -> Iterator[str | None]:
         """Append the pictures one by one; yields each one's key, or None for one below the minimum score."""
         for index in range(len(self.pictures)):
-            score = _pick(self.scores, index)
+            score = self.scores[index] if len(self.scores) else None
             if score is not None and score < self.minimum_score:
                 yield None
                 continue

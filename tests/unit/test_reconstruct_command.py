@@ -98,7 +98,7 @@ def test_bad_pictures_are_lines_of_the_table_and_do_not_stop_the_good_one(run, d
     assert "it is no picture" in notes["a_empty.png"] and "it is no picture" in notes["b_text.jpg"]
     assert notes["c_pixel.png"] == "no hands" and notes["f_good.png"] == ""
     assert "20000x2" in notes["d_long.png"] and "truncated" in notes["e_cut.png"]
-    assert "No such file" in notes["nowhere.png"] and "notes.txt" not in notes
+    assert "There is no file" in notes["nowhere.png"] and "notes.txt" not in notes
     assert "f_good_hands.glb" in written(tmp_path) and "c_pixel_hands.glb" not in written(tmp_path)
     assert "5 with an error" in printed
 
@@ -291,3 +291,22 @@ def test_real_hands_are_fitted_to_four_per_cent(run):
     assert status == 0 and found == list(PHOTOGRAPHS.values())
     errors = [hand["error_percent"] for result in summary["results"] for hand in result["hands"]]
     assert np.median(errors) < 2.5 and max(errors) < 5
+
+
+def test_results_of_an_earlier_run_do_not_stay_beside_new_ones(run, drawn, tmp_path):
+    drawn.save(tmp_path / "hand.png")
+    run("hand.png", "--threshold", "0.2")
+    assert "hand_hands.glb" in written(tmp_path)
+    status, said, _ = run("hand.png", "--threshold", "1")
+    assert status == 0 and "no hands" in said
+    assert written(tmp_path) == ["hand_hands.json", "hand_overlay.png"]
+
+
+def test_grey_fractions_are_read_and_what_is_none_is_refused(run, drawn, tmp_path):
+    grey = np.asarray(drawn.convert("L")).astype(np.float32) / 255
+    Image.fromarray(grey).save(tmp_path / "fractions.tiff")
+    assert torch.equal(read_picture(tmp_path / "fractions.tiff")[0, ..., 0], torch.from_numpy(grey))
+    Image.fromarray(np.full_like(grey, np.nan)).save(tmp_path / "nan.tiff")
+    Image.fromarray(grey * 255).save(tmp_path / "levels.tiff")
+    status, said, _ = run("nan.tiff", "levels.tiff")
+    assert status == 1 and said.count("not all of them from 0 to 1") == 2

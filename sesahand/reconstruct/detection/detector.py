@@ -214,7 +214,9 @@ class HandDetector(nn.Module):
         for box in boxes:
             squares = _squares_of_box(box)
             best = self.look(picture, squares).score.argsort(descending=True, stable=True)[:FOLLOWED_ANGLES]
-            looks = self.look_twice(picture, squares[best])
+            # In a box that is much larger than its hand, the palm network finds where the hand is.
+            palm = self.find_palms(picture, squares[:1], threshold).select(slice(1)).squares()
+            looks = self.look_twice(picture, torch.cat([squares[best], palm]))
             looks = looks.select(looks.score.argmax()[None])
             if box.side is not None:
                 looks = replace(looks, right=torch.full((1,), float(box.side == "right")))
@@ -274,8 +276,8 @@ def as_colour(pictures: Tensor) -> Tensor:
     low, high = pictures.amin(), pictures.amax()
     if not (torch.isfinite(low) and torch.isfinite(high)):
         raise SesaHandError("The pictures hold NaN or infinite values; the node that made them went wrong.")
-    if high > 2:
-        raise SesaHandError(f"The pictures hold values up to {float(high):.4g}, expected 0..1. Divide by 255.")
+    if high > 2 or low < -1:
+        raise SesaHandError(f"The pictures hold values from {float(low):.4g} to {float(high):.4g}, expected 0..1.")
     pictures = pictures.float().clamp(0, 1) if low < 0 or high > 1 else pictures
     if channels == 4:
         alpha = pictures[..., 3:]

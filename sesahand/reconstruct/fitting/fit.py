@@ -141,7 +141,7 @@ def check_landmarks(landmarks: HandLandmarks, camera: Camera) -> None:
     extent = torch.where(known_3d.sum(1) < LEAST_POINTS, torch.inf, box_size(landmarks.keypoints_3d, known_3d)).tolist()
     for hand, (count, pixels, metres) in enumerate(zip(known.sum(1).tolist(), size, extent, strict=True)):
         which = f"Hand {hand} (the {landmarks.side[hand]} one in picture {int(landmarks.frame[hand])})"
-        fix = "Leave it out, for example with a higher detection threshold."
+        fix = "Leave it out: with a higher threshold in Detect Hands, or out of the keypoints that were given."
         if count < LEAST_POINTS:
             raise SesaHandError(
                 f"{which} has {count} known points, expected at least {LEAST_POINTS} to fit a hand to; with "

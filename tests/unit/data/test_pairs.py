@@ -431,6 +431,7 @@ def test_a_scene_of_one_frame_goes_with_every_picture(tmp_path):
         ({"scene": make_scene(0, ("left",), frames=2)}, "2 frames of hands"),
         ({"maps": {"mesh": torch.zeros(2, 48, 64, 3)}}, "2 pictures of the map 'mesh'"),
         ({"scores": [1, 1]}, "2 scores"),
+        ({"scores": [1]}, "1 scores"),
         ({"minimum_score": 0.5}, "no score"),
         ({"pictures": torch.zeros(0, 48, 64, 3)}, "at least one picture"),
     ],

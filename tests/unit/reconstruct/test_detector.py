@@ -160,6 +160,9 @@ def test_a_box_or_a_mask_takes_the_palm_networks_place(detector):
     named = detector(picture, boxes=[HandBox(0, box.box, "left")])
     assert named.side == ("left",) and named.side_score.tolist() == [1.0]
     assert len(detector(picture, boxes=[])) == 0
+    whole = detector(picture, boxes=[HandBox(0, (0.0, 0.0, 512.0, 512.0))])
+    assert whole.side == ("right",)
+    assert (whole.keypoints_2d - found.keypoints_2d).norm(dim=-1).mean() < 0.05 * size
     with pytest.raises(SesaHandError, match="picture 5, but there are 1"):
         detector(picture, boxes=[HandBox(5, box.box)])
 
@@ -189,7 +192,8 @@ def test_pictures_too_small_or_too_long_hold_no_hands(detector, shape, tiled):
         (torch.zeros(1, 8, 8, 2), "2 channels"),
         (torch.full((1, 8, 8, 3), math.nan), "NaN"),
         (torch.full((1, 8, 8, 3), math.inf), "infinite"),
-        (torch.full((1, 8, 8, 3), 255.0), "Divide by 255"),
+        (torch.full((1, 8, 8, 3), 255.0), "expected 0..1"),
+        (torch.full((1, 8, 8, 3), -5.0), "expected 0..1"),
     ],
 )
 def test_what_is_no_picture_is_refused(detector, picture, message):
