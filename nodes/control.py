@@ -131,10 +131,13 @@ class StructuralFusion(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, control_net, mode, strength, refine, layers, orientation, **use) -> io.NodeOutput:
+        if strength == 0:
+            return io.NodeOutput(control_net)
         resolutions = tuple(resolution for resolution in RESOLUTIONS if use[f"use_{resolution}"])
-        settings = FusionSettings("blend" if mode == AUTO else mode, strength, resolutions, layers, refine, orientation)
-        if mode == AUTO and not settings.is_off:
-            settings = trained_settings(control_net) or settings
+        settings = trained_settings(control_net) if mode == AUTO else None
+        if settings is None:
+            chosen = "blend" if mode == AUTO else mode
+            settings = FusionSettings(chosen, strength, resolutions, layers, refine, orientation)
         return io.NodeOutput(apply_structural_fusion(control_net, settings))
 
 

@@ -6,6 +6,7 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
 from ...sesahand.attention.bias import check_mask, check_settings, feathered_mask
+from ...sesahand.errors import SesaHandError
 from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
 
 LATENT_PIXELS = 8
@@ -28,8 +29,8 @@ def bias_attention(
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
-        mask: [b, H, W] in 0..1: how much of the bias a place of the picture gets; one for all pictures, one for each,
-            or b that divides them and is repeated in order; None for all of the bias everywhere.
+        mask: [b, H, W] or [H, W] in 0..1: how much of the bias a place of the picture gets; one for all pictures, one
+            for each, or b that divides them and is repeated in order; None for all of the bias everywhere.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
 
     Returns:
@@ -43,6 +44,7 @@ def bias_attention(
     """
     check_settings(alpha, blocks, start, end)
     if mask is not None:
+        mask = mask[None] if mask.ndim == 2 else mask
         check_mask(mask)
     cross_attention_blocks(model)
     model = model.clone()
@@ -53,11 +55,19 @@ def bias_attention(
 
     def calc_cond_batch(executor, model, conds, x, timestep, model_options):
         active = is_active(model, timestep, start, end)
+        if active and mask is not None and len(mask) > 1:
+            check_whole_batch(model_options, "which of the masks belongs to which picture is not known. Use one mask")
         task = {"bias": bias} if active else {}
         return executor(model, conds, x, timestep, with_task(model_options, conds, x, **task))
 
     add_wrapper(model, WrappersMP.CALC_COND_BATCH, calc_cond_batch)
     return model
+
+
+def check_whole_batch(model_options: dict, reason: str) -> None:
+    """Raise a SesaHandError if context windows show the model a part of the batch at a time."""
+    if model_options.get("context_handler") is not None:
+        raise SesaHandError(f"Context windows split the batch, so {reason}, or remove the context windows.")
 
 
 def is_active(model, timestep: torch.Tensor, start: float, end: float) -> bool:

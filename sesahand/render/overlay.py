@@ -156,8 +156,7 @@ def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
     colors = []
     for frame in range(scene.num_frames):
         chosen = scene.frame == frame
-        part = replace(scene.select(chosen), camera=camera, num_frames=1)
-        part = replace(part, frame=torch.zeros_like(part.frame))
+        part = replace(scene.select_frames([frame]), camera=camera)
         target = torch.zeros(1, camera.height, camera.width, 3)
         draw_skeletons(target, part, keypoints[chosen], 1)
         # No colour of a skeleton is black.

@@ -370,7 +370,7 @@ def test_fewer_masks_than_pictures_repeat_in_order(model):
     assert torch.equal(few, all_)
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (1, 1, 64, 64), (0, 64, 64)])
+@pytest.mark.parametrize("shape", [(64,), (1, 1, 64, 64), (0, 64, 64)])
 def test_what_is_no_mask_is_refused_before_the_sampling(model, shape):
     with pytest.raises(SesaHandError, match="A mask is"):
         bias_attention(model, mask=torch.ones(shape))
@@ -809,3 +809,21 @@ def test_the_reference_finds_every_cross_attention(model):
     assert (places.count("input"), places.count("middle"), places.count("output")) == (6, 1, 9)
     bias = text_bias(torch.ones(1, 4, 2), [(torch.ones(2, 2), (1,))], 3.0)
     assert bias[0, 0].tolist() == [0, 3, 0, 3]
+
+
+def test_one_mask_may_lack_its_batch(model):
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    mask = torch.zeros(32, 32)
+    mask[8:24, 8:24] = 1
+    flat, batched = (sample(bias_attention(model, mask=given), positive, negative) for given in (mask, mask[None]))
+    assert torch.equal(flat, batched)
+
+
+def test_context_windows_and_a_mask_for_each_picture_are_refused(model):
+    patched = bias_attention(model, mask=torch.ones(2, 16, 16))
+    patched.model_options["context_handler"] = object()
+    wrapper = patched.model_options["transformer_options"]["wrappers"][WrappersMP.CALC_COND_BATCH]
+    calls = [call for group in wrapper.values() for call in group]
+    with pytest.raises(SesaHandError, match="Context windows split the batch"):
+        for call in calls:
+            call(None, patched.model, [], torch.zeros(2, 4, 16, 16), torch.ones(2), patched.model_options)

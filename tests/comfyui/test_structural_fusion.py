@@ -393,6 +393,11 @@ def test_the_node_refuses_to_run_without_any_resolution(sd15):
         run_node(sd15[1], **{f"use_{resolution}": False for resolution in (64, 32, 16, 8)})
 
 
+def test_strength_zero_is_off_whatever_else_is_set(sd15):
+    nothing = {f"use_{resolution}": False for resolution in (64, 32, 16, 8)}
+    assert run_node(sd15[1], strength=0.0, **nothing) is sd15[1]
+
+
 def test_the_widgets_defaults_are_the_settings_defaults():
     defaults = {port.id: port.default for port in StructuralFusion.GET_SCHEMA().inputs if hasattr(port, "default")}
     assert defaults["strength"] == FusionSettings().strength

@@ -8,6 +8,7 @@ import pytest
 
 from sesahand.cli import main
 from sesahand.commands import get_detector
+from sesahand.errors import InvalidFileError
 from sesahand.reconstruct.detection import detector_files
 from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE
 
@@ -35,6 +36,12 @@ def write_wheel(path: Path, contents: dict[str, bytes] = CONTENTS) -> Path:
 
 def refuse_to_run(*_, **__):
     raise AssertionError("nothing may be downloaded")
+
+
+def test_the_error_for_missing_files_names_the_folder_in_which_the_command_works(tmp_path):
+    with pytest.raises(InvalidFileError, match="get-detector") as told:
+        detector_files.find_detector_folder(tmp_path)
+    assert f"{Path(__file__).parents[2]} (8 MB" in str(told.value)
 
 
 def test_the_files_of_a_wheel_are_written_with_their_licence(tmp_path, capsys, expected):

@@ -10,6 +10,7 @@ Source: MediaPipe's `hand_landmark` graphs (Apache-2.0) for the squares and the 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -126,7 +127,8 @@ class HandDetector(nn.Module):
             tiled: Also look for small hands in parts of each picture; some 60 times the work of the palm network.
             max_hands: Keep at most this many hands of each picture, those with the best scores.
             boxes: Where hands are, in place of the palm network; at most one hand is found in each.
-            on_picture: Called before each picture with its number and how many there are; may raise to stop.
+            on_picture: Called before each picture and each box with the picture's number and how many there are; may
+                raise to stop.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -138,14 +140,19 @@ class HandDetector(nn.Module):
         pictures = as_colour(pictures)
         check_boxes(boxes or (), len(pictures))
         found = []
-        for frame, pixels in enumerate(pictures):
+
+        def report(frame: int) -> None:
             if on_picture is not None:
                 on_picture(frame, len(pictures))
+
+        for frame, pixels in enumerate(pictures):
+            report(frame)
             picture = Picture(pixels.float().cpu())
             if boxes is None:
                 looks = self.find_hands(picture, threshold, tiled)
             else:
-                looks = self.find_in_boxes(picture, threshold, [box for box in boxes if box.frame == frame])
+                own = [box for box in boxes if box.frame == frame]
+                looks = self.find_in_boxes(picture, threshold, own, partial(report, frame))
             found.append(looks.select(slice(max_hands)))
         return to_landmarks(found, pictures.shape)
 
@@ -208,10 +215,13 @@ class HandDetector(nn.Module):
         right = right[:, 0] if x_sign > 0 else 1 - right[:, 0]
         return Looks(to_picture(squares, points), world, score[:, 0], right, torch.ones(len(squares), dtype=torch.bool))
 
-    def find_in_boxes(self, picture: Picture, threshold: float, boxes: Sequence[HandBox]) -> Looks:
+    def find_in_boxes(
+        self, picture: Picture, threshold: float, boxes: Sequence[HandBox], on_box: Callable[[], None]
+    ) -> Looks:
         """Find at most one hand in each box of one picture, best first; a side that a box names stays."""
         found = [self.look_twice(picture, torch.zeros(0, 4))]
         for box in boxes:
+            on_box()
             squares = _squares_of_box(box)
             best = self.look(picture, squares).score.argsort(descending=True, stable=True)[:FOLLOWED_ANGLES]
             # In a box that is much larger than its hand, the palm network finds where the hand is.

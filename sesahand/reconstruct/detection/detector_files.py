@@ -14,6 +14,8 @@ SHA256 = {
     LICENSE_FILE: "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8",
 }
 FOLDER_NAME = "hand_detector"
+# The folder in which `python -m sesahand` works.
+CHECKOUT = Path(__file__).absolute().parents[3]
 COMMAND = "python -m sesahand get-detector"
 
 
@@ -62,6 +64,6 @@ def find_detector_folder(folder: str | Path | None = None) -> Path:
     into = "" if folder is None else f' --to "{folders[0]}"'
     raise InvalidFileError(
         f"The hand detector's files are missing: {', '.join(missing_files(folders[0]))} in {folders[0]}. Get them once "
-        f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {Path(__file__).parents[2]} (8 "
-        "MB, out of the package mediapipe 0.10.21, Apache-2.0)."
+        f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {CHECKOUT} (8 MB, "
+        "out of the package mediapipe 0.10.21, Apache-2.0)."
     )

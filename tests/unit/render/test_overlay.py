@@ -60,6 +60,16 @@ def test_each_side_has_its_colour_and_near_hands_hide_far_ones(pair):
         assert (hue.median(0).values - expected).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("style", ["mesh", "skeleton", "both"])
+def test_every_frame_is_drawn_with_its_own_hands(pair, style):
+    frames = concatenate_frames([HandScene.empty(pair.model, pair.camera), pair, pair.select([1])])
+    drawn = draw_hands(frames, None, style, 1.0)
+    assert len(drawn) == 3
+    assert torch.allclose(drawn[1], draw_hands(pair, None, style, 1.0)[0], atol=1e-5)
+    assert torch.allclose(drawn[2], draw_hands(pair.select([1]), None, style, 1.0)[0], atol=1e-5)
+    assert not torch.equal(drawn[0], drawn[2])
+
+
 def test_the_skeleton_lies_on_the_projected_keypoints(pair):
     big = pair.resized(640, 480)
     found = draw_hands(big, torch.zeros(1, 480, 640, 3), "skeleton", 1.0)[0]
