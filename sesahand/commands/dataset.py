@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="read every file of a set and say what is wrong")
     export = actions.add_parser("export", help="write a set in a format of others")
     for action, run_action in ((stats, show_stats), (check, check_set), (export, export_set)):
-        action.add_argument("folder", type=Path, help="the set: a folder that Save Pair wrote")
+        action.add_argument("folder", type=Path, help="the set: a folder that Save Image-Mesh Pair wrote")
         action.set_defaults(run_action=run_action)
     check.add_argument(
         "--repair", action="store_true", help="drop damaged pairs, and delete unfinished files and those of no pair"
