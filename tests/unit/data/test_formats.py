@@ -303,4 +303,4 @@ class TestCommand:
     def test_a_folder_that_is_no_set_is_an_error(self, tmp_path, capsys):
         for action in ("stats", "check"):
             assert main(["dataset", action, str(tmp_path)]) == 2
-        assert "Save Pair" in capsys.readouterr().err
+        assert "Save Image-Mesh Pair" in capsys.readouterr().err

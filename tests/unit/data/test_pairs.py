@@ -363,7 +363,7 @@ def test_folders_that_are_no_sets_are_refused(tmp_path, header):
     for opening in (PairSet, PairWriter):
         with pytest.raises(InvalidFileError):
             opening(tmp_path)
-    with pytest.raises(InvalidFileError, match="Save Pair"):
+    with pytest.raises(InvalidFileError, match="Save Image-Mesh Pair"):
         PairSet(tmp_path / "nowhere")
 
 
