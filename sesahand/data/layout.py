@@ -94,7 +94,7 @@ def check_header(root: Path) -> None:
     if not (root / HEADER).is_file():
         raise InvalidFileError(
             f"{root!s:.200} is not a set of image-mesh pairs: it holds no {HEADER}. Give the folder that the node Save "
-            "Pair (SesaHand) wrote."
+            "Image-Mesh Pair (SesaHand) wrote."
         )
     label = str(root / HEADER)
     header = parse_json(read_bytes(root / HEADER, MAX_HEADER_BYTES), label)
