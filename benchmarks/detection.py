@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, mirror_hand, place_in_box
+from sesahand.metrics.joint_errors import pa_mpjpe
 from sesahand.reconstruct.detection.crops import Picture
 from sesahand.reconstruct.detection.detector import TIPS, load_detector, squares_around
 from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
@@ -132,15 +133,6 @@ def rendered_hands() -> list[tuple[torch.Tensor, str, torch.Tensor, torch.Tensor
     return hands
 
 
-def aligned_error(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return PA-MPJPE: the mean distance after the best similarity transform that does not mirror."""
-    ours, theirs = found - found.mean(0), expected - expected.mean(0)
-    u, spread, vt = torch.linalg.svd(ours.T @ theirs)
-    flip = torch.tensor([1.0, 1.0, float(torch.det(u @ vt).sign())])
-    scale = (spread * flip).sum() / (ours**2).sum()
-    return float((scale * ours @ (u * flip) @ vt - theirs).norm(dim=-1).mean())
-
-
 @torch.no_grad()
 def print_second_look(detector) -> None:
     """Print what a second look and its mirror image are worth, on rendered hands."""
@@ -158,7 +150,7 @@ def print_second_look(detector) -> None:
         for row, look in zip(rows.values(), looks, strict=True):
             distance = float((look.keypoints_2d[0] - points)[1:].norm(dim=-1).mean() / size)
             same = (float(look.right[0]) >= 0.5) == (side == "right")
-            row.append((distance, 1e3 * aligned_error(look.keypoints_3d[0], metres), float(same)))
+            row.append((distance, float(pa_mpjpe(look.keypoints_3d[:1], metres[None])), float(same)))
     print(f"\n| {len(hands)} rendered hands | found | distance without wrist | PA-MPJPE mm | side right |")
     print("|---|---:|---:|---:|---:|")
     for name, row in rows.items():
