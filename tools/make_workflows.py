@@ -1,6 +1,6 @@
 """Make the shipped workflows with the real ComfyUI frontend: UI files, API files, thumbnails.
 
-    python tools/make_workflows.py                 all of them, from the descriptions in workflow_layouts.py
+    python tools/make_workflows.py                 all of them, from the descriptions in layouts/
     python tools/make_workflows.py --api-only      only workflows/api/*.json and thumbnails, from the UI files
     python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 %
 
@@ -23,8 +23,9 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from browser import open_frontend  # noqa: E402
 from comfy_install import FLOOR, find_comfyui  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
+from layouts import WORKFLOWS  # noqa: E402
+from layouts.parts import Workflow  # noqa: E402
 from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
-from workflow_layouts import WORKFLOWS, Workflow  # noqa: E402
 
 from workflows import defaults  # noqa: E402
 
