@@ -45,7 +45,7 @@ def gradients(task, batch, times=1):
 
 @pytest.mark.parametrize("prediction", ["v_prediction", "epsilon"])
 def test_the_loss_is_the_weighted_error_of_what_the_model_should_predict(prediction):
-    """Written out from the definitions: v = a noise - s x, snr = a^2 / s^2, min-SNR of 5, hands threefold."""
+    """Written out from the definitions: v = a noise - s x, snr = a^2 / s^2, min-SNR of 5 plus one, hands threefold."""
     model = networks(prediction)
     task = DiffusionTask(model, ["controlnet"], replace(PLAIN, min_snr=5.0, hand_weight=3.0), Fusion())
     batch = batch_of(task)
@@ -61,7 +61,8 @@ def test_the_loss_is_the_weighted_error_of_what_the_model_should_predict(predict
         predicted = model.unet(noisy, batch["time"], text, **residuals).sample
         wanted = signal * noise - spread * x if prediction == "v_prediction" else noise
         snr = (signal / spread).square().flatten()
-        weight = snr.clamp(max=5) / (snr + 1 if prediction == "v_prediction" else snr)
+        kept = snr.clamp(max=5)
+        weight = (kept + 1) / (snr + 1) if prediction == "v_prediction" else kept / snr
         hand = 1 + 2 * batch["hand"]
         error = ((predicted - wanted).square().mean(1, keepdim=True) * hand).sum((1, 2, 3)) / hand.sum((1, 2, 3))
     assert float(loss) == pytest.approx(float((error * weight).mean()), rel=1e-4)
