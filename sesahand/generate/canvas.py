@@ -9,6 +9,9 @@ from ..hands.scene import HandScene
 LARGEST_SIDE = 4096
 # Part of a picture that may be cut off so that another shape is filled.
 MOST_CUT = 0.05
+# Area of a picture as a share of the native one. Sides of a small model are coarse: less room would leave some
+# proportions out.
+LEAST_AREA, MOST_AREA = 0.6, 2.0
 
 
 def size_for(shape: tuple[int, int], native: int, multiple: int) -> tuple[int, int]:
@@ -21,7 +24,9 @@ def size_for(shape: tuple[int, int], native: int, multiple: int) -> tuple[int, i
     """
     scale = native / math.sqrt(shape[0] * shape[1])
     fits = [side for side in range(multiple, 4 * native + 1, multiple)]
-    pairs = [(width, height) for width in fits for height in fits if 0.6 <= width * height / native**2 <= 1.4]
+    pairs = [
+        (width, height) for width in fits for height in fits if LEAST_AREA <= width * height / native**2 <= MOST_AREA
+    ]
     ratio, area = shape[0] / shape[1], native**2
 
     def misfit(size: tuple[int, int]) -> tuple[float, float]:

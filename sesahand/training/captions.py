@@ -1,4 +1,4 @@
-"""From what a picture shows to what is said of it: the clean semantics, and a caption that says too much.
+"""From what a picture shows to what is said of it: the clean semantics, a short prompt, a caption that says too much.
 
 The rambling caption states the same facts in another order and asserts objects that are not there beside those that
 are, in the same words: a model cannot learn to skip them, and has to find out for itself how far to believe them.
@@ -15,6 +15,8 @@ from .vocabulary import article
 FALSE_OBJECTS = (1, 2, 2)
 # With so many objects, a remark on top would not fit into one chunk of the text encoder.
 MANY_ASSERTED = 3
+# How often a short prompt says a thing.
+SAID = {"skin": 0.7, "sleeve": 0.4, "side": 0.5, "view": 0.2, "place": 0.9, "light": 0.2, "beside": 0.7}
 REMARKS = ("The mood is calm.", "The mood is cheerful.", "The scene is bright.", "It is a calm scene.")
 
 
@@ -68,6 +70,32 @@ def beside_of(attributes: Attributes) -> str:
 
 def named(thing: Thing) -> str:
     return article(f"{thing.color} {thing.kind}")
+
+
+def short_prompt(rng: np.random.Generator, attributes: Attributes) -> str:
+    """Return what a person would type of a picture: true, but seldom all of it.
+
+    Args:
+        rng: Chooses what is left out.
+        attributes: What is true.
+    """
+    skin = f" with {attributes.skin} skin" if rng.random() < SAID["skin"] else ""
+    sleeve = ""
+    if rng.random() < SAID["sleeve"]:
+        sleeve = f" {'and' if skin else 'with'} {article(attributes.sleeve)} sleeve"
+    hand = hand_of(attributes)
+    if attributes.side != "both" and rng.random() >= SAID["side"]:
+        hand = "a hand"
+    words = f"a person{skin}{sleeve} raising {hand} {deed_of(attributes)}"
+    if rng.random() < SAID["view"]:
+        words += f", {attributes.view} side"
+    if rng.random() < SAID["place"]:
+        words += f"{',' if rng.random() < 0.5 else ''} {surroundings_of(attributes)}"
+    if rng.random() < SAID["light"]:
+        words += f", {light_of(attributes)}"
+    if rng.random() < SAID["beside"]:
+        words += beside_of(attributes)
+    return words
 
 
 def draw_false_things(rng: np.random.Generator, attributes: Attributes) -> tuple[Thing, ...]:

@@ -183,7 +183,7 @@ class Synthetic:
         folder: Where drawn samples are kept, in `train_<size>` and `heldout_<size>`; empty for the run's own folder.
     """
 
-    samples: int = 60_000
+    samples: int = 40_000
     held_out: int = 64
     seed: int = 0
     folder: str = ""
@@ -274,6 +274,10 @@ class ControlNetConfig(Common):
             raise SesaHandError(f"frozen_dtype is {quote(self.frozen_dtype)}; choose float32, float16 or bfloat16.")
 
 
+# How often the small model hears each style of caption.
+SAID = {"clean": 0.5, "short": 0.3, "verbose": 0.2}
+
+
 @dataclass(frozen=True)
 class MiniConfig(Common):
     """The small model from nothing; the defaults are the recipe of the model that the project ships.
@@ -297,16 +301,14 @@ class MiniConfig(Common):
     layout: MiniLayout = field(default_factory=MiniLayout)
     data: Synthetic = field(default_factory=Synthetic)
     autoencoder: Steps = field(
-        default_factory=lambda: Steps(8000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
+        default_factory=lambda: Steps(5000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
     )
-    base: Steps = field(default_factory=lambda: Steps(24_000, 16, 1, 8e-4))
-    controls: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 4e-4))
+    base: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 8e-4, average=0.999))
+    controls: Steps = field(default_factory=lambda: Steps(1200, 16, 1, 3e-4, decay_from=0.3))
     control_start: str = "scaffold"
     fusion: Fusion = field(default_factory=lambda: Fusion(refine="to_32"))
-    noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.15, 0.3, 0.02, {"clean": 0.6, "verbose": 0.4}))
-    control_noise: Noise = field(
-        default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.0, 0.3, 0.0, {"clean": 0.6, "verbose": 0.4})
-    )
+    noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.12, 0.2, 0.02, dict(SAID)))
+    control_noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.0, 0.2, 0.0, dict(SAID)))
     text_rate: float = 2.0
     precision: str = "bf16"
     workers: int = 2

@@ -18,7 +18,7 @@ from ..errors import InvalidFileError, SesaHandError, quote
 if TYPE_CHECKING:
     from .cache import SampleCache
 
-CLEAN, VERBOSE = "clean", "verbose"
+CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
 MAX_PIXELS = 1 << 26
 
@@ -67,7 +67,7 @@ class WorldSamples:
         rendered = self.rendered
         if index not in self._captions:
             words = rendered.describe(index)
-            self._captions[index] = {CLEAN: words.composition.prompt, VERBOSE: words.rambling}
+            self._captions[index] = {CLEAN: words.composition.prompt, SHORT: words.short, VERBOSE: words.rambling}
         pictures = rendered.pictures[index], rendered.conditions[index], rendered.masks[index]
         return TrainingSample(*pictures, self._captions[index])
 

@@ -22,7 +22,7 @@ from ..semantics.behavior import BehaviorSemantics
 from ..semantics.composer import Composition, compose
 from .attributes import Attributes, Thing, draw_attributes
 from .backgrounds import paint_background
-from .captions import draw_false_things, rambling_caption, semantics_of
+from .captions import draw_false_things, rambling_caption, semantics_of, short_prompt
 from .painting import cast_shadow, draw_light, occlusion, palette, shade
 from .staging import Stage, set_stage
 from .studio import Studio
@@ -61,6 +61,11 @@ class Description:
     def composition(self) -> Composition:
         """The clean prompt with its spans, hand words included."""
         return compose(self.semantics)
+
+    @cached_property
+    def short(self) -> str:
+        """A prompt as a person would type it: true, but seldom all of it."""
+        return short_prompt(np.random.default_rng(self.index), self.attributes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,14 +95,15 @@ WORDS = frozenset(
 
 # Phrases that mean the same as a phrase of the vocabulary; longest first when they are looked for.
 SYNONYMS = {
-    "clenched hand": "making a fist",
-    "closed hand": "making a fist",
-    "clenched fist": "a fist",
+    "clenched hand": "hand making a fist",
+    "closed hand": "hand making a fist",
+    "clenched fist": "fist",
     "clenching a fist": "making a fist",
     "punch": "making a fist",
     "clenched": "making a fist",
     "high five": "open with spread fingers",
-    "open palm": "open with spread fingers",
+    "open palm": "hand open with spread fingers",
+    "open hand": "hand open with spread fingers",
     "waving": "greeting, open with spread fingers",
     "waves": "greeting, open with spread fingers",
     "wave": "greeting, open with spread fingers",
@@ -228,6 +229,10 @@ def translate(text: str) -> Translation:
         text: A prompt or a component of semantics, in any letter case.
     """
     translated = _synonym_pattern().sub(lambda match: SYNONYMS[" ".join(match.group().lower().split())], text)
+    if translated != text:
+        # "an open palm" has become "an hand open ...".
+        translated = re.sub(r"\b[Aa]n? (?=an? )", "", translated)
+        translated = re.sub(r"\b[Aa]n? ([a-z]+)", lambda match: article(match[1]), translated)
     found = re.findall(r"[^\W_]+(?:'[^\W_]+)?", translated.lower())
     return Translation(translated, tuple(dict.fromkeys(word for word in found if word not in WORDS)))
 

@@ -263,6 +263,21 @@ def test_no_single_word_tells_a_false_object_from_a_true_one(hands):
             assert abs(shares[0] - shares[1]) < 0.03, (part, value, shares)
 
 
+def test_short_prompts_say_only_what_is_true_and_seldom_all_of_it(descriptions):
+    lengths = []
+    for description in descriptions:
+        words = description.short.replace(",", "").split()
+        attributes = description.attributes
+        true = {attributes.skin, attributes.sleeve, attributes.background_color}
+        true |= {thing.color for thing in attributes.things}
+        named = {word for word in words if word in vocabulary.COLORS or word in vocabulary.SKINS}
+        assert named <= true, description.short
+        assert {word for word in words if word in vocabulary.OBJECTS} <= {thing.kind for thing in attributes.things}
+        assert vocabulary.translate(description.short).unknown == ()
+        lengths.append(len(words) / len(description.composition.prompt.split()))
+    assert min(lengths) < 0.4 and 0.5 < np.mean(lengths) < 0.8
+
+
 def test_colored_things_stand_out_from_the_background(descriptions):
     for description in descriptions:
         attributes = description.attributes
@@ -273,7 +288,9 @@ def test_colored_things_stand_out_from_the_background(descriptions):
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("a clenched hand", "a making a fist"),
+        ("a clenched hand", "a hand making a fist"),
+        ("raising an open palm", "raising a hand open with spread fingers"),
+        ("raises a clenched fist", "raising a fist"),
         ("a woman waves", "a person greeting, open with spread fingers"),
         ("Thumbs up!", "giving a thumb up!"),
         ("a mug on the desk", "a cup on the table"),

@@ -22,7 +22,8 @@ def test_drawn_in_processes_the_samples_are_those_of_the_world(tmp_path, monkeyp
         sample, true = samples[index], world[index]
         assert np.array_equal(sample.picture, true.picture) and np.array_equal(sample.control, true.condition)
         assert np.array_equal(sample.hand, true.mask)
-        assert sample.captions == {"clean": true.description.composition.prompt, "verbose": true.description.rambling}
+        words = true.description
+        assert sample.captions == {"clean": words.composition.prompt, "short": words.short, "verbose": words.rambling}
 
 
 def test_what_others_have_drawn_is_used_and_what_is_missing_is_drawn(tmp_path):
