@@ -42,15 +42,17 @@ class LoadMini(io.ComfyNode):
             node_id="SesaHandLoadMini",
             display_name="Load Small Model (SesaHand)",
             category="SesaHand/model",
-            description="A small model of rendered hands that `python -m sesahand train --config mini` trains from "
-            "nothing: a checkpoint and a ControlNet in one node, sampled on a CPU in seconds. For KSampler, CLIP Text "
-            "Encode, VAE Decode and Apply ControlNet, at 128 x 128 pixels.",
+            description="The small model of rendered hands that comes with SesaHand: a checkpoint and a ControlNet in "
+            "one node, nothing to download, sampled on a CPU in seconds. For KSampler, CLIP Text Encode, VAE Decode "
+            "and Apply ControlNet, at 128 x 128 pixels. Swap it for a real checkpoint and ControlNet when the graph "
+            "works.",
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=model_choices(),
-                    tooltip="A file in models/sesahand_mini, made by `python -m sesahand train --config mini`, with "
-                    "its two ControlNets beside it; press R to see new ones.",
+                    tooltip="embedded comes with SesaHand. Others are files in models/sesahand_mini, made by "
+                    "`python -m sesahand train --config mini`, with their two ControlNets beside them; press R to see "
+                    "new ones.",
                 ),
                 io.Combo.Input(
                     "control",

@@ -1,5 +1,7 @@
 """Set up SesaHand in a virtual environment of its own beside this checkout, and run one job in it.
 
+    python tools/quickstart.py generate [options] install, get the hand detector, then `sesahand generate`: eight
+                                                  sentences become pictures by the small model, with their scores
     python tools/quickstart.py demo [options]     install, then `sesahand demo`: a sheet of posed, rendered hands
     python tools/quickstart.py test [options]     install with the test tools, then pytest
 
@@ -15,7 +17,9 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# What is installed, and what is then run; options go to the last of it.
 JOBS = {
+    "generate": (".", ["-m", "sesahand", "get-detector"], ["-m", "sesahand", "generate"]),
     "demo": (".", ["-m", "sesahand", "demo"]),
     "test": (".[test]", ["-m", "pytest"]),
 }
@@ -31,11 +35,11 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in JOBS:
         print(__doc__.strip())
         return 2
-    requirement, command = JOBS[arguments[0]]
+    requirement, *before, command = JOBS[arguments[0]]
     python = environment(Path(os.environ.get("SESAHAND_VENV") or ROOT / ".venv").absolute())
     # torch is pinned here and only here: inside somebody's ComfyUI it is never touched.
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
-    steps = ([*install, "-e", requirement], [*command, *arguments[1:]])
+    steps = ([*install, "-e", requirement], *before, [*command, *arguments[1:]])
     for step in steps:
         code = subprocess.call([str(python), *step], cwd=ROOT)
         if code:

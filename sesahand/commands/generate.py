@@ -1,7 +1,7 @@
 """Make pictures of hands from sentences: semantics, a posed hand, its condition map, and both alignments in diffusers.
 
 --base and --controlnet name a Stable Diffusion 1.5 checkpoint and a ControlNet on this machine; without them it takes
-the small model that `sesahand train --config mini` makes. Nothing is downloaded. Each picture is written with its map,
+the small model that comes with SesaHand. Nothing is downloaded. Each picture is written with its map,
 hands, score and parameters, from which --repeat makes it again. Without a sentence it makes eight examples.
 """
 
@@ -124,6 +124,8 @@ def run(options: argparse.Namespace) -> int:
     from ..mini.model_files import CONTROLS
 
     check_options(options)
+    if not options.verbose:
+        hush_transformers()
     order = Repeat(options) if options.repeat else Order(options)
     base, controlnet, dtype = order.model()
     generator = HandGenerator.load(base, controlnet, options.device, dtype)
@@ -461,6 +463,13 @@ class Workshop:
                 raise
             note(f"The pictures are not scored. {error}")
             return None
+
+
+def hush_transformers() -> None:
+    """Keep its remarks on image processors, which nothing here uses, off the screen."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
 
 
 def tell_unknown_words(base, prompts: list[str]) -> None:

@@ -198,3 +198,11 @@ def test_quickstart_takes_its_environment_relative_to_where_one_is(tmp_path, mon
     monkeypatch.setattr(tool.subprocess, "call", lambda step, **_: steps.append(step[0]) or 0)
     assert tool.main(["demo"]) == 0
     assert steps == [str(tmp_path / "mine" / "python")] * 2
+
+
+def test_quickstart_gets_the_detector_before_it_generates(monkeypatch):
+    tool, steps = quickstart(), []
+    monkeypatch.setattr(tool, "environment", lambda folder: folder / "python")
+    monkeypatch.setattr(tool.subprocess, "call", lambda step, **_: steps.append(step[1:]) or 0)
+    assert tool.main(["generate", "--count", "2"]) == 0
+    assert steps[1:] == [["-m", "sesahand", "get-detector"], ["-m", "sesahand", "generate", "--count", "2"]]
