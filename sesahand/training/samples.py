@@ -122,7 +122,8 @@ def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
     """Open a data set for a ControlNet's training.
 
     Args:
-        path: A folder of SesaHand's image-mesh pairs, AttentionHand's `modalities.json`, or a folder that holds one.
+        path: A folder of SesaHand's image-mesh pairs, AttentionHand's `modalities.json`, or a folder that holds one
+            itself or in its `data`.
         size: Of the pictures, pixels.
         control: Which map of SesaHand's pairs the ControlNet sees.
 
@@ -132,7 +133,8 @@ def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
     path = Path(path)
     if (path / HEADER).is_file():
         return PairSamples(PairSet(path), control, size)
-    listing = path / "modalities.json" if path.is_dir() else path
+    listings = [path / "modalities.json", path / "data" / "modalities.json"] if path.is_dir() else [path]
+    listing = next((each for each in listings if each.is_file()), path)
     if not listing.is_file():
         raise InvalidFileError(
             f"{path} is neither a modalities.json nor a folder with image-mesh pairs. Save pairs with the node Save "

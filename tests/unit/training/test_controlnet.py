@@ -168,7 +168,7 @@ def test_pairs_and_their_export_to_attentionhand_are_the_same_samples(tmp_path):
     assert (pairs[0].hand > 0).mean() == pytest.approx(float((maps.mask[0] > 0).float().mean()))
     assert not pairs[1].hand.any()
     export_pairs(PairSet(tmp_path / "set"), "attentionhand", tmp_path / "out")
-    (exported,) = open_samples(tmp_path / "out" / "data", 64)
+    (exported,) = open_samples(tmp_path / "out", 64)
     assert exported.captions == pairs[0].captions
     assert abs(exported.control.astype(int) - pairs[0].control).mean() < 4
     with pytest.raises(SesaHandError, match="depth"):
