@@ -15,6 +15,8 @@ from ..reconstruct.scoring.score import HandScores, score_hands
 
 # Hands in small pictures are found in an enlargement; the detector's own squares are of 192 and 224 pixels.
 LEAST_SIDE = 384
+# Where hands were asked for, hands are to be expected: less sureness is asked of the detector than of photographs.
+THRESHOLD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,6 @@ class Judge:
         shown = torch.nn.functional.interpolate(
             picture.movedim(-1, 0)[None], scale_factor=factor, mode="bicubic", antialias=False
         )
-        landmarks = self.detector(shown[0].movedim(0, -1)[None].clamp(0, 1))
+        landmarks = self.detector(shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD)
         found = fit_hands(landmarks, requested.model, large.camera).scene.resized(*size)
         return Judgement(found, score_hands(requested, found))
