@@ -1,9 +1,5 @@
 """What artists take home: hands as files for 3D programs, and hands drawn over pictures."""
 
-from collections.abc import Callable
-
-import comfy.model_management
-from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..sesahand.export.files import FORMATS, PARAMETER_FILES, write_hands
@@ -11,20 +7,10 @@ from ..sesahand.hands.export import scene_mesh
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
 from .output_files import graph_metadata, output_path, relative_to_output
+from .progress import progress
 
 # The node shows at most this many overlays; more would be too small to see.
 PREVIEWS = 4
-
-
-def progress(total: int) -> Callable[[int], None]:
-    """Return what moves the node's progress bar to a number of steps done, and ends a run that was interrupted."""
-    bar = ProgressBar(total)
-
-    def report(done: int) -> None:
-        bar.update_absolute(done)
-        comfy.model_management.throw_exception_if_processing_interrupted()
-
-    return report
 
 
 class ExportMesh(io.ComfyNode):
@@ -172,8 +158,8 @@ class DrawHands(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, hands, style, opacity, views, forearm, image=None) -> io.NodeOutput:
-        overlay = draw_hands(hands, image, style, opacity, forearm)
-        turntable = draw_turntable(hands, views, style, forearm, progress(views))
+        overlay = draw_hands(hands, image, style, opacity, forearm, progress())
+        turntable = draw_turntable(hands, views, style, forearm, progress())
         return io.NodeOutput(overlay, turntable, ui=ui.PreviewImage(overlay[:PREVIEWS], cls=cls))
 
 

@@ -13,6 +13,7 @@ from ..sesahand.hands.scene import HandScene
 from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
 from ..sesahand.render.shading import NORMAL_CONVENTIONS
 from . import wires
+from .progress import progress
 
 # A node shows at most this many frames of each map; more would be too small to see.
 PREVIEW_FRAMES = 2
@@ -145,6 +146,7 @@ class RenderCondition(io.ComfyNode):
             forearm=forearm,
             depth_range=depth_range,
             normal_convention=normal_convention,
+            on_frame=progress(),
         )
         pictures = [getattr(maps, name) for name in COLOR_MAPS]
         previews = torch.cat([picture[:PREVIEW_FRAMES] for picture in pictures])

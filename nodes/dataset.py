@@ -3,9 +3,7 @@
 import json
 import os
 
-import comfy.model_management
 import folder_paths
-from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..sesahand.data.batch import PairBatch, describe_batch
@@ -15,6 +13,7 @@ from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.file_names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
 from . import wires
+from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
 PREVIEW_PICTURES = 4
@@ -197,12 +196,11 @@ class SavePair(io.ComfyNode):
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)
-        path, keys, bar = set_folder(set_name), [], ProgressBar(len(image))
+        path, keys, report_step = set_folder(set_name), [], progress(len(image))
         with PairWriter(path, picture_format) as writer:
             for key in batch.save(writer):
                 keys.append(key)
-                bar.update(1)
-                comfy.model_management.throw_exception_if_processing_interrupted()
+                report_step(len(keys))
             total = len(writer)
         report = describe_batch(keys, set_name, total)
         return io.NodeOutput(image, total, path, report, ui=ui.PreviewImage(image[:PREVIEW_PICTURES], cls=cls))

@@ -1,8 +1,6 @@
 """Detection: the hands in a picture, as landmarks to fit a 3D hand to."""
 
 import folder_paths
-from comfy.model_management import throw_exception_if_processing_interrupted
-from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
@@ -13,6 +11,7 @@ from ..sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, m
 from . import wires
 from .condition import list_boxes
 from .model_folders import register_model_folder
+from .progress import progress
 
 SUFFIXES = {".tflite"}
 # The node shows at most this many pictures.
@@ -37,14 +36,8 @@ def find_landmarks(pictures, threshold, max_hands, small_hands, mask, boxes, key
         return read_keypoints(keypoints, width, height, frames)
     where = boxes_of_masks(mask, width, height, frames) if mask is not None else None
     where = read_boxes(boxes) if boxes is not None else where
-    bar = ProgressBar(frames)
-
-    def on_picture(frame: int, total: int) -> None:
-        throw_exception_if_processing_interrupted()
-        bar.update_absolute(frame, total)
-
     return load_detector(detector_folder())(
-        pictures, threshold, tiled=small_hands, max_hands=max_hands or None, boxes=where, on_picture=on_picture
+        pictures, threshold, tiled=small_hands, max_hands=max_hands or None, boxes=where, on_picture=progress(frames)
     )
 
 

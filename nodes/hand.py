@@ -23,6 +23,7 @@ from ..sesahand.render.camera import MAX_SIZE, Camera
 from . import wires
 from .model_folders import register_model_folder
 from .output_files import output_path
+from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 DEFAULT_SIZE = 512
@@ -82,10 +83,12 @@ def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how
     placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
     # A frame without white shows no hand, as in a batch of masks for one hand; only a batch without any is an error.
     seen = [index for index, frame in enumerate(hands.frame.tolist()) if masks[frame].any() or not masks.any()]
-    for index in seen:
+    report = progress(len(seen))
+    for done, index in enumerate(seen, 1):
         scene = place_in_mask(Hand.of(hands, index), camera, masks[hands.frame[index]], *how)
         frame = hands.frame[index].repeat(len(scene))
         placed.append(replace(scene, frame=frame, num_frames=hands.num_frames))
+        report(done)
     return combine(placed)
 
 
@@ -101,10 +104,11 @@ def check_one_hand_a_frame(hands: HandScene) -> None:
 def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angles: float) -> HandScene:
     """Place the hand of each frame into the same box."""
     check_one_hand_a_frame(hands)
-    placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
+    placed, report = [HandScene.empty(hands.model, camera, hands.num_frames)], progress(len(hands))
     for index in range(len(hands)):
         scene = place_in_box(Hand.of(hands, index), camera, box, *angles)
         placed.append(replace(scene, frame=hands.frame[index : index + 1], num_frames=hands.num_frames))
+        report(index + 1)
     return combine(placed)
 
 

@@ -8,7 +8,6 @@ import torch
 import folder_paths
 from comfy import model_management
 from comfy.model_patcher import ModelPatcher
-from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
@@ -19,6 +18,7 @@ from ..sesahand.reconstruct.learned.reconstructor import LearnedReconstructor, c
 from . import wires
 from .managed_vlm import DTYPES, manage, pick_dtype
 from .model_folders import register_model_folder
+from .progress import progress
 
 FOLDER = "hand_recon"
 ACTIVATION_BYTES_PER_HAND = 32 * 2**20
@@ -66,13 +66,7 @@ class ManagedReconstructor:
         if len(landmarks):
             room = ACTIVATION_BYTES_PER_HAND * min(len(landmarks), self.reconstructor.chunk)
             model_management.load_models_gpu([self.patcher], memory_required=room, force_full_load=True)
-        bar = ProgressBar(max(1, len(landmarks)))
-
-        def tick(done: int, total: int) -> None:
-            model_management.throw_exception_if_processing_interrupted()
-            bar.update_absolute(done, total)
-
-        return self.reconstructor(pictures, landmarks, tick)
+        return self.reconstructor(pictures, landmarks, progress())
 
 
 class LoadReconstructor(io.ComfyNode):

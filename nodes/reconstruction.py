@@ -1,7 +1,5 @@
 """Reconstruction: 3D hands from landmarks, by fitting or by a learned reconstructor."""
 
-import comfy.model_management
-from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..sesahand.hands.builtin import load_builtin_hand
@@ -10,6 +8,7 @@ from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.reconstructor import run_reconstructor
 from ..sesahand.render.camera import Camera
 from . import wires
+from .progress import progress
 
 
 class ReconstructHands(io.ComfyNode):
@@ -95,13 +94,7 @@ class ReconstructHands(io.ComfyNode):
     ) -> io.NodeOutput:
         size = landmarks.width, landmarks.height
         lens = Camera.hamer(*size) if camera == "hamer" else Camera.from_fov(*size, fov)
-        bar = ProgressBar(max(len(landmarks), 1))
-
-        def on_progress(done: int, total: int) -> None:
-            bar.update_absolute(done, total)
-            comfy.model_management.throw_exception_if_processing_interrupted()
-
-        how = {"camera": lens, "on_progress": on_progress}
+        how = {"camera": lens, "on_progress": progress()}
         if reconstructor is None:
             fitted = fit_hands(landmarks, hand_model or load_builtin_hand(), **how)
         else:

@@ -1,7 +1,5 @@
 """Scoring: how well the hands in a picture are those that were asked for, and what follows from it."""
 
-import comfy.model_management
-from comfy.utils import ProgressBar
 from comfy_api.latest import io, ui
 
 from ..sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
@@ -9,6 +7,7 @@ from ..sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, EXTRA_COST, 
 from ..sesahand.reconstruct.scoring.score_picture import draw_scores
 from ..sesahand.reconstruct.scoring.score_report import describe_scores
 from . import wires
+from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
 PREVIEW_PICTURES = 4
@@ -79,14 +78,8 @@ class ScoreHands(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, requested, found, extra_hands, image=None) -> io.NodeOutput:
-        bar = ProgressBar(1)
-
-        def progress(done: int, total: int) -> None:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            bar.update_absolute(done, total)
-
-        scores = score_hands(requested, found, extra_hands, progress)
-        picture = draw_scores(scores, image)
+        scores = score_hands(requested, found, extra_hands, progress())
+        picture = draw_scores(scores, image, on_picture=progress())
         report = describe_scores(scores)
         preview = ui.PreviewImage(picture[:PREVIEW_PICTURES], cls=cls)
         return io.NodeOutput(scores.mean, scores, report, scores.to_json(), picture, ui=preview)

@@ -54,10 +54,12 @@ def load_mini(path: str):
         InvalidFileError: If the file is damaged, incomplete, or holds another kind of model.
     """
     layout, state, _ = read_mini_state(path)
-    model = load_model(layout, part(state, UNET_PREFIX), str(path))
     token_ids = state[TOKEN_IDS].tolist()
-    clip = load_clip(layout, part(state, TEXT_PREFIX), token_ids, str(path))
-    vae = load_vae(layout, part(state, AUTOENCODER_PREFIX), str(path))
+    # New layers draw their first weights, which the file's replace at once, from the generator that all nodes share.
+    with torch.random.fork_rng(devices=[]):
+        model = load_model(layout, part(state, UNET_PREFIX), str(path))
+        clip = load_clip(layout, part(state, TEXT_PREFIX), token_ids, str(path))
+        vae = load_vae(layout, part(state, AUTOENCODER_PREFIX), str(path))
     return model, clip, vae, known_words(load_tokenizer(), token_ids)
 
 

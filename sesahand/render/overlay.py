@@ -36,6 +36,7 @@ def draw_hands(
     style: str = "mesh",
     opacity: float = 0.8,
     forearm: bool = False,
+    on_frame: Callable[[int, int, Tensor | None], None] | None = None,
 ) -> Tensor:
     """Draw the hands of a scene over pictures; near hands hide far ones.
 
@@ -46,6 +47,7 @@ def draw_hands(
         style: "mesh", "skeleton" or "both".
         opacity: 0 leaves the pictures as they are, 1 hides what is behind a hand.
         forearm: Draw the forearm of a hand model that has one.
+        on_frame: Called as by `render_maps` for each frame of meshes.
 
     Returns:
         `[F, H, W, 3]` float32 in 0..1.
@@ -62,7 +64,7 @@ def draw_hands(
     if (width, height) != (scene.camera.width, scene.camera.height):
         scene = fit_scene(scene, width, height)
     if style != "skeleton":
-        canvas = composite(canvas, *paint_meshes(scene, forearm), opacity)
+        canvas = composite(canvas, *paint_meshes(scene, forearm, on_frame), opacity)
     if style != "mesh":
         canvas = composite(canvas, *paint_skeletons(scene), opacity)
     return canvas
@@ -135,10 +137,12 @@ def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> T
     return canvas * (1 - opacity * cover) + opacity * color
 
 
-def paint_meshes(scene: HandScene, forearm: bool) -> tuple[Tensor, Tensor]:
+def paint_meshes(
+    scene: HandScene, forearm: bool, on_frame: Callable[[int, int, Tensor | None], None] | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
-    maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm)
+    maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
     cover = maps.mask[..., None]
     # The mesh map is as bright as ControlNets want it; for people, its shading is stretched to more contrast.
     facing = (maps.mesh[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
@@ -171,7 +175,7 @@ def draw_turntable(
     views: int,
     style: str = "mesh",
     forearm: bool = False,
-    on_view: Callable[[int], None] | None = None,
+    on_view: Callable[[int, int, Tensor], None] | None = None,
 ) -> Tensor:
     """Draw the hands of the first frame that has any, turned once about the vertical through their centre.
 
@@ -180,7 +184,7 @@ def draw_turntable(
         views: N, how many pictures the full turn is divided into.
         style: As of `draw_hands`.
         forearm: As of `draw_hands`.
-        on_view: Called with the number of views done after each.
+        on_view: Called after each view with how many are done, N, and the view, `[H, W, 3]`.
 
     Returns:
         `[N, H, W, 3]` float32 on grey, in the proportions of the scene's camera and its size up to `TURNTABLE_SIDE`.
@@ -194,7 +198,7 @@ def draw_turntable(
     for view in range(views):
         pictures.append(draw_hands(turn_scene(scene, 360 * view / views, forearm), None, style, 1.0, forearm))
         if on_view is not None:
-            on_view(view + 1)
+            on_view(view + 1, views, pictures[-1][0])
     return torch.cat(pictures)
 
 

@@ -18,6 +18,12 @@ def read_api(name: str) -> dict:
     return json.loads((FOLDER / "api" / f"{name}.json").read_text(encoding="utf-8"))
 
 
+def all_nodes(ui: dict) -> list[dict]:
+    """Return the nodes of a workflow as the frontend saves it, with those inside its subgraphs."""
+    inside = ui.get("definitions", {}).get("subgraphs", [])
+    return [node for graph in (ui, *inside) for node in graph["nodes"]]
+
+
 def nodes_of(api: dict, class_type: str) -> list[str]:
     """Return the ids of a graph's nodes of one type."""
     return [key for key, node in api.items() if node["class_type"] == class_type]

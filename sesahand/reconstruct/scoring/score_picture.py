@@ -1,5 +1,7 @@
 """The picture that goes with a score: the requested hand and the found one, one over the other."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -21,7 +23,12 @@ LABEL_SIZE, LEAST_LABEL = 1 / 28, 11
 LEAST_LABELLED = 64
 
 
-def draw_scores(scores: HandScores, pictures: Tensor | None = None, threshold: float = DEFAULT_THRESHOLD) -> Tensor:
+def draw_scores(
+    scores: HandScores,
+    pictures: Tensor | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    on_picture: Callable[[int, int], None] | None = None,
+) -> Tensor:
     """Draw requested hands as a white outline with a white skeleton, found ones as a coloured skeleton over it.
 
     Args:
@@ -29,6 +36,8 @@ def draw_scores(scores: HandScores, pictures: Tensor | None = None, threshold: f
         pictures: What the hands were found in, `[F, H, W, C]` of 0..1 with 1, 3 or 4 channels, of any size with the
             camera's proportions; None draws on black at the camera's size.
         threshold: Labels of lower scores are red, others green.
+        on_picture: Called with steps done and all steps, of which each requested frame and each picture is one; what
+            it raises ends the drawing.
 
     Returns:
         `[F, H, W, 3]`, float32, 0..1.
@@ -41,7 +50,9 @@ def draw_scores(scores: HandScores, pictures: Tensor | None = None, threshold: f
         height, width = _check_pictures(pictures, len(scores.pictures))
         requested, found = requested.resized(width, height), found.resized(width, height)
     camera = found.camera
-    outlines = [_outline(mask) for mask in _masks(requested)]
+    steps = requested.num_frames + len(scores.pictures)
+    tell = (lambda done: None) if on_picture is None else (lambda done: on_picture(done, steps))
+    outlines = [_outline(mask) for mask in _masks(requested, tell)]
     asked, got = _pixels(requested), _pixels(found)
     drawn = []
     for picture, score in enumerate(scores.pictures):
@@ -50,6 +61,7 @@ def draw_scores(scores: HandScores, pictures: Tensor | None = None, threshold: f
         scale = min(camera.width, camera.height) / REFERENCE_SIZE
         draw_keypoints(canvas, got[found.frame.cpu().numpy() == picture], scale)
         drawn.append(_label(canvas, score, threshold))
+        tell(requested.num_frames + len(drawn))
     return torch.from_numpy(np.stack(drawn)).float() / 255
 
 
@@ -62,9 +74,9 @@ def _check_pictures(pictures: Tensor, count: int) -> tuple[int, int]:
     return pictures.shape[1], pictures.shape[2]
 
 
-def _masks(scene: HandScene) -> np.ndarray:
-    """Return the pixels of hands `[F, H, W]`, bool."""
-    return render_maps(scene, maps=()).mask.cpu().numpy() > 0
+def _masks(scene: HandScene, tell: Callable[[int], None]) -> np.ndarray:
+    """Return the pixels of hands `[F, H, W]`, bool; tell the number of frames done after each."""
+    return render_maps(scene, maps=(), on_frame=lambda done, *_: tell(done)).mask.cpu().numpy() > 0
 
 
 def _outline(mask: np.ndarray) -> list[np.ndarray]:

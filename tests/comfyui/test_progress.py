@@ -1,0 +1,90 @@
+"""Every loop of the nodes that can take a second moves the bar, shows what was done, and ends when the user cancels."""
+
+import numpy as np
+import pytest
+import torch
+from sesahand_pack.nodes import assets, condition, hand, scoring
+from sesahand_pack.nodes.progress import progress
+from sesahand_pack.sesahand.hands.scene import concatenate_frames
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+
+FRAMES = 3
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Collect (done, total, preview) of every step of a bar."""
+    seen = []
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *step, node_id=None: seen.append(step))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def film():
+    """A hand in each of three frames, in a small picture."""
+    posed = run(hand.PoseHand)[0]
+    film = concatenate_frames([posed] * FRAMES)
+    return hand.place_frames(film, film.camera.resized(64, 64), (6.0, 6.0, 58.0, 58.0), 0.0, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def temporary_folder(tmp_path_factory):
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path_factory.mktemp("temp")))
+    yield
+    folder_paths.set_temp_directory(before)
+
+
+def run(node, **given):
+    inputs = node.define_schema().inputs
+    defaults = {i.id: i.default for i in inputs if not i.optional and getattr(i, "default", None) is not None}
+    return node.execute(**defaults | given).result
+
+
+LOOPS = {
+    "render": lambda film: run(condition.RenderCondition, hands=film),
+    "draw": lambda film: run(assets.DrawHands, hands=film, views=FRAMES),
+    "score": lambda film: run(scoring.ScoreHands, requested=film, found=film),
+    "place in a box": lambda film: run(hand.PlaceHand, hands=film, width=64, height=64),
+    "place in masks": lambda film: run(hand.PlaceHand, hands=film, mask=torch.ones(FRAMES, 64, 64)),
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_bar_moves_with_every_frame(loop, film, steps):
+    LOOPS[loop](film)
+    assert len(steps) >= FRAMES and steps[-1][0] == steps[-1][1]
+    assert all(0 < done <= total for done, total, _ in steps)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_cancel_ends_it_at_the_next_frame(loop, film, monkeypatch):
+    seen = []
+
+    def cancel(*_, node_id=None):
+        seen.append(1)
+        comfy.model_management.interrupt_current_processing(True)
+
+    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", cancel)
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        LOOPS[loop](film)
+    assert len(seen) == 1 and not comfy.model_management.processing_interrupted()
+
+
+def test_drawing_shows_what_was_drawn_last(film, steps):
+    maps = run(condition.RenderCondition, hands=film, antialias=False)
+    for (_, _, (kind, picture, side)), mesh in zip(steps, maps[0], strict=True):
+        assert kind == "JPEG" and side == 512
+        assert np.array_equal(np.asarray(picture), (mesh * 255).round().byte().numpy())
+    steps.clear()
+    turntable = run(assets.DrawHands, hands=film, views=2)[1]
+    last = np.asarray(steps[-1][2][1])
+    assert np.array_equal(last, (turntable[-1] * 255).round().byte().numpy())
+
+
+def test_of_no_steps_all_are_done(steps):
+    progress()(0, 0)
+    assert steps == [(1, 1, None)]
