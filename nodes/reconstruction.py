@@ -1,9 +1,11 @@
 """Reconstruction: 3D hands from landmarks, by fitting or by a learned reconstructor."""
 
+from dataclasses import replace
+
 from comfy_api.latest import io
 
 from ..sesahand.hands.builtin import load_builtin_hand
-from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_hands, refine_hands
+from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_usable_hands, refine_hands, usable_hands
 from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.reconstructor import run_reconstructor
 from ..sesahand.render.camera import Camera
@@ -96,12 +98,14 @@ class ReconstructHands(io.ComfyNode):
         lens = Camera.hamer(*size) if camera == "hamer" else Camera.from_fov(*size, fov)
         how = {"camera": lens, "on_progress": progress()}
         if reconstructor is None:
-            fitted = fit_hands(landmarks, hand_model or load_builtin_hand(), **how)
+            fitted = fit_usable_hands(landmarks, hand_model or load_builtin_hand(), **how)
         else:
+            landmarks, left_out = usable_hands(landmarks) if refine else (landmarks, ())
             scene = run_reconstructor(reconstructor, image, landmarks)
             fitted = compare_with_landmarks(scene, landmarks)
             if refine:
                 fitted = refine_hands(scene, landmarks, model=hand_model or scene.model, **how)
+            fitted = replace(fitted, left_out=left_out)
         return io.NodeOutput(fitted.scene, worst_error(fitted), describe_fit(fitted))
 
 

@@ -1,5 +1,6 @@
 """Pictures that users bring: photographs and drawings of any kind that Pillow opens, found in folders and read."""
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor
 
 from .errors import InvalidFileError
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 # Pillow's modes of 16-bit grey; older versions read such a PNG as "I".
@@ -34,7 +37,7 @@ def is_picture(path: Path) -> bool:
 
 
 def read_picture(path: str | Path) -> Tensor:
-    """Read a picture, turned upright as its EXIF data say; of an animation the first frame.
+    """Read a picture, turned upright as its EXIF data say; of an animation the first frame, with a warning.
 
     Args:
         path: Of 8 or 16 bits or grey fractions of 0..1, grey, with a palette, in colour, in print colours (CMYK), with
@@ -54,6 +57,8 @@ def read_picture(path: str | Path) -> Tensor:
         raise InvalidFileError(f"{path} is a folder without pictures. Give a folder of PNG or JPEG files, or a file.")
     try:
         with Image.open(path) as picture:
+            if (frames := getattr(picture, "n_frames", 1)) > 1:
+                logger.warning("%s has %d frames, and only the first is used. Save others as files.", path, frames)
             levels = _levels(ImageOps.exif_transpose(picture))
     except (OSError, ValueError, SyntaxError, OverflowError, MemoryError, Image.DecompressionBombError) as error:
         reason = "it is no picture" if isinstance(error, UnidentifiedImageError) else f"{error!s:.160}"

@@ -284,18 +284,19 @@ class Order:
     def _found_hands(self, path: str):
         from ..pictures import read_picture
         from ..reconstruct.detection.detector import as_colour, load_detector
-        from ..reconstruct.fitting.fit import fit_hands
+        from ..reconstruct.fitting.fit import fit_usable_hands
         from ..render.camera import Camera
         from .render import DEFAULT_FOV
 
         options = self.options
         picture = as_colour(read_picture(path))
         landmarks = load_detector(options.detector)(picture)
-        if not len(landmarks):
-            raise SesaHandError(f"No hand was found in {path}. Give hands with --gesture or --scene.")
         fov = DEFAULT_FOV if options.fov is None else options.fov
         camera = Camera.from_fov(picture.shape[2], picture.shape[1], fov)
-        return fit_hands(landmarks, self.hand_model, camera).scene
+        scene = fit_usable_hands(landmarks, self.hand_model, camera).scene
+        if not len(scene):
+            raise SesaHandError(f"No hand was found in {path}. Give hands with --gesture or --scene.")
+        return scene
 
     def _placing(self, gesture: str, side: str | None, size: tuple[int, int]) -> argparse.Namespace:
         return argparse.Namespace(**{**vars(self.options), "gesture": gesture, "side": side, "size": size})

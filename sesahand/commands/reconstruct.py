@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     """Write everything, print the table, and return 1 if a picture could not be used."""
     from ..hands.array_files import write_bytes
     from ..pictures import find_pictures
-    from ..reconstruct.summary import Outcome, summary_csv, summary_json, summary_text
+    from ..reconstruct.summary import Outcome, counted, summary_csv, summary_json, summary_text
 
     pictures = find_pictures(options.pictures)
     workshop = Workshop(options, len(pictures))
@@ -72,7 +72,8 @@ def run(options: argparse.Namespace) -> int:
     say(summary_text(outcomes))
     if interrupted:
         say(f"Stopped after {len(outcomes)} of {len(pictures)} pictures.")
-    say(f"{hands} hands in {len(outcomes)} of {len(pictures)} pictures, {failed} with an error. See {options.out}.")
+    found = f"{counted(hands, 'hand')} in {len(outcomes)} of {counted(len(pictures), 'picture')}"
+    say(f"{found}, {failed} with an error. See {options.out}.")
     return INTERRUPTED if interrupted else int(failed > 0)
 
 
@@ -128,7 +129,7 @@ class Workshop:
         """Find, fit, write and compare the hands of one picture."""
         from ..pictures import read_picture
         from ..reconstruct.detection.detector import as_colour
-        from ..reconstruct.fitting.fit import fit_hands
+        from ..reconstruct.fitting.fit import fit_usable_hands
         from ..reconstruct.summary import describe_hands
         from ..render.overlay import shrink_view
 
@@ -136,8 +137,9 @@ class Workshop:
         picture = as_colour(read_picture(path))
         camera = self.camera(picture.shape[2], picture.shape[1])
         landmarks = self.detector(picture, options.threshold, options.small_hands, options.max_hands)
-        fitted = fit_hands(landmarks, self.model, camera)
+        fitted = fit_usable_hands(landmarks, self.model, camera)
         outcome.hands = describe_hands(fitted)
+        outcome.error = "; ".join(f"left out: {fault}" for fault in fitted.left_out) or None
         name = self.free_name(path)
         self.clear(name)
         view, seen = shrink_view(fitted.scene, picture, LARGEST_OVERLAY)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..hands.scene import HandScene
 from ..reconstruct.detection.detector import HandDetector, load_detector
-from ..reconstruct.fitting.fit import fit_hands
+from ..reconstruct.fitting.fit import fit_usable_hands
 from ..reconstruct.scoring.score import HandScores, score_hands
 
 # Hands in small pictures are found in an enlargement; the detector's own squares are of 192 and 224 pixels.
@@ -71,5 +71,5 @@ class Judge:
             picture.movedim(-1, 0)[None], scale_factor=factor, mode="bicubic", antialias=False
         )
         landmarks = self.detector(shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD)
-        found = fit_hands(landmarks, requested.model, large.camera).scene.resized(*size)
+        found = fit_usable_hands(landmarks, requested.model, large.camera).scene.resized(*size)
         return Judgement(found, score_hands(requested, found))

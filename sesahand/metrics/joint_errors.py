@@ -4,14 +4,19 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from .procrustes import align
-from .shapes import check_pairs
+from .shapes import check_known, check_pairs
 
 MILLIMETRES = 1000.0
 
 
 def mean_distance(found: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean distance `[N]` in millimetres of points `[N, P, 3]` in metres, as they are."""
-    check_pairs(found, reference)
+    """Return the mean distance `[N]` in millimetres of points `[N, P, 3]` in metres, as they are.
+
+    Raises:
+        SesaHandError: If shapes differ or are none of point sets, or a value is not finite: a mean of unknown points
+            would be NaN, and so would every mean that it goes into.
+    """
+    check_known(found, reference)
     return MILLIMETRES * (found - reference).norm(dim=-1).mean(-1)
 
 

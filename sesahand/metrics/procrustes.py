@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
-from .shapes import check_pairs
+from .shapes import check_known
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +46,7 @@ def fit_similarity(found: Tensor, reference: Tensor, reflect: bool = False) -> S
     Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991); it is
     Kabsch's rotation with the best scale.
     """
-    check_pairs(found, reference)
-    if not (found.isfinite().all() and reference.isfinite().all()):
-        raise SesaHandError("Points hold NaN or infinite values; leave out the samples in which a point is unknown.")
+    check_known(found, reference)
     middle, target = found.mean(1), reference.mean(1)
     source, aim = found - middle[:, None], reference - target[:, None]
     u, values, vt = torch.linalg.svd(aim.mT @ source)

@@ -14,6 +14,13 @@ def check_pairs(found: Tensor, reference: Tensor, last: int = 3) -> None:
         )
 
 
+def check_known(found: Tensor, reference: Tensor) -> None:
+    """Raise a SesaHandError unless both are point sets that can be compared and every value of them is finite."""
+    check_pairs(found, reference)
+    if not (found.isfinite().all() and reference.isfinite().all()):
+        raise SesaHandError("Points hold NaN or infinite values; leave out the samples in which a point is unknown.")
+
+
 def check_features(*sets: Tensor) -> None:
     """Raise a SesaHandError unless each is a set of finite feature vectors `[n, D]`, n at least 2, of one D."""
     for features in sets:

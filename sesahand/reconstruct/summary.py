@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 from .fitting.fit import FittedHands
 
+# Longer names would push the figures out of the terminal; the CSV and the JSON have them whole.
+LONGEST_NAME = 48
 COLUMNS = ("picture", "hand", "side", "score", "error_px", "error_percent", "depth_m", "match", "note")
 WORDS = ("picture", "side", "note")
 
@@ -92,8 +94,9 @@ def table_rows(outcome: Outcome) -> list[dict[str, str]]:
 
 
 def summary_text(outcomes: Sequence[Outcome]) -> str:
-    """Return the table as aligned text, without columns that are empty."""
+    """Return the table as aligned text, without columns that are empty and without the middle of long names."""
     rows = [row for outcome in outcomes for row in table_rows(outcome)]
+    rows = [row | {"picture": shorten(row["picture"])} for row in rows]
     columns = [name for name in COLUMNS if any(row[name] for row in rows)]
     lines = [columns, *([row[name] for name in columns] for row in rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
@@ -103,6 +106,17 @@ def summary_text(outcomes: Sequence[Outcome]) -> str:
         return "  ".join(f"{text:{'<' if name in WORDS else '>'}{width}}" for name, text, width in cells).rstrip()
 
     return "\n".join(map(align, lines))
+
+
+def shorten(name: str) -> str:
+    """Return a name whose middle is left out where it is long: what tells it from others is at its ends."""
+    half = (LONGEST_NAME - 3) // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 hand", "2 hands", "0 hands"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def summary_csv(outcomes: Sequence[Outcome]) -> str:

@@ -62,7 +62,7 @@ def spoil(value):
         ([[torch.zeros(1, 2), {"pooled": torch.zeros(1)}]], lambda conds: spoil(conds[0][1])),
         ({"samples": torch.zeros(1)}, lambda latent: latent.update(noise_mask=torch.ones(1))),
         (torch.nn.Linear(2, 2), lambda layer: layer.register_forward_hook(lambda *_: None)),
-        (torch.nn.Linear(2, 2), lambda layer: layer.weight.data.zero_() and layer.weight.detach().add_(1)),
+        (torch.nn.Linear(2, 2), lambda layer: layer.weight.detach().add_(1)),
         (torch.nn.Sequential(torch.nn.Linear(2, 2)), lambda layers: layers.append(torch.nn.ReLU())),
     ],
 )

@@ -17,6 +17,7 @@ from sesahand.hands.placing import Hand, place_in_box
 from sesahand.hands.scene import concatenate_frames
 from sesahand.hands.scene_files import load_scene, save_scene
 from sesahand.pictures import find_pictures, read_picture
+from sesahand.reconstruct.summary import Outcome, summary_csv, summary_text
 from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
@@ -78,7 +79,7 @@ def test_a_picture_becomes_overlay_scene_and_rigged_mesh(run, drawn, tmp_path):
     assert (row["picture"], row["hand"], row["side"], row["note"]) == ("hand.png", "1", "right", "")
     assert float(row["error_percent"]) < 5 and float(row["score"]) > 0.9 and row["match"] == ""
     assert result["files"] == ["hand_overlay.png", "hand_hands.json", "hand_hands.glb"]
-    assert "hand.png" in printed and "1 hands in 1 of 1 pictures, 0 with an error" in printed
+    assert "hand.png" in printed and "1 hand in 1 of 1 picture, 0 with an error" in printed
 
 
 def test_bad_pictures_are_lines_of_the_table_and_do_not_stop_the_good_one(run, drawn, tmp_path):
@@ -263,6 +264,25 @@ class TestReading:
     def test_a_palette_may_be_transparent(self, tmp_path):
         picture = self.grey().convert("P")
         assert self.read(picture, tmp_path / "x.gif", transparency=picture.getpixel((2, 3)))[3, 2, 3] == 0
+
+
+def test_of_an_animation_the_first_frame_is_read_with_a_warning(tmp_path, caplog):
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert read_picture(tmp_path / "x.gif")[0, 0, 0].tolist() == pytest.approx([1, 0, 0], abs=0.02)
+    [message] = [record.getMessage() for record in caplog.records]
+    assert "x.gif has 2 frames, and only the first is used" in message
+    frames[0].save(tmp_path / "still.gif")
+    read_picture(tmp_path / "still.gif")
+    assert len(caplog.records) == 1
+
+
+def test_long_names_do_not_push_the_figures_out_of_the_terminal():
+    names = [f"{'deep/' * 40}{number}.png" for number in range(2)] + ["short.png"]
+    table = summary_text([Outcome(name, error="no picture") for name in names])
+    assert max(map(len, table.splitlines())) < 80
+    assert "0.png" in table and "1.png" in table and "short.png" in table
+    assert names[0] in summary_csv([Outcome(names[0])])
 
 
 def test_folders_stand_for_their_pictures_in_order_and_no_file_comes_twice(tmp_path):

@@ -132,3 +132,86 @@ def test_no_sibling_folder_hides_the_templates():
     """ComfyUI serves only one of the folders that it looks for templates in."""
     for other in ("example", "examples", "example_workflows", "workflow"):
         assert not (workflows.ROOT / other).exists()
+
+
+def graphs(ui: dict) -> list[dict]:
+    """Return a workflow's graph and those of its subgraphs."""
+    return [ui, *ui.get("definitions", {}).get("subgraphs", [])]
+
+
+def texts(value) -> list[str]:
+    """Return every text in a piece of JSON, keys left out."""
+    if isinstance(value, dict):
+        return [text for entry in value.values() for text in texts(entry)]
+    if isinstance(value, list):
+        return [text for entry in value for text in texts(entry)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_the_file_is_of_the_frontends_format_and_carries_nothing_of_other_packs(ui):
+    assert ui["version"] in (0.4, 1) and {"nodes", "links", "groups", "id", "revision"} <= set(ui)
+    assert set(ui["extra"]) <= {"ds", "frontendVersion"}, "an extension of the frontend left its mark"
+    known = {"cnr_id", "ver", "models", "Node name for S&R"}
+    assert {key for node in workflows.all_nodes(ui) for key in node["properties"]} <= known
+
+
+def test_nodes_keep_the_titles_by_which_people_find_them_again(ui):
+    titled = {node["type"] for node in workflows.all_nodes(ui) if node.get("title") not in (None, node["type"])}
+    assert titled <= {"MarkdownNote"}
+
+
+def test_stages_are_named_once_and_in_short(ui):
+    titles = [group["title"] for group in ui["groups"]]
+    assert len(titles) == len(set(titles)) and all(0 < len(title) <= 30 for title in titles)
+
+
+def test_no_value_is_a_path_of_one_machine_or_a_secret(ui):
+    path = re.compile(r"^(?:/|~|[A-Za-z]:[\\/]|\\\\|file:)|\.\./")
+    secret = re.compile(r"(?i)\b(?:sk|hf|ghp|xox[bap])[-_][A-Za-z0-9]{16}|bearer\s+\S{12}|api[-_ ]?key\s*[:=]")
+    values = [text for node in workflows.all_nodes(ui) for text in texts(node.get("widgets_values", []))]
+    assert [text for text in values if path.search(text) or secret.search(text)] == []
+    assert not [node["type"] for node in workflows.all_nodes(ui) if node["type"] == "SesaHandConnectVLM"]
+
+
+def test_links_of_notes_lead_to_where_models_and_licences_are(ui):
+    hosts = ("huggingface.co", "github.com", "civitai.com", "arxiv.org", "mano.is.tue.mpg.de", "docs.comfy.org")
+    for node in workflows.all_nodes(ui):
+        if node["type"] == "MarkdownNote":
+            found = re.findall(r"\bhttps?://([^/\s)]+)", node["widgets_values"][0])
+            assert set(found) <= set(hosts) and "http://" not in node["widgets_values"][0]
+
+
+def test_subgraphs_hold_together_too_and_each_is_used(ui):
+    used = {node["type"] for node in workflows.all_nodes(ui)}
+    for graph in graphs(ui)[1:]:
+        assert graph["id"] in used, f"{graph['name']} is nowhere used"
+        numbers = {node["id"] for node in graph["nodes"]} | {-10, -20}  # its own inputs and outputs
+        for link in graph["links"]:
+            assert {link["origin_id"], link["target_id"]} <= numbers
+        for node in graph["nodes"]:
+            assert node["mode"] == 0 and node["properties"].keys() >= {"cnr_id", "ver"}
+
+
+def test_the_api_file_has_every_node_that_runs_and_no_layout(name, ui):
+    api = workflows.read_api(name)
+    inner = {graph["id"] for graph in graphs(ui)[1:]}
+    run = [node["type"] for node in workflows.all_nodes(ui) if node["type"] not in {"MarkdownNote", "Note"} | inner]
+    if not inner:
+        assert sorted(entry["class_type"] for entry in api.values()) == sorted(run)
+    assert {entry["class_type"] for entry in api.values()} == set(run)
+    assert all(set(entry) <= {"inputs", "class_type", "_meta"} for entry in api.values())
+
+
+def test_every_workflow_has_its_two_companions_and_nothing_else_lies_beside_them():
+    names = set(workflows.NAMES)
+    assert {path.stem for path in (workflows.FOLDER / "api").iterdir()} == names
+    assert {path.stem for path in workflows.FOLDER.glob("*.jpg")} == names
+    assert {path.suffix for path in workflows.FOLDER.iterdir() if path.is_file()} == {".json", ".jpg"}
+
+
+def test_pictures_are_small_enough_to_be_tried_at_once(name):
+    """On a laptop too: what is sampled has at most half a million pixels a picture and sixteen pictures."""
+    for entry in workflows.read_api(name).values():
+        size = entry["inputs"]
+        if entry["class_type"] == "EmptyLatentImage":
+            assert size["width"] * size["height"] <= 2**19 and size["batch_size"] <= 16

@@ -7,6 +7,7 @@ Without 3D points the depth is ambiguous: a finger bent to the camera and one be
 near by looks like a large one far off. The joint limits and the mean hand decide then.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,8 @@ from .least_squares import Terms, minimise
 from .measurements import Measurements, box_size, data_terms
 from .one_thread import one_thread
 
+logger = logging.getLogger(__name__)
+
 # Fewer points in the picture say nothing about where the hand is.
 LEAST_POINTS = 4
 # A hand smaller than this in the picture (pixels) has no shape.
@@ -46,19 +49,21 @@ CHUNK = 64
 
 @dataclass(frozen=True, eq=False)
 class FittedHands:
-    """Hands fitted to landmarks, one for each hand of the landmarks, in their order.
+    """Hands fitted to landmarks, one for each hand of the landmarks that was not left out, in their order.
 
     Attributes:
         scene: The hands, with the landmarks' scores.
         reprojection_error: Mean distance between a hand's keypoints and the landmarks' known ones, `[N]` pixels.
         relative_error: The same as a share of the longer side of the box around the known landmarks, `[N]`.
         depth_is_ambiguous: Whether a hand was fitted to points in the picture alone, bool `[N]`.
+        left_out: For each hand whose landmarks show none, which it is and what is wrong with them.
     """
 
     scene: HandScene
     reprojection_error: Tensor
     relative_error: Tensor
     depth_is_ambiguous: Tensor
+    left_out: tuple[str, ...] = ()
 
 
 def fit_hands(
@@ -110,6 +115,32 @@ def fit_hands(
     return compare_with_landmarks(scene, landmarks, ~in_space)
 
 
+def fit_usable_hands(landmarks: HandLandmarks, *model_and_camera, **how) -> FittedHands:
+    """Fit a hand model as `fit_hands` does, but leave out hands whose landmarks show none, with a warning for each.
+
+    One bad find among hundreds then does not cost the others. What is wrong with all of them, such as a camera of
+    another picture, is an error as ever.
+    """
+    usable, left_out = usable_hands(landmarks)
+    return replace(fit_hands(usable, *model_and_camera, **how), left_out=left_out)
+
+
+def usable_hands(landmarks: HandLandmarks) -> tuple[HandLandmarks, tuple[str, ...]]:
+    """Return the landmarks of the hands that can be fitted, and for each other, which is logged too, why it cannot.
+
+    Raises:
+        SesaHandError: If there are hands and none has points to fit to, as where only boxes were given.
+    """
+    faults = _faults(landmarks)
+    counts = torch.isfinite(landmarks.keypoints_2d).all(-1).sum(1)
+    if len(landmarks) and bool((counts < LEAST_POINTS).all()):
+        raise SesaHandError(faults[0])
+    for fault in faults.values():
+        logger.warning("%s It was left out.", fault)
+    kept = [hand for hand in range(len(landmarks)) if hand not in faults]
+    return landmarks.select(torch.tensor(kept, dtype=torch.long)), tuple(faults.values())
+
+
 def refine_hands(scene: HandScene, landmarks: HandLandmarks, **how) -> FittedHands:
     """Fit to landmarks with the relative depth that hands found otherwise have, for example a network's.
 
@@ -135,26 +166,32 @@ def check_landmarks(landmarks: HandLandmarks, camera: Camera) -> None:
         )
     if torch.isinf(landmarks.keypoints_2d).any() or torch.isinf(landmarks.keypoints_3d).any():
         raise SesaHandError("A landmark is infinite; a point that is not known has to be NaN.")
+    for fault in _faults(landmarks).values():
+        fix = "Leave it out: with a higher threshold in Detect Hands, or out of the keypoints that were given."
+        raise SesaHandError(f"{fault} {fix}")
+
+
+def _faults(landmarks: HandLandmarks) -> dict[int, str]:
+    """Return what is wrong with each hand that cannot be fitted."""
     known = torch.isfinite(landmarks.keypoints_2d).all(-1)
     size = box_size(landmarks.keypoints_2d, known).tolist()
     known_3d = torch.isfinite(landmarks.keypoints_3d).all(-1)
     extent = torch.where(known_3d.sum(1) < LEAST_POINTS, torch.inf, box_size(landmarks.keypoints_3d, known_3d)).tolist()
+    faults = {}
     for hand, (count, pixels, metres) in enumerate(zip(known.sum(1).tolist(), size, extent, strict=True)):
         which = f"Hand {hand} (the {landmarks.side[hand]} one in picture {int(landmarks.frame[hand])})"
-        fix = "Leave it out: with a higher threshold in Detect Hands, or out of the keypoints that were given."
         if count < LEAST_POINTS:
-            raise SesaHandError(
+            faults[hand] = (
                 f"{which} has {count} known points, expected at least {LEAST_POINTS} to fit a hand to; with "
-                f"a box alone, use a learned reconstructor. {fix}"
+                "a box alone, use a learned reconstructor."
             )
-        if pixels < LEAST_SIZE:
-            raise SesaHandError(
-                f"{which} has all its points within {pixels:.3g} pixels, so that they show no hand. {fix}"
-            )
-        if metres < LEAST_EXTENT:
-            raise SesaHandError(
+        elif pixels < LEAST_SIZE:
+            faults[hand] = f"{which} has all its points within {pixels:.3g} pixels, so that they show no hand."
+        elif metres < LEAST_EXTENT:
+            faults[hand] = (
                 f"{which} has all its 3D points within {metres * 1e3:.3g} mm; they are in metres, and NaN if not known."
             )
+    return faults
 
 
 def _chunks(chosen: Tensor) -> list[Tensor]:

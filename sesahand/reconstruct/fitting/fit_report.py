@@ -6,9 +6,13 @@ from .fit import FittedHands
 
 
 def describe_fit(fitted: FittedHands) -> str:
-    """Return one line a hand: picture, side, score, distance from the landmarks, depth, and whether to trust it."""
+    """Return one line a hand: picture, side, score, distance from the landmarks, depth, and whether to trust it.
+
+    A line for each hand that was left out, and why, follows.
+    """
+    left_out = [f"left out: {fault}" for fault in fitted.left_out]
     if not len(fitted.scene):
-        return "no hands"
+        return "\n".join(["no hands", *left_out])
     scene, depths = fitted.scene, fitted.scene.pose().keypoints[..., 2].mean(1).tolist()
     lines = []
     for hand, depth in enumerate(depths):
@@ -20,7 +24,7 @@ def describe_fit(fitted: FittedHands) -> str:
             f"{depth:.2f} m away"
         )
         lines.append(line + (", depth ambiguous" if fitted.depth_is_ambiguous[hand] else ""))
-    return "\n".join(lines)
+    return "\n".join([*lines, *left_out])
 
 
 def worst_error(fitted: FittedHands) -> float:

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from sesahand.errors import SesaHandError
 from sesahand.metrics.correct_keypoints import auc, pck
 from sesahand.metrics.hand_confidence import hand_confidence
-from sesahand.metrics.joint_errors import mpjpe, mpvpe
+from sesahand.metrics.joint_errors import mpjpe, mpvpe, pa_mpjpe
 from sesahand.metrics.keypoint_errors import mse_2d, mse_3d
 from sesahand.metrics.mask_overlap import mask_iou
 from sesahand.metrics.surface_match import f_score
@@ -88,6 +88,16 @@ class TestAuc:
     def test_shares_of_right_points_grow_with_the_threshold(self):
         distances = random(5, 30, 3).abs() * 1000
         assert (pck(distances, torch.linspace(0, 90, 50)).diff(dim=0) >= 0).all()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("figure", [mpjpe, pa_mpjpe, lambda a, b: mpvpe(a, b, a[:, 0], b[:, 0])])
+def test_an_error_of_unknown_points_is_refused_and_not_nan(figure, value):
+    found, reference = displaced([10.0, 30.0], count=2)
+    reference[1, 0, 2] = value
+    for pair in ((found, reference), (reference, found)):
+        with pytest.raises(SesaHandError, match="NaN"):
+            figure(*pair)
 
 
 class TestFScore:

@@ -13,7 +13,8 @@ from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation
-from sesahand.reconstruct.fitting.fit import fit_hands, refine_hands
+from sesahand.reconstruct.fitting.fit import fit_hands, fit_usable_hands, refine_hands
+from sesahand.reconstruct.fitting.fit_report import describe_fit
 from sesahand.reconstruct.fitting.hand_prior import HandPrior
 from sesahand.reconstruct.fitting.initial_guess import align_rotations, from_bones, from_library, swing
 from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
@@ -300,6 +301,30 @@ class TestDifficultLandmarks:
             fit_hands(landmarks, builtin, Camera.from_fov(640, 512))
         with pytest.raises(SesaHandError, match="at least one place"):
             fit_hands(landmarks, builtin, CAMERA, starts=0)
+
+    def test_one_that_shows_no_hand_is_left_out_with_a_warning_and_the_others_are_fitted(self, builtin, caplog):
+        landmarks = landmarks_of(random_hands(builtin, CAMERA, 3))
+        spot = landmarks.keypoints_2d.clone()
+        spot[1] = 7.0
+        fitted = fit_usable_hands(replace(landmarks, keypoints_2d=spot), builtin, CAMERA)
+        alone = fit_hands(landmarks.select([0, 2]), builtin, CAMERA).scene
+        assert torch.equal(fitted.scene.hand_pose, alone.hand_pose)
+        assert fitted.scene.frame.tolist() == [0, 2] and fitted.scene.num_frames == 3
+        [fault] = fitted.left_out
+        assert "Hand 1 (the left one in picture 1)" in fault and "Leave it out" not in fault
+        assert f"left out: {fault}" in describe_fit(fitted).splitlines()
+        assert [record.getMessage() for record in caplog.records] == [f"{fault} It was left out."]
+
+    def test_where_none_shows_a_hand_there_are_none(self, builtin):
+        landmarks = landmarks_of(random_hands(builtin, CAMERA, 2))
+        fitted = fit_usable_hands(replace(landmarks, keypoints_2d=torch.full((2, 21, 2), 7.0)), builtin, CAMERA)
+        assert len(fitted.scene) == 0 and len(fitted.left_out) == 2
+        assert describe_fit(fitted).startswith("no hands\nleft out: Hand 0")
+
+    def test_boxes_alone_are_no_points_to_fit_to(self, builtin):
+        landmarks = landmarks_of(random_hands(builtin, CAMERA, 2))
+        with pytest.raises(SesaHandError, match="0 known points.*learned reconstructor"):
+            fit_usable_hands(replace(landmarks, keypoints_2d=torch.full((2, 21, 2), NAN)), builtin, CAMERA)
 
     def test_the_input_is_left_as_it_was(self, builtin):
         landmarks = landmarks_of(random_hands(builtin, CAMERA, 3))

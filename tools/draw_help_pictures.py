@@ -1,0 +1,287 @@
+"""Draw the pictures of the nodes' help pages on a real ComfyUI: each is what the node itself puts out.
+
+    python tools/draw_help_pictures.py             all of them, into web/docs
+    python tools/draw_help_pictures.py NODE ...    only these, for example SesaHandPoseHand
+
+Needs ComfyUI (COMFYUI_PATH) and the hand detector's files (`python -m sesahand get-detector`); the pictures of the
+small model's nodes need its files in sesahand/assets too.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
+
+from comfy_install import find_comfyui  # noqa: E402
+from comfy_server import ComfyServer  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from workflows import defaults  # noqa: E402
+
+FOLDER = ROOT / "web" / "docs"
+WIDTH, GAP = 640, 4
+# A page is opened over any connection, and there are many of them.
+MOST_BYTES = 30_000
+SKIN, WALL = 0xE0AE94, 0x6B7480
+GESTURES = ("open_palm", "point", "victory", "ok", "fist", "thumbs_up", "grasp_sphere", "horns")
+PROMPT = (
+    "a person with tan skin and a yellow sleeve, arm from below, carrying, a right hand holding a purple ball, "
+    "palm side, at a red table, soft light from above"
+)
+
+
+class Graph:
+    """A graph in API format that grows node by node, and the pictures of it that are to be seen."""
+
+    def __init__(self, server: ComfyServer):
+        self.server, self.nodes, self.shown = server, {}, []
+
+    def add(self, class_type: str, **given) -> str:
+        """Add a node at its defaults but for what is given, and return its id."""
+        key = str(len(self.nodes) + 1)
+        self.nodes[key] = defaults(self.server, class_type, **given)
+        return key
+
+    def show(self, source: str, output: int) -> None:
+        """Ask for the pictures of an output."""
+        self.shown.append(self.add("PreviewImage", images=[source, output]))
+
+    def run(self) -> list[Image.Image]:
+        run = self.server.run(self.nodes)
+        return [picture.convert("RGB") for node in self.shown for picture in run.images(node)]
+
+    def posed(self, gesture: str = "open_palm", side: str = "right", **place) -> list:
+        """Return the wire of a hand in a gesture, placed."""
+        hand = self.add("SesaHandPoseHand", gesture=gesture, side=side)
+        return [self.add("SesaHandPlaceHand", hands=[hand, 0], **place), 0]
+
+    def frames(self, hands: list[list]) -> list:
+        """Return the wire of up to four hands, one after the other."""
+        return [self.add("SesaHandCombineHands", **_numbered(hands), join="next frames"), 0]
+
+    def maps(self, hands: list, **settings) -> str:
+        return self.add("SesaHandRenderCondition", hands=hands, **settings)
+
+    def photograph(self, hands: list, size: tuple[int, int] = (512, 512), frames: int = 1) -> list:
+        """Return the wire of a picture to look for hands in: hands and forearms in the colour of skin, on a wall."""
+        maps = self.maps(hands, forearm=True)
+        wall, skin = (
+            self.add("EmptyImage", width=size[0], height=size[1], color=color, batch_size=frames)
+            for color in (WALL, SKIN)
+        )
+        lit = self.add("ImageBlend", image1=[skin, 0], image2=[maps, 0], blend_factor=1.0, blend_mode="multiply")
+        pasted = {"source": [lit, 0], "destination": [wall, 0], "mask": [maps, 5], "resize_source": False}
+        return [self.add("ImageCompositeMasked", **pasted), 0]
+
+
+def _numbered(hands: list[list]) -> dict[str, list]:
+    return {f"hands_{number}": wire for number, wire in enumerate(hands, 1)}
+
+
+def pose_hand(graph: Graph) -> int:
+    for gesture in GESTURES:
+        hand = graph.add("SesaHandPoseHand", gesture=gesture)
+        graph.show(graph.maps([hand, 0], forearm=True), 0)
+    return 4
+
+
+def place_hand(graph: Graph) -> int:
+    graph.show(graph.maps(graph.posed("point", size=0.5, x=0.3, y=0.6), forearm=True), 0)
+    graph.show(graph.maps(graph.posed("point", yaw=75.0, roll=30.0), forearm=True), 0)
+    graph.show(graph.maps(graph.posed("point", pitch=50.0, fov=80.0), forearm=True), 0)
+    mask = graph.add("SolidMask", value=0.0, width=512, height=512)
+    white = graph.add("SolidMask", value=1.0, width=180, height=330)
+    mask = graph.add("MaskComposite", destination=[mask, 0], source=[white, 0], x=300, y=40, operation="add")
+    graph.show(graph.add("MaskToImage", mask=[mask, 0]), 0)
+    graph.show(graph.maps(graph.posed("point", mask=[mask, 0])), 0)
+    return 5
+
+
+def both_hands(graph: Graph) -> list:
+    place = {"width": 768, "height": 512, "y": 0.52, "size": 0.75}
+    right, left = (
+        graph.posed(gesture, side, x=x, **place) for gesture, side, x in (("ok", "right", 0.28), ("point", "left", 0.7))
+    )
+    return [graph.add("SesaHandCombineHands", hands_1=right, hands_2=left), 0]
+
+
+def combine_hands(graph: Graph) -> int:
+    maps = graph.maps(both_hands(graph))
+    graph.show(maps, 0)
+    graph.show(maps, 3)
+    return 2
+
+
+def render_condition(graph: Graph) -> int:
+    maps = graph.maps(graph.posed("ok", yaw=20.0), forearm=True)
+    for output in range(5):
+        graph.show(maps, output)
+    return 5
+
+
+def detect_hands(graph: Graph) -> int:
+    picture = graph.photograph(both_hands(graph), (768, 512))
+    found = graph.add("SesaHandDetectHands", image=picture)
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    graph.show(found, 3)
+    graph.show(graph.add("MaskToImage", mask=[found, 2]), 0)
+    return 3
+
+
+def found_hands(graph: Graph, picture: list) -> list:
+    found = graph.add("SesaHandDetectHands", image=picture)
+    return [graph.add("SesaHandReconstructHands", landmarks=[found, 0]), 0]
+
+
+def reconstruct_hands(graph: Graph) -> int:
+    picture = graph.photograph(graph.posed("victory", yaw=25.0, roll=10.0))
+    hands = found_hands(graph, picture)
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    drawn = graph.add("SesaHandDrawHands", hands=hands, image=picture, views=6, style="both")
+    graph.show(drawn, 0)
+    views = graph.add("ImageFromBatch", image=[drawn, 1], batch_index=1, length=2)
+    graph.show(views, 0)
+    return 4
+
+
+def asked_and_found(graph: Graph, gestures: tuple[str, ...]) -> tuple[list, list, str]:
+    """Return the wires of pictures, of what is found in them, and the node that scores it against an open palm."""
+    asked = graph.posed("open_palm")
+    shown = graph.frames([graph.posed(gesture, yaw=5.0) for gesture in gestures])
+    pictures = graph.photograph(shown, frames=len(gestures))
+    found = found_hands(graph, pictures)
+    return pictures, found, graph.add("SesaHandScoreHands", requested=asked, found=found, image=pictures)
+
+
+def score_hands(graph: Graph) -> int:
+    graph.show(asked_and_found(graph, ("open_palm", "four", "victory"))[2], 4)
+    return 3
+
+
+def keep_best(graph: Graph) -> int:
+    pictures, _, scores = asked_and_found(graph, ("fist", "four", "open_palm", "claw"))
+    graph.shown.append(graph.add("PreviewImage", images=pictures))
+    graph.show(graph.add("SesaHandKeepBest", images=pictures, scores=[scores, 1]), 0)
+    return 5
+
+
+def save_pair(graph: Graph) -> int:
+    hands = graph.posed("grasp_cylinder", yaw=30.0)
+    picture, maps = graph.photograph(hands), graph.maps(hands)
+    graph.show(graph.add("SesaHandSavePair", image=picture, hands=hands, set_name="help"), 0)
+    for output in (0, 1, 2):
+        graph.show(maps, output)
+    return 4
+
+
+def sampled(graph: Graph, fusion: bool = True, alpha: float = 2.0, seed: int = 3, prompt: str = PROMPT) -> dict:
+    """Sample the small model and return the wires of its parts: picture, latent, hint, record of the attention."""
+    place = {"width": 128, "height": 128, "yaw": 10.0, "size": 0.6}
+    hint = [graph.maps(graph.posed("grasp_sphere", **place)), 0]
+    model = graph.add("SesaHandLoadMini", control="sf" if fusion else "plain")
+    control = [model, 3]
+    if fusion:
+        control = [graph.add("SesaHandStructuralFusion", control_net=control, mode="auto"), 0]
+    positive, negative = (graph.add("SesaHandTextEncode", clip=[model, 1], text=text) for text in (prompt, ""))
+    biased = graph.add("SesaHandAttentionBias", model=[model, 0], alpha=alpha)
+    record = graph.add("SesaHandRecordAttention", model=[biased, 0])
+    conditions = {"positive": [positive, 0], "negative": [negative, 0], "control_net": control, "image": hint}
+    applied = graph.add("ControlNetApplyAdvanced", strength=1.0, **conditions)
+    latent = graph.add("EmptyLatentImage", width=128, height=128, batch_size=1)
+    how = {"seed": seed, "steps": 12, "cfg": 3.0, "sampler_name": "ddim", "scheduler": "normal", "denoise": 1.0}
+    wires = {"model": [record, 0], "positive": [applied, 0], "negative": [applied, 1], "latent_image": [latent, 0]}
+    latent = [graph.add("KSampler", **wires, **how), 0]
+    picture = [graph.add("VAEDecode", samples=latent, vae=[model, 2]), 0]
+    return {"picture": picture, "latent": latent, "hint": hint, "record": [record, 1]}
+
+
+def load_mini(graph: Graph) -> int:
+    for seed in (3, 4, 5):
+        parts = sampled(graph, seed=seed)
+        if seed == 3:
+            graph.shown.append(graph.add("PreviewImage", images=parts["hint"]))
+        graph.shown.append(graph.add("PreviewImage", images=parts["picture"]))
+    return 4
+
+
+def structural_fusion(graph: Graph) -> int:
+    plain, fused = (sampled(graph, fusion=fusion, alpha=0.0) for fusion in (False, True))
+    for wire in (plain["hint"], plain["picture"], fused["picture"]):
+        graph.shown.append(graph.add("PreviewImage", images=wire))
+    return 3
+
+
+def attention_bias(graph: Graph) -> int:
+    for number, alpha in enumerate((0.0, 1.0, 3.0)):
+        parts = sampled(graph, alpha=alpha)
+        if not number:
+            graph.shown.append(graph.add("PreviewImage", images=parts["hint"]))
+        graph.shown.append(graph.add("PreviewImage", images=parts["picture"]))
+    return 4
+
+
+def attention_map(graph: Graph) -> int:
+    parts = sampled(graph)
+    graph.shown.append(graph.add("PreviewImage", images=parts["picture"]))
+    given = {"attention": parts["record"], "samples": parts["latent"], "images": parts["picture"]}
+    graph.show(graph.add("SesaHandAttentionMap", **given), 0)
+    graph.show(graph.add("SesaHandAttentionMap", **given, start_percent=0.0, end_percent=0.5), 0)
+    return 3
+
+
+# What a node's picture is made of: a function that builds its graph and returns the number of tiles in a row.
+PICTURES: dict[str, Callable[[Graph], int]] = {
+    "SesaHandPoseHand": pose_hand,
+    "SesaHandPlaceHand": place_hand,
+    "SesaHandCombineHands": combine_hands,
+    "SesaHandRenderCondition": render_condition,
+    "SesaHandDetectHands": detect_hands,
+    "SesaHandReconstructHands": reconstruct_hands,
+    "SesaHandScoreHands": score_hands,
+    "SesaHandKeepBest": keep_best,
+    "SesaHandSavePair": save_pair,
+    "SesaHandLoadMini": load_mini,
+    "SesaHandStructuralFusion": structural_fusion,
+    "SesaHandAttentionBias": attention_bias,
+    "SesaHandAttentionMap": attention_map,
+}
+
+
+def sheet(tiles: list[Image.Image], columns: int) -> Image.Image:
+    """Lay pictures of one shape out in rows, `WIDTH` pixels wide."""
+    wide = (WIDTH - GAP * (columns - 1)) // columns
+    high = round(wide * tiles[0].height / tiles[0].width)
+    rows = -(-len(tiles) // columns)
+    page = Image.new("RGB", (columns * (wide + GAP) - GAP, rows * (high + GAP) - GAP), "white")
+    for number, tile in enumerate(tiles):
+        small = tile.resize((wide, high), Image.Resampling.LANCZOS)
+        page.paste(small, (number % columns * (wide + GAP), number // columns * (high + GAP)))
+    return page
+
+
+def write(page: Image.Image, path: Path) -> None:
+    """Write a JPEG as good as `MOST_BYTES` allow."""
+    for quality in range(90, 40, -5):
+        page.save(path, quality=quality, optimize=True)
+        if path.stat().st_size <= MOST_BYTES:
+            break
+    print(path.relative_to(ROOT), path.stat().st_size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("nodes", nargs="*", metavar="NODE", help=f"of {', '.join(PICTURES)}")
+    chosen = parser.parse_args().nodes or list(PICTURES)
+    with tempfile.TemporaryDirectory() as folder, ComfyServer(find_comfyui(), Path(folder)) as server:
+        for name in chosen:
+            graph = Graph(server)
+            columns = PICTURES[name](graph)
+            write(sheet(graph.run(), columns), FOLDER / f"{name}.jpg")
+
+
+if __name__ == "__main__":
+    main()
