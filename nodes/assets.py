@@ -20,6 +20,7 @@ class ExportMesh(io.ComfyNode):
             node_id="SesaHandExportMesh",
             display_name="Export Hand Mesh (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("hand GLB", "hand OBJ", "Blender", "rigged hand"),
             description="Saves hands as 3D files for Blender, Unity, Unreal and others: a rigged and animated GLB with "
             "skin, bones and UVs, or posed meshes as GLB, OBJ or PLY. Preview 3D shows the result.",
             is_output_node=True,
@@ -101,6 +102,7 @@ class DrawHands(io.ComfyNode):
             node_id="SesaHandDrawHands",
             display_name="Draw Hands (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("hand overlay", "hand turntable"),
             description="Draws hands over the picture they belong to, as a shaded mesh or a skeleton, to see how well "
             "they fit; and from all sides, as a turntable.",
             is_output_node=True,

@@ -8,7 +8,7 @@ from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import show_maps
 from .patches.attention_bias import LATENT_PIXELS, bias_attention
 from .patches.attention_map import DETAIL, record_attention
-from .wires import Attention, check_choices
+from .wires import Attention, check_choices, found_by
 
 CATEGORY = "SesaHand/attention"
 
@@ -20,6 +20,7 @@ class AttentionBias(io.ComfyNode):
             node_id="SesaHandAttentionBias",
             display_name="Attention Bias (SesaHand)",
             category=CATEGORY,
+            **found_by("emphasis", "prompt weight", "fix hands"),
             description=(
                 "Draw the model's attention to the hand words of the prompt, by a bias on their attention logits. The "
                 "prompt has to come from Text Encode (SesaHand), which knows the hand words. Stable Diffusion 1.x, 2.x "
@@ -152,6 +153,7 @@ class AttentionMap(io.ComfyNode):
             node_id="SesaHandAttentionMap",
             display_name="Attention Map (SesaHand)",
             category=CATEGORY,
+            **found_by("attention heat map", "DAAM"),
             description=(
                 "Show what the hand words look at: a heat map over the decoded picture, and as a mask. The maps come "
                 "from Record Attention (SesaHand) on the model that sampled this latent."

@@ -20,7 +20,7 @@ from .managed_vlm import (
     pick_device,
     pick_dtype,
 )
-from .wires import VLM, check_choices
+from .wires import VLM, check_choices, found_by
 from .withheld import NO_CREDENTIAL, watch_requests
 
 
@@ -31,6 +31,7 @@ class LoadVLM(io.ComfyNode):
             node_id="SesaHandLoadVLM",
             display_name="Load VLM (SesaHand)",
             category="SesaHand/caption",
+            **found_by("caption model", "Qwen-VL", "Florence-2", "BLIP"),
             description="Loads a vision-language model of transformers from a local folder, for captions and for "
             "extracting semantics. Reads safetensors only, runs no code of the model's folder and downloads nothing.",
             inputs=[
@@ -99,6 +100,7 @@ class ConnectVLM(io.ComfyNode):
             node_id="SesaHandConnectVLM",
             display_name="Connect VLM (SesaHand)",
             category="SesaHand/caption",
+            **found_by("caption server", "Ollama", "LM Studio", "OpenAI"),
             description="Connects to a vision-language model behind the OpenAI chat-completions protocol: Ollama, LM "
             "Studio, vLLM, llama.cpp or a hosted one. Keys stay in a file of yours, bound to their hosts; hosts other "
             "than this machine must be allowed there first.",
@@ -164,6 +166,7 @@ class Caption(io.ComfyNode):
             node_id="SesaHandCaption",
             display_name="Caption Image (SesaHand)",
             category="SesaHand/caption",
+            **found_by("image to text", "describe image", "interrogate"),
             description="Describes what the people in a picture do, their hands above all. Gives one caption per "
             "image. A typed text, or a STRING of any other node, can take its place.",
             inputs=[

@@ -47,6 +47,7 @@ class RenderCondition(io.ComfyNode):
             node_id="SesaHandRenderCondition",
             display_name="Render Hand Condition (SesaHand)",
             category="SesaHand/condition",
+            **wires.found_by("depth hand", "hand depth map", "hand normal map", "hand mask", "MeshGraphormer"),
             description="Draws the hands as the pictures that ControlNets are steered by, all of them at once and all "
             "exactly on top of each other. Connect the one that your ControlNet was trained on.",
             is_output_node=True,

@@ -18,6 +18,7 @@ class LoadControlNet(io.ComfyNode):
             node_id="SesaHandLoadControlNet",
             display_name="Load ControlNet (SesaHand)",
             category="SesaHand/control",
+            **wires.found_by("hand ControlNet"),
             description="Load a ControlNet of SD1.5 or SDXL from models/controlnet: ldm or diffusers weights, or a "
             "full checkpoint that holds one. Notes whether it was trained with structural fusion, which the Structural "
             "Fusion node then follows in its auto mode.",
@@ -73,6 +74,7 @@ class StructuralFusion(io.ComfyNode):
             node_id="SesaHandStructuralFusion",
             display_name="Structural Fusion (SesaHand)",
             category="SesaHand/control",
+            **wires.found_by("hand ControlNet", "fix hands"),
             description="Let a ControlNet's own self-attention, from fine to coarse, decide which places of its "
             "features belong together before they reach the U-Net, so that the hand is drawn as a part of the body. "
             "Works with any ControlNet of SD1.5 or SDXL and any Apply ControlNet node.",

@@ -13,6 +13,7 @@ from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.file_names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
 from . import wires
+from .output_files import fill_in
 from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
@@ -68,6 +69,7 @@ class SavePair(io.ComfyNode):
             node_id="SesaHandSavePair",
             display_name="Save Image-Mesh Pair (SesaHand)",
             category="SesaHand/dataset",
+            **wires.found_by("hand dataset", "training data"),
             description="Adds pictures with their 3D hands, prompt, condition maps, seed and score to a training data "
             "set in the output folder, one pair a picture. Exports to COCO, HaMeR, AttentionHand and others follow by "
             "the command dataset.",
@@ -83,7 +85,8 @@ class SavePair(io.ComfyNode):
                     "set_name",
                     default="pairs/SesaHand",
                     tooltip="The set's folder inside the output folder. An existing set grows; a name of its own for "
-                    "each experiment keeps them apart.",
+                    "each experiment keeps them apart. %width%, %height%, %year%, %month%, %day% and the like are filled "
+                    "in as for pictures.",
                 ),
                 io.Combo.Input(
                     "picture_format",
@@ -196,6 +199,7 @@ class SavePair(io.ComfyNode):
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)
+        set_name = fill_in(set_name, image.shape[2], image.shape[1])
         path, keys, report_step = set_folder(set_name), [], progress(len(image))
         with PairWriter(path, picture_format) as writer:
             for key in batch.save(writer):

@@ -48,6 +48,7 @@ class DetectHands(io.ComfyNode):
             node_id="SesaHandDetectHands",
             display_name="Detect Hands (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("hand bbox", "hand detector", "MediaPipe hands", "hand keypoints"),
             description="Finds the hands in pictures: 21 landmarks each, in pixels and in relative 3D, with side and "
             "score, boxes, a mask for inpainting or a hand detailer, and an OpenPose skeleton over the picture. Uses "
             "MediaPipe's networks, which `python -m sesahand get-detector` gets once. Boxes, a mask or keypoints "

@@ -119,6 +119,7 @@ class LoadHandModel(io.ComfyNode):
             node_id="SesaHandLoadHandModel",
             display_name="Load Hand Model (SesaHand)",
             category="SesaHand/hand",
+            **wires.found_by("MANO", "hand model"),
             description="Loads the hand to pose: the built-in one, which is free for any use, or your own MANO file.",
             inputs=[
                 io.Combo.Input(
@@ -167,6 +168,7 @@ class PoseHand(io.ComfyNode):
             node_id="SesaHandPoseHand",
             display_name="Pose Hand (SesaHand)",
             category="SesaHand/hand",
+            **wires.found_by("gesture", "hand pose", "finger"),
             description="Makes a hand in a gesture, bends its fingers, and shows it upright in the middle of a 512 x "
             "512 picture. Place Hand moves and turns it.",
             inputs=[
@@ -283,6 +285,7 @@ class PlaceHand(io.ComfyNode):
             node_id="SesaHandPlaceHand",
             display_name="Place Hand (SesaHand)",
             category="SesaHand/hand",
+            **wires.found_by("hand position", "move hand"),
             description="Puts a hand where the picture wants it: at a point, into a box, or over a painted mask, "
             "turned as you like. Place each hand on its own and join them with Combine Hands.",
             inputs=[
@@ -482,6 +485,7 @@ class LoadHands(io.ComfyNode):
             node_id="SesaHandLoadHands",
             display_name="Load Hands (SesaHand)",
             category="SesaHand/hand",
+            **wires.found_by("MANO parameters", "HaMeR", "WiLoR", "import hands"),
             description="Reads hands from a .json or .npz file in ComfyUI's input folder: saved by Save Hands, or the "
             "MANO parameters that HaMeR, WiLoR and their wrappers write.",
             inputs=[
@@ -534,6 +538,7 @@ class SaveHands(io.ComfyNode):
             node_id="SesaHandSaveHands",
             display_name="Save Hands (SesaHand)",
             category="SesaHand/hand",
+            **wires.found_by("MANO parameters", "export hands"),
             description="Writes hands and camera to a file in ComfyUI's output folder, to be read again by Load Hands.",
             is_output_node=True,
             inputs=[

@@ -76,6 +76,7 @@ class LoadReconstructor(io.ComfyNode):
             node_id="SesaHandLoadReconstructor",
             display_name="Load Reconstructor (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("HaMeR", "WiLoR"),
             description="Loads HaMeR or WiLoR, networks that estimate a 3D hand (MANO mesh and pose) from a picture, "
             "for Reconstruct Hands. You bring their files and MANO's; nothing is downloaded. Both are for "
             "non-commercial research.",

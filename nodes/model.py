@@ -42,6 +42,7 @@ class LoadMini(io.ComfyNode):
             node_id="SesaHandLoadMini",
             display_name="Load Small Model (SesaHand)",
             category="SesaHand/model",
+            **wires.found_by("mini model", "demo model"),
             description="The small model of rendered hands that comes with SesaHand: a checkpoint and a ControlNet in "
             "one node, nothing to download, sampled on a CPU in seconds. For KSampler, CLIP Text Encode, VAE Decode "
             "and Apply ControlNet, at 128 x 128 pixels. Swap it for a real checkpoint and ControlNet when the graph "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import folder_paths
 from comfy.cli_args import args
@@ -25,6 +26,22 @@ def output_path(filename_prefix: str, suffix: str) -> str:
     except (SesaHandError, OSError) as error:
         raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
     return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+
+
+def fill_in(name: str, width: int, height: int) -> str:
+    """Return a name with the variables filled in that core's save nodes know, %width% and %year% for example.
+
+    Args:
+        name: Text of a widget.
+        width: Of the pictures that are saved, in pixels.
+        height: Likewise.
+    """
+    now = time.localtime()
+    clock = {"month": now.tm_mon, "day": now.tm_mday, "hour": now.tm_hour, "minute": now.tm_min, "second": now.tm_sec}
+    values = {"width": f"{width}", "height": f"{height}", "year": f"{now.tm_year}"}
+    for variable, value in (values | {unit: f"{number:02}" for unit, number in clock.items()}).items():
+        name = name.replace(f"%{variable}%", value)
+    return name
 
 
 def relative_to_output(path: str) -> str:

@@ -20,6 +20,7 @@ class ReconstructHands(io.ComfyNode):
             node_id="SesaHandReconstructHands",
             display_name="Reconstruct Hands (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("3D hand", "hand mesh", "MANO fit", "hand pose estimation"),
             description="Makes 3D hands of detected hands: fits a posed hand mesh to the 21 landmarks of each (hand "
             "pose estimation, MANO fitting, image to 3D hand), or lets a learned reconstructor, HaMeR or WiLoR, do it.",
             inputs=[

@@ -20,6 +20,7 @@ class ScoreHands(io.ComfyNode):
             node_id="SesaHandScoreHands",
             display_name="Score Hands (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("hand quality", "bad hands", "count fingers"),
             description="Rates hands: compares those found in a picture with those that were asked for, as one quality "
             "score from 0 to 1, with metrics (PA-MPJPE, IoU, MSE), a readable report on every finger and a picture.",
             is_output_node=True,
@@ -92,6 +93,7 @@ class RepairGate(io.ComfyNode):
             node_id="SesaHandRepairGate",
             display_name="Repair Gate (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("fix hands", "bad hands", "hand detailer", "hand refiner"),
             description="Repairs hands only where they are bad: the branch that leads to repaired (inpainting, a "
             "detailer, another seed) is not run at all if every score reaches the threshold. A lazy switch.",
             inputs=[
@@ -147,6 +149,7 @@ class KeepBest(io.ComfyNode):
             node_id="SesaHandKeepBest",
             display_name="Keep Best (SesaHand)",
             category="SesaHand/reconstruct",
+            **wires.found_by("best of batch", "pick best", "fix hands"),
             description="Chooses the picture with the best hands out of a batch, or the best few, by the scores of "
             "Score Hands. Generate eight, keep the best: select, pick or filter a batch by hand quality.",
             inputs=[

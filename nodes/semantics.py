@@ -13,7 +13,7 @@ from ..sesahand.attention.tokens import check_encoding, check_length, content_co
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override
-from .wires import VLM, Semantics, check_choices
+from .wires import VLM, Semantics, check_choices, found_by
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class ExtractSemantics(io.ComfyNode):
             node_id="SesaHandExtractSemantics",
             display_name="Extract Semantics (SesaHand)",
             category=CATEGORY,
+            **found_by("caption to prompt", "chain of thought"),
             description="Reduces captions to human behaviour: pose, action, hand action and environment. Colours, "
             "background objects, light and camera talk are dropped, because they draw the sampler away from the hand. "
             "Uses a language model if one is connected, and built-in rules for English otherwise.",
@@ -161,6 +162,7 @@ class ComposePrompt(io.ComfyNode):
             node_id="SesaHandComposePrompt",
             display_name="Compose Prompt (SesaHand)",
             category=CATEGORY,
+            **found_by("caption to prompt"),
             description="Writes one prompt from behaviour semantics, each phrase once, and remembers where each "
             "component and each hand word stands.",
             inputs=[
@@ -230,6 +232,7 @@ class TextEncode(io.ComfyNode):
             node_id="SesaHandTextEncode",
             display_name="Text Encode (SesaHand)",
             category=CATEGORY,
+            **found_by("CLIP text encode", "hand tokens"),
             description="Encodes a prompt like CLIP Text Encode and attaches which columns are hand tokens, for "
             "Attention Bias. A conditioning that is connected is kept as it is, compared with the text, and only "
             "gets the hand tokens attached.",

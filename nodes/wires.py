@@ -21,6 +21,11 @@ Scores = io.Custom("SESAHAND_SCORES")
 MAX_LISTED = 40
 
 
+def found_by(*words: str) -> dict[str, list[str]]:
+    """Return what makes a node's Schema be found by these words too; ComfyUI 0.3.64 searches names alone."""
+    return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+
+
 def check_choices(node: type[io.ComfyNode], **values) -> bool | str:
     """Return True if each value is an option of the node's combo of that name, else what is wrong, for validate_inputs.
 

@@ -92,7 +92,7 @@ def pose_hand(graph: Graph) -> int:
 def place_hand(graph: Graph) -> int:
     graph.show(graph.maps(graph.posed("point", size=0.5, x=0.3, y=0.6), forearm=True), 0)
     graph.show(graph.maps(graph.posed("point", yaw=75.0, roll=30.0), forearm=True), 0)
-    graph.show(graph.maps(graph.posed("point", pitch=50.0, fov=80.0), forearm=True), 0)
+    graph.show(graph.maps(graph.posed("point", pitch=50.0, size=0.6), forearm=True), 0)
     mask = graph.add("SolidMask", value=0.0, width=512, height=512)
     white = graph.add("SolidMask", value=1.0, width=180, height=330)
     mask = graph.add("MaskComposite", destination=[mask, 0], source=[white, 0], x=300, y=40, operation="add")
@@ -269,7 +269,7 @@ def write(page: Image.Image, path: Path) -> None:
         page.save(path, quality=quality, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
             break
-    print(path.relative_to(ROOT), path.stat().st_size)
+    print(path.relative_to(ROOT), path.stat().st_size, flush=True)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The node that writes image-mesh pairs, called as ComfyUI calls it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,13 @@ def test_pictures_go_in_with_their_hands_maps_and_words(placed, folders):
         assert list(pair.maps) == ["mesh", "depth", "normal", "mask"]
         assert torch.equal(pair.scene.hand_pose, placed.hand_pose) and pair.scene.camera == placed.camera
     assert [pair.facts.score for pair in pairs] == [0.25, 1]
+
+
+def test_size_and_day_are_filled_into_the_sets_name(placed, folders):
+    name = "%year%/%width%x%height%_%second%_%other%"
+    _, _, path, report = run(dataset.SavePair, image=pictures(), hands=placed, set_name=name)
+    folder = Path(path).relative_to(folders / "output")
+    assert re.fullmatch(r"20\d\d/96x64_\d\d_%other%", folder.as_posix()) and folder.as_posix() in report
 
 
 def test_a_set_grows_from_run_to_run(placed):

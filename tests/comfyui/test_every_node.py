@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sesahand_pack
 from sesahand_pack import nodes as pack_nodes
+from sesahand_pack.nodes import attention, caption, semantics, wires
 
 from comfy_api.latest import io
 
@@ -96,6 +97,65 @@ class TestEveryNode:
 
     def test_its_v1_description_is_plain_data(self, node):
         assert json.dumps(node.GET_NODE_INFO_V1(), default=str)
+
+
+# What people type, and the node that they look for.
+SEARCHES = {
+    "hand": "SesaHandPoseHand",
+    "depth hand": "SesaHandRenderCondition",
+    "hand mask": "SesaHandRenderCondition",
+    "MANO": "SesaHandLoadHandModel",
+    "caption": "SesaHandCaption",
+    "fix hands": "SesaHandRepairGate",
+    "bad hands": "SesaHandScoreHands",
+    "hand pose": "SesaHandPoseHand",
+    "HaMeR": "SesaHandLoadReconstructor",
+    "hand detailer": "SesaHandRepairGate",
+    "3d hand": "SesaHandReconstructHands",
+    "blender": "SesaHandExportMesh",
+    "ollama": "SesaHandConnectVLM",
+    "controlnet": "SesaHandLoadControlNet",
+}
+
+
+@pytest.fixture
+def search_words(monkeypatch):
+    """What each node can be found by where ComfyUI searches more than names: its name, its description, and aliases."""
+    given = {}
+    for module in (wires, caption, semantics, attention):
+        monkeypatch.setattr(module, "found_by", lambda *words: given.update(last=words) or {})
+    found = {}
+    for node in NODES:
+        given["last"] = ()
+        schema = node.define_schema()
+        found[schema.node_id] = (schema.display_name, *given["last"], schema.description)
+    return found
+
+
+@pytest.mark.parametrize("query", SEARCHES)
+def test_it_is_found_by_the_words_that_people_use(query, search_words):
+    """All words in one field, as they stand; nodes whose name or alias has them come before those described by them."""
+
+    def rank(fields) -> int | None:
+        has = [all(word in field.lower() for word in query.lower().split()) for field in fields]
+        return None if True not in has else int(has.index(True) == len(fields) - 1)
+
+    ranks = {name: rank(fields) for name, fields in search_words.items() if rank(fields) is not None}
+    assert ranks.get(SEARCHES[query]) == min(ranks.values())
+
+
+def test_aliases_go_into_the_schema_where_comfyui_has_a_place_for_them(monkeypatch):
+    assert wires.found_by("MANO") == {} or "search_aliases" in io.Schema.__dataclass_fields__
+    monkeypatch.setitem(io.Schema.__dataclass_fields__, "search_aliases", None)
+    assert wires.found_by("MANO", "hand model") == {"search_aliases": ["MANO", "hand model"]}
+
+
+def test_only_what_reads_a_file_that_may_change_is_looked_at_again_before_each_run():
+    """Anything else would run again for no reason, and with it all that follows."""
+    mine = {node_id(node) for node in NODES if "fingerprint_inputs" in vars(node)}
+    readers = {"SesaHandLoadVLM", "SesaHandLoadHandModel", "SesaHandLoadHands", "SesaHandLoadReconstructor"}
+    assert mine == readers
+    assert not [node_id(node) for node in NODES if node.define_schema().not_idempotent]
 
 
 def test_no_help_page_is_for_a_node_that_does_not_exist():

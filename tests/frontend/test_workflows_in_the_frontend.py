@@ -1,18 +1,8 @@
 """The shipped workflows in ComfyUI's real frontend, as someone who opens them sees them."""
 
 import pytest
-from browser import NoBrowser, open_frontend
 
 import workflows
-
-
-@pytest.fixture(scope="module")
-def frontend(comfyui_server):
-    try:
-        with open_frontend(comfyui_server.url) as opened:
-            yield opened
-    except NoBrowser as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture(params=workflows.NAMES)

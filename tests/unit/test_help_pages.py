@@ -93,6 +93,29 @@ def test_both_pages_show_the_same_pictures(english, chinese):
     assert all((FOLDER / picture).is_file() for picture in pictures(english))
 
 
+def test_every_picture_is_shown_small_and_readable():
+    """ComfyUI's frontend loads them with the page, and the panel is some 400 pixels wide."""
+    from PIL import Image
+
+    shown = {name for node in NODES for name in pictures((FOLDER / f"{node}.md").read_text(encoding="utf-8"))}
+    files = [path for path in FOLDER.iterdir() if path.is_file() and path.suffix != ".md"]
+    assert {path.name for path in files} == shown
+    assert sum(path.stat().st_size for path in files) < 1_000_000
+    for path in files:
+        with Image.open(path) as picture:
+            assert path.stat().st_size < 50_000 and 300 <= picture.width <= 1024
+            low, high = picture.convert("L").getextrema()
+            assert high - low > 100, f"{path.name} shows nothing"
+
+
+@pytest.mark.parametrize("name", ["PoseHand", "PlaceHand", "CombineHands", "RenderCondition", "DetectHands",
+                                  "ReconstructHands", "DrawHands", "ScoreHands", "KeepBest", "ExportMesh", "SavePair"])  # fmt: skip
+def test_what_a_person_would_rather_see_than_read_has_a_picture_with_words(name):
+    page = (FOLDER / f"SesaHand{name}.md").read_text(encoding="utf-8")
+    [(words, file)] = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page)
+    assert file == f"SesaHand{name}.jpg" and len(words) > 20, "who cannot see it, or has no network, reads the words"
+
+
 def test_the_chinese_title_holds_both_names_of_the_node(node, chinese):
     names = [definitions(language)[node]["display_name"].removesuffix(" (SesaHand)") for language in (LANGUAGE, "en")]
     assert chinese.splitlines()[0] == f"# {names[0]} ({names[1]}, SesaHand)"
