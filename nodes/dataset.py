@@ -85,8 +85,8 @@ class SavePair(io.ComfyNode):
                     "set_name",
                     default="pairs/SesaHand",
                     tooltip="The set's folder inside the output folder. An existing set grows; a name of its own for "
-                    "each experiment keeps them apart. %width%, %height%, %year%, %month%, %day% and the like are filled "
-                    "in as for pictures.",
+                    "each experiment keeps them apart. %width%, %height%, %year%, %month%, %day% and the like are "
+                    "filled in as for pictures.",
                 ),
                 io.Combo.Input(
                     "picture_format",

@@ -93,12 +93,13 @@ def place_hand(graph: Graph) -> int:
     graph.show(graph.maps(graph.posed("point", size=0.5, x=0.3, y=0.6), forearm=True), 0)
     graph.show(graph.maps(graph.posed("point", yaw=75.0, roll=30.0), forearm=True), 0)
     graph.show(graph.maps(graph.posed("point", pitch=50.0, size=0.6), forearm=True), 0)
+    graph.show(graph.maps(graph.posed("point", box="260, 230, 500, 470"), forearm=True), 0)
     mask = graph.add("SolidMask", value=0.0, width=512, height=512)
     white = graph.add("SolidMask", value=1.0, width=180, height=330)
     mask = graph.add("MaskComposite", destination=[mask, 0], source=[white, 0], x=300, y=40, operation="add")
     graph.show(graph.add("MaskToImage", mask=[mask, 0]), 0)
     graph.show(graph.maps(graph.posed("point", mask=[mask, 0])), 0)
-    return 5
+    return 3
 
 
 def both_hands(graph: Graph) -> list:
@@ -120,7 +121,8 @@ def render_condition(graph: Graph) -> int:
     maps = graph.maps(graph.posed("ok", yaw=20.0), forearm=True)
     for output in range(5):
         graph.show(maps, output)
-    return 5
+    graph.show(graph.add("MaskToImage", mask=[maps, 5]), 0)
+    return 3
 
 
 def detect_hands(graph: Graph) -> int:

@@ -18,7 +18,7 @@ def squared_mmd(found: Tensor, reference: Tensor) -> Tensor:
         A tensor without dimensions. Unbiased: it may be below zero where the sets hardly differ.
 
     Source: Gretton et al., "A Kernel Two-Sample Test" (2012), the estimate without the diagonal; the kernel is that of
-    Bińkowski et al., "Demystifying MMD GANs" (2018).
+    Binkowski et al., "Demystifying MMD GANs" (2018).
     """
     check_features(found, reference)
     found, reference = found.double(), reference.double()
@@ -53,7 +53,7 @@ def kid(
     Raises:
         SesaHandError: If shapes do not fit, there are fewer than two pictures, or a value is not finite.
 
-    Source: Bińkowski et al., "Demystifying MMD GANs" (2018).
+    Source: Binkowski et al., "Demystifying MMD GANs" (2018).
     """
     check_features(found, reference)
     if subsets < 1 or subset_size < 2:

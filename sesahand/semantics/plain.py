@@ -11,7 +11,7 @@ GLUE = "\x1f"
 """Stands for the space inside a name of several words, so that it is read as one word; no caption can hold it."""
 
 _WRAPPED = 60  # a line at least this long that goes on in lower case was broken by an editor, not by its author
-_BULLET = re.compile(r"^\s*(?:(?:[-*+•‣–—>]|\d{1,2}[.)])\s+)+")
+_BULLET = re.compile(r"^\s*(?:(?:[-*+•\u2023–—>]|\d{1,2}[.)])\s+)+")
 _HEADING = re.compile(r"^\s*#+\s*(.*?)[\s#:]*$")
 _LABEL = re.compile(r"\*\*([^*\n:]{1,40})(?::\s*\*\*|\*\*\s*:)")
 _HAND_LABEL = re.compile(r"[*_]*\b((?:left|right|other)\s+hand)[*_]*\s*:[*_]*\s*", re.IGNORECASE)

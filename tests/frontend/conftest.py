@@ -1,10 +1,10 @@
-"""One open page of the real frontend for all tests here."""
+"""One open page of the real frontend for each file; it must be closed before others run an event loop of their own."""
 
 import pytest
 from browser import NoBrowser, open_frontend
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def frontend(comfyui_server):
     try:
         with open_frontend(comfyui_server.url) as opened:

@@ -129,6 +129,17 @@ def test_source_runs_no_code_from_outside_and_prints_nothing(path):
     assert found == []
 
 
+def test_source_is_readable_where_windows_guesses_its_encoding():
+    """The public tool comfy-test asks for it: not every program on Windows reads a file as UTF-8."""
+    unreadable = []
+    for path in (ROOT / "__init__.py", *LIBRARY, *NODES):
+        try:
+            path.read_text(encoding="utf-8").encode("cp1252")
+        except UnicodeEncodeError as error:
+            unreadable.append((short(path), error.object[error.start]))
+    assert unreadable == []
+
+
 def test_what_writes_pickles_cannot_read_them():
     names = {node.attr for node in ast.walk(parse(PICKLE_WRITER)) if isinstance(node, ast.Attribute)}
     assert "Pickler" in names and not names & {"load", "loads", "Unpickler"}
