@@ -9,46 +9,20 @@ import narrow_models
 import pytest
 import torch
 from attention_reference import conditioning, sample
+from live_tensors import RUNS, growth, only_new_objects, tensor_bytes  # noqa: F401
 from sesahand_pack.nodes.condition import RenderCondition
-from sesahand_pack.nodes.hand import PoseHand
+from sesahand_pack.nodes.hand import LoadHandModel, PoseHand
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.attention_map import record_attention
 from sesahand_pack.nodes.patches.structural_fusion import apply_structural_fusion
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
+from sesahand_pack.sesahand.hands.loading import BUILTIN
 
 import comfy.model_management
 from nodes import ControlNetApplyAdvanced
 
 NARROW = replace(narrow_models.NARROW["sd15"], width=32)
 HAND = (4, 5, 9)
-RUNS = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def only_new_objects():
-    """Leave what was there before out of the count, which would take a hundred times as long."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-def tensor_bytes() -> int:
-    """Return the bytes of the tensors that were made here and are alive, each storage once."""
-    gc.collect()
-    tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
-    storages = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
-    return sum(storages.values())
-
-
-def growth(run) -> int:
-    """Return by how many bytes of tensors the runs after the first two add to what is alive."""
-    for _ in range(2):
-        run()
-    before = tensor_bytes()
-    for _ in range(RUNS):
-        run()
-    return tensor_bytes() - before
 
 
 def hooks(module) -> int:
@@ -134,3 +108,19 @@ def test_a_model_and_its_patches_go_when_the_last_of_them_is_dropped():
     del model, patched
     gc.collect()
     assert weights() is None
+
+
+def test_a_hand_model_goes_with_the_last_hands_that_are_posed_with_it():
+    def load():
+        return LoadHandModel.execute(name=BUILTIN).result[0]
+
+    assert growth(load) == 0
+    model = load()
+    inputs = {i.id: i.default for i in PoseHand.define_schema().inputs if not i.optional}
+    hands = PoseHand.execute(**inputs, hand_model=model).result[0]
+    gone = weakref.ref(model)
+    del model
+    assert hands.model is gone()
+    del hands
+    gc.collect()
+    assert gone() is None

@@ -1,7 +1,11 @@
 """The small model in ComfyUI and in diffusers: the same files, the same numbers; and the node that loads it."""
 
+import gc
+import weakref
+
 import pytest
 import torch
+from live_tensors import growth
 from random_mini import randomised
 from safetensors.torch import load_file, save_file
 from sesahand_pack.nodes import model as model_nodes
@@ -250,3 +254,16 @@ def test_a_single_checkpoint_of_stable_diffusion_is_a_base_for_training(tmp_path
     ours = clip.encode_from_tokens_scheduled(clip.tokenize(PROMPT))[0][0]
     # Core keeps the weights of Stable Diffusion's text encoder in half precision.
     assert relative(base.text_encoder(tokenize(base.tokenizer, [PROMPT]))[0], ours) < 1e-3
+
+
+def test_loading_it_again_and_again_keeps_nothing_and_it_goes_when_it_is_dropped(folder):
+    def load():
+        return LoadMini.execute(model="tiny.safetensors", control="plain").args
+
+    assert growth(load) == 0
+    model, clip, vae, control_net, _ = load()
+    parts = (model.model, clip.cond_stage_model, vae.first_stage_model, control_net.control_model)
+    gone = [weakref.ref(part) for part in parts]
+    del model, clip, vae, control_net, parts
+    gc.collect()
+    assert [part() for part in gone] == [None] * 4
