@@ -1,11 +1,13 @@
 """What holds for every node of the pack: it explains itself, keeps its word to old workflows, and refuses nonsense."""
 
 import asyncio
+import importlib.util
 import inspect
 import json
 import os
 import re
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -192,6 +194,40 @@ def test_a_family_that_does_not_load_leaves_the_others_alone(monkeypatch, caplog
     assert lost == {node_id(node) for node in NODES if node.__module__ == f"{package}.hand"} and lost
     [message] = [record.getMessage() for record in caplog.records]
     assert "'hand'" in message
+
+
+@contextmanager
+def another_copy(folder):
+    """Load the pack from a folder as ComfyUI does, beside the one that is tested, and give its nodes."""
+    name = str(folder).replace(".", "_x_")
+    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        yield asyncio.run(asyncio.run(module.comfy_entrypoint()).get_node_list())
+    finally:
+        for loaded in [loaded for loaded in sys.modules if loaded.startswith(name)]:
+            del sys.modules[loaded]
+
+
+def test_a_library_that_is_missing_costs_no_node(monkeypatch):
+    """What is heavy is imported where it is used: a broken environment still shows every node."""
+    for heavy in ("transformers", "diffusers", "smplx", "cv2", "scipy", "trimesh"):
+        monkeypatch.setitem(sys.modules, heavy, None)
+    with another_copy(ROOT) as found:
+        assert {node_id(node) for node in found} == {node_id(node) for node in NODES}
+
+
+def test_the_pack_loads_from_a_folder_of_any_name(tmp_path):
+    """A clone, a download of a branch and the Registry's archive have folders of different names."""
+    link = tmp_path / "Sesa Hand-main.v1 (2)"
+    try:
+        link.symlink_to(ROOT, target_is_directory=True)
+    except OSError:
+        pytest.skip("Windows without the right to make links")
+    with another_copy(link) as found:
+        assert {node_id(node) for node in found} == {node_id(node) for node in NODES}
 
 
 def test_every_family_registers_its_nodes():
