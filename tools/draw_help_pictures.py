@@ -180,16 +180,14 @@ def save_pair(graph: Graph) -> int:
     return 4
 
 
-def sampled(graph: Graph, fusion: bool = True, alpha: float = 2.0, seed: int = 3, prompt: str = PROMPT) -> dict:
+def sampled(graph: Graph, seed: int = 3) -> dict:
     """Sample the small model and return the wires of its parts: picture, latent, hint, record of the attention."""
     place = {"width": 128, "height": 128, "yaw": 10.0, "size": 0.6}
     hint = [graph.maps(graph.posed("grasp_sphere", **place)), 0]
-    model = graph.add("SesaHandLoadMini", control="sf" if fusion else "plain")
-    control = [model, 3]
-    if fusion:
-        control = [graph.add("SesaHandStructuralFusion", control_net=control, mode="auto"), 0]
-    positive, negative = (graph.add("SesaHandTextEncode", clip=[model, 1], text=text) for text in (prompt, ""))
-    biased = graph.add("SesaHandAttentionBias", model=[model, 0], alpha=alpha)
+    model = graph.add("SesaHandLoadMini", control="sf")
+    control = [graph.add("SesaHandStructuralFusion", control_net=[model, 3], mode="auto"), 0]
+    positive, negative = (graph.add("SesaHandTextEncode", clip=[model, 1], text=text) for text in (PROMPT, ""))
+    biased = graph.add("SesaHandAttentionBias", model=[model, 0], alpha=2.0)
     record = graph.add("SesaHandRecordAttention", model=[biased, 0])
     conditions = {"positive": [positive, 0], "negative": [negative, 0], "control_net": control, "image": hint}
     applied = graph.add("ControlNetApplyAdvanced", strength=1.0, **conditions)
@@ -205,22 +203,6 @@ def load_mini(graph: Graph) -> int:
     for seed in (3, 4, 5):
         parts = sampled(graph, seed=seed)
         if seed == 3:
-            graph.shown.append(graph.add("PreviewImage", images=parts["hint"]))
-        graph.shown.append(graph.add("PreviewImage", images=parts["picture"]))
-    return 4
-
-
-def structural_fusion(graph: Graph) -> int:
-    plain, fused = (sampled(graph, fusion=fusion, alpha=0.0) for fusion in (False, True))
-    for wire in (plain["hint"], plain["picture"], fused["picture"]):
-        graph.shown.append(graph.add("PreviewImage", images=wire))
-    return 3
-
-
-def attention_bias(graph: Graph) -> int:
-    for number, alpha in enumerate((0.0, 1.0, 3.0)):
-        parts = sampled(graph, alpha=alpha)
-        if not number:
             graph.shown.append(graph.add("PreviewImage", images=parts["hint"]))
         graph.shown.append(graph.add("PreviewImage", images=parts["picture"]))
     return 4
@@ -247,8 +229,6 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandKeepBest": keep_best,
     "SesaHandSavePair": save_pair,
     "SesaHandLoadMini": load_mini,
-    "SesaHandStructuralFusion": structural_fusion,
-    "SesaHandAttentionBias": attention_bias,
     "SesaHandAttentionMap": attention_map,
 }
 

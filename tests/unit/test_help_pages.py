@@ -13,7 +13,7 @@ LANGUAGE = "zh"
 # Nodes whose output is a picture, or hands that one can draw.
 VISUAL = [
     *("PoseHand", "PlaceHand", "CombineHands", "RenderCondition", "DetectHands", "ReconstructHands", "DrawHands"),
-    *("ScoreHands", "KeepBest", "ExportMesh", "SavePair"),
+    *("ScoreHands", "KeepBest", "ExportMesh", "SavePair", "AttentionMap", "LoadMini"),
 ]
 
 
