@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sesahand_pack.nodes import assets, condition, hand, scoring
+from sesahand_pack.nodes import assets, condition, dataset, hand, scoring
 from sesahand_pack.nodes.progress import progress
 from sesahand_pack.sesahand.hands.scene import concatenate_frames
 
@@ -30,12 +30,11 @@ def film():
     return hand.place_frames(film, film.camera.resized(64, 64), (6.0, 6.0, 58.0, 58.0), 0.0, 0.0, 0.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def temporary_folder(tmp_path_factory):
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path_factory.mktemp("temp")))
-    yield
-    folder_paths.set_temp_directory(before)
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    for kind in ("temp", "output"):
+        (tmp_path / kind).mkdir()
+        monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
 
 
 def run(node, **given):
@@ -48,6 +47,8 @@ LOOPS = {
     "render": lambda film: run(condition.RenderCondition, hands=film),
     "draw": lambda film: run(assets.DrawHands, hands=film, views=FRAMES),
     "score": lambda film: run(scoring.ScoreHands, requested=film, found=film),
+    "export": lambda film: run(assets.ExportMesh, hands=film, format="ply"),
+    "save pairs": lambda film: run(dataset.SavePair, image=torch.zeros(FRAMES, 64, 64, 3), hands=film),
     "place in a box": lambda film: run(hand.PlaceHand, hands=film, width=64, height=64),
     "place in masks": lambda film: run(hand.PlaceHand, hands=film, mask=torch.ones(FRAMES, 64, 64)),
 }
