@@ -19,6 +19,9 @@ from .attributes import Attributes
 SIZE = 128
 KEYPOINTS = 21
 LOOKS = 6
+FEATURES = 192
+SHIPPED = Path(__file__).parents[1] / "assets" / "sesahand_judge.safetensors"
+"""The judge that comes with the package, if it came with one."""
 CELL = 4
 """Pixels of the picture in a cell of the heat maps."""
 # What is read as one word of several; the first words of "beside" and "held" stand for no object.
@@ -77,11 +80,13 @@ class Reading:
         mask: How surely a pixel is hand, 0 to 1, float32 `[B, H, W]`.
         keypoints: OpenPose keypoints of the hand in pixels `[B, 21, 2]`; without meaning where there are two hands.
         probabilities: For each head of `HEADS`, `[B, K]`.
+        features: What the words are read from, `[B, FEATURES]`.
     """
 
     mask: Tensor
     keypoints: Tensor
     probabilities: dict[str, Tensor]
+    features: Tensor
 
     def words(self, head: str) -> list[str]:
         """Return the likeliest word of a head for each picture."""
@@ -130,8 +135,8 @@ class JudgeNetwork(nn.Module):
         self.classes = sum(map(len, HEADS.values()))
         # Words of the hand, of the background and of objects stand in different places: everyone looks for its own.
         self.where = nn.Conv2d(eighth, LOOKS, 1)
-        self.hidden = nn.Linear(sixteenth + LOOKS * eighth + 2 * KEYPOINTS, 192)
-        self.answer = nn.Linear(192, self.classes)
+        self.hidden = nn.Linear(sixteenth + LOOKS * eighth + 2 * KEYPOINTS, FEATURES)
+        self.answer = nn.Linear(FEATURES, self.classes)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Read pictures `[B, 3, S, S]` in 0..1, S a multiple of 16; 128 is what it is made for.
@@ -140,6 +145,11 @@ class JudgeNetwork(nn.Module):
             Mask logits `[B, S, S]`, heat maps of the keypoints as logits `[B, 21, S / 4, S / 4]`, and the logits of
             all heads `[B, K]`.
         """
+        mask, heat, features = self.look(pictures)
+        return mask, heat, self.answer(features).float()
+
+    def look(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, with the features `[B, FEATURES]` that the heads answer from instead of their logits."""
         half = self.stem((pictures - 0.5) * 3.0)
         quarter = self.to_quarter(half)
         eighth = self.to_eighth(quarter)
@@ -154,7 +164,7 @@ class JudgeNetwork(nn.Module):
         # The shape of a hand, wherever it is and however large: what gesture it makes.
         shape = normalized(soft_argmax(heat.detach())).flatten(1)
         features = torch.cat([deep.float().mean((2, 3)), seen, shape], 1)
-        return mask.float(), heat, self.answer(functional.relu(self.hidden(features))).float()
+        return mask.float(), heat, functional.relu(self.hidden(features))
 
 
 def doubled(x: Tensor) -> Tensor:
@@ -205,18 +215,20 @@ class Judge:
             raise SesaHandError("The pictures hold NaN or infinite values.")
         height, width = pictures.shape[1:3]
         masks, keypoints, logits = [torch.zeros(0, height, width)], [torch.zeros(0, KEYPOINTS, 2)], []
+        found = [torch.zeros(0, FEATURES)]
         for part in pictures.clamp(0, 1).permute(0, 3, 1, 2).split(batch_size) if len(pictures) else ():
             shrinks = max(height, width) > SIZE
             seen = functional.interpolate(part, (SIZE, SIZE), mode="bilinear", antialias=shrinks, align_corners=False)
-            mask, heat, answer = self.network(seen)
+            mask, heat, features = self.network.look(seen)
             points = soft_argmax(heat) * CELL
             mask = functional.interpolate(mask[:, None].sigmoid(), (height, width), mode="bilinear")[:, 0]
             masks.append(mask)
             keypoints.append(points * points.new_tensor([width / SIZE, height / SIZE]))
-            logits.append(answer)
+            logits.append(self.network.answer(features).float())
+            found.append(features.float())
         answers = torch.cat(logits) if logits else torch.zeros(0, self.network.classes)
         shares = {name: part.softmax(1) for name, part in split_heads(answers).items()}
-        return Reading(torch.cat(masks), torch.cat(keypoints), shares)
+        return Reading(torch.cat(masks), torch.cat(keypoints), shares, torch.cat(found))
 
 
 def split_heads(logits: Tensor) -> dict[str, Tensor]:
@@ -236,13 +248,15 @@ def save_judge(path: Path, network: JudgeNetwork, facts: dict) -> None:
     )
 
 
-def load_judge(path: Path) -> Judge:
-    """Read a judge from its file.
+def load_judge(path: Path | None = None) -> Judge:
+    """Read a judge from its file, or the one that comes with the package.
 
     Raises:
         InvalidFileError: If the file is missing, damaged, or of another network.
     """
     from safetensors import safe_open
+
+    path = SHIPPED if path is None else path
 
     try:
         with safe_open(path, "pt") as file:

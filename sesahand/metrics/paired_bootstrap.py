@@ -1,0 +1,82 @@
+"""How much two ways of making the same pictures differ, and how sure that is: the paired bootstrap."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import SesaHandError
+
+CHUNK = 1 << 22
+"""Numbers drawn at a time."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean difference of paired figures.
+
+    Attributes:
+        mean: Of the differences, over samples.
+        low: Lower end of its interval.
+        high: Upper end.
+        samples: How many samples have both figures.
+    """
+
+    mean: float
+    low: float
+    high: float
+    samples: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval lies on one side of zero."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_difference(
+    found: np.ndarray, reference: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Difference:
+    """Mean of `found - reference` with a percentile interval from resampling the samples.
+
+    What is resampled are samples, each with all of its seeds: pictures of one sample have prompt and hand in common,
+    and would count as more than they are if each were drawn for itself.
+
+    Args:
+        found: Figures of N samples, `[N]`, or `[N, S]` with S seeds each; NaN where there is none.
+        reference: Likewise, of the same samples and seeds. A picture counts if both figures are there.
+        confidence: Share of the resampled means within the interval, above 0 and below 1.
+        resamples: How often the samples are drawn anew.
+        seed: Of the drawing.
+
+    Returns:
+        The difference; each sample counts the same, whatever number of its seeds counts.
+
+    Raises:
+        SesaHandError: If shapes differ, no sample has both figures, or a setting means nothing.
+
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 and 13.
+    """
+    found, reference = np.asarray(found, np.float64), np.asarray(reference, np.float64)
+    if found.shape != reference.shape or found.ndim not in (1, 2):
+        raise SesaHandError(f"Figures of the shapes {found.shape} and {reference.shape} are no pairs.")
+    if not 0 < confidence < 1 or resamples < 1:
+        raise SesaHandError(f"A confidence of {confidence} with {resamples} resamples means nothing.")
+    each = mean_of_seeds(found - reference)
+    if not len(each):
+        raise SesaHandError("No sample has both figures, so that there is nothing to compare.")
+    rng, means = np.random.default_rng(seed), []
+    rows = max(1, CHUNK // len(each))
+    for start in range(0, resamples, rows):
+        drawn = rng.integers(0, len(each), (min(rows, resamples - start), len(each)))
+        means.append(each[drawn].mean(1))
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(means), (tail, 1 - tail))
+    return Difference(float(each.mean()), float(low), float(high), len(each))
+
+
+def mean_of_seeds(values: np.ndarray) -> np.ndarray:
+    """Mean of each sample over those of its seeds that have a number, `[n]`; samples without any are left out."""
+    values = np.asarray(values, np.float64)
+    values = values[:, None] if values.ndim == 1 else values
+    known = np.isfinite(values)
+    counts = known.sum(1)
+    return np.where(known, values, 0).sum(1)[counts > 0] / counts[counts > 0]
