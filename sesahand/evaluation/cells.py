@@ -29,6 +29,7 @@ class Cell:
         controlled: Whether the ControlNet has a say.
         fusion: Structural fusion of the ControlNet, or None.
         alpha: Attention bias.
+        alpha_blocks: Where it acts.
         biased: Which words it acts on: `HAND` or `OTHER`.
         weight: Emphasis in the prompt, as of "(hand:1.3)"; 1 is none.
         weighted: Which words it acts on: `HAND_NOUN`, `HAND` or `OTHER`.
@@ -44,6 +45,7 @@ class Cell:
     controlled: bool = True
     fusion: FusionSettings | None = None
     alpha: float = 0.0
+    alpha_blocks: str = "output"
     biased: str = HAND
     weight: float = 1.0
     weighted: str = HAND_NOUN

@@ -50,6 +50,7 @@ def draw_pictures(
         sampler=cell.sampler,
         strength=float(cell.controlled),
         alpha=0.0 if own_bias else cell.alpha,
+        alpha_blocks=cell.alpha_blocks,
         fusion=cell.fusion,
     )
     base = generator.base
@@ -58,7 +59,7 @@ def draw_pictures(
             columns = chosen_columns(generator, prompts, indices, cell.biased)
             # At cfg 1 the negative prompts, which come first, are not asked.
             rows = [()] * (len(prompts) if cell.guidance > 1 else 0) + columns
-            attached.enter_context(attention_bias(base.unet, rows, alpha=cell.alpha))
+            attached.enter_context(attention_bias(base.unet, rows, alpha=cell.alpha, blocks=cell.alpha_blocks))
         if cell.weight != 1:
             columns = chosen_columns(generator, prompts, indices, cell.weighted)
             attached.enter_context(prompt_weights(base.text_encoder, base.tokenizer, prompts, columns, cell.weight))

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError
+from ..hands.array_files import write_bytes
 
 DONE, FEATURES, ABOUT, SECONDS = "done", "features", "about", "seconds"
+COLUMN = "column_"
 LIMIT = 1 << 30
 
 
@@ -31,12 +33,40 @@ class CellResults:
 
     def __init__(self, about: dict, count: int, turns: int, path: Path | None = None):
         self.about, self.path = json.loads(json.dumps(about)), path
-        self.done = np.zeros((count, turns), bool)
-        self.columns: dict[str, np.ndarray] = {}
-        self.features: np.ndarray | None = None
+        self._asked = slice(0, count), slice(0, turns)
+        self._done = np.zeros((count, turns), bool)
+        self._columns: dict[str, np.ndarray] = {}
+        self._features: np.ndarray | None = None
         self.seconds = 0.0
         if path is not None and path.exists():
             self._load(path)
+
+    @property
+    def done(self) -> np.ndarray:
+        """Which pictures have been read, bool `[N, S]`."""
+        return self._done[self._asked]
+
+    @property
+    def columns(self) -> dict[str, np.ndarray]:
+        """The figures of each column, float32 `[N, S]`."""
+        return {name: values[self._asked] for name, values in self._columns.items()}
+
+    @property
+    def features(self) -> np.ndarray | None:
+        """Features `[N, S, D]`, float32, if a reader gave any."""
+        return None if self._features is None else self._features[self._asked]
+
+    @property
+    def seconds_each(self) -> float:
+        """Time that a picture took, of all that were ever drawn for the file."""
+        return self.seconds / max(1, int(self._done.sum()))
+
+    def first(self, count: int, turns: int) -> CellResults:
+        """The figures of the first samples and noises alone, in memory, as far as there are any."""
+        part = CellResults(self.about, min(count, self.done.shape[0]), min(turns, self.done.shape[1]))
+        part._done, part._columns, part._features = self._done, self._columns, self._features
+        part.seconds = self.seconds
+        return part
 
     def missing(self, batch_size: int) -> list[tuple[int, list[int]]]:
         """What has not been read yet: (turn, samples) of at most `batch_size`, all samples of a turn first."""
@@ -51,25 +81,23 @@ class CellResults:
     ) -> None:
         """Take the figures of some samples in one turn."""
         for name, values in columns.items():
-            self.columns.setdefault(name, np.full(self.done.shape, np.nan, np.float32))[indices, turn] = values
+            self._columns.setdefault(name, np.full(self._done.shape, np.nan, np.float32))[indices, turn] = values
         if features is not None:
-            if self.features is None:
-                self.features = np.full((*self.done.shape, features.shape[-1]), np.nan, np.float32)
-            self.features[indices, turn] = features
-        self.done[indices, turn] = True
+            if self._features is None:
+                self._features = np.full((*self._done.shape, features.shape[-1]), np.nan, np.float32)
+            self._features[indices, turn] = features
+        self._done[indices, turn] = True
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
         if self.path is None:
             return
-        arrays = {f"column_{name}": values for name, values in self.columns.items()}
-        if self.features is not None:
-            arrays[FEATURES] = self.features
-        arrays |= {DONE: self.done, SECONDS: np.float64(self.seconds), ABOUT: np.array(json.dumps(self.about))}
+        arrays = {COLUMN + name: values for name, values in self._columns.items()}
+        if self._features is not None:
+            arrays[FEATURES] = self._features
+        arrays |= {DONE: self._done, SECONDS: np.float64(self.seconds), ABOUT: np.array(json.dumps(self.about))}
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)
-        from ..hands.array_files import write_bytes
-
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(self.path, buffer.getvalue(), LIMIT)
 
@@ -83,21 +111,28 @@ class CellResults:
                     f"{path} holds figures of something else ({differing(about, self.about)}). Choose another folder "
                     "with --out, or remove the file."
                 )
-            # Of a run with another number of samples or noises, what both have in common is kept.
-            common = tuple(slice(0, min(a, b)) for a, b in zip(arrays[DONE].shape, self.done.shape, strict=True))
-            self.done[common] = arrays[DONE][common]
-            for name, values in arrays.items():
-                if name.startswith("column_"):
-                    own = self.columns[name.removeprefix("column_")] = np.full(self.done.shape, np.nan, np.float32)
-                    own[common] = values[common]
+            # What a longer run has drawn is not lost by a shorter one.
+            shape = tuple(max(a, b) for a, b in zip(arrays[DONE].shape, self._done.shape, strict=True))
+            self._done = _grown(arrays[DONE], shape, False)
+            self._columns = {
+                name.removeprefix(COLUMN): _grown(values, shape, np.nan)
+                for name, values in arrays.items()
+                if name.startswith(COLUMN)
+            }
             if FEATURES in arrays:
-                self.features = np.full((*self.done.shape, arrays[FEATURES].shape[-1]), np.nan, np.float32)
-                self.features[common] = arrays[FEATURES][common]
+                self._features = _grown(arrays[FEATURES], shape, np.nan)
             self.seconds = float(arrays[SECONDS])
         except SesaHandError:
             raise
         except Exception as error:
             raise InvalidFileError(f"{path} cannot be read ({error!s:.200}). Remove it and measure again.") from error
+
+
+def _grown(values: np.ndarray, shape: tuple[int, int], empty: float) -> np.ndarray:
+    """Values `[n, s, ...]` in the corner of an array `[*shape, ...]`."""
+    grown = np.full((*shape, *values.shape[2:]), empty, values.dtype)
+    grown[: values.shape[0], : values.shape[1]] = values
+    return grown
 
 
 def differing(found: dict, expected: dict) -> str:

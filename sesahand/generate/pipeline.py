@@ -19,6 +19,7 @@ from ..mini.embedded import EMBEDDED
 from ..semantics.behavior import ImageSemantics
 from .attention_bias import attention_bias
 from .base_models import BaseModel, load_base_model
+from .condition_once import condition_once
 from .controlnets import LoadedControlNet, load_controlnet
 from .sampling import MAX_SEED, SamplingSettings, build_scheduler
 
@@ -144,6 +145,7 @@ class HandGenerator:
         guided = settings.guidance > 1
         columns = [self.hand_tokens(prompt).columns for prompt in prompts]
         with ExitStack() as attached:
+            attached.enter_context(condition_once(self.controlnet.model))
             # The negative prompts come first and have no hand tokens.
             attached.enter_context(
                 attention_bias(
