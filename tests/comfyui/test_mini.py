@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file
 from sesahand_pack.nodes import model as model_nodes
 from sesahand_pack.nodes.model import LoadMini
 from sesahand_pack.nodes.patches.structural_fusion import trained_settings
+from sesahand_pack.sesahand.attention.tokens import plain_columns
 from sesahand_pack.sesahand.errors import InvalidFileError, SesaHandError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
+from sesahand_pack.sesahand.generate.prompt_weights import prompt_weights
 from sesahand_pack.sesahand.mini import embedded
 from sesahand_pack.sesahand.mini.layout import MiniLayout
 from sesahand_pack.sesahand.mini.model_files import (
@@ -114,6 +116,19 @@ def test_prompts_encode_the_same_in_both_engines(loaded, twin):
         ours = clip.encode_from_tokens_scheduled(clip.tokenize(prompt))[0][0]
         theirs = twin.text_encoder(tokenize(load_tokenizer(), [prompt]))[0]
         assert relative(ours, theirs) < TOLERANCE
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("weight", [1.3, 0.5, -1.0])
+def test_emphasis_is_comfyuis_own(loaded, twin, weight):
+    _, clip, *_ = loaded
+    ours = clip.encode_from_tokens_scheduled(clip.tokenize(f"a (hand:{weight}) making a fist, red wall"))[0][0]
+    tokenizer, place = load_tokenizer(), PROMPT.index("hand")
+    columns = plain_columns(PROMPT, [(place, place + 4)], tokenizer).columns
+    with prompt_weights(twin.text_encoder, tokenizer, [PROMPT], [columns], weight):
+        theirs = twin.text_encoder(tokenize(tokenizer, [PROMPT]))[0]
+    plain = twin.text_encoder(tokenize(tokenizer, [PROMPT]))[0]
+    assert relative(ours, theirs) < TOLERANCE < relative(plain, theirs)
 
 
 @torch.no_grad()

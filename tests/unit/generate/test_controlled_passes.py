@@ -116,7 +116,7 @@ def test_a_map_is_embedded_once_for_a_picture(generator):
     counter = embedding.conv_in.register_forward_hook(lambda module, args, output: sizes.append(args[0].shape[-1]))
     settings = type(generator.default_settings())(steps=4, alpha=0.0)
     maps = torch.rand(2, 64, 64, 3, generator=torch.Generator().manual_seed(2))
-    generator([PROMPT], maps, [1, 2], settings)
+    generator([PROMPT], maps, [1, 2], settings, batch_size=2)
     counter.remove()
     assert sizes == [64, 8, 8, 8]
 
