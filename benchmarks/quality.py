@@ -135,7 +135,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--timed", type=int, default=5, help="pictures that are timed alone; 0 for none")
-    parser.add_argument("--rows", help="only rows whose name holds one of these words, separated by commas")
+    parser.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows whose name holds one of these; no probe")
     parser.add_argument("--no-probe", action="store_true", help="leave the residuals' probe out")
     parser.add_argument("--show-untrusted", action="store_true", help="also print what must not be published")
     parser.add_argument("--out", type=Path, help="folder for results.json, and what a later run goes on from")
@@ -163,8 +163,7 @@ def main() -> None:
 
     rows, probes = make_cells(arguments, fusion)
     if arguments.rows:
-        wanted = [word.strip() for word in arguments.rows.split(",")]
-        rows = [cell for cell in rows if any(word in cell.name for word in wanted)]
+        rows = [cell for cell in rows if any(text in cell.name for text in arguments.rows)]
         probes = []
     weights = {
         "base": fingerprint(generator.base.path),
