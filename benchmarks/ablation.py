@@ -75,7 +75,7 @@ GROUPS = ("table", "se", "ae", "alpha", "lambda", "residuals")
 # What a small table shows of the judge's columns: what the paper's Table 3 has in this world, and what could be lost.
 KEY_COLUMNS = (
     "mask_iou", "mse_2d", *DETECTED, "gesture", "gesture_confidence", "side", "view", "background", "background_color",
-    "skin", "beside",
+    "skin", "beside", "nothing_beside",
 )  # fmt: skip
 
 
@@ -333,6 +333,7 @@ def measure_all(arguments, generators: dict[str, HandGenerator], groups: list[Gr
             turns = min(arguments.seeds, arguments.sweep_seeds) if group.sweep else arguments.seeds
             about = {
                 **bench.identity,
+                "columns": list(bench.reader.columns),
                 "base": prints[generator.base.path],
                 "control": prints[generator.controlnet.path],
                 "cell": cell.identity(),

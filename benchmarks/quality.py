@@ -170,6 +170,7 @@ def main() -> None:
         **{name: fingerprint(each.controlnet.path) for name, each in generators.items()},
         "judge": fingerprint(arguments.judge or SHIPPED),
         "size": size,
+        "columns": list(reader.columns),
         "refined": fusion.refine if fusion else FusionSettings().refine,
     }
     results = {

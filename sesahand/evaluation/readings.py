@@ -25,7 +25,10 @@ PROOF = {
     "silhouette_iou": "mask_iou",
     "mse_2d": "keypoint_error",
     "gesture_confidence": "gesture",
+    "nothing_beside": "beside",
 }
+# Heads whose first word says that there is none: most pictures have no object in the hand, and to draw none is no art.
+OBJECTS = ("beside", "beside_color", "held", "held_color")
 JUDGED = (*PROOF, *HEADS)
 DETECTED = ("found", "hand_confidence", "mse_2d_detector", "score")
 SMALLER_IS_BETTER = ("mse_2d", "mse_2d_detector", "fid")
@@ -37,8 +40,9 @@ TITLES = {
     "background": "background word",
     "background_color": "background colour",
     "beside_color": "colour of object beside",
-    "beside": "object beside",
-    "held": "object held",
+    "beside": "object beside, where asked",
+    "nothing_beside": "no object, where not asked",
+    "held": "object held, where asked",
     "held_color": "colour of object held",
     "found": "hands found",
     "hand_confidence": "hand confidence (detector)",
@@ -78,7 +82,10 @@ class JudgeReader:
         for head, shares in reading.probabilities.items():
             wanted = np.array([labels[head] for labels in truth])
             right = (shares.argmax(1).numpy() == wanted).astype(np.float32)
-            columns[head] = np.where(wanted == UNNAMED, np.nan, right)
+            absent = wanted == (0 if head in OBJECTS else UNNAMED)
+            columns[head] = np.where(absent, np.nan, right)
+            if head == "beside":
+                columns["nothing_beside"] = np.where(absent, right, np.nan)
             if head == "gesture":
                 # How sure a classifier is of anything at all says nothing: of noise it is sure as well.
                 share = shares[torch.arange(len(wanted)), torch.from_numpy(wanted)].numpy()

@@ -119,8 +119,12 @@ def test_the_reader_counts_as_a_count_by_hand_does(rendered, judge):
     for number in range(3):
         seen, truth = reading.mask[number].numpy() > 0.5, rendered.masks[number] > 127
         assert columns["mask_iou"][number] == pytest.approx((seen & truth).sum() / max(1, (seen | truth).sum()))
-        wanted = labels_of(rendered.describe(number).attributes)["skin"]
-        assert columns["skin"][number] == (reading.probabilities["skin"][number].argmax() == wanted)
+        wanted = labels_of(rendered.describe(number).attributes)
+        said = {head: int(shares[number].argmax()) for head, shares in reading.probabilities.items()}
+        assert columns["skin"][number] == (said["skin"] == wanted["skin"])
+        # Where an object was asked for it counts whether it is there, elsewhere whether there is none.
+        asked, other = ("beside", "nothing_beside") if wanted["beside"] else ("nothing_beside", "beside")
+        assert columns[asked][number] == (said["beside"] == wanted["beside"]) and np.isnan(columns[other][number])
     torch.testing.assert_close(answer[:, : len(HEADS["gesture"])].softmax(1), reading.probabilities["gesture"])
     assert not any(reader.trusted().values())
 
