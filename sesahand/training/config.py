@@ -303,8 +303,8 @@ class MiniConfig(Common):
     autoencoder: Steps = field(
         default_factory=lambda: Steps(5000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
     )
-    base: Steps = field(default_factory=lambda: Steps(6000, 16, 1, 8e-4, average=0.999))
-    controls: Steps = field(default_factory=lambda: Steps(1200, 16, 1, 3e-4, decay_from=0.3))
+    base: Steps = field(default_factory=lambda: Steps(5000, 16, 1, 8e-4, average=0.999))
+    controls: Steps = field(default_factory=lambda: Steps(600, 16, 1, 3e-4, decay_from=0.3))
     control_start: str = "scaffold"
     fusion: Fusion = field(default_factory=lambda: Fusion(refine="to_32"))
     noise: Noise = field(default_factory=lambda: Noise(5.0, 3.0, 0.1, 0.12, 0.2, 0.02, dict(SAID)))
