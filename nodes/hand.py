@@ -10,6 +10,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.generate.requests import named_gesture, named_side
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
@@ -27,6 +28,7 @@ from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 DEFAULT_SIZE = 512
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
 DEFAULT_BOX = (51, 51, 461, 461)
 HAND_SUFFIXES = {".json", ".npz"}
 
@@ -90,6 +92,28 @@ def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how
         placed.append(replace(scene, frame=frame, num_frames=hands.num_frames))
         report(done)
     return combine(placed)
+
+
+def asked_hands(semantics, gesture: str, side: str) -> list[tuple[str, str, str]]:
+    """Return gesture, side and a line about both for each hand: as the widgets have it, or each image's semantics.
+
+    Semantics that do not say whether a hand is the right or the left one leave that to the widget.
+    """
+    if semantics is None:
+        return [(gesture, side, f"{side} hand, {gesture}: as chosen")]
+    asked = []
+    for number, image in enumerate(semantics.images, start=1):
+        named, own = named_gesture(image), named_side(image)
+        if named is None:
+            said = image.behavior.hand_action or image.caption or image.prompt
+            raise SesaHandError(
+                f"The semantics of image {number}, {quote(said)}, name no gesture. Say in the caption what the hand "
+                "does, such as 'making a fist', or disconnect semantics and choose the gesture here. Gestures are: "
+                f"{', '.join(gesture_names())}."
+            )
+        own = own if own in SIDES else side
+        asked.append((named.name, own, f"{own} hand, {named.name}: from {quote(named.words)}"))
+    return asked
 
 
 def check_one_hand_a_frame(hands: HandScene) -> None:
@@ -221,7 +245,7 @@ class PoseHand(io.ComfyNode):
                     "seed",
                     default=0,
                     min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
+                    max=MAX_SEED,
                     control_after_generate=True,
                     tooltip="Which random change; only matters when jitter is above 0.",
                 ),
@@ -248,10 +272,22 @@ class PoseHand(io.ComfyNode):
                     optional=True,
                     tooltip="The hand to pose, from Load Hand Model. Not connected: the built-in hand.",
                 ),
+                wires.Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="From Extract Semantics: the gesture that its words name takes the place of gesture, and "
+                    "the hand they name, right or left, that of side. A frame for each image. Words that name no "
+                    "gesture are an error, which lists those there are.",
+                ),
             ],
             outputs=[
                 wires.Hands.Output(
                     "hands", display_name="hands", tooltip="The posed hand. For Place Hand or Render Hand Condition."
+                ),
+                io.String.Output(
+                    "report",
+                    display_name="report",
+                    tooltip="A line for each hand: its side and gesture, and the words that named it.",
                 ),
             ],
         )
@@ -263,16 +299,32 @@ class PoseHand(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(
-        cls, gesture, side, spread, blend_gesture, blend, jitter, seed, size, slenderness, hand_model=None, **curls
+        cls,
+        gesture,
+        side,
+        spread,
+        blend_gesture,
+        blend,
+        jitter,
+        seed,
+        size,
+        slenderness,
+        hand_model=None,
+        semantics=None,
+        **curls,
     ) -> io.NodeOutput:
         model = load_hand_model(BUILTIN) if hand_model is None else hand_model
         bend = {finger: curls[f"{finger}_curl"] for finger in FINGERS}
-        pose = shape_pose(gesture, blend_gesture, blend, bend, spread, jitter, seed, model)
         betas = torch.zeros(NUM_BETAS)
         betas[:2] = torch.tensor([size, slenderness])
-        hand = Hand(model, pose, betas).turned(*find_gesture(gesture).view)
-        hand = mirror_hand(hand) if side == "left" else hand
-        return io.NodeOutput(place_in_box(hand, Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE), DEFAULT_BOX))
+        asked, frames = asked_hands(semantics, gesture, side), []
+        for number, (name, own, _) in enumerate(asked):
+            draw = (seed + number) % (MAX_SEED + 1)
+            pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model)
+            hand = Hand(model, pose, betas).turned(*find_gesture(name).view)
+            hand = mirror_hand(hand) if own == "left" else hand
+            frames.append(place_in_box(hand, Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE), DEFAULT_BOX))
+        return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 
 class PlaceHand(io.ComfyNode):

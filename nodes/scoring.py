@@ -2,15 +2,33 @@
 
 from comfy_api.latest import io, ui
 
+from ..sesahand.errors import SesaHandError
 from ..sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
 from ..sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, EXTRA_COST, score_hands
 from ..sesahand.reconstruct.scoring.score_picture import draw_scores
 from ..sesahand.reconstruct.scoring.score_report import describe_scores
+from ..sesahand.render.contact_sheet import captioned_pictures
 from . import wires
 from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
 PREVIEW_PICTURES = 4
+
+
+def sheet_captions(images, labels: str, scores) -> list[str]:
+    """Return what stands under each picture: its line of the labels, then its score; nothing if neither is given."""
+    lines = labels.strip().splitlines()
+    if lines and len(lines) != len(images):
+        raise SesaHandError(
+            f"labels has {len(lines)} lines for {len(images)} pictures: write a line for each picture, or none at all."
+        )
+    if scores is None:
+        return lines
+    check_count(images, scores)
+    return [
+        f"{label}\nscore {score:.2f}".strip()
+        for label, score in zip(lines or [""] * len(images), scores.pictures, strict=True)
+    ]
 
 
 class ScoreHands(io.ComfyNode):
@@ -190,4 +208,48 @@ class KeepBest(io.ComfyNode):
         return io.NodeOutput(images[best], scores.pictures[best[0]], best[0], hands)
 
 
-NODES = [ScoreHands, RepairGate, KeepBest]
+class ContactSheet(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandContactSheet",
+            display_name="Contact Sheet (SesaHand)",
+            category="SesaHand/reconstruct",
+            description="Lays a batch of pictures out side by side on one sheet, with a label and the score of its "
+            "hands under each: compare settings, seeds or models in a labelled grid.",
+            is_output_node=True,
+            inputs=[
+                io.Image.Input("images", tooltip="The pictures, from left to right and from top to bottom."),
+                io.String.Input(
+                    "labels",
+                    default="",
+                    multiline=True,
+                    tooltip="What stands under the pictures: a line for each, in order. Empty: nothing.",
+                ),
+                io.Int.Input(
+                    "columns",
+                    default=0,
+                    min=0,
+                    max=64,
+                    tooltip="Pictures side by side, before the next row begins. 0 puts all into one row.",
+                ),
+                io.String.Input("title", default="", tooltip="A larger line over the sheet. Empty: none."),
+                wires.Scores.Input(
+                    "scores",
+                    optional=True,
+                    tooltip="scores of Score Hands, one for each picture of the batch, to stand under its label.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output("sheet", display_name="sheet", tooltip="The sheet, one picture, for Save Image."),
+            ],
+        )
+
+    @classmethod
+    @wires.checked
+    def execute(cls, images, labels, columns, title, scores=None) -> io.NodeOutput:
+        sheet = captioned_pictures(images, sheet_captions(images, labels, scores), columns, title)
+        return io.NodeOutput(sheet, ui=ui.PreviewImage(sheet, cls=cls))
+
+
+NODES = [ScoreHands, RepairGate, KeepBest, ContactSheet]

@@ -10,9 +10,13 @@ from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
+from ..sesahand.generate.requests import batch_in_small_words
+from ..sesahand.mini.tokenizer import load_tokenizer
+from ..sesahand.mini.vocabulary import describe_unknown
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override
+from .patches.mini_loading import learnt_tokens
 from .wires import VLM, Semantics, check_choices, found_by
 
 logger = logging.getLogger(__name__)
@@ -25,6 +29,11 @@ def summaries(batch) -> str:
     if len(batch.images) == 1:
         return summary(batch.images[0])
     return "\n\n".join(f"image {k}\n{summary(image)}" for k, image in enumerate(batch.images, start=1))
+
+
+def lines_of(texts: list[str]) -> list[str]:
+    """Return the lines of some texts that hold anything, or the texts if none does."""
+    return [line for text in texts for line in text.splitlines() if line.strip()] or texts
 
 
 class ExtractSemantics(io.ComfyNode):
@@ -79,6 +88,13 @@ class ExtractSemantics(io.ComfyNode):
                     tooltip="Change it for another answer of the model; the same seed gives the same one. Without "
                     "effect when no model is connected.",
                 ),
+                io.Boolean.Input(
+                    "each_line",
+                    default=False,
+                    optional=True,
+                    tooltip="On: each line of the caption is a caption of its own, for a batch of pictures with a "
+                    "sentence each. Off: a text of several lines is one caption.",
+                ),
             ],
             outputs=[
                 Semantics.Output(
@@ -94,10 +110,10 @@ class ExtractSemantics(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, caption, attempts, max_length, seed, vlm=None) -> io.NodeOutput:
+    def execute(cls, caption, attempts, max_length, seed, vlm=None, each_line=(False,)) -> io.NodeOutput:
         bar = ProgressBar(1)
         batch = extract_semantics(
-            caption,
+            lines_of(caption) if each_line[0] else caption,
             vlm[0] if vlm else None,
             attempts=attempts[0],
             max_tokens=max_length[0],
@@ -190,7 +206,8 @@ class ComposePrompt(io.ComfyNode):
                     "clip",
                     optional=True,
                     tooltip="Whose tokenizer counts the prompt's tokens for the warning over 77. Without it they are "
-                    "counted as SD 1.5 does.",
+                    "counted as SD 1.5 does. With that of Load Small Model, words become those that it knows, and the "
+                    "summary names the others.",
                 ),
             ],
             outputs=[
@@ -218,7 +235,12 @@ class ComposePrompt(io.ComfyNode):
             lists = clip.tokenize(text, return_word_ids=True) if clip else {"l": own.tokenize_with_weights(text, True)}
             return content_columns(lists)
 
+        learnt = learnt_tokens(clip)
+        semantics = batch_in_small_words(semantics) if learnt else semantics
         batch, warnings = compose_batch(semantics, template, prefix=prefix, style=style, count_tokens=count)
+        if learnt:
+            unknown = describe_unknown(load_tokenizer(), learnt, [image.prompt for image in batch.images])
+            warnings += [unknown] if unknown else []
         for warning in warnings:
             logger.warning("Compose Prompt: %s", warning)
         notes = "".join(f"\n\nwarning: {warning}" for warning in warnings)

@@ -108,7 +108,14 @@ def load_clip(layout: MiniLayout, state: dict[str, Tensor], token_ids: list[int]
     embedding.weight.data.copy_(table)
     encoder = clip.cond_stage_model.clip_l.transformer.text_model
     load_part(encoder, {**state, TOKEN_TABLE: embedding.expanded()}, source)
+    # On what all clones of a CLIP share.
+    clip.cond_stage_model.sesahand_token_ids = tuple(token_ids)
     return clip
+
+
+def learnt_tokens(clip: comfy.sd.CLIP | None) -> tuple[int, ...]:
+    """Ids of all tokens that a small model has learnt; none for the CLIP of any other model, which knows all words."""
+    return getattr(getattr(clip, "cond_stage_model", None), "sesahand_token_ids", ())
 
 
 def load_vae(layout: MiniLayout, state: dict[str, Tensor], source: str) -> comfy.sd.VAE:

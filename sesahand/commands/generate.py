@@ -51,8 +51,6 @@ EXAMPLES = (
     "A person with brown skin raises a hand making a horns sign in front of a plain purple wall.",
     "A person with pale skin raises a hand holding a red ball in front of a striped gray wall.",
 )
-# Words that the small model does not know are named up to this number.
-MOST_NAMED = 12
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     base, controlnet, dtype = order.model()
     generator = HandGenerator.load(base, controlnet, options.device, dtype)
     jobs = order.jobs(generator)
-    tell_unknown_words(generator.base, [request.semantics.prompt for request, _ in jobs])
+    note(generator.base.describe_unknown(request.semantics.prompt for request, _ in jobs))
     workshop = Workshop(options, generator, order.settings(generator), order.map(generator), PictureFolder(options.out))
     begin = time.monotonic()
     interrupted = workshop.make(jobs, base, str(controlnet or CONTROLS[-1]))
@@ -473,16 +471,9 @@ def hush_transformers() -> None:
     logging.set_verbosity_error()
 
 
-def tell_unknown_words(base, prompts: list[str]) -> None:
-    """Say once which words of the prompts the small model ignores, and what it knows."""
-    unknown = list(dict.fromkeys(word for prompt in prompts for word in base.unknown_words(prompt)))
-    if not unknown:
-        return
-    named = ", ".join(unknown[:MOST_NAMED]) + (", ..." if len(unknown) > MOST_NAMED else "")
-    note(f"The small model does not know and ignores: {named}. It knows: {', '.join(base.known_words())}.")
-
-
 def note(text: str) -> None:
-    """Print what the user should know on standard error, where results are not."""
+    """Print what the user should know, if there is anything, on standard error, where results are not."""
+    if not text:
+        return
     encoding = sys.stderr.encoding or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)

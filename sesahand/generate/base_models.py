@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,17 +71,11 @@ class BaseModel:
         """Width and height of its pictures are whole multiples of this, pixels."""
         return LATENT_PIXELS * 2 ** (len(self.unet.config.block_out_channels) - 1)
 
-    def unknown_words(self, text: str) -> list[str]:
-        """The words of a text that the model ignores, in order; none for a model that knows all."""
-        from ..mini.vocabulary import unknown_words
+    def describe_unknown(self, prompts: Iterable[str]) -> str:
+        """Say which words of some prompts the model ignores, and which it knows; nothing if it knows all of them."""
+        from ..mini.vocabulary import describe_unknown
 
-        return unknown_words(self.tokenizer, self.token_ids, text) if self.is_mini else []
-
-    def known_words(self) -> list[str]:
-        """All words that the model knows, in alphabetical order; none for a model that knows all."""
-        from ..mini.vocabulary import known_words
-
-        return known_words(self.tokenizer, self.token_ids) if self.is_mini else []
+        return describe_unknown(self.tokenizer, self.token_ids, prompts) if self.is_mini else ""
 
 
 def load_base_model(

@@ -10,7 +10,7 @@ from ..errors import SesaHandError
 from ..hands.gestures import gesture_names
 from ..hands.named_gestures import NamedGesture, find_named_gesture
 from ..hands.scene import HandScene
-from ..semantics.behavior import ImageSemantics, Span
+from ..semantics.behavior import ImageSemantics, SemanticsBatch, Span
 from ..semantics.composer import compose_batch
 from ..semantics.extractor import extract_semantics
 from ..semantics.hand_words import hand_word_spans
@@ -78,6 +78,17 @@ def as_typed(image: ImageSemantics, text: str, prefix: str = "", style: str = ""
     return replace(image, prompt=prompt, spans=spans)
 
 
+def batch_in_small_words(batch: SemanticsBatch) -> SemanticsBatch:
+    """Semantics with components in the small model's own words, as far as it has words for the same."""
+    from ..training.vocabulary import translate
+
+    def translated(image: ImageSemantics) -> ImageSemantics:
+        own = {name: translate(text).text for name, text in image.behavior.to_dict().items()}
+        return replace(image, behavior=image.behavior.replace(**own))
+
+    return SemanticsBatch(tuple(map(translated, batch.images)))
+
+
 def in_small_words(image: ImageSemantics) -> ImageSemantics:
     """The semantics with a prompt in the small model's own words, as far as it has words for the same."""
     from ..training.vocabulary import translate
@@ -92,7 +103,7 @@ def gesture_of(image: ImageSemantics) -> NamedGesture:
     Raises:
         SesaHandError: If it names none; the message lists the gestures.
     """
-    found = find_named_gesture([image.behavior.hand_action, image.caption, image.prompt])
+    found = named_gesture(image)
     if found is None:
         said = image.caption or image.prompt
         raise SesaHandError(
@@ -100,6 +111,20 @@ def gesture_of(image: ImageSemantics) -> NamedGesture:
             f"--picture-hands. Gestures are: {', '.join(gesture_names())}."
         )
     return found
+
+
+def named_gesture(image: ImageSemantics) -> NamedGesture | None:
+    """The gesture that semantics name: by what the hands do first, then by the caption, then by the prompt."""
+    return find_named_gesture(_texts_of(image))
+
+
+def named_side(image: ImageSemantics) -> str | None:
+    """Whose hand semantics speak of, by the first of the same texts that says it: "right", "left", "both" or None."""
+    return next(filter(None, map(side_of, _texts_of(image))), None)
+
+
+def _texts_of(image: ImageSemantics) -> list[str]:
+    return [image.behavior.hand_action, image.caption, image.prompt]
 
 
 def side_of(text: str) -> str | None:

@@ -12,6 +12,8 @@ from ..errors import SesaHandError
 from .tokenizer import END_ID, START_ID, VOCABULARY_SIZE
 
 UNKNOWN_ROW = 0
+# A message names at most this many words that are not known.
+MOST_NAMED = 12
 
 
 class VocabularyEmbedding(nn.Module):
@@ -70,3 +72,13 @@ def unknown_words(tokenizer, token_ids: Sequence[int], text: str) -> list[str]:
     known = set(token_ids)
     words = dict.fromkeys(text.split())
     return [word for word in words if not known.issuperset(tokenizer(word).input_ids)]
+
+
+def describe_unknown(tokenizer, token_ids: Sequence[int], prompts: Iterable[str]) -> str:
+    """Say which words of some prompts the model ignores, and which it knows; nothing if it knows all of them."""
+    unknown = list(dict.fromkeys(word for prompt in prompts for word in unknown_words(tokenizer, token_ids, prompt)))
+    if not unknown:
+        return ""
+    named = ", ".join(unknown[:MOST_NAMED]) + (", ..." if len(unknown) > MOST_NAMED else "")
+    known = ", ".join(known_words(tokenizer, token_ids))
+    return f"The small model does not know and ignores: {named}. It knows: {known}."

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ..errors import SesaHandError
+
 PAPER, INK, FAINT = (24, 25, 28), (236, 236, 232), (150, 152, 158)
+# Letters under a picture, as a part of its shorter side, and at least this many pixels.
+CAPTION_SIZE, LEAST_CAPTION = 1 / 16, 12
+MAX_SHEET = 1 << 27
 
 
 def to_pil(picture: Tensor) -> Image.Image:
@@ -59,3 +65,63 @@ def contact_sheet(
             for column, picture in enumerate(pictures):
                 sheet.paste(picture, (left + column * (width + gap), y))
     return sheet
+
+
+def captioned_pictures(
+    pictures: Tensor, captions: Sequence[str] = (), columns: int = 0, title: str = "", gap: int = 8
+) -> Tensor:
+    """Lay out pictures from left to right and from top to bottom, with words under each.
+
+    Args:
+        pictures: `[B, H, W, C]` of 0..1 with 1, 3 or 4 channels, of which the fourth does not count.
+        captions: For each picture its words, of one line or several; longer ones are broken. None at all for none.
+        columns: Pictures side by side; 0 puts all of them into one row.
+        title: Larger line over the sheet.
+        gap: Pixels between pictures.
+
+    Returns:
+        The sheet `[1, H', W', 3]`, float32, 0..1.
+
+    Raises:
+        SesaHandError: If there are no pictures, not as many captions, or the sheet would be too large.
+    """
+    if pictures.ndim != 4 or not len(pictures) or pictures.shape[-1] not in (1, 3, 4):
+        raise SesaHandError(f"The pictures have the shape {list(pictures.shape)}, expected [pictures, H, W, 3].")
+    if captions and len(captions) != len(pictures):
+        raise SesaHandError(f"There are {len(captions)} captions for {len(pictures)} pictures, expected one for each.")
+    count, height, width = pictures.shape[:3]
+    columns = min(columns or count, count)
+    small = ImageFont.load_default(max(LEAST_CAPTION, round(min(height, width) * CAPTION_SIZE)))
+    big = ImageFont.load_default(round(1.5 * small.size))
+    broken = [break_lines(caption, small, width) for caption in captions or [""] * count]
+    step = round(1.4 * small.size)
+    deep = height + step * max(map(len, broken)) + gap
+    top = 2 * gap + (round(1.5 * big.size) if title else 0)
+    size = (2 * gap + columns * (width + gap) - gap, top + -(-count // columns) * (deep + gap))
+    if size[0] * size[1] > MAX_SHEET:
+        raise SesaHandError(f"{count} pictures of {width}x{height} pixels are too many for one sheet; take fewer.")
+    sheet = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((gap, gap), title, INK, big)
+    shown = torch.nan_to_num(pictures.detach().float())[..., :3].expand(-1, -1, -1, 3)
+    for number, (picture, lines) in enumerate(zip(shown, broken, strict=True)):
+        x, y = gap + number % columns * (width + gap), top + number // columns * (deep + gap)
+        sheet.paste(to_pil(picture), (x, y))
+        for row, line in enumerate(lines):
+            draw.text((x + width / 2, y + height + gap + row * step), line, INK, small, anchor="ma")
+    return torch.from_numpy(np.array(sheet)).float()[None] / 255
+
+
+def break_lines(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """Break a text between words into lines that are not wider than `width` pixels; a longer word stays whole."""
+    lines = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}".strip()
+            if line and font.getlength(longer) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    return lines

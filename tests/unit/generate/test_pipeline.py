@@ -170,7 +170,9 @@ def test_the_small_model_takes_its_controlnets_by_name_and_follows_their_trainin
     assert choose_fusion(small, 0).is_off and choose_fusion(small, None) == choose_fusion(small, 1)
     with pytest.raises(SesaHandError, match="on or off"):
         choose_fusion(small, 0.4)
-    assert small.base.unknown_words("a fist, near a harbour") == ["near", "harbour"]
+    said = small.base.describe_unknown(["a fist", "a fist, near a harbour", "a harbour"])
+    assert "ignores: near, harbour. It knows: " in said and "fist" in said.split("It knows: ")[1]
+    assert small.base.describe_unknown(["a fist"]) == ""
 
 
 def test_weights_of_another_family_are_refused_by_name(generator, folder, mini, tmp_path):

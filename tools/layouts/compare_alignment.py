@@ -1,0 +1,266 @@
+"""One seed, five ways: what each part of the method does to the hand."""
+
+from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+
+CAPTION = (
+    "The image shows a person with tan skin raising a right hand making a peace sign in front of a plain blue wall. "
+    "There is a red cup on the left. A green ball lies on the right. Soft light comes from above. The mood is calm."
+)
+LABELS = (
+    "plain: the caption as it is",
+    "+ SE: the composed prompt",
+    "+ SE + SF: structural fusion",
+    "+ SE + SF + AE: attention bias",
+    "(hand:1.3)",
+)
+
+NOTE = """\
+## What does each part do?
+
+One caption, one hand, one seed, five pictures side by side, each with the score of its hand:
+- **plain**: the rambling caption is the prompt, the ControlNet is as it is
+- **+ SE**, semantic alignment: the prompt is composed of what person and hand do; the rest of the caption is gone
+- **+ SE + SF**: and structural fusion of the ControlNet's features
+- **+ SE + SF + AE**: and attention drawn to the hand words, the whole method
+- **(hand:1.3)**: the cheap alternative, the word *hand* weighted in the composed prompt of the second column
+
+**Steps**
+1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+2. Press **Run**. Each picture appears as it is made, on top of its column; the sheet with the scores comes last, and
+   is saved. Without the detector the pictures come, and Detect Hands says what is missing.
+3. Change the *seed* in the group *Caption and seed*: all five samplers take it. One seed proves nothing; try ten.
+4. Write another caption, or change *alpha* in Attention Bias or *mode* and *strength* in Structural Fusion.
+
+**Your own Stable Diffusion 1.5**: replace both Load Small Model by one Load Checkpoint and one Load ControlNet, connect
+the map that your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in the
+samplers. The small model has a ControlNet of its own for structural fusion; with any other, *auto* blends it in.
+
+**Expected**: five pictures of nearly the same hand. What you see with the small model is little: it knows nothing but
+hands. The tables over hundreds of pictures are in `benchmarks/README.md`.
+
+**Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
+(licence CC0). MediaPipe's two hand networks for the score (8 MB, Apache-2.0), by the command above.
+
+**Memory**: under 1 GB; no GPU needed. Five pictures take some twenty seconds.
+"""
+
+
+def sampled(
+    name: str, title: str, model: str, control_net: str, prompt: Node, before: tuple[Node, ...] = (), color=PURPLE
+) -> Group:
+    """One of the ways: its picture on top, and below it how it is made."""
+    applied = {
+        "positive": f"{prompt.name}.{'conditioning' if prompt.type == 'SesaHandTextEncode' else 'CONDITIONING'}",
+        "negative": "negative.CONDITIONING",
+        "control_net": control_net,
+        "image": "render.mesh",
+    }
+    settings = {"steps": 12, "cfg": 3, "sampler_name": "euler", "scheduler": "simple"}
+    return Group(
+        title,
+        (
+            (
+                Node(f"{name}_show", "PreviewImage", {}, {"images": f"{name}_large.IMAGE"}, 400, 440),
+                prompt,
+                *before,
+                Node(f"{name}_apply", "ControlNetApplyAdvanced", {"strength": 1.0}, applied, 400),
+                Node(
+                    f"{name}_sampler",
+                    "KSampler",
+                    settings,
+                    {
+                        "model": model,
+                        "positive": f"{name}_apply.positive",
+                        "negative": f"{name}_apply.negative",
+                        "latent_image": "latent.LATENT",
+                        "seed": "seed.INT",
+                    },
+                    400,
+                ),
+                Node(f"{name}_decode", "VAEDecode", {}, {"samples": f"{name}_sampler.LATENT", "vae": "mini.vae"}, 400),
+                Node(
+                    f"{name}_large",
+                    "ImageScale",
+                    {"upscale_method": "bicubic", "width": 384, "height": 384},
+                    {"image": f"{name}_decode.IMAGE"},
+                    400,
+                ),
+            ),
+        ),
+        color,
+    )
+
+
+def words_of(name: str) -> Node:
+    """The composed prompt with its hand words, encoded."""
+    sources = {"clip": "mini.clip", "text": "compose.prompt", "semantics": "compose.semantics"}
+    return Node(f"{name}_words", "SesaHandTextEncode", {}, sources, 400, 200)
+
+
+def typed(name: str, source: str) -> Node:
+    """A text encoded by core's node."""
+    return Node(f"{name}_words", "CLIPTextEncode", {}, {"clip": "mini.clip", "text": source}, 400, 200)
+
+
+WORKFLOW = Workflow(
+    name="compare_alignment",
+    note=NOTE,
+    note_size=(440, 640),
+    groups=(
+        Group(
+            "Model",
+            (
+                (
+                    Node("mini", "SesaHandLoadMini", {"model": "embedded", "control": "plain"}, width=320),
+                    Node("mini_sf", "SesaHandLoadMini", {"model": "embedded", "control": "sf"}, width=320),
+                ),
+            ),
+            TEAL,
+        ),
+        Group(
+            "Caption and seed",
+            (
+                (
+                    Node("caption", "PrimitiveStringMultiline", {"value": CAPTION}, width=380, height=220),
+                    Node("seed", "PrimitiveInt", {"value": 7}, width=380),
+                ),
+            ),
+            TEAL,
+        ),
+        Group(
+            "Semantics",
+            (
+                (
+                    Node("extract", "SesaHandExtractSemantics", {}, {"caption": "caption.STRING"}, 380, 260),
+                    Node(
+                        "compose",
+                        "SesaHandComposePrompt",
+                        {},
+                        {"semantics": "extract.semantics", "clip": "mini.clip"},
+                        380,
+                        320,
+                    ),
+                    Node("summary", "PreviewAny", {}, {"source": "compose.summary"}, 380, 200),
+                ),
+            ),
+            TEAL,
+        ),
+        Group(
+            "Hand",
+            (
+                (
+                    Node("pose", "SesaHandPoseHand", {"seed": 1}, {"semantics": "extract.semantics"}),
+                    Node(
+                        "place",
+                        "SesaHandPlaceHand",
+                        {"width": 128, "height": 128, "size": 0.7},
+                        {"hands": "pose.hands"},
+                    ),
+                ),
+                (
+                    Node("render", "SesaHandRenderCondition", {}, {"hands": "place.hands"}, 400, 620),
+                    Node("size", "GetImageSize", {}, {"image": "render.mesh"}, height=120),
+                    Node("latent", "EmptyLatentImage", {}, {"width": "size.width", "height": "size.height"}),
+                    Node("negative", "CLIPTextEncode", {"text": ""}, {"clip": "mini.clip"}, 400, 100),
+                ),
+            ),
+            BLUE,
+        ),
+        sampled("plain", "plain", "mini.model", "mini.control_net", typed("plain", "caption.STRING")),
+        sampled("se", "+ SE", "mini.model", "mini.control_net", words_of("se")),
+        sampled(
+            "sf",
+            "+ SE + SF",
+            "mini.model",
+            "fusion.control_net",
+            words_of("sf"),
+            (
+                Node(
+                    "fusion", "SesaHandStructuralFusion", {"mode": "auto"}, {"control_net": "mini_sf.control_net"}, 400
+                ),
+            ),
+        ),
+        sampled(
+            "ae",
+            "+ SE + SF + AE",
+            "bias.MODEL",
+            "fusion.control_net",
+            words_of("ae"),
+            (Node("bias", "SesaHandAttentionBias", {"alpha": 2.0}, {"model": "mini.model"}, 400),),
+        ),
+        sampled(
+            "weight",
+            "(hand:1.3)",
+            "mini.model",
+            "mini.control_net",
+            typed("weight", "weighted.STRING"),
+            (
+                Node(
+                    "weighted",
+                    "StringReplace",
+                    {"find": "hand", "replace": "(hand:1.3)"},
+                    {"string": "compose.prompt"},
+                    400,
+                    200,
+                ),
+            ),
+        ),
+        Group(
+            "Side by side, with scores",
+            (
+                (
+                    Node("two", "ImageBatch", {}, {"image1": "plain_large.IMAGE", "image2": "se_large.IMAGE"}, 340),
+                    Node("three", "ImageBatch", {}, {"image1": "two.IMAGE", "image2": "sf_large.IMAGE"}, 340),
+                    Node("four", "ImageBatch", {}, {"image1": "three.IMAGE", "image2": "ae_large.IMAGE"}, 340),
+                    Node("five", "ImageBatch", {}, {"image1": "four.IMAGE", "image2": "weight_large.IMAGE"}, 340),
+                    Node(
+                        "detect",
+                        "SesaHandDetectHands",
+                        {"threshold": 0.2, "max_hands": 0, "small_hands": False},
+                        {"image": "five.IMAGE"},
+                        340,
+                        560,
+                    ),
+                ),
+                (
+                    Node(
+                        "reconstruct",
+                        "SesaHandReconstructHands",
+                        {},
+                        {"landmarks": "detect.landmarks", "image": "five.IMAGE"},
+                        400,
+                    ),
+                    Node(
+                        "score",
+                        "SesaHandScoreHands",
+                        {},
+                        {"requested": "place.hands", "found": "reconstruct.hands", "image": "five.IMAGE"},
+                        400,
+                        560,
+                    ),
+                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 400, 300),
+                ),
+                (
+                    Node(
+                        "sheet",
+                        "SesaHandContactSheet",
+                        {"labels": "\n".join(LABELS), "title": "One seed, five ways"},
+                        {"images": "five.IMAGE", "scores": "score.scores"},
+                        1100,
+                        680,
+                    ),
+                    Node(
+                        "save",
+                        "SaveImage",
+                        {"filename_prefix": "sesahand/compare_alignment"},
+                        {"images": "sheet.sheet"},
+                        500,
+                        260,
+                    ),
+                ),
+            ),
+            GREEN,
+        ),
+    ),
+    thumbnail=("sheet.sheet",),
+)
