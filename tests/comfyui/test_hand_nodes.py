@@ -14,6 +14,7 @@ from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
 from sesahand_pack.sesahand.hands.scene import HandScene
 from sesahand_pack.sesahand.render.camera import Camera
+from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths
 
@@ -111,6 +112,48 @@ def test_the_mesh_goes_through_cores_save_glb_and_is_watertight(side, folders):
     size = vertices.amax(0) - vertices.amin(0)
     assert size.argmax() == 1, "an upright hand is tall in a y-up frame"
     assert vertices[:, 2].max() < 0, "a hand before the camera has negative z there"
+
+
+def semantics_of(*captions):
+    return extract_semantics(captions)
+
+
+def same_hand(one, other):
+    return one.side == other.side and torch.equal(one.hand_pose, other.hand_pose)
+
+
+def test_the_words_choose_gesture_and_side():
+    words = semantics_of("A woman is clenching her left hand.")
+    found, report = run(hand.PoseHand, semantics=words, gesture="victory")
+    assert same_hand(found, run(hand.PoseHand, gesture="fist", side="left")[0])
+    assert report == "left hand, fist: from 'clenching her left hand'"
+    plain, report = run(hand.PoseHand, gesture="victory")
+    assert plain.side == ("right",) and report == "right hand, victory: as chosen"
+
+
+@pytest.mark.parametrize("said", ["A man makes a peace sign.", "A man makes a peace sign with both hands."])
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_words_that_name_no_one_hand_leave_the_side_to_the_widget(said, side):
+    found, _ = run(hand.PoseHand, semantics=semantics_of(said), side=side)
+    assert same_hand(found, run(hand.PoseHand, gesture="victory", side=side)[0])
+
+
+def test_several_captions_give_a_frame_each_and_each_varies_in_its_own_way():
+    words = semantics_of("A man makes a fist.", "A man raises his left fist.", "A girl makes an ok sign.")
+    found, report = run(hand.PoseHand, semantics=words, jitter=5, seed=2**64 - 1)
+    assert found.num_frames == 3 and found.frame.tolist() == [0, 1, 2] and found.side == ("right", "left", "right")
+    assert len(report.splitlines()) == 3 and "ok" in report.splitlines()[2]
+    first, again = (run(hand.PoseHand, gesture="fist", jitter=5, seed=seed)[0] for seed in (2**64 - 1, 0))
+    assert torch.equal(found.hand_pose[:1], first.hand_pose)
+    mirrored = run(hand.PoseHand, gesture="fist", side="left", jitter=5, seed=0)[0]
+    assert torch.equal(found.hand_pose[1:2], mirrored.hand_pose) and not torch.equal(first.hand_pose, again.hand_pose)
+    placed = run(hand.PlaceHand, hands=found, width=64, height=64)[0]
+    assert run(condition.RenderCondition, hands=placed)[0].shape == (3, 64, 64, 3)
+
+
+def test_words_without_a_gesture_are_an_error_that_lists_them():
+    with pytest.raises(SesaHandError, match="image 2, 'A lake.*name no gesture.*open_palm.*fist"):
+        run(hand.PoseHand, semantics=semantics_of("A man makes a fist.", "A lake in the mountains."))
 
 
 def test_placing_by_box_and_by_point_agree_with_the_rendered_picture(posed):

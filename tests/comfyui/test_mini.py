@@ -190,6 +190,31 @@ def test_the_model_is_of_its_kind_and_size(loaded):
     assert trained_settings(control_net) is None
 
 
+def test_prompts_for_it_are_composed_in_words_that_it_knows(loaded):
+    from sesahand_pack.nodes.semantics import ComposePrompt, WriteSemantics
+
+    semantics = WriteSemantics.execute("a person", "", "a clenched hand", "in front of a red wall").args[0]
+    prompts, composed, summary = ComposePrompt.execute(
+        semantics, "{hand_action}, {environment}", "", "", loaded[1]
+    ).args
+    assert prompts == ["a hand making a fist, in front of a red wall"]
+    assert "ignores: in, front, of. It knows: a, fist, hand, making, red, wall." in summary
+    image = composed.images[0]
+    [action] = image.of_part("hand_action")
+    assert image.prompt[action.start : action.end] == action.text == "a hand making a fist"
+    assert semantics.images[0].behavior.hand_action == "a clenched hand", "the input stays as it was"
+    untold = ComposePrompt.execute(semantics, "{hand_action}", "", "").args
+    assert untold[0] == ["a clenched hand"] and "ignores" not in untold[2]
+
+
+def test_the_words_that_it_knows_stay_known_to_a_clone(loaded):
+    from sesahand_pack.nodes.patches.mini_loading import learnt_tokens
+
+    clone = loaded[1].clone()
+    clone.clip_layer(-2)
+    assert learnt_tokens(clone) == tuple(ids_of(load_tokenizer(), [PROMPT])) and learnt_tokens(None) == ()
+
+
 def test_the_mark_of_structural_fusion_reaches_its_node(folder):
     control_net = LoadMini.execute(model="tiny.safetensors", control="sf").args[3]
     assert trained_settings(control_net) == FUSION

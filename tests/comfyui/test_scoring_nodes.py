@@ -70,6 +70,30 @@ def test_a_cost_out_of_range_is_refused(value, batch):
         run(scoring.ScoreHands, requested=hand(), found=batch[0], extra_hands=value)
 
 
+class TestContactSheet:
+    def test_labels_and_scores_stand_under_the_pictures(self, batch):
+        found, images = batch
+        scores = run(scoring.ScoreHands, requested=hand(), found=found).result[1]
+        labels = "fist\nvictory\nnothing\nvictory again\n"
+        answer = run(scoring.ContactSheet, images=images, labels=labels, scores=scores)
+        assert len(answer.ui.as_dict()["images"]) == 1
+        [sheet] = answer.result
+        bare = run(scoring.ContactSheet, images=images).result[0]
+        labelled = run(scoring.ContactSheet, images=images, labels=labels).result[0]
+        scored = run(scoring.ContactSheet, images=images, scores=scores).result[0]
+        heights = [picture.shape[1] for picture in (bare, labelled, sheet)]
+        assert heights[0] < heights[1] < heights[2] and scored.shape == labelled.shape
+        assert scoring.sheet_captions(images, labels, scores)[1] == "victory\nscore 1.00"
+        assert scoring.sheet_captions(images, "", scores)[2] == "score 0.00"
+
+    def test_labels_that_do_not_fit_are_refused(self, batch):
+        with pytest.raises(SesaHandError, match="2 lines for 4 pictures"):
+            run(scoring.ContactSheet, images=batch[1], labels="one\ntwo")
+        scores = run(scoring.ScoreHands, requested=hand(), found=hand()).result[1]
+        with pytest.raises(SesaHandError, match="scores of 1 pictures"):
+            run(scoring.ContactSheet, images=batch[1], scores=scores)
+
+
 class TestRepairGate:
     @pytest.fixture
     def scores(self, batch):

@@ -42,6 +42,16 @@ def test_a_list_of_captions_becomes_one_batch_in_order():
     assert "warning: Image 2" in summary
 
 
+def test_each_line_can_be_a_caption_of_its_own():
+    text = "A man waves his hand.\n\n  \nA girl points at the sky.\r\n"
+    both, _ = ExtractSemantics.execute([text], [2], [512], [0], each_line=[True]).args
+    assert [image.caption for image in both.images] == ["A man waves his hand.", "A girl points at the sky."]
+    one, _ = ExtractSemantics.execute([text], [2], [512], [0], each_line=[False]).args
+    assert one == extract(text)[0] and len(one.images) == 1
+    nothing, report = ExtractSemantics.execute([""], [2], [512], [0], each_line=[True]).args
+    assert len(nothing.images) == 1 and "empty" in report
+
+
 def test_a_language_model_answers_and_the_report_says_so():
     class Scripted:
         """Replays recorded answers in the manner of a captioner handle."""

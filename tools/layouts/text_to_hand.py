@@ -80,7 +80,7 @@ WORKFLOW = Workflow(
                     Node(
                         "place",
                         "SesaHandPlaceHand",
-                        {"width": 128, "height": 128, "size": 0.7},
+                        {"width": 128, "height": 128, "y": 0.45, "size": 0.7},
                         {"hands": "pose.hands"},
                     ),
                 ),
