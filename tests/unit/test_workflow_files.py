@@ -9,6 +9,9 @@ import workflows
 THUMBNAIL_LIMIT = 400
 HOSTS = ("https://huggingface.co/",)
 LOADERS = {"CheckpointLoaderSimple", "ControlNetLoader"}
+SMALL_MODEL = "SesaHandLoadMini"
+# Nodes with a seed that no run counts up, or that is only noted down.
+SEEDS_THAT_STAY = {"SesaHandExtractSemantics", "SesaHandSavePair"}
 
 
 def project_version() -> str:
@@ -37,7 +40,9 @@ def ui(name):
 
 
 def test_the_workflows_that_the_readme_names_are_there():
-    assert {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"} <= set(workflows.NAMES)
+    with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
+    with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch"}
+    assert with_files | with_the_small_model <= set(workflows.NAMES)
 
 
 def test_ids_and_links_hold_together(ui):
@@ -48,8 +53,9 @@ def test_ids_and_links_hold_together(ui):
     for number, source, slot, target, entry, kind in links.values():
         assert number in nodes[source]["outputs"][slot]["links"]
         assert nodes[target]["inputs"][entry]["link"] == number
-        # An input of the type * takes anything.
-        assert nodes[target]["inputs"][entry]["type"] == kind in (nodes[source]["outputs"][slot]["type"], "*")
+        # An input of the type * takes anything, and some take several types.
+        assert nodes[target]["inputs"][entry]["type"] == kind
+        assert kind == "*" or nodes[source]["outputs"][slot]["type"] in kind.split(",")
     used = {entry["link"] for node in ui["nodes"] for entry in node.get("inputs", []) if entry.get("link") is not None}
     assert used == set(links), "a node names a link that does not exist"
 
@@ -81,6 +87,15 @@ def test_every_loader_says_where_its_file_comes_from(ui):
             assert model["directory"] in ("checkpoints", "controlnet")
 
 
+def test_a_workflow_with_the_small_model_opens_with_it_and_says_what_takes_its_place(ui):
+    own = [node for node in ui["nodes"] if node["type"] == SMALL_MODEL]
+    if not own:
+        return
+    assert {node["widgets_values"][0] for node in own} == {"embedded"}
+    [note] = [node["widgets_values"][0] for node in ui["nodes"] if node["type"] == "MarkdownNote"]
+    assert re.search(r"replace[^.]+Load Small Model[^.]+Load Checkpoint", " ".join(note.split()))
+
+
 def test_a_note_says_what_it_is_for_how_to_use_it_and_under_what_terms(ui):
     [note] = [node for node in ui["nodes"] if node["type"] == "MarkdownNote"]
     text = note["widgets_values"][0]
@@ -88,15 +103,24 @@ def test_a_note_says_what_it_is_for_how_to_use_it_and_under_what_terms(ui):
         assert word.lower() in text.lower()
     for model in (model for node in ui["nodes"] for model in node["properties"].get("models", [])):
         assert model["name"] in text
+    if any(node["type"] == "SesaHandDetectHands" for node in ui["nodes"]):
+        assert "python -m sesahand get-detector" in text
     assert note["pos"][0] == min(node["pos"][0] for node in ui["nodes"]), "the note is what one reads first"
+
+
+def has_counting_seed(node: dict | None) -> bool:
+    """Tell whether the frontend can change a node's number after each run."""
+    if node is None or node["class_type"] in SEEDS_THAT_STAY:
+        return False
+    return node["class_type"] == "PrimitiveInt" or "seed" in node["inputs"]
 
 
 def test_seeds_are_fixed(name, ui):
     api = workflows.read_api(name)
-    seeded = [node["id"] for node in ui["nodes"] if "seed" in api.get(str(node["id"]), {"inputs": {}})["inputs"]]
+    counted = [node["id"] for node in ui["nodes"] if has_counting_seed(api.get(str(node["id"])))]
     for node in ui["nodes"]:
         values = node.get("widgets_values", [])
-        assert ("fixed" in values) == (node["id"] in seeded)
+        assert ("fixed" in values) == (node["id"] in counted)
         assert not {"randomize", "increment", "decrement"} & {v for v in values if isinstance(v, str)}
 
 
