@@ -1,8 +1,16 @@
 """The shipped workflows in ComfyUI's real frontend, as someone who opens them sees them."""
 
+import base64
+
 import pytest
 
 import workflows
+from sesahand.mini.embedded import has_embedded
+
+DROP = """async text => {
+    const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));
+    await app.handleFile(new File([bytes], "picture.png", {type: "image/png"}));
+}"""
 
 
 @pytest.fixture(params=workflows.NAMES)
@@ -57,6 +65,26 @@ def test_run_in_the_frontend_shows_score_and_report_of_the_checked_hand(frontend
         timeout=10_000,
     )
     assert frontend.problems == []
+
+
+@pytest.mark.skipif(not has_embedded(), reason="this checkout holds no weights of the small model")
+@pytest.mark.usefixtures("detector_folder")
+def test_run_in_the_frontend_paints_the_sentence_and_the_picture_brings_the_workflow_back(frontend, comfyui_server):
+    frontend.problems.clear()
+    frontend.load(workflows.read_ui("text_to_hand"))
+    frontend.run()
+    frontend.page.wait_for_function(
+        """() => app.graph._nodes.find(n => n.type === "SaveImage").imgs?.[0]?.naturalWidth === 512
+            && app.graph._nodes.some(n => n.type === "PreviewAny" && n.widgets.some(w => /^score /.test(w.value)))""",
+        timeout=10_000,
+    )
+    assert frontend.problems == []
+    saved = (comfyui_server.folder / "output" / "sesahand").glob("text_to_hand*.png")
+    picture = max(saved, key=lambda path: path.stat().st_mtime)
+    frontend.page.evaluate("() => app.graph.clear()")
+    frontend.page.evaluate(DROP, base64.b64encode(picture.read_bytes()).decode())
+    frontend.page.wait_for_function("() => app.graph._nodes.length > 0")
+    assert frontend.to_api() == workflows.read_api("text_to_hand")
 
 
 def test_an_error_of_a_node_is_shown_with_its_text(frontend):

@@ -44,7 +44,7 @@ Apache-2.0), by the command above.
 WORKFLOW = Workflow(
     name="dataset_batch",
     note=NOTE,
-    note_size=(440, 640),
+    note_size=(440, 500),
     groups=(
         Group(
             "Model",
