@@ -74,7 +74,7 @@ def test_run_in_the_frontend_paints_the_sentence_and_the_picture_brings_the_work
     frontend.load(workflows.read_ui("text_to_hand"))
     frontend.run()
     frontend.page.wait_for_function(
-        """() => app.graph._nodes.find(n => n.type === "SaveImage").imgs?.[0]?.naturalWidth === 512
+        """() => app.nodeOutputs[app.graph._nodes.find(n => n.type === "SaveImage").id]?.images?.length === 1
             && app.graph._nodes.some(n => n.type === "PreviewAny" && n.widgets.some(w => /^score /.test(w.value)))""",
         timeout=10_000,
     )
