@@ -217,6 +217,7 @@ class ContactSheet(io.ComfyNode):
             category="SesaHand/reconstruct",
             description="Lays a batch of pictures out side by side on one sheet, with a label and the score of its "
             "hands under each: compare settings, seeds or models in a labelled grid.",
+            **wires.found_by("image grid", "XY plot", "compare images", "label images"),
             is_output_node=True,
             inputs=[
                 io.Image.Input("images", tooltip="The pictures, from left to right and from top to bottom."),
