@@ -46,11 +46,9 @@ def test_run_in_the_frontend_shows_the_maps_on_the_node(frontend):
     frontend.problems.clear()
     frontend.load(workflows.read_ui("pose_and_render"))
     frontend.run()
-    frontend.page.wait_for_timeout(1000)
-    shown = frontend.page.evaluate(
-        "() => app.graph._nodes.filter(n => n.type === 'SesaHandRenderCondition').map(n => n.imgs?.length ?? 0)"
+    frontend.page.wait_for_function(
+        "() => app.graph._nodes.find(n => n.type === 'SesaHandRenderCondition').imgs?.length === 5", timeout=10_000
     )
-    assert shown == [5]
     assert frontend.problems == []
 
 
