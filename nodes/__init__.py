@@ -18,6 +18,7 @@ FAMILIES = (
     "load_reconstructor",
     "reconstruction",
     "scoring",
+    "inpaint",
     "assets",
     "dataset",
     "model",

@@ -16,6 +16,7 @@ Attention = io.Custom("SESAHAND_ATTENTION")
 Landmarks = io.Custom("SESAHAND_LANDMARKS")
 Reconstructor = io.Custom("SESAHAND_RECONSTRUCTOR")
 Scores = io.Custom("SESAHAND_SCORES")
+Crop = io.Custom("SESAHAND_CROP")
 
 # A message names at most this many options.
 MAX_LISTED = 40

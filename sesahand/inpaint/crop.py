@@ -1,0 +1,163 @@
+"""Cutting a masked region out of a picture with some surroundings, and laying what was painted back over it."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..attention.bias import feathered_mask
+from ..errors import SesaHandError
+from ..hands.mask_regions import white_threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """Where the crops of some pictures come from.
+
+    Attributes:
+        pictures: The whole pictures `[B, H, W, C]` in 0..1.
+        boxes: Left, top, right and bottom of each crop, pixels `[B, 4]`, int64; they may reach over the edges.
+        masks: What is to be repainted, in the crops' own size `[B, height, width]` in 0..1.
+    """
+
+    pictures: Tensor
+    boxes: Tensor
+    masks: Tensor
+
+
+def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, context: float) -> tuple[Tensor, Crop]:
+    """Cut out the white region of each mask with its surroundings, all at one size.
+
+    Args:
+        pictures: `[B, H, W, C]` in 0..1.
+        masks: White where something is to be repainted, one for each picture or one for all: `[B, H, W]` in 0..1, or a
+            picture with a region painted white.
+        width: Of the crops, pixels.
+        height: Likewise.
+        context: Longer side of what is cut out over that of the white region's box, at least 1. It is less where the
+            picture ends before. A box whose shape does not fit into the picture goes on beyond it as its edge does.
+
+    Returns:
+        The crops `[B, height, width, C]`, and where they come from. An empty mask among others cuts out all that fits.
+
+    Raises:
+        SesaHandError: If no mask has a white region, or sizes and numbers do not fit.
+    """
+    if masks.ndim != 3 or pictures.ndim != 4 or len(masks) not in (1, len(pictures)):
+        raise SesaHandError(
+            f"The masks have the shape {list(masks.shape)} and the pictures {list(pictures.shape)}; give one mask, or "
+            "one for each picture."
+        )
+    white = torch.stack([mask > white_threshold(mask.detach().cpu().double().numpy()) for mask in masks])
+    if not white.any():
+        raise SesaHandError(
+            "The mask is empty. Paint the place of the hand white: right-click Load Image, Open in MaskEditor."
+        )
+    if white.shape[1:] != pictures.shape[1:3]:
+        raise SesaHandError(
+            f"The mask is of {masks.shape[2]}x{masks.shape[1]} pixels and the picture of "
+            f"{pictures.shape[2]}x{pictures.shape[1]}; they must be of the same size."
+        )
+    white = white.expand(len(pictures), -1, -1)
+    boxes = torch.tensor([box_around(region, width / height, context) for region in white])
+    crops = [resized(look_into(picture, box), width, height) for picture, box in zip(pictures, boxes, strict=True)]
+    inside = [
+        resized(look_into(region[..., None].float(), box, outside=0.0), width, height)[..., 0]
+        for region, box in zip(white, boxes, strict=True)
+    ]
+    return torch.stack(crops), Crop(pictures, boxes, torch.stack(inside))
+
+
+def box_around(white: Tensor, aspect: float, context: float) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a box of width over height `aspect` around a region.
+
+    Args:
+        white: The region, bool `[H, W]`; none means the whole picture.
+        aspect: Width over height of the box.
+        context: See `crop_to_mask`.
+    """
+    rows, columns = white.any(1).nonzero(), white.any(0).nonzero()
+    high, wide = white.shape
+    x0, x1 = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, wide)
+    y0, y1 = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, high)
+    needed = max(y1 - y0, (x1 - x0) / aspect)
+    # Surroundings that the picture does not have are not made up.
+    height = max(needed, min(needed * context, high, wide / aspect))
+    size = math.ceil(height * aspect - 1e-6), math.ceil(height - 1e-6)
+    left = _start((x0 + x1) / 2, size[0], wide)
+    top = _start((y0 + y1) / 2, size[1], high)
+    return left, top, left + size[0], top + size[1]
+
+
+def _start(middle: float, size: int, limit: int) -> int:
+    """Return where a stretch around `middle` starts, moved into 0..limit as far as it fits."""
+    least, most = sorted((0, limit - size))
+    return min(max(round(middle - size / 2), least), most)
+
+
+def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Tensor:
+    """Return what a box shows of a picture `[H, W, C]`; beyond its edges they go on, or there is `outside`."""
+    left, top, right, bottom = box.tolist()
+    rows, columns = torch.arange(top, bottom), torch.arange(left, right)
+    high, wide = picture.shape[:2]
+    shown = picture[rows.clamp(0, high - 1)][:, columns.clamp(0, wide - 1)]
+    if outside is None:
+        return shown
+    seen = ((rows >= 0) & (rows < high))[:, None] & ((columns >= 0) & (columns < wide))
+    return torch.where(seen[..., None].to(shown.device), shown, torch.full_like(shown, outside))
+
+
+def resized(picture: Tensor, width: int, height: int) -> Tensor:
+    """Return a picture `[H, W, C]` of 0..1 at another size; at its own size, as it is."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    planes = picture.movedim(-1, 0)[None].float()
+    return F.interpolate(planes, (height, width), mode="bicubic", antialias=True)[0].movedim(0, -1).clamp(0, 1)
+
+
+def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None = None) -> Tensor:
+    """Lay painted crops over the pictures that they were cut out of.
+
+    Args:
+        crop: Where they come from.
+        painted: `[N, h, w, C]` of 0..1, of any size, N a multiple of the number of pictures: crop k goes to picture
+            k modulo their number, which is the order in which Repeat Latent Batch repeats.
+        feather: How far what is laid over fades out beyond the mask, pixels of the picture.
+        masks: What is laid over, `[1 or N, h, w]` of 0..1 in the crops' view; None takes what was white.
+
+    Returns:
+        `[N, H, W, C]`; beyond the masks and their fading, the pictures to the last bit.
+
+    Raises:
+        SesaHandError: If numbers or channels do not fit.
+    """
+    count = len(crop.pictures)
+    if painted.ndim != 4 or len(painted) % count or painted.shape[-1] != crop.pictures.shape[-1]:
+        raise SesaHandError(
+            f"The crops have the shape {list(painted.shape)}, but {count} pictures of the shape "
+            f"{list(crop.pictures.shape)} were cropped. Repaint every crop once, or each of them equally often."
+        )
+    if masks is not None and (masks.ndim != 3 or len(masks) not in (1, len(painted))):
+        raise SesaHandError(
+            f"The mask has the shape {list(masks.shape)} for {len(painted)} crops; give one mask, or one for each crop."
+        )
+    whole = []
+    for k, patch in enumerate(painted):
+        picture, box = crop.pictures[k % count], crop.boxes[k % count]
+        mask = crop.masks[k % count] if masks is None else masks[k % len(masks)]
+        whole.append(_laid_over(picture, box, patch.to(picture), mask.to(picture), feather))
+    return torch.stack(whole)
+
+
+def _laid_over(picture: Tensor, box: Tensor, patch: Tensor, mask: Tensor, feather: float) -> Tensor:
+    left, top, right, bottom = box.tolist()
+    patch = resized(patch, right - left, bottom - top).to(picture)
+    share = feathered_mask(mask[None], bottom - top, right - left, feather)[0, ..., None].to(picture)
+    high, wide = picture.shape[:2]
+    rows, columns = slice(max(top, 0), min(bottom, high)), slice(max(left, 0), min(right, wide))
+    within = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+    result = picture.clone()
+    result[rows, columns] += share[within] * (patch[within] - result[rows, columns])
+    return result

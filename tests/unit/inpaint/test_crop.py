@@ -1,0 +1,151 @@
+"""Cutting out around a mask and laying back."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesahand.errors import SesaHandError
+from sesahand.inpaint.crop import box_around, crop_to_mask, paste_back
+
+
+def blank(height, width, *box):
+    """Return a mask `[1, height, width]` that is white in left, top, right, bottom."""
+    mask = torch.zeros(1, height, width)
+    left, top, right, bottom = box
+    mask[0, top:bottom, left:right] = 1
+    return mask
+
+
+def noise(*shape):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    ends=st.tuples(*[st.floats(0, 1)] * 4),
+    aspect=st.sampled_from([1 / 3, 0.8, 1.0, 1.5, 4.0]),
+    context=st.floats(1, 4),
+)
+def test_a_box_holds_the_region_has_its_shape_and_stays_in_the_picture_where_it_can(size, ends, aspect, context):
+    high, wide = size
+    x0, x1 = sorted(int(end * (wide - 1)) for end in ends[:2])
+    y0, y1 = sorted(int(end * (high - 1)) for end in ends[2:])
+    left, top, right, bottom = box_around(blank(high, wide, x0, y0, x1 + 1, y1 + 1)[0] > 0, aspect, context)
+    assert left <= x0 and top <= y0 and x1 < right and y1 < bottom
+    assert abs((right - left) - aspect * (bottom - top)) <= 1 + aspect
+    for low, high_end, limit in ((left, right, wide), (top, bottom, high)):
+        assert (0 <= low and high_end <= limit) or high_end - low >= limit
+
+
+def test_surroundings_are_as_large_as_asked_for():
+    left, top, right, bottom = box_around(blank(200, 300, 100, 80, 140, 120)[0] > 0, 1.0, 2.0)
+    assert (left, top, right, bottom) == (80, 60, 160, 140)
+
+
+def test_a_crop_at_its_own_size_is_the_picture_itself():
+    picture = noise(1, 100, 100, 3)
+    crops, crop = crop_to_mask(picture, blank(100, 100, 30, 40, 50, 60), 40, 40, 2.0)
+    assert crop.boxes.tolist() == [[20, 30, 60, 70]]
+    assert torch.equal(crops, picture[:, 30:70, 20:60])
+    assert torch.equal(crop.masks, blank(40, 40, 10, 10, 30, 30))
+
+
+def test_laying_back_what_was_cut_out_changes_nothing_and_something_else_only_near_the_mask():
+    picture, mask = noise(1, 100, 120, 3), blank(100, 120, 30, 40, 50, 60)
+    crops, crop = crop_to_mask(picture, mask, 40, 40, 2.0)
+    assert torch.equal(paste_back(crop, crops, 4.0), picture)
+    painted = paste_back(crop, torch.ones_like(crops), 4.0)
+    assert (painted[0, 40:60, 30:50] == 1).all()
+    changed = (painted != picture).any(-1)[0].nonzero()
+    assert changed.amin(0).tolist() >= [33, 23] and changed.amax(0).tolist() <= [66, 56]
+    share = ((painted - picture) / (1 - picture))[0, 50, 50:57, 0]
+    assert (share.diff() < 0).all() and share[0] > 0.6, "it fades out"
+    hard = paste_back(crop, torch.ones_like(crops), 0.0)
+    assert torch.equal((hard != picture).any(-1), mask > 0)
+
+
+def test_a_crop_is_laid_back_where_it_came_from_at_any_size():
+    """A smooth picture survives being enlarged and shrunk."""
+    rows, columns = torch.meshgrid(torch.linspace(0, 1, 90), torch.linspace(0, 1, 70), indexing="ij")
+    picture = torch.stack([rows, columns, rows * columns], -1)[None]
+    crops, crop = crop_to_mask(picture, blank(90, 70, 20, 50, 50, 70), 128, 96, 1.3)
+    assert crops.shape == (1, 96, 128, 3)
+    assert torch.allclose(paste_back(crop, crops, 6.0), picture, atol=0.005)
+
+
+def test_a_box_beyond_the_picture_goes_on_as_its_edge_does():
+    picture = noise(1, 20, 100, 3)
+    crops, crop = crop_to_mask(picture, blank(20, 100, 10, 0, 70, 20), 60, 60, 1.5)
+    left, top, right, bottom = crop.boxes[0].tolist()
+    assert (left, right) == (10, 70) and bottom - top == 60 and top < 0 and bottom > 20
+    assert torch.equal(crops[0, :-top], picture[0, :1, left:right].expand(-top, -1, -1))
+    assert not crop.masks[0, :-top].any() and crop.masks[0, -top : 20 - top].all()
+    assert torch.equal(paste_back(crop, crops, 3.0), picture)
+
+
+def test_each_picture_of_a_batch_is_cut_out_by_its_own_mask_and_repeats_follow_in_order():
+    pictures = noise(2, 64, 64, 3)
+    masks = torch.cat([blank(64, 64, 0, 0, 16, 16), blank(64, 64, 40, 40, 60, 60)])
+    crops, crop = crop_to_mask(pictures, masks, 32, 32, 1.5)
+    assert crop.boxes[0].tolist()[:2] == [0, 0] and crop.boxes[1, 0] > 30
+    whole = paste_back(crop, torch.cat([crops, torch.zeros_like(crops)]), 0.0)
+    # An enlarged mask has soft edges.
+    assert torch.equal(whole[0, 20:], pictures[0, 20:]) and torch.equal(whole[1, :36], pictures[1, :36])
+    assert whole[2, :14, :14].max() < 0.02 and whole[3, 43:57, 43:57].max() < 0.02
+    assert torch.equal(whole[3, :36], pictures[1, :36])
+
+
+def test_an_empty_mask_among_others_leaves_its_picture_as_it_is():
+    pictures = noise(2, 48, 48, 3)
+    masks = torch.cat([blank(48, 48, 8, 8, 24, 24), torch.zeros(1, 48, 48)])
+    crops, crop = crop_to_mask(pictures, masks, 32, 32, 1.5)
+    assert crop.boxes[1].tolist() == [0, 0, 48, 48]
+    assert torch.equal(paste_back(crop, torch.zeros_like(crops), 2.0)[1], pictures[1])
+
+
+def test_another_mask_says_what_is_laid_over():
+    picture = noise(1, 64, 64, 3)
+    crops, crop = crop_to_mask(picture, blank(64, 64, 24, 24, 40, 40), 32, 32, 2.0)
+    wider = blank(32, 32, 4, 4, 28, 28)
+    whole = paste_back(crop, torch.zeros_like(crops).repeat(3, 1, 1, 1), 0.0, wider)
+    assert len(whole) == 3 and all((each == 0).all(-1).sum() == 24 * 24 for each in whole)
+
+
+def test_a_photograph_with_a_region_painted_white_is_a_mask(caplog):
+    picture = 0.2 + 0.5 * noise(1, 64, 64, 3)
+    mask = picture.mean(-1).clone()
+    mask[0, 20:40, 10:30] = 1
+    _, crop = crop_to_mask(picture, mask, 20, 20, 1.0)
+    assert crop.boxes.tolist() == [[10, 20, 30, 40]] and "photograph" in caplog.text
+
+
+def test_inputs_stay_as_they_are():
+    picture, mask = noise(1, 32, 32, 3), blank(32, 32, 8, 8, 16, 16)
+    before = picture.clone(), mask.clone()
+    crops, crop = crop_to_mask(picture, mask, 16, 16, 1.5)
+    paste_back(crop, torch.zeros_like(crops), 3.0)
+    assert torch.equal(picture, before[0]) and torch.equal(mask, before[1])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks", "message"),
+    [
+        (noise(1, 32, 32, 3), torch.zeros(1, 64, 64), "The mask is empty"),
+        (noise(1, 32, 32, 3), torch.ones(1, 64, 64), "of the same size"),
+        (noise(3, 32, 32, 3), torch.ones(2, 32, 32), "one mask"),
+    ],
+)
+def test_what_does_not_fit_is_refused(pictures, masks, message):
+    with pytest.raises(SesaHandError, match=message):
+        crop_to_mask(pictures, masks, 16, 16, 1.5)
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8, 3), (2, 8, 8, 4)])
+def test_crops_that_do_not_belong_to_the_pictures_are_refused(shape):
+    crops, crop = crop_to_mask(noise(2, 32, 32, 3), blank(32, 32, 8, 8, 16, 16), 16, 16, 1.5)
+    with pytest.raises(SesaHandError, match="were cropped"):
+        paste_back(crop, torch.zeros(shape), 0.0)
+    with pytest.raises(SesaHandError, match="one mask"):
+        paste_back(crop, crops, 0.0, torch.zeros(3, 8, 8))
