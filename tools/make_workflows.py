@@ -1,6 +1,6 @@
-"""Make the shipped workflows with the real ComfyUI frontend: UI files, API files, thumbnails.
+"""Make the shipped workflows and blueprints with the real ComfyUI frontend: UI files, API files, thumbnails.
 
-    python tools/make_workflows.py                 all of them, from the descriptions in layouts/
+    python tools/make_workflows.py                 all of them, from the descriptions in layouts/ and blueprints.py
     python tools/make_workflows.py --api-only      only workflows/api/*.json and thumbnails, from the UI files
     python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 %
 
@@ -11,8 +11,10 @@ Needs ComfyUI (COMFYUI_PATH), Playwright and Chromium, as the tests of the front
 
 import argparse
 import json
+import re
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+from blueprints import BLUEPRINTS, Blueprint  # noqa: E402
 from browser import open_frontend  # noqa: E402
 from comfy_install import FLOOR, find_comfyui  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
@@ -30,6 +33,7 @@ from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
 from workflows import defaults  # noqa: E402
 
 FOLDER = ROOT / "workflows"
+SUBGRAPHS = ROOT / "subgraphs"
 THUMBNAIL = 400
 
 BUILD = """
@@ -53,10 +57,13 @@ BUILD = """
         widget.value = value;
     };
 
-    const note = add("MarkdownNote", 0, 0, ...workflow.note_size);
-    note.widgets[0].value = workflow.note;
-    note.title = "About";
-    let left = workflow.note_size[0] + 2 * PADDING;
+    let left = 0;
+    if (workflow.note) {
+        const note = add("MarkdownNote", 0, 0, ...workflow.note_size);
+        note.widgets[0].value = workflow.note;
+        note.title = "About";
+        left = workflow.note_size[0] + 2 * PADDING;
+    }
     for (const group of workflow.groups) {
         const box = new LiteGraph.LGraphGroup(group.title);
         let x = left + PADDING, bottom = 0;
@@ -83,12 +90,56 @@ BUILD = """
     for (const group of workflow.groups) for (const column of group.columns) for (const spec of column)
         for (const [input, source] of Object.entries(spec.inputs)) {
             const [from, output] = source.split(".");
+            // What a subgraph gets from outside.
+            if (!made[from] && workflow.inputs) continue;
             const slot = made[from].outputs.findIndex(slot => slot.name === output);
             const target = made[spec.name].inputs.findIndex(slot => slot.name === input);
             if (slot < 0 || target < 0 || !made[from].connect(slot, made[spec.name], target))
                 throw new Error(`${source} does not connect to ${spec.name}.${input}`);
         }
+    for (const [name, node] of Object.entries(made)) if (workflow.inputs) node.properties.described = name;
     app.graph.updateExecutionOrder();
+}
+"""
+
+# Makes one subgraph of all that BUILD made, with the ports of its description, and returns it as it is published.
+WRAP = """
+([blueprint, versions]) => {
+    const GAP = 100;
+    const {subgraph, node} = app.graph.convertToSubgraph(new Set([...app.graph._nodes, ...app.graph._groups]));
+    subgraph.name = node.title = blueprint.name;
+    const made = Object.fromEntries(subgraph._nodes.map(inner => [inner.properties.described, inner]));
+    for (const inner of subgraph._nodes) delete inner.properties.described;
+    const slotOf = (slots, name, where) => {
+        const slot = slots.find(slot => slot.name === name);
+        if (!slot) throw new Error(`${where} does not exist`);
+        return slot;
+    };
+    for (const [name, targets] of Object.entries(blueprint.inputs)) {
+        let port;
+        for (const target of targets) {
+            const [inner, input] = target.split("."), slot = slotOf(made[inner].inputs, input, target);
+            port ??= subgraph.addInput(name, String(slot.type));
+            if (!port.connect(slot, made[inner])) throw new Error(`${name} does not connect to ${target}`);
+        }
+    }
+    for (const [name, source] of Object.entries(blueprint.outputs)) {
+        const [inner, output] = source.split("."), slot = slotOf(made[inner].outputs, output, source);
+        if (!subgraph.addOutput(name, String(slot.type)).connect(slot, made[inner]))
+            throw new Error(`${source} does not connect to ${name}`);
+    }
+    const boxes = subgraph._groups.map(group => group._bounding);
+    const right = Math.max(...boxes.map(box => box[0] + box[2])), top = Math.min(...boxes.map(box => box[1]));
+    subgraph.inputNode.arrange();
+    subgraph.outputNode.arrange();
+    subgraph.inputNode.pos = [-GAP - subgraph.inputNode.size[0], top];
+    subgraph.outputNode.pos = [right + GAP, top];
+    subgraph.inputNode.arrange();
+    subgraph.outputNode.arrange();
+    node.pos = [0, 0];
+    node.setSize([Math.max(320, node.computeSize()[0]), node.computeSize()[1]]);
+    Object.assign(node.properties, {cnr_id: "sesahand", ver: versions.sesahand});
+    return JSON.stringify(app.graph.serialize());
 }
 """
 
@@ -113,6 +164,24 @@ def build(frontend, workflow: Workflow) -> dict:
     saved["extra"] = {"ds": {"scale": 0.75, "offset": [60, 160]}}
     # Every save has another identity; a fixed one keeps the files from changing when nothing did.
     saved["id"] = f"5e5a4a9d-0000-4000-8000-{sum(map(ord, workflow.name)):012d}"
+    return saved
+
+
+def with_fixed_ids(text: str, name: str) -> str:
+    """Return JSON in which each random id of the frontend is one that the name and its order decide."""
+    found = dict.fromkeys(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text))
+    for number, random in enumerate(found):
+        text = text.replace(random, str(uuid.uuid5(uuid.NAMESPACE_URL, f"sesahand/{name}/{number}")))
+    return text
+
+
+def build_blueprint(frontend, blueprint: Blueprint) -> dict:
+    """Build a described subgraph in the frontend and return it as its Publish writes it."""
+    described = asdict(blueprint)
+    frontend.page.evaluate(BUILD, [described, versions()])
+    frontend.load(json.loads(frontend.page.evaluate(WRAP, [described, versions()])))
+    saved = json.loads(with_fixed_ids(json.dumps(frontend.to_ui()), blueprint.name))
+    saved["extra"] = {"BlueprintDescription": blueprint.description}
     return saved
 
 
@@ -194,6 +263,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="only these workflows")
     options = parser.parse_args()
     chosen = [workflow for workflow in WORKFLOWS if workflow.name in options.names or not options.names]
+    drawn = [blueprint for blueprint in BLUEPRINTS if blueprint.name in options.names or not options.names]
     with tempfile.TemporaryDirectory() as folder:
         for workflow in chosen:
             for model in (m for g in workflow.groups for c in g.columns for n in c for m in n.models):
@@ -202,6 +272,15 @@ def main() -> None:
                 if not path.exists():
                     write(path)
         with ComfyServer(find_comfyui(), Path(folder)) as server, open_frontend(server.url) as frontend:
+            for blueprint in drawn:
+                path = SUBGRAPHS / f"{blueprint.name}.json"
+                if not options.api_only:
+                    write_json(path, build_blueprint(frontend, blueprint))
+                frontend.load(json.loads(path.read_text(encoding="utf-8")))
+                if options.look:
+                    frontend.screenshot(options.look / f"{blueprint.name}.png")
+                    frontend.page.evaluate("() => app.canvas.setGraph(app.graph._nodes[0].subgraph)")
+                    frontend.screenshot(options.look / f"{blueprint.name}, inside.png")
             for workflow in chosen:
                 path = FOLDER / f"{workflow.name}.json"
                 if not options.api_only:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..attention.bias import feathered_mask
 from ..errors import SesaHandError
-from ..hands.mask_regions import white_threshold
+from ..hands.mask_regions import find_regions, white_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +71,17 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
 
 
 def box_around(white: Tensor, aspect: float, context: float) -> tuple[int, int, int, int]:
-    """Return left, top, right and bottom of a box of width over height `aspect` around a region.
+    """Return left, top, right and bottom of a box of width over height `aspect` around white regions.
 
     Args:
-        white: The region, bool `[H, W]`; none means the whole picture.
+        white: The regions, bool `[H, W]`; specks beside large ones do not count, none means the whole picture.
         aspect: Width over height of the box.
         context: See `crop_to_mask`.
     """
-    rows, columns = white.any(1).nonzero(), white.any(0).nonzero()
     high, wide = white.shape
-    x0, x1 = (int(columns[0]), int(columns[-1]) + 1) if len(columns) else (0, wide)
-    y0, y1 = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, high)
+    found = [region.box for region in find_regions(white, "each", 0.5)] or [(0, 0, wide, high)]
+    x0, y0 = (int(min(box[k] for box in found)) for k in (0, 1))
+    x1, y1 = (int(max(box[k] for box in found)) for k in (2, 3))
     needed = max(y1 - y0, (x1 - x0) / aspect)
     # Surroundings that the picture does not have are not made up.
     height = max(needed, min(needed * context, high, wide / aspect))

@@ -21,7 +21,7 @@ def noise(*shape):
     return torch.rand(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     ends=st.tuples(*[st.floats(0, 1)] * 4),
@@ -42,6 +42,19 @@ def test_a_box_holds_the_region_has_its_shape_and_stays_in_the_picture_where_it_
 def test_surroundings_are_as_large_as_asked_for():
     left, top, right, bottom = box_around(blank(200, 300, 100, 80, 140, 120)[0] > 0, 1.0, 2.0)
     assert (left, top, right, bottom) == (80, 60, 160, 140)
+
+
+def test_specks_do_not_move_the_box_but_stay_in_the_mask():
+    mask = blank(100, 100, 30, 40, 50, 60)
+    mask[0, 5, 5] = mask[0, 36, 26] = 1
+    _, crop = crop_to_mask(noise(1, 100, 100, 3), mask, 40, 40, 2.0)
+    assert crop.boxes.tolist() == [[20, 30, 60, 70]]
+    assert crop.masks.sum() == 20 * 20 + 1 and crop.masks[0, 6, 6] == 1
+
+
+def test_two_hands_are_in_one_crop():
+    mask = blank(100, 200, 20, 40, 50, 60) + blank(100, 200, 120, 30, 150, 55)
+    assert box_around(mask[0] > 0, 2.0, 1.0) == (20, 12, 150, 77)
 
 
 def test_a_crop_at_its_own_size_is_the_picture_itself():

@@ -1,0 +1,146 @@
+"""The shipped subgraph blueprints, described: the nodes within, and which inputs and outputs are seen outside."""
+
+from dataclasses import dataclass, replace
+
+from layouts import repair_hand
+from layouts.parts import BLUE, GREEN, TEAL, Group, Node
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A subgraph: its name and file's name, what it is for, its groups, and its ports.
+
+    Attributes:
+        inputs: Of each input, the inputs of nodes within ("name.input") that it feeds. Sources of nodes that are not
+            within are left open.
+        outputs: Of each output, where it comes from ("name.output").
+    """
+
+    name: str
+    description: str
+    groups: tuple[Group, ...]
+    inputs: dict[str, tuple[str, ...]]
+    outputs: dict[str, str]
+
+
+def part(group: Group, *without: str, **changes: Node) -> Group:
+    """Return a group without some of its nodes, and with others in the place of those of their names."""
+    columns = (
+        tuple(changes.get(node.name, node) for node in column if node.name not in without) for column in group.columns
+    )
+    return replace(group, columns=tuple(column for column in columns if column))
+
+
+def named(group: Group, name: str) -> Node:
+    return next(node for column in group.columns for node in column if node.name == name)
+
+
+POSE_TO_MAPS = Blueprint(
+    name="Pose to control maps",
+    description="Poses a hand, places it at a point or into a mask, and renders depth, normal, keypoint, mesh and part "
+    "maps for ControlNets, and its mask.",
+    groups=(
+        Group(
+            "Hand",
+            (
+                (
+                    Node("pose", "SesaHandPoseHand", {"gesture": "open_palm"}),
+                    Node("place", "SesaHandPlaceHand", {}, {"hands": "pose.hands"}),
+                ),
+            ),
+            TEAL,
+        ),
+        Group(
+            "Maps",
+            ((Node("render", "SesaHandRenderCondition", {"forearm": True}, {"hands": "place.hands"}, 400, 720),),),
+            BLUE,
+        ),
+    ),
+    inputs={
+        "mask": ("place.mask",),
+        "hand_model": ("pose.hand_model",),
+        "gesture": ("pose.gesture",),
+        "side": ("pose.side",),
+        "width": ("place.width",),
+        "height": ("place.height",),
+        "x": ("place.x",),
+        "y": ("place.y",),
+        "size": ("place.size",),
+        "roll": ("place.roll",),
+        "pitch": ("place.pitch",),
+        "yaw": ("place.yaw",),
+        "forearm": ("render.forearm",),
+    },
+    outputs={
+        **{name: f"render.{name}" for name in ("depth", "normal", "keypoints", "mesh", "parts", "mask")},
+        "hands": "place.hands",
+    },
+)
+
+# A real model's sizes and settings in the place of the small model's.
+_CROP = replace(named(repair_hand.HAND, "crop"), widgets={"width": 512, "height": 512, "context": 1.5})
+_CONTROL = named(repair_hand.REPAINT, "control")
+_SAMPLER = named(repair_hand.REPAINT, "sampler")
+_GROW = named(repair_hand.REPAINT, "grow")
+
+REPAIR_HAND = Blueprint(
+    name="Repair hand",
+    description="Lays a posed hand into the masked region of a picture, repaints it four times at the model's own size "
+    "with a depth ControlNet, and pastes the attempt with the best hand back. Needs the hand detector.",
+    groups=(
+        part(repair_hand.HAND, crop=_CROP),
+        part(
+            repair_hand.REPAINT,
+            "show_mask",
+            grow=replace(_GROW, widgets={"expand": 16}),
+            control=replace(
+                _CONTROL,
+                widgets={"strength": 0.75, "end_percent": 0.8},
+                inputs=_CONTROL.inputs | {"image": "render.depth"},
+            ),
+            sampler=replace(
+                _SAMPLER,
+                widgets={
+                    "seed": 20,
+                    "steps": 20,
+                    "cfg": 7,
+                    "sampler_name": "dpmpp_2m",
+                    "scheduler": "karras",
+                    "denoise": 0.85,
+                },
+            ),
+        ),
+        part(repair_hand.SCORE, "report"),
+        Group("Paste back", ((named(repair_hand.RESULT, "paste"),),), GREEN),
+    ),
+    inputs={
+        "image": ("crop.image",),
+        "mask": ("crop.mask",),
+        "model": ("sampler.model",),
+        "positive": ("control.positive",),
+        "negative": ("control.negative",),
+        "vae": ("encode.vae", "decode.vae"),
+        "control_net": ("control.control_net",),
+        "gesture": ("pose.gesture",),
+        "side": ("pose.side",),
+        "width": ("crop.width",),
+        "height": ("crop.height",),
+        "context": ("crop.context",),
+        "strength": ("control.strength",),
+        "attempts": ("four.amount",),
+        "seed": ("sampler.seed",),
+        "steps": ("sampler.steps",),
+        "cfg": ("sampler.cfg",),
+        "denoise": ("sampler.denoise",),
+        "feather": ("paste.feather",),
+    },
+    outputs={
+        "image": "paste.image",
+        "score": "best.score",
+        "attempts": "decode.IMAGE",
+        "report": "score.report",
+        "hands": "best.hands",
+    },
+)
+
+BLUEPRINTS = (POSE_TO_MAPS, REPAIR_HAND)
