@@ -123,6 +123,8 @@ REPAIR_HAND = Blueprint(
         "control_net": ("control.control_net",),
         "gesture": ("pose.gesture",),
         "side": ("pose.side",),
+        "mask_direction": ("place.mask_direction",),
+        "roll": ("place.roll",),
         "width": ("crop.width",),
         "height": ("crop.height",),
         "context": ("crop.context",),

@@ -281,6 +281,7 @@ def main() -> None:
                     frontend.screenshot(options.look / f"{blueprint.name}.png")
                     frontend.page.evaluate("() => app.canvas.setGraph(app.graph._nodes[0].subgraph)")
                     frontend.screenshot(options.look / f"{blueprint.name}, inside.png")
+                    frontend.page.evaluate("() => app.canvas.setGraph(app.graph)")
             for workflow in chosen:
                 path = FOLDER / f"{workflow.name}.json"
                 if not options.api_only:

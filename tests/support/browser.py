@@ -88,8 +88,10 @@ class Frontend:
         """Take a picture of the whole graph at `scale`, in a window as large as that needs."""
         box = self.page.evaluate(
             """() => {
-                const nodes = app.graph._nodes.map(n => n.getBounding());
-                const boxes = nodes.concat(app.graph._groups.map(g => g._bounding));
+                // What is shown may be the inside of a subgraph, which has its two ends beside the nodes.
+                const {_nodes, _groups, inputNode, outputNode} = app.canvas.graph;
+                const boxes = _nodes.map(n => n.getBounding()).concat(_groups.map(g => g._bounding))
+                    .concat([inputNode, outputNode].filter(end => end).map(end => end.boundingRect));
                 return [Math.min(...boxes.map(b => b[0])), Math.min(...boxes.map(b => b[1])),
                         Math.max(...boxes.map(b => b[0] + b[2])), Math.max(...boxes.map(b => b[1] + b[3]))];
             }"""

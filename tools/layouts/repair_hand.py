@@ -10,16 +10,16 @@ attempts the one whose hand comes closest to the posed one goes back into the pi
 
 **Steps**
 1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
-2. Press **Run**. The group *Picture* paints a small picture with a broken hand; it is repaired.
-3. **Your picture**: add a Load Image, connect its IMAGE and MASK in place of *Picture* to Crop to Mask, Join and Stitch,
-   and delete *Picture*. Right-click it, *Open in MaskEditor*, paint over the **whole** hand.
+2. Press **Run**. The group *Picture* paints a small picture with a broken hand, which is then repaired.
+3. **Your picture**: delete the nodes in *Picture* and add a Load Image. Connect its IMAGE to Crop to Mask and to
+   *image1* of Image Stitch, its MASK to Crop to Mask. Right-click it, *Open in MaskEditor*, paint the **whole** hand.
 4. Choose the *gesture* and the *side*. Fingers point the wrong way? Set *mask_direction* to roll and turn *roll*.
 5. Say in the prompt what the hand does. To keep the hand's own pose, connect Detect Hands and Reconstruct Hands of
    the crop in place of Place Hand.
 
-**Your model**: replace the loader *Load Small Model* by Load Checkpoint and Load ControlNet (depth), connect *depth*
-instead of *mesh*, and set *width* and *height* of Crop to Mask to 512 (SD1.5) or 1024 (SDXL): nothing else has a size.
-Then *denoise* 0.7 to 0.9, 20 steps, cfg 7, *strength* 0.6 to 0.8. Structural Fusion can stay.
+**Your model**: replace the loader *Load Small Model* by Load Checkpoint and Load ControlNet (depth), connect the map
+*depth* instead of *mesh*, and set *width* and *height* of Crop to Mask to 512 (SD1.5) or 1024 (SDXL): nothing else has
+a size. Then *denoise* 0.7 to 0.9, 20 steps, cfg 7, *strength* 0.6 to 0.8. Structural Fusion can stay.
 
 **Expected**: the picture with its hand in the pose of the white outline. Score 0.5 and more is a good hand. The small
 model paints hands of 128 x 128 pixels like those it was shown, and no others.
@@ -61,7 +61,7 @@ PICTURE = Group(
             Node(
                 "broken_place",
                 "SesaHandPlaceHand",
-                {"width": 128, "height": 128, "y": 0.44, "size": 0.74},
+                {"width": 128, "height": 128, "y": 0.46, "size": 0.66},
                 {"hands": "broken.hands"},
             ),
         ),
@@ -93,7 +93,7 @@ PICTURE = Group(
                 },
             ),
             Node("picture", "VAEDecode", {}, {"samples": "broken_sampler.LATENT", "vae": "mini.vae"}),
-            Node("picture_mask", "GrowMask", {"expand": 6}, {"mask": "broken_maps.mask"}),
+            Node("picture_mask", "GrowMask", {"expand": 4}, {"mask": "broken_maps.mask"}),
             Node("look", "PreviewImage", {}, {"images": "picture.IMAGE"}, 300, 320),
         ),
     ),
@@ -141,7 +141,7 @@ REPAINT = Group(
                 {"operation": "or"},
                 {"destination": "crop.mask", "source": "render.mask"},
             ),
-            Node("grow", "GrowMask", {"expand": 4}, {"mask": "join.MASK"}),
+            Node("grow", "GrowMask", {"expand": 6}, {"mask": "join.MASK"}),
             Node("show_mask", "MaskPreview", {}, {"mask": "grow.MASK"}, 300, 280),
         ),
         (
