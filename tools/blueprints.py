@@ -92,6 +92,7 @@ REPAIR_HAND = Blueprint(
         part(
             repair_hand.REPAINT,
             "show_mask",
+            "attempts",
             grow=replace(_GROW, widgets={"expand": 16}),
             control=replace(
                 _CONTROL,

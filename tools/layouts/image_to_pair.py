@@ -36,20 +36,20 @@ command above. The built-in hand's licence is CC0.
 """
 
 CAPTION = (
-    "A person stands in front of a plain blue wall and makes a peace sign with the right hand, palm side to the "
+    "A person stands in front of a plain blue wall and makes an ok sign with the right hand, palm side to the "
     "camera. A yellow cup stands on the left. The mood is cheerful."
 )
 
 WORKFLOW = Workflow(
     name="image_to_pair",
     note=NOTE,
-    note_size=(480, 620),
+    note_size=(480, 480),
     groups=(
         Group(
             "Photograph: yours goes here",
             (
                 (
-                    Node("pose", "SesaHandPoseHand", {"gesture": "victory"}),
+                    Node("pose", "SesaHandPoseHand", {"gesture": "ok"}),
                     Node(
                         "place",
                         "SesaHandPlaceHand",
@@ -212,7 +212,7 @@ WORKFLOW = Workflow(
                     Node(
                         "pair",
                         "SesaHandSavePair",
-                        {"set_name": "pairs/from_photographs", "minimum_score": 0.3},
+                        {"set_name": "pairs/from_photographs", "minimum_score": 0.5},
                         {
                             "image": "decode.IMAGE",
                             "hands": "reconstruct.hands",

@@ -160,6 +160,7 @@ REPAINT = Group(
                 },
             ),
             Node("decode", "VAEDecode", {}, {"samples": "sampler.LATENT", "vae": "mini.vae"}),
+            Node("attempts", "PreviewImage", {}, {"images": "decode.IMAGE"}, 300, 320),
         ),
     ),
     PURPLE,
@@ -229,7 +230,7 @@ RESULT = Group(
 WORKFLOW = Workflow(
     name="repair_hand",
     note=NOTE,
-    note_size=(480, 560),
+    note_size=(480, 440),
     groups=(MODEL, PICTURE, HAND, REPAINT, SCORE, RESULT),
     thumbnail=("picture.IMAGE", "paste.image"),
 )
