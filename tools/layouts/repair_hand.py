@@ -33,8 +33,8 @@ command above. The built-in hand's licence is CC0.
 """
 
 PROMPT = (
-    "a person with tan skin and a blue sleeve, arm from below, greeting, a right hand open with spread fingers, "
-    "palm side, in front of a plain orange wall, soft light from above"
+    "a person with tan skin and a red sleeve, arm from below, greeting, a right hand open with spread fingers, "
+    "palm side, in front of a plain blue wall, soft light from above"
 )
 SAMPLING = {"steps": 12, "cfg": 3, "sampler_name": "ddim", "scheduler": "normal", "denoise": 1}
 
@@ -141,7 +141,7 @@ REPAINT = Group(
                 {"operation": "or"},
                 {"destination": "crop.mask", "source": "render.mask"},
             ),
-            Node("grow", "GrowMask", {"expand": 6}, {"mask": "join.MASK"}),
+            Node("grow", "GrowMask", {"expand": 8}, {"mask": "join.MASK"}),
             Node("show_mask", "MaskPreview", {}, {"mask": "grow.MASK"}, 300, 280),
         ),
         (
