@@ -41,7 +41,7 @@ def ui(name):
 
 def test_the_workflows_that_the_readme_names_are_there():
     with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
-    with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch"}
+    with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch", "repair_hand", "image_to_pair"}
     assert with_files | with_the_small_model <= set(workflows.NAMES)
 
 
