@@ -76,7 +76,7 @@ def render_maps(
     forearm: bool = False,
     depth_range: str | tuple[float, float] = "hand",
     normal_convention: str = "normalbae",
-    on_frame: Callable[[int, int, Tensor | None], None] | None = None,
+    on_frame: Callable[[int, int], None] | None = None,
 ) -> ConditionMaps:
     """Render the condition maps of every frame of a scene, from one rasterisation.
 
@@ -92,8 +92,8 @@ def render_maps(
         depth_range: What the brightness of `depth` spans. "hand": each hand's own nearest to farthest visible surface,
             as HandRefiner has it; the hands of a "frame" or of the whole "scene" together; or (near, far) in metres.
         normal_convention: "normalbae" (red left, green up, blue to the camera) or "opengl" (red right).
-        on_frame: Called after each frame that has hands with how many are done, how many there are, and the first of
-            its colour maps, `[H, W, 3]`, or None. What it raises ends the drawing.
+        on_frame: Called after each frame that has hands with how many are done and how many there are. What it raises
+            ends the drawing.
 
     Returns:
         The maps, on the device of the scene.
@@ -113,7 +113,6 @@ def render_maps(
     work = surfaces[0].vertices.device if surfaces else torch.device("cpu")
     out = blank_maps(scene, maps, work)
     boxes = torch.zeros(len(scene), 4, device=work)
-    shown = next((out[name] for name in COLOR_MAPS if name in maps and name != "keypoints"), None)
     frames = hands_of_frames(scene.frame)
     for done, (f, hands) in enumerate(frames.items(), 1):
         views = view_frame(f, hands, surfaces, camera)
@@ -125,7 +124,7 @@ def render_maps(
             colors = paint_layers(layers, surfaces, spans, camera, maps, normal_convention)
             deposit(out, f, layers, surfaces, colors, samples)
         if on_frame is not None:
-            on_frame(done, len(frames), None if shown is None else shown[f])
+            on_frame(done, len(frames))
     if "keypoints" in maps:
         draw_skeletons(out["keypoints"], scene, posed.keypoints, samples)
     return ConditionMaps(

@@ -36,7 +36,7 @@ def draw_hands(
     style: str = "mesh",
     opacity: float = 0.8,
     forearm: bool = False,
-    on_frame: Callable[[int, int, Tensor | None], None] | None = None,
+    on_frame: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Draw the hands of a scene over pictures; near hands hide far ones.
 
@@ -138,7 +138,7 @@ def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> T
 
 
 def paint_meshes(
-    scene: HandScene, forearm: bool, on_frame: Callable[[int, int, Tensor | None], None] | None = None
+    scene: HandScene, forearm: bool, on_frame: Callable[[int, int], None] | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
@@ -175,7 +175,7 @@ def draw_turntable(
     views: int,
     style: str = "mesh",
     forearm: bool = False,
-    on_view: Callable[[int, int, Tensor], None] | None = None,
+    on_view: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Draw the hands of the first frame that has any, turned once about the vertical through their centre.
 
@@ -184,7 +184,7 @@ def draw_turntable(
         views: N, how many pictures the full turn is divided into.
         style: As of `draw_hands`.
         forearm: As of `draw_hands`.
-        on_view: Called after each view with how many are done, N, and the view, `[H, W, 3]`.
+        on_view: Called after each view with how many are done, and N.
 
     Returns:
         `[N, H, W, 3]` float32 on grey, in the proportions of the scene's camera and its size up to `TURNTABLE_SIDE`.
@@ -198,7 +198,7 @@ def draw_turntable(
     for view in range(views):
         pictures.append(draw_hands(turn_scene(scene, 360 * view / views, forearm), None, style, 1.0, forearm))
         if on_view is not None:
-            on_view(view + 1, views, pictures[-1][0])
+            on_view(view + 1, views)
     return torch.cat(pictures)
 
 

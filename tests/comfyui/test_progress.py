@@ -1,6 +1,5 @@
-"""Every loop of the nodes that can take a second moves the bar, shows what was done, and ends when the user cancels."""
+"""Every loop of the nodes that can take a second moves the bar, and ends when the user cancels."""
 
-import numpy as np
 import pytest
 import torch
 from sesahand_pack.nodes import assets, condition, dataset, hand, scoring
@@ -58,7 +57,7 @@ LOOPS = {
 def test_the_bar_moves_with_every_frame(loop, film, steps):
     LOOPS[loop](film)
     assert len(steps) >= FRAMES and steps[-1][0] == steps[-1][1]
-    assert all(0 < done <= total for done, total, _ in steps)
+    assert all(0 < done <= total and preview is None for done, total, preview in steps)
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -73,17 +72,6 @@ def test_cancel_ends_it_at_the_next_frame(loop, film, monkeypatch):
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         LOOPS[loop](film)
     assert len(seen) == 1 and not comfy.model_management.processing_interrupted()
-
-
-def test_drawing_shows_what_was_drawn_last(film, steps):
-    maps = run(condition.RenderCondition, hands=film, antialias=False)
-    for (_, _, (kind, picture, side)), mesh in zip(steps, maps[0], strict=True):
-        assert kind == "JPEG" and side == 512
-        assert np.array_equal(np.asarray(picture), (mesh * 255).round().byte().numpy())
-    steps.clear()
-    turntable = run(assets.DrawHands, hands=film, views=2)[1]
-    last = np.asarray(steps[-1][2][1])
-    assert np.array_equal(last, (turntable[-1] * 255).round().byte().numpy())
 
 
 def test_of_no_steps_all_are_done(steps):

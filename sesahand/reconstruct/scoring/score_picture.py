@@ -76,7 +76,7 @@ def _check_pictures(pictures: Tensor, count: int) -> tuple[int, int]:
 
 def _masks(scene: HandScene, tell: Callable[[int], None]) -> np.ndarray:
     """Return the pixels of hands `[F, H, W]`, bool; tell the number of frames done after each."""
-    return render_maps(scene, maps=(), on_frame=lambda done, *_: tell(done)).mask.cpu().numpy() > 0
+    return render_maps(scene, maps=(), on_frame=lambda done, _: tell(done)).mask.cpu().numpy() > 0
 
 
 def _outline(mask: np.ndarray) -> list[np.ndarray]:
