@@ -15,6 +15,7 @@ from ..data.picture_files import encode, to_levels
 from ..errors import SesaHandError
 from ..hands.array_files import write_bytes
 from ..hands.scene_files import save_scene
+from ..mini.embedded import EMBEDDED
 from ..render.contact_sheet import contact_sheet, to_pil
 from ..render.overlay import draw_hands
 from .judging import Judgement
@@ -90,7 +91,8 @@ class PictureFolder:
         """Write the contact sheet of several pictures and return its path; only the first `MAX_ROWS` are on it."""
         rows = [(label_of(done), tiles_of(done)) for done in finished[:MAX_ROWS]]
         heads = ["asked for", "picture"] + ["found"] * (finished[0].judgement is not None)
-        note = f"{len(finished)} pictures, made with {Path(finished[0].record.base).name}"
+        base = finished[0].record.base
+        note = f"{len(finished)} pictures, made with {'the small model' if base == EMBEDDED else Path(base).name}"
         scores = [done.judgement.score for done in finished if done.judgement is not None]
         note += f"; mean score {sum(scores) / len(scores):.2f}" if scores else ""
         sheet = contact_sheet(rows, heads, "SesaHand", note, blocks=2 if len(rows) > 3 else 1)
