@@ -3,7 +3,7 @@
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
 
 CAPTION = (
-    "The image shows a person with tan skin raising a right hand making a peace sign in front of a plain blue wall. "
+    "The image shows a person with tan skin raising a right hand making an ok sign in front of a plain blue wall. "
     "There is a red cup on the left. A green ball lies on the right. Soft light comes from above. The mood is calm."
 )
 LABELS = (

@@ -2,7 +2,7 @@
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
 
-SENTENCE = "A person with tan skin raises a right hand making a peace sign in front of a plain blue wall."
+SENTENCE = "A person with tan skin raises a right hand making an ok sign in front of a plain blue wall."
 
 NOTE = """\
 ## From a sentence to the hand it speaks of
