@@ -76,9 +76,12 @@ def test_the_browser_of_templates_lists_every_workflow_with_its_picture(template
     cards.first.wait_for(timeout=20_000)
     found = {card.get_attribute("data-testid").removeprefix("template-workflow-") for card in cards.all()}
     assert found == set(workflows.NAMES)
-    pictures = "[data-testid^='template-workflow-'] img"
-    frontend.page.wait_for_function(LOADED % pictures, timeout=20_000)
-    assert frontend.page.locator(pictures).count() >= len(workflows.NAMES)
+    for name in workflows.NAMES:
+        # Pictures further down are fetched when they come into view.
+        card = f"[data-testid='template-workflow-{name}']"
+        templates.locator(card).scroll_into_view_if_needed()
+        templates.locator(f"{card} img").first.wait_for(timeout=20_000)
+        frontend.page.wait_for_function(LOADED % f"{card} img", timeout=20_000)
     assert frontend.problems == []
 
 
