@@ -62,9 +62,17 @@ def ids_of(tokenizer, texts: Iterable[str]) -> list[int]:
 
 
 def known_words(tokenizer, token_ids: Sequence[int]) -> list[str]:
-    """The vocabulary as people read it: tokens that are, or end, a word of letters, in alphabetical order."""
-    tokens = tokenizer.convert_ids_to_tokens([token for token in token_ids if token not in (START_ID, END_ID)])
-    return sorted({token.removesuffix("</w>") for token in tokens if token.removesuffix("</w>").isalpha()})
+    """The vocabulary as people read it, in alphabetical order: the world's words, and whole words of other worlds."""
+    from ..training.vocabulary import WORDS
+
+    known = set(token_ids) - {START_ID, END_ID}
+    spelled = {word: set(tokenizer(word).input_ids) - {START_ID, END_ID} for word in WORDS}
+    words = {word for word, tokens in spelled.items() if tokens <= known}
+    # The parts of a word of several tokens are no words of their own.
+    parts = set().union(*(spelled[word] for word in words if len(spelled[word]) > 1))
+    others = tokenizer.convert_ids_to_tokens(sorted(known - parts))
+    whole = (token.removesuffix("</w>") for token in others if token.endswith("</w>"))
+    return sorted(words | {word for word in whole if word.isalpha()})
 
 
 def unknown_words(tokenizer, token_ids: Sequence[int], text: str) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 from sesahand.errors import SesaHandError
 from sesahand.mini.tokenizer import VOCABULARY_SIZE, load_tokenizer
 from sesahand.mini.vocabulary import VocabularyEmbedding, ids_of, known_words, unknown_words
+from sesahand.training.vocabulary import WORDS
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,8 @@ def test_words_are_told_apart_by_what_was_learnt(tokenizer):
     ids = ids_of(tokenizer, ["a hand, making a fist"])
     assert known_words(tokenizer, ids) == ["a", "fist", "hand", "making"]
     assert unknown_words(tokenizer, ids, "A hand, making a sandwich") == ["sandwich"]
+    # Words of several tokens, such as "tiled", come whole.
+    assert known_words(tokenizer, ids_of(tokenizer, WORDS)) == sorted(WORDS)
 
 
 @pytest.mark.parametrize("token", [-1, VOCABULARY_SIZE])
