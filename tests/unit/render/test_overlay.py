@@ -169,8 +169,7 @@ def test_the_turntable_reports_each_view_and_takes_the_first_frame_with_hands(pa
     done = []
     film = concatenate_frames([HandScene.empty(pair.model, CAMERA), pair, pair.select([0])])
     found = draw_turntable(film, 4, on_view=lambda *step: done.append(step))
-    assert [step[:2] for step in done] == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert all(torch.equal(picture, view) for (_, _, picture), view in zip(done, found, strict=True))
+    assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert torch.equal(found, draw_turntable(pair, 4))
     assert found.shape == (4, 120, 160, 3) and (found[0] - found[2]).abs().max() > 0.1
     empty = draw_turntable(HandScene.empty(pair.model, CAMERA), 2)
