@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
+from ..mini.tokenizer import tokenize
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def prompt_weights(
     if weight == 1 or not any(columns):
         yield
         return
-    rows = _token_ids(tokenizer, [*prompts, ""])
+    rows = tokenize(tokenizer, [*prompts, ""])
     chosen = {tuple(ids): list(wanted) for ids, wanted in zip(rows.tolist(), columns, strict=False)}
     empty = text_encoder(rows[-1:].to(_device(text_encoder)))[0]
 
@@ -77,16 +78,6 @@ def weighted(encoded: Tensor, empty: Tensor, weights: Tensor) -> Tensor:
     """
     weights = weights.to(encoded)[..., None]
     return torch.where(weights == 1, encoded, empty + weights * (encoded - empty))
-
-
-def _token_ids(tokenizer: Any, prompts: Sequence[str]) -> Tensor:
-    return tokenizer(
-        list(prompts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def _device(module: torch.nn.Module) -> torch.device:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 MERGES = Path(__file__).parents[1] / "assets" / "clip_merges.txt.gz"
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -67,3 +69,14 @@ def byte_alphabet() -> list[str]:
     visible = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return [chr(byte) for byte in visible] + [chr(256 + index) for index in range(len(hidden))]
+
+
+def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
+    """The token ids `[B, 77]` of some prompts, cut and padded."""
+    return tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids

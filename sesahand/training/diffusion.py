@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..fusion.settings import FusionSettings
 from ..generate.structural_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
+from ..mini.tokenizer import tokenize
 from .config import Fusion, Noise
 from .samples import CLEAN, TrainingSample
 
@@ -227,17 +228,6 @@ def own_precision(network: nn.Module):
 
 def _cast(residuals: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:
     return [value.to(dtype) for value in residuals] if isinstance(residuals, list) else residuals.to(dtype)
-
-
-def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
-    """The token ids `[B, 77]` of some prompts, cut and padded."""
-    return tokenizer(
-        list(texts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def use_plain_attention(*networks: nn.Module) -> None:

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..mini.autoencoder import MiniAutoencoder
+from ..mini.tokenizer import tokenize
 from .autoencoding import to_pictures
-from .diffusion import Networks, tokenize
+from .diffusion import Networks
 from .samples import CLEAN, TrainingSample
 
 GAP = 2
