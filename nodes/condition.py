@@ -45,7 +45,7 @@ class RenderCondition(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SesaHandRenderCondition",
-            display_name="Render Hand Condition (SesaHand)",
+            display_name="Render Hand Depth & Maps (SesaHand)",
             category="SesaHand/condition",
             **wires.found_by("depth hand", "hand depth map", "hand normal map", "hand mask", "MeshGraphormer"),
             description="Draws the hands as the pictures that ControlNets are steered by, all of them at once and all "

@@ -62,7 +62,9 @@ class SavePair(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         def map_input(name: str, what: str) -> io.Image.Input:
             return io.Image.Input(
-                name, optional=True, tooltip=f"{what} from Render Hand Condition, one for each picture or one for all."
+                name,
+                optional=True,
+                tooltip=f"{what} from Render Hand Depth & Maps, one for each picture or one for all.",
             )
 
         return io.Schema(
@@ -121,7 +123,7 @@ class SavePair(io.ComfyNode):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Where the hands are, from Render Hand Condition, one for each picture or one for all.",
+                    tooltip="Where the hands are, from Render Hand Depth & Maps, one for each picture or one for all.",
                 ),
                 io.Float.Input(
                     "score",

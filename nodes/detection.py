@@ -90,8 +90,8 @@ class DetectHands(io.ComfyNode):
                     "boxes",
                     optional=True,
                     force_input=True,
-                    tooltip="Where the hands are, instead of looking for them: JSON as Render Hand Condition gives it, "
-                    "or a list of [left, top, right, bottom] in pixels. A side in it stays as it is.",
+                    tooltip="Where the hands are, instead of looking for them: JSON as Render Hand Depth & Maps gives "
+                    "it, or a list of [left, top, right, bottom] in pixels. A side in it stays as it is.",
                 ),
                 io.MultiType.Input(
                     "keypoints",

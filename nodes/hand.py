@@ -141,7 +141,7 @@ class LoadHandModel(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SesaHandLoadHandModel",
-            display_name="Load Hand Model (SesaHand)",
+            display_name="Load MANO Hand Model (SesaHand)",
             category="SesaHand/hand",
             **wires.found_by("MANO", "hand model"),
             description="Loads the hand to pose: the built-in one, which is free for any use, or your own MANO file.",
@@ -270,7 +270,7 @@ class PoseHand(io.ComfyNode):
                 wires.HandModel.Input(
                     "hand_model",
                     optional=True,
-                    tooltip="The hand to pose, from Load Hand Model. Not connected: the built-in hand.",
+                    tooltip="The hand to pose, from Load MANO Hand Model. Not connected: the built-in hand.",
                 ),
                 wires.Semantics.Input(
                     "semantics",
@@ -282,7 +282,7 @@ class PoseHand(io.ComfyNode):
             ],
             outputs=[
                 wires.Hands.Output(
-                    "hands", display_name="hands", tooltip="The posed hand. For Place Hand or Render Hand Condition."
+                    "hands", display_name="hands", tooltip="The posed hand. For Place Hand or Render Hand Depth & Maps."
                 ),
                 io.String.Output(
                     "report",
@@ -443,7 +443,7 @@ class PlaceHand(io.ComfyNode):
             ],
             outputs=[
                 wires.Hands.Output(
-                    "placed_hands", display_name="hands", tooltip="The hand in its place. For Render Hand Condition."
+                    "placed_hands", display_name="hands", tooltip="The hand in its place. For Render Hand Depth & Maps."
                 ),
             ],
         )

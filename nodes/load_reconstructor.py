@@ -89,8 +89,8 @@ class LoadReconstructor(io.ComfyNode):
                 ),
                 wires.HandModel.Input(
                     "hand_model",
-                    tooltip="MANO, from Load Hand Model. The networks speak MANO's language, so the built-in hand is "
-                    "refused.",
+                    tooltip="MANO, from Load MANO Hand Model. The networks speak MANO's language, so the built-in hand "
+                    "is refused.",
                 ),
                 io.Combo.Input(
                     "dtype",

@@ -69,7 +69,7 @@ class LoadMini(io.ComfyNode):
                 io.Vae.Output(display_name="vae", tooltip="For VAE Decode and VAE Encode; 8 pixels to a latent."),
                 io.ControlNet.Output(
                     display_name="control_net",
-                    tooltip="For Apply ControlNet, with a mesh map of Render Hand Condition; sf first through "
+                    tooltip="For Apply ControlNet, with a mesh map of Render Hand Depth & Maps; sf first through "
                     "Structural Fusion in auto mode.",
                 ),
                 io.String.Output(

@@ -49,7 +49,7 @@ class ReconstructHands(io.ComfyNode):
                 wires.HandModel.Input(
                     "hand_model",
                     optional=True,
-                    tooltip="The hand to fit, from Load Hand Model; the built-in hand if not connected. A learned "
+                    tooltip="The hand to fit, from Load MANO Hand Model; the built-in hand if not connected. A learned "
                     "reconstructor brings its own, unless refine is on.",
                 ),
                 wires.Reconstructor.Input(

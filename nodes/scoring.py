@@ -45,7 +45,7 @@ class ScoreHands(io.ComfyNode):
             inputs=[
                 wires.Hands.Input(
                     "requested",
-                    tooltip="The hands that were asked for, as they were given to Render Hand Condition. One frame "
+                    tooltip="The hands that were asked for, as they were given to Render Hand Depth & Maps. One frame "
                     "counts for every picture of a batch.",
                 ),
                 wires.Hands.Input(
@@ -75,7 +75,7 @@ class ScoreHands(io.ComfyNode):
                 wires.Scores.Output(
                     "scores",
                     display_name="scores",
-                    tooltip="The score of each picture, for Repair Gate or Keep Best.",
+                    tooltip="The score of each picture, for Fix Hands Gate or Keep Best.",
                 ),
                 io.String.Output(
                     "report", display_name="report", tooltip="What is right and wrong with each hand, in words."
@@ -109,7 +109,7 @@ class RepairGate(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SesaHandRepairGate",
-            display_name="Repair Gate (SesaHand)",
+            display_name="Fix Hands Gate (SesaHand)",
             category="SesaHand/reconstruct",
             **wires.found_by("fix hands", "bad hands", "hand detailer", "hand refiner"),
             description="Repairs hands only where they are bad: the branch that leads to repaired (inpainting, a "

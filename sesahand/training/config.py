@@ -287,6 +287,8 @@ class MiniConfig(Common):
         layout: The model's shape.
         data: The rendered world.
         autoencoder: First stage: pictures to latents and back.
+        autoencoder_of: A model file whose autoencoder is taken in place of the first stage, or "embedded"; models that
+            share it can be compared by their U-Nets alone.
         base: Second stage: text encoder and U-Net, together with a ControlNet that is a scaffold.
         controls: Third stage: two ControlNets on the frozen base, without and with structural fusion, from the same
             start, on the same data, with the same noise.
@@ -303,6 +305,7 @@ class MiniConfig(Common):
     autoencoder: Steps = field(
         default_factory=lambda: Steps(5000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
     )
+    autoencoder_of: str = ""
     base: Steps = field(default_factory=lambda: Steps(5000, 16, 1, 8e-4, average=0.999))
     controls: Steps = field(default_factory=lambda: Steps(600, 16, 1, 3e-4, decay_from=0.3))
     control_start: str = "scaffold"

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import SesaHandError, quote
+from ..mini.autoencoder import MiniAutoencoder
+from ..mini.embedded import EMBEDDED, embedded_path
 from ..mini.model_files import (
     CONTROLS,
     MiniModel,
@@ -158,6 +161,9 @@ class MiniTraining:
         )
 
     def _autoencoder(self, model: MiniModel, learnt: Samples, shown: Sequence[TrainingSample]) -> bool:
+        if self.config.autoencoder_of:
+            model.autoencoder = self._given_autoencoder()
+            return True
         task = AutoencoderTask(model.autoencoder.to(memory_format=torch.channels_last))
         true = true_pictures(shown)
 
@@ -172,11 +178,23 @@ class MiniTraining:
         measure_latents(model.autoencoder, chunks)
         return True
 
+    def _given_autoencoder(self) -> MiniAutoencoder:
+        given = self.config.autoencoder_of
+        other = read_mini(embedded_path() if given == EMBEDDED else given)
+        found, wanted = other.layout.autoencoder_widths, self.config.layout.autoencoder_widths
+        if found != wanted:
+            raise SesaHandError(
+                f"autoencoder_of: {quote(given)} has autoencoder_widths {list(found)}, the layout {list(wanted)}; set "
+                f"layout.autoencoder_widths={list(found)}."
+            )
+        return other.autoencoder
+
     def _latents(self, model: MiniModel, learnt: Samples) -> np.ndarray | None:
         size = self.config.layout.latent_size
         path = self.out / "latents.npy"
         if not path.exists():
             partial = path.with_suffix(".partial")
+            self.out.mkdir(parents=True, exist_ok=True)
             array = np.lib.format.open_memmap(partial, "w+", np.float16, (len(learnt), 4, size, size))
             for done in encode_all(model.autoencoder, learnt, array):
                 if self.stop():
@@ -237,7 +255,7 @@ class MiniTraining:
 
     def _identity(self, name: str) -> dict:
         """What of the configuration a stage depends on: a later stage may still be changed."""
-        parts = ["seed", "precision", "layout", "data", "autoencoder"]
+        parts = ["seed", "precision", "layout", "data", "autoencoder", "autoencoder_of"]
         if name != "autoencoder":
             parts += ["base", "noise", "fusion", "text_rate"]
         if name in CONTROLS:

@@ -129,7 +129,16 @@ def test_the_help_page_opens_with_its_tables_and_its_picture(node, frontend):
     frontend.page.evaluate("() => app.extensionManager.command.execute('Workspace.ToggleSidebarTab.node-library')")
 
 
-@pytest.mark.parametrize(("query", "node"), [("hand", "SesaHandPoseHand"), ("caption", "SesaHandCaption")])
+@pytest.mark.parametrize(
+    ("query", "node"),
+    [
+        ("hand", "SesaHandPoseHand"),
+        ("MANO", "SesaHandLoadHandModel"),
+        ("caption", "SesaHandCaption"),
+        ("depth hand", "SesaHandRenderCondition"),
+        ("fix hands", "SesaHandRepairGate"),
+    ],
+)
 def test_the_search_box_offers_the_node(query, node, frontend):
     name = frontend.page.evaluate("type => LiteGraph.registered_node_types[type].title", node)
     frontend.page.evaluate("() => app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")

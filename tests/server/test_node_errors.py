@@ -17,7 +17,7 @@ def server(comfyui_server):
 
 
 def chain(server, **place):
-    """Return Pose Hand -> Place Hand -> Render Hand Condition at their defaults."""
+    """Return Pose Hand -> Place Hand -> Render Hand Depth & Maps at their defaults."""
     return {
         "1": defaults(server, "SesaHandPoseHand"),
         "2": defaults(server, "SesaHandPlaceHand", hands=["1", 0], **place),

@@ -6,7 +6,7 @@ NOTE = """\
 ## Is the hand in the picture the one I asked for?
 
 A hand is posed. The hands found in a picture are compared with it: one score from 0 to 1, a report that says which
-finger is wrong, and a picture. What is good enough for Repair Gate and Keep Best is decided by this score.
+finger is wrong, and a picture. What is good enough for Fix Hands Gate and Keep Best is decided by this score.
 
 **Steps**
 1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`

@@ -22,7 +22,7 @@ reconstructor on.
    dataset` exports them to COCO, HaMeR and other formats.
 
 **Your model**: replace *Load Small Model* by Load Checkpoint and Load ControlNet (depth), connect *depth* instead of
-*mesh*, and set *width* and *height* to 512 in Empty Latent Image and Render Hand Condition. Then 20 steps, cfg 7.
+*mesh*, and set *width* and *height* to 512 in Empty Latent Image and Render Hand Depth & Maps. Then 20 steps, cfg 7.
 Structural Fusion and Attention Bias stay.
 
 **Expected**: pictures of the caption with the photograph's hands in place. Only those that score at least

@@ -9,7 +9,7 @@ Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints 
 over each other. Nothing to download, no GPU needed.
 
 **Steps**
-1. Press **Run**: Render Hand Condition shows all its maps.
+1. Press **Run**: Render Hand Depth & Maps shows all its maps.
 2. Choose another *gesture*, bend fingers with the *curl* sliders, mix two gestures with *blend*.
 3. Move and turn each hand in Place Hand. To cover a hand of a picture, connect a painted mask to its *mask*.
 4. What is in **Save** is written to ComfyUI's output folder. Bypass (Ctrl+B) what you do not need.
@@ -18,7 +18,7 @@ over each other. Nothing to download, no GPU needed.
 map. The workflow *generate_hand* does so.
 
 **Models**: none. The built-in hand comes with SesaHand; its licence is CC0: pictures and meshes of it are yours for any
-use. Your own MANO file can take its place (Load Hand Model); MANO's licence is non-commercial.
+use. Your own MANO file can take its place (Load MANO Hand Model); MANO's licence is non-commercial.
 
 **Memory**: under 1 GB.
 """

@@ -22,7 +22,7 @@ saved as a rigged GLB with bones and skin for Blender, Unity, Unreal and others.
 are; fingers that the picture hides are guessed from what hands do.
 
 **Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
-SesaHand; its licence is CC0, so that the meshes are yours for any use. Load Hand Model and Load Reconstructor put
+SesaHand; its licence is CC0, so that the meshes are yours for any use. Load MANO Hand Model and Load Reconstructor put
 your own MANO, HaMeR or WiLoR in its place; their licences are non-commercial.
 
 **Memory**: under 1 GB; no GPU needed.

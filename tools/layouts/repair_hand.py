@@ -24,7 +24,7 @@ a size. Then *denoise* 0.7 to 0.9, 20 steps, cfg 7, *strength* 0.6 to 0.8. Struc
 **Expected**: the picture with its hand in the pose of the white outline. Score 0.5 and more is a good hand. The small
 model paints hands of 128 x 128 pixels like those it was shown, and no others.
 
-**Repair only what is bad**: score the picture first and put Repair Gate in front of Save Image.
+**Repair only what is bad**: score the picture first and put Fix Hands Gate in front of Save Image.
 
 **Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (8 MB, Apache-2.0) by the
 command above. The built-in hand's licence is CC0.

@@ -42,7 +42,7 @@ class HandBox:
 
 
 def read_boxes(value) -> list[HandBox]:
-    """Read boxes as Render Hand Condition writes them, or plain ones.
+    """Read boxes as Render Hand Depth & Maps writes them, or plain ones.
 
     Args:
         value: JSON, or what it stands for: a list of {"frame", "side", "box"} of which only "box" must be there, or of
@@ -73,7 +73,7 @@ def _read_box(entry) -> HandBox:
 def _wrong_boxes(entry) -> SesaHandError:
     return SesaHandError(
         f'boxes has {quote(entry)}, expected a list such as [{{"frame": 0, "side": "left", "box": [left, top, right, '
-        "bottom]}], in pixels, as Render Hand Condition gives it."
+        "bottom]}], in pixels, as Render Hand Depth & Maps gives it."
     )
 
 

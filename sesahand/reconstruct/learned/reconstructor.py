@@ -116,7 +116,7 @@ def check_is_mano(model: HandModel, network: str) -> None:
             f"{network} was given the hand model {model.name!r} and needs MANO: the shapes that it tells are MANO's, "
             "and WiLoR looks at the picture at MANO's vertices, so any other hand would come out wrong. Download "
             f"MANO_RIGHT.pkl from {MANO_PAGE} (registration, non-commercial licence) into models/mano and choose it in "
-            "Load Hand Model."
+            "Load MANO Hand Model."
         )
 
 

@@ -10,6 +10,7 @@ from toy_samples import ToySamples
 
 from sesahand.errors import SesaHandError
 from sesahand.mini.layout import MiniLayout
+from sesahand.mini.model_files import read_mini
 from sesahand.training.average import WeightAverage
 from sesahand.training.config import MiniConfig, Steps, load_config
 from sesahand.training.loop import Watcher, checkpoints, train
@@ -81,6 +82,23 @@ def test_interrupted_anywhere_the_small_model_is_the_same_to_the_last_bit(tmp_pa
     logs = [(tmp_path / name / "base" / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
     losses = [[(entry["step"], entry["loss"]) for entry in map(json.loads, log)] for log in logs]
     assert losses[0] == losses[1] and len(losses[0]) == STEPS.steps
+
+
+def test_a_given_autoencoder_is_taken_as_it_is(tmp_path):
+    first, *_ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    again = config(tmp_path / "again", seed=3, autoencoder_of=str(first))
+    second, *_ = MiniTraining(again, make_samples=toys).run()
+    assert not (tmp_path / "again" / "autoencoder").exists()
+    one, other = (read_mini(path) for path in (first, second))
+    theirs = other.autoencoder.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in one.autoencoder.state_dict().items())
+    assert not torch.equal(one.unet.conv_in.weight, other.unet.conv_in.weight)
+    assert set(other.facts["stages"]) == {"base"}
+
+
+def test_a_given_autoencoder_of_another_width_is_refused(tmp_path):
+    with pytest.raises(SesaHandError, match=r"layout\.autoencoder_widths=\[32, 64, 96\]"):
+        MiniTraining(config(tmp_path, autoencoder_of="embedded"), make_samples=toys).run()
 
 
 class Line(torch.nn.Module):
