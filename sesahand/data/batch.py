@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 
 from torch import Tensor
@@ -11,6 +12,13 @@ from ..hands.scene import HandScene
 from ..semantics.behavior import ImageSemantics
 from .record import PairFacts
 from .writer import PairWriter
+
+
+class LeftOut(Enum):
+    """Why a picture was not written."""
+
+    NO_HANDS = "without hands"
+    LOW_SCORE = "below the minimum score"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +32,7 @@ class PairBatch:
         facts: What is true of all pictures.
         semantics: Of each picture, or one for all, or none. A picture's composed prompt counts where `facts` has none.
         scores: Of each picture, 0 to 1, or none.
-        minimum_score: Pictures below it are not written.
+        minimum_score: Pictures below it are not written, nor are those without hands.
 
     Raises:
         SesaHandError: If the numbers of frames, maps, semantics or scores do not fit the pictures, or there is a
@@ -59,19 +67,24 @@ class PairBatch:
                 f"minimum_score is {self.minimum_score:g}, but there is no score. Connect Score Hands, or set it to 0."
             )
 
-    def save(self, writer: PairWriter) -> Iterator[str | None]:
-        """Append the pictures one by one; yields each one's key, or None for one below the minimum score."""
+    def save(self, writer: PairWriter) -> Iterator[str | LeftOut]:
+        """Append the pictures one by one; yields each one's key, or why it was left out."""
+        with_hands = set(self.scene.frame.tolist())
         for index in range(len(self.pictures)):
+            frame = index if self.scene.num_frames > 1 else 0
             score = self.scores[index] if len(self.scores) else None
+            if frame not in with_hands:
+                yield LeftOut.NO_HANDS
+                continue
             if score is not None and score < self.minimum_score:
-                yield None
+                yield LeftOut.LOW_SCORE
                 continue
             yield writer.add(
                 self.pictures[index],
                 self.scene,
                 self._facts_of(index, score),
                 {name: _pick(value, index) for name, value in self.maps.items()},
-                frame=index if self.scene.num_frames > 1 else 0,
+                frame=frame,
             )
 
     def _facts_of(self, index: int, score: float | None) -> PairFacts:
@@ -88,7 +101,7 @@ def _pick(values: Sequence | Tensor, index: int):
     return values[index if len(values) > 1 else 0]
 
 
-def describe_batch(keys: Sequence[str | None], root: str | Path, total: int) -> str:
+def describe_batch(keys: Sequence[str | LeftOut], root: str | Path, total: int) -> str:
     """Return what became of a batch, for people.
 
     Args:
@@ -96,7 +109,8 @@ def describe_batch(keys: Sequence[str | None], root: str | Path, total: int) -> 
         root: What to call the set.
         total: Pairs in the set now.
     """
-    written = [key for key in keys if key is not None]
+    written = [key for key in keys if isinstance(key, str)]
     span = f" ({written[0]}" + (f" to {written[-1]})" if len(written) > 1 else ")") if written else ""
-    below = f" {len(keys) - len(written)} left out below the minimum score." if len(written) < len(keys) else ""
-    return f"{len(written)} of {len(keys)} pairs written to {root}{span}.{below} The set has {total} pairs."
+    counts = {reason: sum(key is reason for key in keys) for reason in LeftOut}
+    out = "".join(f" {count} left out {reason.value}." for reason, count in counts.items() if count)
+    return f"{len(written)} of {len(keys)} pairs written to {root}{span}.{out} The set has {total} pairs."

@@ -13,7 +13,7 @@ reconstructor on.
 1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
 2. Press **Run**: the photograph is a drawing of a hand, made in the group *Photograph*.
 3. **Your photograph**: add a Load Image, connect it to *Upscale Image* of that group in place of Draw Hands, and delete
-   the other nodes there. A picture without hands is no error: nothing is found, and nothing is asked for.
+   the other nodes there. A picture without hands is no error: nothing is found, and no pair is saved.
 4. **Its caption**: type it into *caption* of Extract Semantics. Or let a vision-language model write it: Load VLM (a
    folder of your own in `models/VLM`) or Connect VLM (Ollama, LM Studio, any OpenAI-compatible server), and Caption
    Image between the photograph and *caption*. The same model, connected to *vlm*, also extracts the semantics.

@@ -13,7 +13,7 @@ from mano_fixture import write_mano
 from pair_scenes import MODEL, assert_same_scene, make_facts, make_picture, make_scene
 from PIL import Image
 
-from sesahand.data.batch import PairBatch, describe_batch
+from sesahand.data.batch import LeftOut, PairBatch, describe_batch
 from sesahand.data.check import describe, find_damage, find_strays, gather_statistics, repair
 from sesahand.data.pair_set import PairSet
 from sesahand.data.record import PairFacts, PairRecord
@@ -407,7 +407,7 @@ def test_a_batch_is_written_picture_by_picture_and_bad_scores_are_left_out(tmp_p
                       [0.9, 0.2, 0.5], 0.5)  # fmt: skip
     with PairWriter(tmp_path / "set") as writer:
         keys = list(batch.save(writer))
-    assert keys == ["00000000", None, "00000001"]
+    assert keys == ["00000000", LeftOut.LOW_SCORE, "00000001"]
     first, last = PairSet(tmp_path / "set")
     assert [first.prompt, last.prompt] == ["prompt 0", "prompt 2"] and last.semantics.pose == "pose 2"
     assert_same_scene(last.scene, dataclasses.replace(scene.select([2]), num_frames=1, frame=torch.zeros(1).long()))
@@ -416,6 +416,16 @@ def test_a_batch_is_written_picture_by_picture_and_bad_scores_are_left_out(tmp_p
     assert report == (
         "2 of 3 pairs written to set (00000000 to 00000001). 1 left out below the minimum score. The set has 2 pairs."
     )
+
+
+def test_pictures_without_hands_are_no_pairs(tmp_path):
+    pictures = torch.stack([make_picture(n) for n in range(3)])
+    scene = make_scene(0, ("right", "left"), frames=2)
+    scene = dataclasses.replace(scene, num_frames=3)
+    with PairWriter(tmp_path / "set") as writer:
+        keys = list(PairBatch(pictures, scene, {}, scores=[0.9, 0.9, 1.0], minimum_score=0.5).save(writer))
+    assert keys == ["00000000", "00000001", LeftOut.NO_HANDS]
+    assert "1 left out without hands. The set has 2 pairs." in describe_batch(keys, "set", 2)
 
 
 def test_a_scene_of_one_frame_goes_with_every_picture(tmp_path):
