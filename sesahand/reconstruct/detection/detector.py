@@ -228,9 +228,7 @@ class HandDetector(nn.Module):
             palm = self.find_palms(picture, squares[:1], threshold).select(slice(1)).squares()
             looks = self.look_twice(picture, torch.cat([squares[best], palm]))
             looks = looks.select(looks.score.argmax()[None])
-            if box.side is not None:
-                looks = replace(looks, right=torch.full((1,), float(box.side == "right")))
-            found.append(looks)
+            found.append(looks if box.side is None else as_side(looks, box.side))
         return choose_hands(join_looks(found), threshold)
 
     def _run(self, network: Network, crops: Tensor) -> list[Tensor]:
@@ -342,6 +340,19 @@ def _mean_look(straight: Looks, mirrored: Looks) -> Looks:
     )
     near = distance < MIRROR_DISTANCE * _sizes(straight.keypoints_2d)
     return Looks(*means, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
+
+
+def as_side(looks: Looks, side: str) -> Looks:
+    """Return looks of hands whose side is known, with the depths that this side has.
+
+    Seen in the picture's plane, a hand and the other hand reversed in depth are the same: where the network took a palm
+    for the back of the other hand, its points are right but for the sign of their depth.
+    """
+    right = torch.full_like(looks.right, float(side == "right"))
+    agrees = (looks.right >= 0.5) == (right >= 0.5)
+    points = looks.keypoints_3d.clone()
+    points[~agrees, :, 2] *= -1
+    return replace(looks, keypoints_3d=points, right=right)
 
 
 def _sizes(keypoints: Tensor) -> Tensor:

@@ -149,6 +149,9 @@ def test_a_box_or_a_mask_takes_the_palm_networks_place(detector):
         assert (again.keypoints_2d - found.keypoints_2d).norm(dim=-1).mean() < 0.05 * size
     named = detector(picture, boxes=[HandBox(0, box.box, "left")])
     assert named.side == ("left",) and named.side_score.tolist() == [1.0]
+    agreed = detector(picture, boxes=[HandBox(0, box.box, "right")])
+    # The points of a right hand, reversed in depth, are those of a left one.
+    assert torch.equal(named.keypoints_3d, agreed.keypoints_3d * torch.tensor([1.0, 1.0, -1.0]))
     assert len(detector(picture, boxes=[])) == 0
     whole = detector(picture, boxes=[HandBox(0, (0.0, 0.0, 512.0, 512.0))])
     assert whole.side == ("right",)
