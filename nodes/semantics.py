@@ -11,8 +11,8 @@ from comfy_api.latest import io
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
 from ..sesahand.generate.requests import batch_in_small_words
+from ..sesahand.mini.token_embedding import describe_unknown
 from ..sesahand.mini.tokenizer import load_tokenizer
-from ..sesahand.mini.vocabulary import describe_unknown
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override

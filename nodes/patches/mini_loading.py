@@ -26,8 +26,8 @@ from ...sesahand.mini.model_files import (
     part,
     read_mini_state,
 )
+from ...sesahand.mini.token_embedding import VocabularyEmbedding, known_words
 from ...sesahand.mini.tokenizer import load_tokenizer
-from ...sesahand.mini.vocabulary import VocabularyEmbedding, known_words
 
 # comfy.sd.VAE builds an autoencoder of its own from a config; this is the smallest one, and is replaced at once.
 PLACEHOLDER = {

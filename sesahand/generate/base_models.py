@@ -73,7 +73,7 @@ class BaseModel:
 
     def describe_unknown(self, prompts: Iterable[str]) -> str:
         """Say which words of some prompts the model ignores, and which it knows; nothing if it knows all of them."""
-        from ..mini.vocabulary import describe_unknown
+        from ..mini.token_embedding import describe_unknown
 
         return describe_unknown(self.tokenizer, self.token_ids, prompts) if self.is_mini else ""
 
@@ -93,7 +93,7 @@ def load_base_model(
         SesaHandError: If "embedded" is asked for and this copy of SesaHand holds no model.
     """
     require_diffusers()
-    from ..mini.vocabulary import VocabularyEmbedding, text_embeddings
+    from ..mini.token_embedding import VocabularyEmbedding, text_embeddings
     from ..training.base_model import load_base
 
     path = embedded_path() if str(base) == EMBEDDED else Path(base)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from .autoencoder import LATENT_CHANNELS, MiniAutoencoder
+from .token_embedding import VocabularyEmbedding, text_embeddings
 from .tokenizer import END_ID, MAX_TOKENS, START_ID, VOCABULARY_SIZE
-from .vocabulary import VocabularyEmbedding, text_embeddings
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel

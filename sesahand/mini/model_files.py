@@ -20,8 +20,8 @@ from ..hands.array_files import write_bytes
 from .autoencoder import MiniAutoencoder
 from .layout import MiniLayout
 from .ldm_names import load_ldm, to_ldm
+from .token_embedding import known_words, text_embeddings
 from .tokenizer import load_tokenizer
-from .vocabulary import known_words, text_embeddings
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2DConditionModel

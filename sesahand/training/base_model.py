@@ -87,7 +87,7 @@ def networks_of(state: dict[str, Tensor], name: str) -> Networks:
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from ..mini.vocabulary import text_embeddings
+    from ..mini.token_embedding import text_embeddings
 
     unet_state = part(state, UNET_PREFIX)
     text_state = next((found for prefix in TEXT_PREFIXES if (found := part(state, prefix))), {})

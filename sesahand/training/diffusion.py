@@ -211,7 +211,7 @@ class DiffusionTask(nn.Module):
         texts = ["" if drop else text for text, drop in zip(texts, dropped.tolist(), strict=True)]
         ids = tokenize(self.networks.tokenizer, texts)
         if self.noise.no_word and "text_encoder" in self.trained:
-            from ..mini.vocabulary import text_embeddings
+            from ..mini.token_embedding import text_embeddings
 
             embedding = text_embeddings(self.networks.text_encoder).token_embedding
             lost = torch.rand(ids.shape, generator=generator) < self.noise.no_word

@@ -24,8 +24,8 @@ from ..mini.model_files import (
     write_controlnet,
     write_mini,
 )
+from ..mini.token_embedding import ids_of
 from ..mini.tokenizer import load_tokenizer
-from ..mini.vocabulary import ids_of
 from .autoencoding import AutoencoderTask, encode_all, measure_latents
 from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of

@@ -25,8 +25,8 @@ from sesahand_pack.sesahand.mini.model_files import (
     write_controlnet,
     write_mini,
 )
+from sesahand_pack.sesahand.mini.token_embedding import ids_of
 from sesahand_pack.sesahand.mini.tokenizer import load_tokenizer
-from sesahand_pack.sesahand.mini.vocabulary import ids_of
 from sesahand_pack.sesahand.training.diffusion import tokenize
 
 import comfy.controlnet

@@ -8,8 +8,8 @@ from random_mini import randomised
 from sesahand.fusion.settings import FusionSettings
 from sesahand.mini.layout import MiniLayout
 from sesahand.mini.model_files import MiniModel, control_path, write_controlnet, write_mini
+from sesahand.mini.token_embedding import ids_of
 from sesahand.mini.tokenizer import load_tokenizer
-from sesahand.mini.vocabulary import ids_of
 
 PROMPT = "a hand making a fist, red wall"
 

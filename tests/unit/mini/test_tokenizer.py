@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sesahand.errors import SesaHandError
+from sesahand.mini.token_embedding import VocabularyEmbedding, ids_of, known_words, unknown_words
 from sesahand.mini.tokenizer import VOCABULARY_SIZE, load_tokenizer
-from sesahand.mini.vocabulary import VocabularyEmbedding, ids_of, known_words, unknown_words
 from sesahand.training.vocabulary import WORDS
 
 

@@ -22,8 +22,8 @@ from sesahand.hands.placing import Hand, place_in_box
 from sesahand.hands.scene import HandScene
 from sesahand.mini.layout import MiniLayout
 from sesahand.mini.model_files import MiniModel, read_mini_controlnet, write_mini
+from sesahand.mini.token_embedding import ids_of
 from sesahand.mini.tokenizer import load_tokenizer
-from sesahand.mini.vocabulary import ids_of
 from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 from sesahand.training.base_model import load_base

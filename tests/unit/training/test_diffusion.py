@@ -8,8 +8,8 @@ from toy_samples import ToySamples
 
 from sesahand.generate.structural_fusion import attach_structural_fusion
 from sesahand.mini.layout import MiniLayout
+from sesahand.mini.token_embedding import ids_of
 from sesahand.mini.tokenizer import load_tokenizer
-from sesahand.mini.vocabulary import ids_of
 from sesahand.training.config import Fusion, Noise
 from sesahand.training.diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, Networks
 from sesahand.training.loop import generator_of
