@@ -180,14 +180,14 @@ def save_pair(graph: Graph) -> int:
     return 4
 
 
-def sampled(graph: Graph, seed: int = 3) -> dict:
+def sampled(graph: Graph, seed: int = 3, alpha: float = 2.0) -> dict:
     """Sample the small model and return the wires of its parts: picture, latent, hint, record of the attention."""
     place = {"width": 128, "height": 128, "yaw": 10.0, "size": 0.6}
     hint = [graph.maps(graph.posed("grasp_sphere", **place)), 0]
     model = graph.add("SesaHandLoadMini", control="sf")
     control = [graph.add("SesaHandStructuralFusion", control_net=[model, 3], mode="auto"), 0]
     positive, negative = (graph.add("SesaHandTextEncode", clip=[model, 1], text=text) for text in (PROMPT, ""))
-    biased = graph.add("SesaHandAttentionBias", model=[model, 0], alpha=2.0)
+    biased = graph.add("SesaHandAttentionBias", model=[model, 0], alpha=alpha)
     record = graph.add("SesaHandRecordAttention", model=[biased, 0])
     conditions = {"positive": [positive, 0], "negative": [negative, 0], "control_net": control, "image": hint}
     applied = graph.add("ControlNetApplyAdvanced", strength=1.0, **conditions)
@@ -197,6 +197,54 @@ def sampled(graph: Graph, seed: int = 3) -> dict:
     latent = [graph.add("KSampler", **wires, **how), 0]
     picture = [graph.add("VAEDecode", samples=latent, vae=[model, 2]), 0]
     return {"picture": picture, "latent": latent, "hint": hint, "record": [record, 1]}
+
+
+def compared(graph: Graph, pictures: list[list], labels: list[str], columns: int = 0) -> None:
+    """Ask for pictures side by side, labelled by Contact Sheet."""
+    batch = pictures[0]
+    for picture in pictures[1:]:
+        batch = [graph.add("ImageBatch", image1=batch, image2=picture), 0]
+    large = graph.add("ImageScale", image=batch, upscale_method="lanczos", width=256, height=256, crop="disabled")
+    graph.show(graph.add("SesaHandContactSheet", images=[large, 0], labels="\n".join(labels), columns=columns), 0)
+
+
+def attention_bias(graph: Graph) -> int:
+    alphas = 0.0, 1.0, 2.0, 4.0
+    compared(
+        graph, [sampled(graph, alpha=alpha)["picture"] for alpha in alphas], [f"alpha {alpha:g}" for alpha in alphas]
+    )
+    return 1
+
+
+def contact_sheet(graph: Graph) -> int:
+    maps = [[graph.maps(graph.posed(gesture, width=256, height=256)), 0] for gesture in GESTURES]
+    compared(graph, maps, [gesture.replace("_", " ") for gesture in GESTURES], 4)
+    return 1
+
+
+def masked(graph: Graph) -> tuple[list, str]:
+    """Return the wire of a picture with a small hand and the node that crops to it."""
+    hands = graph.posed("open_palm", x=0.62, y=0.4, size=0.28, width=512, height=512)
+    picture = graph.photograph(hands)
+    grown = graph.add("GrowMask", mask=[graph.maps(hands), 5], expand=12, tapered_corners=True)
+    return picture, graph.add("SesaHandCropToMask", image=picture, mask=[grown, 0], width=256, height=256)
+
+
+def crop_to_mask(graph: Graph) -> int:
+    picture, crop = masked(graph)
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    graph.show(crop, 0)
+    graph.show(graph.add("MaskToImage", mask=[crop, 1]), 0)
+    return 3
+
+
+def paste_back(graph: Graph) -> int:
+    picture, crop = masked(graph)
+    repainted = graph.photograph(graph.posed("victory", y=0.48, size=0.66, width=256, height=256), (256, 256))
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    graph.shown.append(graph.add("PreviewImage", images=repainted))
+    graph.show(graph.add("SesaHandPasteBack", image=repainted, crop=[crop, 2]), 0)
+    return 3
 
 
 def load_mini(graph: Graph) -> int:
@@ -230,6 +278,10 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandSavePair": save_pair,
     "SesaHandLoadMini": load_mini,
     "SesaHandAttentionMap": attention_map,
+    "SesaHandAttentionBias": attention_bias,
+    "SesaHandContactSheet": contact_sheet,
+    "SesaHandCropToMask": crop_to_mask,
+    "SesaHandPasteBack": paste_back,
 }
 
 
