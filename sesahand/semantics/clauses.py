@@ -167,6 +167,7 @@ def _opens(tokens: list[Token], at: int, current: Clause) -> Opening | None:
         k += 1
     if opener == "with":
         absolute = is_absolute(tokens, start, "with") and not _is_instrument(tokens, start, current)
+        absolute = absolute and not (current.verb is None and _describes_subject(tokens, start))
         return (start, _own_verb(tokens, k), "with") if absolute else None
     if opener == "to":
         posture = current.verb is not None and "posture" in tokens[current.verb].verb_classes
@@ -271,6 +272,16 @@ def _is_instrument(tokens: list[Token], start: int, current: Clause) -> bool:
     phrase = tokens[start:stop]
     cut = next((k for k, item in enumerate(phrase) if item.has("prep")), len(phrase))
     return phrase_head(phrase[:cut]) == "hand" and not any(item.form in ("ed", "ing") for item in phrase)
+
+
+def _describes_subject(tokens: list[Token], start: int) -> bool:
+    """Whether "with tan skin" only describes who acts: the verb of "a person with tan skin raises" is the person's."""
+    for k in range(start + 1, len(tokens)):
+        if tokens[k].has("prep", "adv", "mark", "sub", "rel") or tokens[k].form in ("ed", "ing"):
+            return False
+        if tokens[k].form == "s" and not tokens[k].has("hand", "body") and verbal(tokens, k):
+            return True
+    return False
 
 
 def _relative_follows(tokens: list[Token], start: int) -> bool:
