@@ -113,9 +113,12 @@ def overlay(done: Finished) -> Tensor:
 
 
 def label_of(done: Finished) -> str:
-    """What stands beside a picture: gesture, score and sentence."""
+    """What stands beside a picture: sentence, gesture and score, and a side that is read as the other one."""
     head = [done.record.gesture.replace("_", " ")] if done.record.gesture else []
-    head += [f"score {done.judgement.score:.2f}"] if done.judgement is not None else []
+    if done.judgement is not None:
+        scores = done.judgement.scores
+        misread = {scores.found.side[pair.found] for pair in scores.pairs if not pair.right_side}
+        head += [f"score {done.judgement.score:.2f}", *(f"read as a {side} hand" for side in sorted(misread))]
     words = done.record.semantics.caption or done.record.semantics.prompt
     lines = textwrap.wrap(words, LABEL_LETTERS, max_lines=LABEL_LINES, placeholder=" ...")
     return "\n".join([*lines, ", ".join(head)])

@@ -73,6 +73,11 @@ class SamplingSettings:
             ("control_end", 0, 1),
         ):
             _check_number(name, getattr(self, name), low, high)
+        if self.control_start >= self.control_end:
+            raise SesaHandError(
+                f"control_start is {self.control_start:g} and control_end {self.control_end:g}: the ControlNet sets in "
+                "before it ends. A strength of 0 leaves it out."
+            )
         for name in ("alpha", "alpha_start", "alpha_end"):
             _check_number(name, getattr(self, name), 0, 100)
         check_settings(self.alpha, self.alpha_blocks, self.alpha_start, self.alpha_end)

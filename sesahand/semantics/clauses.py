@@ -168,7 +168,8 @@ def _opens(tokens: list[Token], at: int, current: Clause) -> Opening | None:
     if opener == "with":
         absolute = is_absolute(tokens, start, "with") and not _is_instrument(tokens, start, current)
         absolute = absolute and not (current.verb is None and _describes_subject(tokens, start))
-        return (start, _own_verb(tokens, k), "with") if absolute else None
+        verb = _own_verb(tokens, k) if absolute else None
+        return (start, None if verb is not None and tokens[verb].form == "s" else verb, "with") if absolute else None
     if opener == "to":
         posture = current.verb is not None and "posture" in tokens[current.verb].verb_classes
         return (at, k, "to") if posture and tokens[k].form == "base" else None
@@ -328,7 +329,10 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
 
 
 def _returns_to_main(tokens: list[Token], i: int, current: Clause) -> bool:
-    """Whether the verb at `i` is that of the clause around a relative one: "who wears a hat | is standing"."""
+    """Whether the verb at `i` is that of the clause around: "who wears a hat | is", "with a cup in hand | smiles"."""
+    if current.opener == "with" and current.verb is None:
+        finite = tokens[i].form == "s" and not tokens[i].has("hand", "body", "place")
+        return finite and i > current.start + 1 and verbal(tokens, i)
     if current.opener not in RELATIVE or current.verb is None or i <= current.verb + 1:
         return False
     return (tokens[i].has("aux") or tokens[i].form == "s") and verbal(tokens, i) and not tokens[i - 1].has("aux", "adv")

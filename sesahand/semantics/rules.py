@@ -71,7 +71,7 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
             continue
         elif kind == "thing" and not reading.anyone and clause.start == 0 and _begins_with_deed(clause):
             kind = "person"
-        if clause.opener not in RELATIVE:
+        if clause.opener not in (*RELATIVE, "with"):
             main = (subject, kind)
         reading.anyone |= kind in ("person", "hand", "body")
         for component in _classify(clause, kind):

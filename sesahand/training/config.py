@@ -16,6 +16,7 @@ from ..errors import InvalidFileError, SesaHandError, quote
 from ..fusion.settings import FusionSettings
 from ..hands.array_files import read_bytes
 from ..mini.layout import MiniLayout
+from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
 PRECISIONS = ("no", "bf16", "fp16")
@@ -144,6 +145,9 @@ class Noise:
         _check_range("hand_weight", self.hand_weight, 0, 1000)
         for name in ("no_text", "no_control", "no_skip", "no_word"):
             _check_range(name, getattr(self, name), 0, 1)
+        unknown = sorted(set(self.styles) - set(STYLES))
+        if unknown:
+            raise SesaHandError(f"styles names {quote(unknown[0])}; captions come in {', '.join(STYLES)}.")
         weights = self.styles.values()
         if not self.styles or any(w < 0 or not math.isfinite(w) for w in weights) or not sum(weights):
             raise SesaHandError(f"styles is {self.styles}; give a positive number for at least one caption style.")

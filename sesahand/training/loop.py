@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint-"
 CONFIG = "config.json"
-MISSING = "Training needs accelerate: pip install sesahand[train]"
+MISSING = "Training needs accelerate: pip install accelerate"
 
 
 class Task(Protocol):
@@ -326,5 +326,5 @@ def _tensorboard(folder: Path):
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise SesaHandError("TensorBoard is not installed: pip install sesahand[train]") from error
+        raise SesaHandError("TensorBoard is not installed: pip install tensorboard") from error
     return SummaryWriter(str(folder / "tensorboard"))

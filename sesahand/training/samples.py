@@ -18,7 +18,7 @@ from ..errors import InvalidFileError, SesaHandError, quote
 if TYPE_CHECKING:
     from .cache import SampleCache
 
-CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
+STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
 MAX_PIXELS = 1 << 26
 

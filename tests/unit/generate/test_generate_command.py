@@ -1,6 +1,7 @@
 """The command `generate` from a sentence to files, on a tiny small model with random weights."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -9,8 +10,15 @@ from tiny_diffusion import save_mini
 from sesahand.cli import main
 from sesahand.commands.generate import EXAMPLES
 from sesahand.data.pair_set import PairSet
+from sesahand.generate.judging import Judgement
+from sesahand.generate.picture_folder import Finished, label_of
 from sesahand.generate.requests import gesture_of, in_small_words, read_words
+from sesahand.hands.gestures import find_gesture
+from sesahand.hands.loading import load_hand_model
 from sesahand.hands.named_gestures import find_named_gesture
+from sesahand.hands.placing import Hand, mirror_hand, place_in_box
+from sesahand.reconstruct.scoring.score import score_hands
+from sesahand.render.camera import Camera
 from sesahand.training.vocabulary import translate
 
 
@@ -52,6 +60,7 @@ def test_a_sentence_becomes_a_picture_that_its_parameters_repeat(mini, tmp_path,
         (["a fist", "--scene", "x.json", "--gesture", "fist"], "--scene settles"),
         (["a fist", "--map", "heat"], "maps are"),
         (["a fist", "--alpha", "9"], "alpha"),
+        (["a fist", "--control-end", "0"], "control_start is 0 and control_end 0"),
         (["a fist", "--size", "70x64"], "multiples of 16"),
         (["a fist", "--lambda", "0.5"], "on or off"),
         (["a fist", "--detector", "nowhere"], "get-detector"),
@@ -63,6 +72,17 @@ def test_a_sentence_becomes_a_picture_that_its_parameters_repeat(mini, tmp_path,
 def test_what_cannot_be_done_is_told(mini, capsys, arguments, said):
     assert generate(mini, *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_label_says_whose_hand_was_read_as_the_other_one():
+    hand = Hand(load_hand_model("builtin"), find_gesture("fist").hand_pose)
+    right, left = (place_in_box(one, Camera.from_fov(64, 64), (8, 8, 56, 56)) for one in (hand, mirror_hand(hand)))
+    record = SimpleNamespace(gesture="fist", semantics=SimpleNamespace(caption="a fist", prompt=""))
+    labels = [
+        label_of(Finished("0001", record, None, None, Judgement(found, score_hands(right, found))))
+        for found in (right, left)
+    ]
+    assert labels[0] == "a fist\nfist, score 1.00" and labels[1].endswith(", read as a left hand")
 
 
 def test_a_missing_detector_is_told_once_and_stops_nothing(mini, tmp_path, monkeypatch, capsys):

@@ -57,6 +57,7 @@ def test_written_down_and_read_again_it_is_the_same(tmp_path):
         ("noise.no_text=2", "no_text"),
         ('noise.styles={"clean": 0}', "styles"),
         ('noise.styles={"clean": "much"}', "a number for each"),
+        ("noise.styles.verbos=1", "'verbos'; captions come in clean, short, verbose"),
         ("precision=fp8", "bf16"),
         ("data.size=100", "multiple of 64"),
         ("kind=else", "controlnet or mini"),
