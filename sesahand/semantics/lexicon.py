@@ -199,6 +199,9 @@ PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shel
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
+# What somebody may stand in front of and thereby be somewhere; its colour is all there is to say of it.
+BACKDROPS = "wall backdrop background curtain"
+
 PLACE_PREPOSITIONS = "in at on inside within through across along down outside near beside by into onto under of"
 
 PREPOSITIONS = """

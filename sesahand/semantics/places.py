@@ -9,6 +9,7 @@ _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
+_BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
 
 def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
@@ -16,13 +17,30 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
     found = []
     k = 0
     while k < len(words):
-        end = _place_end(words, k) if words[k].lower in _STARTS else None
+        end = _backdrop_end(words, k)
+        if end is None and words[k].lower in _STARTS:
+            end = _place_end(words, k)
         if end is None:
             k += 1
         else:
             found.append((k, end))
             k = end
     return found
+
+
+def is_backdrop(phrase: list[Token]) -> bool:
+    """Whether a place phrase says what somebody stands in front of."""
+    return phrase[-1].lower in _BACKDROPS
+
+
+def _backdrop_end(words: list[Token], start: int) -> int | None:
+    """One past the last word of "in front of a plain wall" that begins at `start`, or None."""
+    if [item.lower for item in words[start : start + 3]] != ["in", "front", "of"]:
+        return None
+    k = start + 3
+    while k < len(words) and _in_noun_phrase(words, k):
+        k += 1
+    return k if k > start + 3 and is_backdrop(words[:k]) else None
 
 
 def _place_end(words: list[Token], start: int) -> int | None:

@@ -7,7 +7,7 @@ from . import lexicon
 from .behavior import BehaviorSemantics
 from .clauses import Clause, phrase_head
 from .grammar import Token, join, token
-from .places import place_phrases
+from .places import is_backdrop, place_phrases
 
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _DANGLING = frozenset("with to of a an the".split())
@@ -142,11 +142,11 @@ def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bo
         return []
     if phrase.clause.opener == "with" and phrase.person and not said and last is None:
         said.add(join(phrase.person))
-        return [*undecorated(_short(phrase.person), keep_colors=False), token("with"), *subject]
+        return [*_described(phrase.person), token("with"), *subject]
     if any(item.has("hand") for item in _lead(phrase.clause)):
         return []
     if kind in ("hand", "body", "standin") or phrase.clause.opener == "with":
-        return undecorated(_short(subject), keep_colors=False) if phrase.own else []
+        return _described(subject) if phrase.own else []
     if phrase.clause.opener == "to" or join(subject) == last:
         return []
     if said and (not several or join(subject) in said and any(item.has("pronoun") for item in subject)):
@@ -158,7 +158,23 @@ def _shown_subject(phrase: Phrase, last: str | None, said: set[str], several: bo
     if pronoun and phrase.clause.group == phrase.clause.verb and _is_participle(phrase.clause):
         # "she can be seen sitting": not "she sitting"
         return []
-    return undecorated(_short(subject), keep_colors=False)
+    return _described(subject)
+
+
+def _described(subject: list[Token]) -> list[Token]:
+    """A subject with nothing of its description but the colour of its skin, which the hands have too."""
+    return [*undecorated(_short(subject), keep_colors=False), *_skin(subject)]
+
+
+def _skin(subject: list[Token]) -> list[Token]:
+    """The "with tan skin" of a subject, if it has that."""
+    for start, item in enumerate(subject):
+        if item.lower == "with":
+            described = (k for k in range(start + 1, len(subject)) if not (subject[k].content or subject[k].has("adv")))
+            end = next(described, len(subject))
+            if subject[end - 1].lower == "skin":
+                return subject[start:end]
+    return []
 
 
 def _is_participle(clause: Clause) -> bool:
@@ -175,7 +191,7 @@ def _short(subject: list[Token]) -> list[Token]:
             following = [other.lower for other in subject[k + 1 : k + 3]]
             if item.lower != "of" and not set(following) & _SIDES:
                 rest = next((j for j in range(k, len(subject)) if subject[j].has("conj")), None)
-                if rest is None:
+                if rest is None or phrase_head(subject[rest + 1 :]) == "appearance":
                     break
                 k = rest
                 continue
@@ -270,7 +286,7 @@ def _environment(reading: Reading) -> str:
     places: dict[str, str] = {}
     for trust, words in reading.places:
         if trust == best:
-            kept = undecorated(words, keep_colors=False)
+            kept = undecorated(words, keep_colors=is_backdrop(words))
             if kept[0].lower == "of":
                 # "the counter of a kitchen" is in a kitchen
                 kept[0] = token("in")
