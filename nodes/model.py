@@ -6,7 +6,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.mini.embedded import EMBEDDED, embedded_path, has_embedded
+from ..sesahand.mini.embedded import EMBEDDED, embedded_path
 from ..sesahand.mini.model_files import CONTROLS, control_path
 from . import wires
 from .model_folders import register_model_folder
@@ -21,11 +21,14 @@ register_model_folder(FOLDER, {SUFFIX})
 
 
 def model_choices() -> list[str]:
-    """The embedded model, where there is one, and the files of the folder, without their ControlNets."""
+    """The embedded model and the files of the folder, without their ControlNets.
+
+    The embedded one is there to choose even where its files are missing: what does not stand in the list is refused
+    before the graph runs, which the frontend shows as a red frame and without a word if other parts can run.
+    """
     names = folder_paths.get_filename_list(FOLDER)
     controls = tuple(f"_control_{control}{SUFFIX}" for control in CONTROLS)
-    own = [EMBEDDED] if has_embedded() else []
-    return [*own, *(name for name in names if not name.endswith(controls))]
+    return [EMBEDDED, *(name for name in names if not name.endswith(controls))]
 
 
 def model_path(name: str) -> str:

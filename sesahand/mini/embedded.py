@@ -3,15 +3,26 @@
 from pathlib import Path
 
 from ..errors import SesaHandError
+from .model_files import CONTROLS, control_path
 
 EMBEDDED = "embedded"
 FOLDER = Path(__file__).parents[1] / "assets"
 FILE = "sesahand_mini.safetensors"
 
+# A file that a version control system left a pointer for is shorter.
+LEAST_BYTES = 10_000
+
 
 def has_embedded() -> bool:
     """Tell whether this package came with weights."""
-    return (FOLDER / FILE).is_file()
+    return not missing_files()
+
+
+def missing_files() -> list[str]:
+    """The names of the files of the model and its ControlNets that are not there, or are no weights."""
+    model = FOLDER / FILE
+    paths = [model, *(control_path(model, control) for control in CONTROLS)]
+    return [path.name for path in paths if not path.is_file() or path.stat().st_size < LEAST_BYTES]
 
 
 def embedded_path() -> Path:
@@ -20,9 +31,11 @@ def embedded_path() -> Path:
     Raises:
         SesaHandError: If this package came without weights.
     """
-    if not has_embedded():
+    missing = missing_files()
+    if missing:
         raise SesaHandError(
-            "This copy of SesaHand holds no small model. Train one with `python -m sesahand train --config mini`, and "
-            "put the three files it makes into ComfyUI's models/sesahand_mini, or name them to the command."
+            f"The small model comes with SesaHand, but its folder sesahand/assets lacks {', '.join(missing)}. Update "
+            "SesaHand or install it again. Or choose another model: one of your own, or in ComfyUI a checkpoint by "
+            "Load Checkpoint and a ControlNet by Load ControlNet in place of Load Small Model."
         )
     return FOLDER / FILE

@@ -84,8 +84,7 @@ def relative(ours, theirs):
 
 
 def test_the_folders_models_are_offered_without_their_controlnets(folder):
-    own = ["embedded"] if embedded.has_embedded() else []
-    assert LoadMini.GET_SCHEMA().inputs[0].options == [*own, "tiny.safetensors"]
+    assert LoadMini.GET_SCHEMA().inputs[0].options == ["embedded", "tiny.safetensors"]
 
 
 @torch.no_grad()
@@ -220,11 +219,13 @@ def test_the_mark_of_structural_fusion_reaches_its_node(folder):
     assert trained_settings(control_net) == FUSION
 
 
-def test_without_weights_the_error_says_how_to_make_them(monkeypatch, tmp_path):
+def test_without_weights_the_graph_runs_into_an_error_that_names_the_missing_files(monkeypatch, tmp_path):
     monkeypatch.setattr(embedded, "FOLDER", tmp_path)
-    with pytest.raises(SesaHandError, match="sesahand train --config mini"):
-        embedded.embedded_path()
-    with pytest.raises(SesaHandError, match="sesahand train --config mini"):
+    (tmp_path / embedded.FILE).write_bytes(bytes(embedded.LEAST_BYTES))
+    (tmp_path / "sesahand_mini_control_sf.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
+    assert LoadMini.validate_inputs(model="embedded", control="plain") is True
+    lacks = r"lacks sesahand_mini_control_plain\.safetensors, sesahand_mini_control_sf\.safetensors\. Update SesaHand"
+    with pytest.raises(SesaHandError, match=lacks):
         LoadMini.execute(model="embedded", control="plain")
 
 
