@@ -86,7 +86,8 @@ _GROW = named(repair_hand.REPAINT, "grow")
 REPAIR_HAND = Blueprint(
     name="Repair hand",
     description="Lays a posed hand into the masked region of a picture, repaints it four times at the model's own size "
-    "with a depth ControlNet, and pastes the attempt with the best hand back. Needs the hand detector.",
+    "with a depth ControlNet of Stable Diffusion, and pastes the attempt with the best hand back. Needs the hand "
+    "detector. For the small model open it and connect mesh in place of depth, and set 128 pixels and strength 1.",
     groups=(
         part(repair_hand.HAND, crop=_CROP),
         part(

@@ -7,6 +7,10 @@ bottom like the workflow itself.
 from importlib import import_module
 from pkgutil import iter_modules
 
+SHARED = ("parts", "stable_diffusion")
+
 WORKFLOWS = tuple(
-    import_module(f".{module.name}", __name__).WORKFLOW for module in iter_modules(__path__) if module.name != "parts"
+    import_module(f".{module.name}", __name__).WORKFLOW
+    for module in iter_modules(__path__)
+    if module.name not in SHARED
 )

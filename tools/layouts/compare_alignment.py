@@ -1,6 +1,7 @@
 """One seed, five ways: what each part of the method does to the hand."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import OTHER_MODELS
 
 CAPTION = (
     "The image shows a person with tan skin raising a right hand making an ok sign in front of a plain blue wall. "
@@ -14,7 +15,7 @@ LABELS = (
     "(hand:1.3)",
 )
 
-NOTE = """\
+NOTE = f"""\
 ## What does each part do?
 
 One caption, one hand, one seed, five pictures side by side, each with the score of its hand:
@@ -40,7 +41,7 @@ of the caption. What the parts change on average, over hundreds of pictures, is 
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0). MediaPipe's two hand networks for the score (8 MB, Apache-2.0), by the command above.
-
+{OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. Five pictures take some twenty seconds.
 """
 
@@ -105,7 +106,7 @@ def typed(name: str, source: str) -> Node:
 WORKFLOW = Workflow(
     name="compare_alignment",
     note=NOTE,
-    note_size=(440, 500),
+    note_size=(440, 560),
     groups=(
         Group(
             "Model",

@@ -1,6 +1,7 @@
 """Many sentences and seeds, filtered by the score of their hands, as image-mesh pairs."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import OTHER_MODELS
 
 SENTENCES = """\
 A person with tan skin raises a right fist in front of a plain green wall.
@@ -12,7 +13,7 @@ A person with pale skin raises a right hand pointing up with the index finger in
 A person with brown skin raises a left hand making a phone sign in front of a plain blue wall.
 A person with dark skin raises a right hand with three fingers in front of a plain yellow wall."""
 
-NOTE = """\
+NOTE = f"""\
 ## Image-mesh pairs in any number
 
 Each line of the caption is a picture: its gesture is posed with a little chance, drawn and painted. The hands in the
@@ -33,18 +34,19 @@ training set of pictures, hands in 3D, maps, prompts and scores that grows with 
 your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
 
 **Expected**: eight small pictures, of which those with a good hand are kept. Each has its own noise and its own hand.
+At this size the detector takes some pictures, most of all of *a thumb up*, for the other hand; they are left out.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0, so that the meshes are yours for any use). MediaPipe's two hand networks for the score (8 MB,
 Apache-2.0), by the command above.
-
+{OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. Eight pictures take about half a minute.
 """
 
 WORKFLOW = Workflow(
     name="dataset_batch",
     note=NOTE,
-    note_size=(440, 500),
+    note_size=(440, 560),
     groups=(
         Group(
             "Model",

@@ -1,34 +1,20 @@
 """A posed hand, a depth ControlNet and Stable Diffusion 1.5."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import DEPTH_CONTROLNET, LINKS, SD15
 
-SD15 = {
-    "name": "v1-5-pruned-emaonly-fp16.safetensors",
-    "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/"
-    "v1-5-pruned-emaonly-fp16.safetensors",
-    "directory": "checkpoints",
-}
-DEPTH_CONTROLNET = {
-    "name": "control_v11f1p_sd15_depth_fp16.safetensors",
-    "url": "https://huggingface.co/comfyanonymous/ControlNet-v1-1_fp16_safetensors/resolve/main/"
-    "control_v11f1p_sd15_depth_fp16.safetensors",
-    "directory": "controlnet",
-}
-
-NOTE = """\
+NOTE = f"""\
 ## Generate a picture whose hand obeys a posed one
 
 A hand is posed, drawn as a depth map, and a depth ControlNet makes Stable Diffusion 1.5 paint exactly that hand.
 
 **Steps**
-1. Get the two models below (the missing-models dialog links them) and press **Run**.
+1. Get the two models below and press **Run**.
 2. Change the *gesture* in Pose Hand, its view in Place Hand, and say the same in the prompt.
 3. Hand too stiff or too smooth? Lower *strength* to 0.5 or *end_percent* to 0.6. Hand wrong? Raise *strength* to 0.9.
 
 **Models**
-- `models/checkpoints`: v1-5-pruned-emaonly-fp16.safetensors (2.1 GB, CreativeML Open RAIL-M)
-- `models/controlnet`: control_v11f1p_sd15_depth_fp16.safetensors (0.7 GB, Open RAIL)
-
+{LINKS}
 Any checkpoint with a depth ControlNet of its family works: choose them in the loaders and set the size in Place Hand
 and Empty Latent Image to what it was trained on.
 

@@ -1,8 +1,9 @@
 """The whole way from a photograph to new pictures with the same hands: image-mesh pairs to train on."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import OTHER_MODELS
 
-NOTE = """\
+NOTE = f"""\
 ## From a photograph to image-mesh pairs
 
 What the people in a photograph do becomes a prompt, their hands become 3D hands and a map; both steer four new
@@ -13,10 +14,12 @@ reconstructor on.
 1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
 2. Press **Run**: the photograph is a drawing of a hand, made in the group *Photograph*.
 3. **Your photograph**: add a Load Image, connect it to *Upscale Image* of that group in place of Draw Hands, and delete
-   the other nodes there. A picture without hands is no error: nothing is found, and no pair is saved.
+   the other nodes there. Its middle square is taken. A picture without hands is no error: nothing is found, and no
+   pair is saved.
 4. **Its caption**: type it into *caption* of Extract Semantics. Or let a vision-language model write it: Load VLM (a
    folder of your own in `models/VLM`) or Connect VLM (Ollama, LM Studio, any OpenAI-compatible server), and Caption
-   Image between the photograph and *caption*. The same model, connected to *vlm*, also extracts the semantics.
+   Image between the photograph and *caption*. The same model, connected to *vlm*, also extracts the semantics. A
+   caption that says something else than the photograph's hands spoils the score.
 5. Found what is no hand? Raise *threshold* of Detect Hands to 0.5.
 6. The pairs are in ComfyUI's output folder, under *pairs/from_photographs*; each Run adds to them. `python -m sesahand
    dataset` exports them to COCO, HaMeR and other formats.
@@ -31,7 +34,7 @@ a hundred words: it has its own idea of everything else.
 
 **Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (8 MB, Apache-2.0) by the
 command above. The built-in hand's licence is CC0.
-
+{OTHER_MODELS}
 **Memory**: under 1 GB, no GPU needed; with SD1.5 about 4 GB of VRAM.
 """
 
@@ -43,7 +46,7 @@ CAPTION = (
 WORKFLOW = Workflow(
     name="image_to_pair",
     note=NOTE,
-    note_size=(480, 480),
+    note_size=(480, 560),
     groups=(
         Group(
             "Photograph: yours goes here",

@@ -1,8 +1,9 @@
 """A malformed hand in a picture is painted anew in a pose that was asked for; the best of four stays."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import OTHER_MODELS
 
-NOTE = """\
+NOTE = f"""\
 ## Repair a hand in a picture
 
 A posed 3D hand is laid into the masked region of a picture, its map steers the repainting of this region, and of four
@@ -28,7 +29,7 @@ model paints hands of 128 x 128 pixels like those it was shown, and no others.
 
 **Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (8 MB, Apache-2.0) by the
 command above. The built-in hand's licence is CC0.
-
+{OTHER_MODELS}
 **Memory**: under 1 GB, no GPU needed; with SD1.5 about 4 GB of VRAM.
 """
 
@@ -230,7 +231,7 @@ RESULT = Group(
 WORKFLOW = Workflow(
     name="repair_hand",
     note=NOTE,
-    note_size=(480, 440),
+    note_size=(480, 520),
     groups=(MODEL, PICTURE, HAND, REPAINT, SCORE, RESULT),
     thumbnail=("picture.IMAGE", "paste.image"),
 )

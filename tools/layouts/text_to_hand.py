@@ -1,10 +1,11 @@
 """From a typed sentence to a picture of the hand it speaks of, checked."""
 
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .stable_diffusion import OTHER_MODELS
 
 SENTENCE = "A person with tan skin raises a right hand making an ok sign in front of a plain blue wall."
 
-NOTE = """\
+NOTE = f"""\
 ## From a sentence to the hand it speaks of
 
 A sentence is reduced to what the person and the hand do, the gesture that it names is posed and drawn as a map, and a
@@ -13,7 +14,7 @@ features, and attention drawn to the hand words. Then the hand is looked for in 
 
 **Steps**
 1. Press **Run**. Nothing needs to be downloaded for the picture: a small model comes with SesaHand.
-2. Type another *caption* in Extract Semantics: skin, *a fist*, *a thumb up*, *an ok sign*, *spread fingers*, left or
+2. Type another *caption* in Extract Semantics: skin, *a fist*, *an ok sign*, *spread fingers*, *pointing up*, left or
    right hand, the wall. The report of Pose Hand says which gesture was understood.
 3. Words that the small model does not know are ignored; Compose Prompt names them and lists those it knows.
 4. For the score, once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python:
@@ -24,18 +25,19 @@ of the workflow *generate_hand*. Then connect the map that your ControlNet knows
 to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
 
 **Expected**: a small picture of the hand in the map, with the skin and the wall of the sentence: 128 x 128 pixels,
-shown enlarged.
+shown enlarged. At this size the detector takes some pictures, most of all of *a thumb up*, for the other hand and says
+so: the score is then 0.1 to 0.2. Another *seed* helps.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0). MediaPipe's two hand networks for the score (8 MB, Apache-2.0), by the command above.
-
+{OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. A picture takes a few seconds.
 """
 
 WORKFLOW = Workflow(
     name="text_to_hand",
     note=NOTE,
-    note_size=(400, 480),
+    note_size=(400, 560),
     groups=(
         Group(
             "Model",
