@@ -29,6 +29,7 @@ import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 
@@ -37,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from sesahand.commands.progress import Bar  # noqa: E402
 from sesahand.errors import SesaHandError  # noqa: E402
 from sesahand.evaluation.cells import HAND, OTHER, Cell  # noqa: E402
+from sesahand.evaluation.drawing import draw_pictures  # noqa: E402
 from sesahand.evaluation.features import features_of_files, load_extractor  # noqa: E402
 from sesahand.evaluation.measuring import (  # noqa: E402
     column_mean,
@@ -63,6 +65,7 @@ from sesahand.generate.pipeline import HandGenerator, choose_device, choose_dtyp
 from sesahand.metrics.paired_bootstrap import paired_difference  # noqa: E402
 from sesahand.mini.embedded import EMBEDDED  # noqa: E402
 from sesahand.mini.model_files import CONTROLS  # noqa: E402
+from sesahand.render.contact_sheet import contact_sheet, to_pil  # noqa: E402
 from sesahand.training.judge import FEATURES, SHIPPED, load_judge  # noqa: E402
 from sesahand.training.samples import VERBOSE, render_world  # noqa: E402
 from sesahand.training.synthetic import HELD_OUT_SEED, SyntheticHands  # noqa: E402
@@ -445,6 +448,21 @@ def report(arguments, generators: dict, groups: list[Group], results: dict[str, 
     print(f"\n{path}")
 
 
+def write_sheets(arguments, generators: dict[str, HandGenerator], groups: list[Group], bench: Bench) -> None:
+    """Write a contact sheet of each group: the first samples in columns, the cells in rows, the first noise."""
+    indices = range(arguments.pictures)
+    heads = [f"sample {index}" for index in indices]
+    for number, group in enumerate(groups, 1):
+        rows = [("map", bench.requests.maps(indices, "mesh")), ("render", bench.requests.pictures(indices))]
+        for cell in group.cells:
+            refined = generators["sf"].controlnet.fusion
+            rows.append((cell.name, draw_pictures(generators[cell.model], cell, bench.requests, indices, 0, refined)))
+        labelled = [("\n".join(wrap(name, 20)), [to_pil(picture) for picture in pictures]) for name, pictures in rows]
+        path = arguments.out / f"pictures_{number}.png"
+        contact_sheet(labelled, heads, group.title).save(path)
+        print(path)
+
+
 def fusion_of(generator: HandGenerator) -> FusionSettings:
     """As the ControlNet was trained; in blend mode with the defaults for one that knows nothing of it."""
     return generator.controlnet.fusion or FusionSettings()
@@ -462,6 +480,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--guidance", type=float, help="cfg (small model 3, others 7)")
     parser.add_argument("--sampler", help="ddim, euler, dpm++, 'dpm++ karras' (default ddim)")
     parser.add_argument("--batch-size", type=int, help="pictures drawn at a time (small model 32, others 4)")
+    parser.add_argument("--pictures", type=int, default=0, help="also draw so many samples of each cell on a sheet")
     parser.add_argument("--all-columns", action="store_true", help="print every column that may be published")
     model = parser.add_argument_group("models")
     model.add_argument("--base", default=EMBEDDED, help="a diffusers folder or .safetensors (default: the small model)")
@@ -508,6 +527,8 @@ def main() -> None:
     bench = set_up(arguments, generators["plain"])
     arguments.out.mkdir(parents=True, exist_ok=True)
     report(arguments, generators, groups, measure_all(arguments, generators, groups, bench), bench)
+    if arguments.pictures:
+        write_sheets(arguments, generators, groups, bench)
 
 
 if __name__ == "__main__":
