@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_diffusion import save_diffusers, save_mini
 
 from sesahand.attention.tokens import plain_columns
@@ -148,7 +149,9 @@ def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, min
     options += ["--out", out, "--cells", "table,se", "--se-base", mini]
     run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1")
     times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")}
-    printed = run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1")
+    printed = run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1", "--pictures", "2")
+    sheets = [Image.open(out / f"pictures_{number}.png") for number in (1, 2)]
+    assert sheets[0].height > sheets[1].height > 5 * rendered.source.size, "a row for each cell, map and render"
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")} == times and len(times) == 9
     assert "| AE |" in printed and "| none, (hand:1.3) | 2 |" in printed and "SE in training and asking" in printed
     assert "silhouette IoU: the judge has 0.900" in printed
