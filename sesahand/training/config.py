@@ -293,6 +293,7 @@ class MiniConfig(Common):
         autoencoder: First stage: pictures to latents and back.
         autoencoder_of: A model file whose autoencoder is taken in place of the first stage, or "embedded"; models that
             share it can be compared by their U-Nets alone.
+        base_of: A model file that stands in for the first two stages, or "embedded": only ControlNets are trained.
         base: Second stage: text encoder and U-Net, together with a ControlNet that is a scaffold.
         controls: Third stage: two ControlNets on the frozen base, without and with structural fusion, from the same
             start, on the same data, with the same noise.
@@ -310,6 +311,7 @@ class MiniConfig(Common):
         default_factory=lambda: Steps(5000, 16, 1, 1.5e-3, decay_from=0.3, weight_decay=0.0, average=0.995)
     )
     autoencoder_of: str = ""
+    base_of: str = ""
     base: Steps = field(default_factory=lambda: Steps(5000, 16, 1, 8e-4, average=0.999))
     controls: Steps = field(default_factory=lambda: Steps(600, 16, 1, 3e-4, decay_from=0.3))
     control_start: str = "scaffold"
@@ -325,6 +327,8 @@ class MiniConfig(Common):
         _check_range("text_rate", self.text_rate, 0, 100)
         if self.control_start not in ("scaffold", "unet"):
             raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold or unet.")
+        if self.base_of and self.control_start == "scaffold":
+            raise SesaHandError("With base_of there is no scaffold to start from: set control_start=unet.")
 
 
 Config = ControlNetConfig | MiniConfig

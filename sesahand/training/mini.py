@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from ..errors import SesaHandError, quote
-from ..mini.autoencoder import MiniAutoencoder
 from ..mini.embedded import EMBEDDED, embedded_path
 from ..mini.model_files import (
     CONTROLS,
@@ -91,18 +90,20 @@ class MiniTraining:
         if learnt is None or heldout is None:
             return None
         shown = [heldout[index] for index in range(min(SHOWN, len(heldout)))]
-        model = self._start(learnt)
-        if not self._autoencoder(model, learnt, shown):
+        given = self.config.base_of
+        model = self._read_given(given) if given else self._start(learnt)
+        if not given and not self._autoencoder(model, learnt, shown):
             return None
         with main_process_first():
             latents = self._latents(model, learnt)
         if latents is None:
             return None
         scaffold = self._scaffold()
-        if not self._base(model, scaffold, learnt, latents, shown):
-            return None
+        if not given:
+            if not self._base(model, scaffold, learnt, latents, shown):
+                return None
+            model.facts = self._facts(learnt, "autoencoder", "base")
         paths = [self.out / MODEL_FILE]
-        model.facts = self._facts(learnt, "autoencoder", "base")
         with main_process_first() as is_main:
             if is_main:
                 write_mini(paths[0], model)
@@ -162,7 +163,7 @@ class MiniTraining:
 
     def _autoencoder(self, model: MiniModel, learnt: Samples, shown: Sequence[TrainingSample]) -> bool:
         if self.config.autoencoder_of:
-            model.autoencoder = self._given_autoencoder()
+            model.autoencoder = self._read_given(self.config.autoencoder_of).autoencoder
             return True
         task = AutoencoderTask(model.autoencoder.to(memory_format=torch.channels_last))
         true = true_pictures(shown)
@@ -178,16 +179,17 @@ class MiniTraining:
         measure_latents(model.autoencoder, chunks)
         return True
 
-    def _given_autoencoder(self) -> MiniAutoencoder:
-        given = self.config.autoencoder_of
-        other = read_mini(embedded_path() if given == EMBEDDED else given)
-        found, wanted = other.layout.autoencoder_widths, self.config.layout.autoencoder_widths
-        if found != wanted:
-            raise SesaHandError(
-                f"autoencoder_of: {quote(given)} has autoencoder_widths {list(found)}, the layout {list(wanted)}; set "
-                f"layout.autoencoder_widths={list(found)}."
-            )
-        return other.autoencoder
+    def _read_given(self, given: str) -> MiniModel:
+        """Read a model that is taken over, in whole or in part, if its shape is that of this training."""
+        model = read_mini(embedded_path() if given == EMBEDDED else given)
+        own = self.config.layout
+        names = ["autoencoder_widths"] if given == self.config.autoencoder_of else [f.name for f in fields(own)]
+        for name in names:
+            found, wanted = getattr(model.layout, name), getattr(own, name)
+            if found != wanted:
+                found = list(found) if isinstance(found, tuple) else found
+                raise SesaHandError(f"{quote(given)} has other {name}: set layout.{name}={found}.")
+        return model
 
     def _latents(self, model: MiniModel, learnt: Samples) -> np.ndarray | None:
         size = self.config.layout.latent_size
@@ -255,11 +257,15 @@ class MiniTraining:
 
     def _identity(self, name: str) -> dict:
         """What of the configuration a stage depends on: a later stage may still be changed."""
-        parts = ["seed", "precision", "layout", "data", "autoencoder", "autoencoder_of"]
-        if name != "autoencoder":
-            parts += ["base", "noise", "fusion", "text_rate"]
+        parts = ["seed", "precision", "layout", "data", "base_of"]
+        if not self.config.base_of:
+            parts += ["autoencoder", "autoencoder_of"]
+            if name != "autoencoder":
+                parts += ["base", "noise", "fusion", "text_rate"]
         if name in CONTROLS:
             parts += ["controls", "control_start", "control_noise"]
+        if name == "sf" and self.config.base_of:
+            parts.append("fusion")
         whole = to_dict(self.config)
         return {part: whole[part] for part in parts}
 

@@ -96,6 +96,28 @@ def test_a_given_autoencoder_is_taken_as_it_is(tmp_path):
     assert set(other.facts["stages"]) == {"base"}
 
 
+def test_on_a_given_base_only_controlnets_are_trained(tmp_path):
+    first, *_ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    given = config(tmp_path / "again", base_of=str(first), control_start="unet")
+    second, plain, _ = MiniTraining(given, make_samples=toys).run()
+    assert {path.name for path in (tmp_path / "again").iterdir() if path.is_dir()} == {"plain", "sf", "pictures"}
+    one, other = read_mini(first), read_mini(second)
+    theirs = other.unet.state_dict()
+    assert all(torch.equal(value, theirs[name]) for name, value in one.unet.state_dict().items())
+    assert other.facts == one.facts
+    # Another fusion is another ControlNet, and the plain one is still the same.
+    before = plain.read_bytes()
+    other_fusion = replace(given, fusion=replace(given.fusion, refine="middle"))
+    with pytest.raises(SesaHandError, match="fusion.refine"):
+        MiniTraining(other_fusion, make_samples=toys).run()
+    assert without_times({"": plain.read_bytes()}) == without_times({"": before})
+
+
+def test_a_given_base_has_no_scaffold(tmp_path):
+    with pytest.raises(SesaHandError, match="control_start=unet"):
+        config(tmp_path, base_of="embedded")
+
+
 def test_a_given_autoencoder_of_another_width_is_refused(tmp_path):
     with pytest.raises(SesaHandError, match=r"layout\.autoencoder_widths=\[32, 64, 96\]"):
         MiniTraining(config(tmp_path, autoencoder_of="embedded"), make_samples=toys).run()
@@ -173,7 +195,7 @@ def test_without_accelerate_the_error_names_the_extra(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", fail)
-    with pytest.raises(SesaHandError, match=r"pip install sesahand\[train\]"):
+    with pytest.raises(SesaHandError, match=r"pip install accelerate"):
         train(Line(), toys("", 12), STEPS, config(tmp_path), tmp_path)
 
 
