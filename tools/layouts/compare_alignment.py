@@ -4,8 +4,8 @@ from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
 CAPTION = (
-    "On the left stands a red cup. There is a green ball on the right. The image shows a person with tan skin raising a "
-    "right hand making an ok sign in front of a plain blue wall. On the right stands a purple cone. A yellow cube lies "
+    "On the left stands a red cup. There is a green ball on the right. The image shows a person with tan skin raising "
+    "a right hand making an ok sign in front of a plain blue wall. On the right stands a purple cone. A yellow cube lies "
     "on the left. The mood is cheerful."
 )
 LABELS = (
