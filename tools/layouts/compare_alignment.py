@@ -5,8 +5,8 @@ from .stable_diffusion import OTHER_MODELS
 
 CAPTION = (
     "On the left stands a red cup. There is a green ball on the right. The image shows a person with tan skin raising "
-    "a right hand making an ok sign in front of a plain blue wall. On the right stands a purple cone. A yellow cube lies "
-    "on the left. The mood is cheerful."
+    "a right hand making an ok sign in front of a plain blue wall. On the right stands a purple cone. A yellow cube "
+    "lies on the left. The mood is cheerful."
 )
 LABELS = (
     "plain: the caption as it is",
