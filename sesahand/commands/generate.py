@@ -43,13 +43,13 @@ EXCLUDED = {
 }
 EXAMPLES = (
     "A person with tan skin raises a fist in front of a plain green wall.",
-    "A person with dark skin gives a thumb up in front of a striped yellow wall.",
+    "A person with dark skin raises a hand with three fingers in front of a striped yellow wall.",
     "A person with pale skin raises a hand making a peace sign in front of a dotted blue wall.",
     "A person with brown skin raises a hand with spread fingers in front of a plain orange wall.",
     "A person raises a left hand pointing up with the index finger in front of a plain blue wall.",
     "A person with dark skin raises a hand making an ok sign in front of a tiled pink wall.",
     "A person with brown skin raises a hand making a horns sign in front of a plain purple wall.",
-    "A person with pale skin raises a hand holding a red ball in front of a striped gray wall.",
+    "A person with pale skin raises a hand making a phone sign in front of a striped gray wall.",
 )
 
 
