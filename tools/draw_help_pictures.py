@@ -1,21 +1,23 @@
-"""Draw the pictures of the nodes' help pages on a real ComfyUI: each is what the node itself puts out.
+"""Draw the pictures of the nodes' help pages on a real ComfyUI: what the node puts out, or else the node itself.
 
     python tools/draw_help_pictures.py             all of them, into web/docs
     python tools/draw_help_pictures.py NODE ...    only these, for example SesaHandPoseHand
 
-Needs ComfyUI (COMFYUI_PATH) and the hand detector's files (`python -m sesahand get-detector`); the pictures of the
-small model's nodes need its files in sesahand/assets too.
+Needs ComfyUI (COMFYUI_PATH), Chromium, and the hand detector's files (`python -m sesahand get-detector`); the pictures
+of the small model's nodes need its files in sesahand/assets too.
 """
 
 import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
+from browser import MARGIN, Frontend, open_frontend  # noqa: E402
 from comfy_install import find_comfyui  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -285,6 +287,52 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
 }
 
 
+# Nodes that put out no picture: theirs is the node as it stands in a graph.
+PORTRAITS = tuple(
+    f"SesaHand{name}"
+    for name in (
+        "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel", "LoadHands",
+        "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands", "StructuralFusion", "TextEncode",
+        "WriteSemantics",
+    )
+)  # fmt: skip
+# What stands in widgets that list files, of which a fresh ComfyUI has none.
+FILES = {
+    "control_net_name": "sesahand_sf.safetensors",
+    "file": "hands.json",
+    "network_name": "hamer.ckpt",
+    "model_name": "Qwen2.5-VL-3B-Instruct",
+}
+AROUND = 26
+"""Pixels of the canvas around a node's portrait."""
+
+
+def portrait(frontend: Frontend, name: str, folder: Path) -> Image.Image:
+    """Return a picture of a node at its defaults."""
+    frontend.load({"nodes": [], "links": [], "last_node_id": 0, "last_link_id": 0, "version": 0.4})
+    frontend.page.evaluate(
+        """([type, files]) => {
+            const node = LiteGraph.createNode(type);
+            for (const widget of node.widgets ?? []) widget.value ??= files[widget.name];
+            node.pos = [0, 0];
+            app.graph.add(node);
+            node.setSize([Math.max(340, node.size[0]), node.size[1]]);
+        }""",
+        [name, FILES],
+    )
+    # A node that has not been drawn yet does not know its bounds.
+    frontend.page.wait_for_timeout(500)
+    path = folder / f"{name}.png"
+    frontend.screenshot(path)
+    picture = Image.open(path).convert("RGB")
+    # The frontend's bars shift the canvas in the window.
+    left, top = frontend.page.evaluate(
+        "() => [app.canvas.canvas.getBoundingClientRect().left, app.canvas.canvas.getBoundingClientRect().top]"
+    )
+    edge = MARGIN - AROUND
+    return picture.crop((left + edge, top + edge, left + picture.width - edge, top + picture.height - edge))
+
+
 def sheet(tiles: list[Image.Image], columns: int) -> Image.Image:
     """Lay pictures of one shape out in rows, `WIDTH` pixels wide."""
     wide = (WIDTH - GAP * (columns - 1)) // columns
@@ -308,13 +356,17 @@ def write(page: Image.Image, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("nodes", nargs="*", metavar="NODE", help=f"of {', '.join(PICTURES)}")
-    chosen = parser.parse_args().nodes or list(PICTURES)
+    parser.add_argument("nodes", nargs="*", metavar="NODE", help=f"of {', '.join([*PICTURES, *PORTRAITS])}")
+    chosen = parser.parse_args().nodes or [*PICTURES, *PORTRAITS]
     with tempfile.TemporaryDirectory() as folder, ComfyServer(find_comfyui(), Path(folder)) as server:
-        for name in chosen:
+        for name in (name for name in chosen if name in PICTURES):
             graph = Graph(server)
             columns = PICTURES[name](graph)
             write(sheet(graph.run(), columns), FOLDER / f"{name}.jpg")
+        seen = [name for name in chosen if name in PORTRAITS]
+        with open_frontend(server.url) if seen else nullcontext() as frontend:
+            for name in seen:
+                write(portrait(frontend, name, Path(folder)), FOLDER / f"{name}.jpg")
 
 
 if __name__ == "__main__":

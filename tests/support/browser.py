@@ -16,6 +16,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Pixels around a graph that is photographed: the frontend's bars cover them.
+MARGIN = 110
 READY = """() => window.app?.graph && window.LiteGraph?.registered_node_types["KSampler"]
     && !document.querySelector(".p-blockui-mask")"""
 
@@ -96,8 +98,7 @@ class Frontend:
                         Math.max(...boxes.map(b => b[0] + b[2])), Math.max(...boxes.map(b => b[1] + b[3]))];
             }"""
         )
-        margin = 110
-        size = [int((box[2] - box[0]) * scale) + 2 * margin, int((box[3] - box[1]) * scale) + 2 * margin]
+        size = [int((box[2] - box[0]) * scale) + 2 * MARGIN, int((box[3] - box[1]) * scale) + 2 * MARGIN]
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.wait_for_timeout(500)
         self.page.evaluate(
@@ -106,7 +107,7 @@ class Frontend:
                 app.canvas.ds.offset = [-x + margin / scale, -y + margin / scale];
                 app.canvas.setDirty(true, true);
             }""",
-            [box[0], box[1], scale, margin],
+            [box[0], box[1], scale, MARGIN],
         )
         self.page.wait_for_timeout(800)
         self.page.screenshot(path=str(path))
