@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +91,7 @@ class MiniTraining:
             return None
         shown = [heldout[index] for index in range(min(SHOWN, len(heldout)))]
         given = self.config.base_of
-        model = self._read_given(given) if given else self._start(learnt)
+        model = self._read_given(given, *to_dict(self.config)["layout"]) if given else self._start(learnt)
         if not given and not self._autoencoder(model, learnt, shown):
             return None
         with main_process_first():
@@ -163,7 +163,7 @@ class MiniTraining:
 
     def _autoencoder(self, model: MiniModel, learnt: Samples, shown: Sequence[TrainingSample]) -> bool:
         if self.config.autoencoder_of:
-            model.autoencoder = self._read_given(self.config.autoencoder_of).autoencoder
+            model.autoencoder = self._read_given(self.config.autoencoder_of, "autoencoder_widths").autoencoder
             return True
         task = AutoencoderTask(model.autoencoder.to(memory_format=torch.channels_last))
         true = true_pictures(shown)
@@ -179,13 +179,11 @@ class MiniTraining:
         measure_latents(model.autoencoder, chunks)
         return True
 
-    def _read_given(self, given: str) -> MiniModel:
-        """Read a model that is taken over, in whole or in part, if its shape is that of this training."""
+    def _read_given(self, given: str, *names: str) -> MiniModel:
+        """Read a model that is taken over, in whole or in part, if the layout's `names` are those of this training."""
         model = read_mini(embedded_path() if given == EMBEDDED else given)
-        own = self.config.layout
-        names = ["autoencoder_widths"] if given == self.config.autoencoder_of else [f.name for f in fields(own)]
         for name in names:
-            found, wanted = getattr(model.layout, name), getattr(own, name)
+            found, wanted = getattr(model.layout, name), getattr(self.config.layout, name)
             if found != wanted:
                 found = list(found) if isinstance(found, tuple) else found
                 raise SesaHandError(f"{quote(given)} has other {name}: set layout.{name}={found}.")

@@ -37,8 +37,9 @@ One caption, one hand, one seed, five pictures side by side, each with the score
 the map that your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in the
 samplers. The small model has a ControlNet of its own for structural fusion; with any other, *auto* blends it in.
 
-**Expected**: five pictures of one hand, 128 x 128 pixels, shown enlarged. In the plain one the things that the caption
-talks about push out the wall and the skin that it asks for. What the parts change on average, over hundreds of
+**Expected**: five pictures of one hand, 128 x 128 pixels, shown enlarged. In the plain one the things that the
+caption talks about push out the wall and the skin that it asks for. The caption was chosen to show that: with one
+that names fewer things, and these last, all five look alike. What the parts change on average, over hundreds of
 pictures, is in `benchmarks/README.md`.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand

@@ -113,6 +113,16 @@ def test_on_a_given_base_only_controlnets_are_trained(tmp_path):
     assert without_times({"": plain.read_bytes()}) == without_times({"": before})
 
 
+def test_a_given_base_of_another_shape_is_refused_also_as_the_autoencoders_file(tmp_path):
+    first, *_ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    wider = replace(LAYOUT, text_width=128)
+    given = config(
+        tmp_path / "again", layout=wider, base_of=str(first), autoencoder_of=str(first), control_start="unet"
+    )
+    with pytest.raises(SesaHandError, match=r"set layout\.text_width=64"):
+        MiniTraining(given, make_samples=toys).run()
+
+
 def test_a_given_base_has_no_scaffold(tmp_path):
     with pytest.raises(SesaHandError, match="control_start=unet"):
         config(tmp_path, base_of="embedded")
