@@ -2,11 +2,11 @@
 
 import importlib.util
 import os
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from comfy_install import CORES
 from comfy_relay import Relay
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,20 +60,15 @@ def detector_folder():
 
 
 @pytest.fixture(scope="session")
-def comfyui_server(tmp_path_factory):
-    """A real server with this pack, and the narrow models under the names that the shipped workflows use."""
-    from comfy_install import Unavailable, find_comfyui
-    from comfy_server import ComfyServer
-    from narrow_models import write_checkpoint, write_controlnet
+def servers(tmp_path_factory):
+    """All running servers of this run, started when a test first asks for one."""
+    from comfy_server import Servers
 
-    try:
-        installation = find_comfyui()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    folder = tmp_path_factory.mktemp("comfyui")
-    write_checkpoint(folder / "models/checkpoints/v1-5-pruned-emaonly-fp16.safetensors")
-    write_controlnet(folder / "models/controlnet/control_v11f1p_sd15_depth_fp16.safetensors")
-    with ComfyServer(installation, folder) as server:
-        yield server
-    # Half a gigabyte that pytest would keep for the next three runs.
-    shutil.rmtree(folder / "models")
+    with Servers(tmp_path_factory.mktemp("comfyui")) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session", params=CORES)
+def comfyui_server(request, servers):
+    """A real server of each core with this pack, and the narrow models under the names that the workflows use."""
+    return servers.get(request.param)

@@ -1,13 +1,25 @@
-"""One open page of the real frontend for each file; it must be closed before others run an event loop of their own."""
+"""One open page of each real frontend; it must be closed before others run an event loop of their own."""
 
 import pytest
 from browser import NoBrowser, open_frontend
+from sites import DRAWN, SITES
+
+
+@pytest.fixture(scope="session", params=SITES)
+def site(request):
+    return DRAWN[request.param]
+
+
+@pytest.fixture(scope="session")
+def comfyui_server(site, servers):
+    """The server behind a site's frontend."""
+    return servers.get(site.core, site.frontend)
 
 
 @pytest.fixture(scope="module")
-def frontend(comfyui_server):
+def frontend(site, comfyui_server):
     try:
-        with open_frontend(comfyui_server.url) as opened:
+        with open_frontend(comfyui_server.url, vue=site.vue) as opened:
             yield opened
     except NoBrowser as reason:
         pytest.skip(str(reason))

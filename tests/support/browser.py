@@ -114,8 +114,8 @@ class Frontend:
 
 
 @contextmanager
-def open_frontend(url: str, width: int = 1600, height: int = 1000):
-    """Open the frontend at `url` in a fresh profile.
+def open_frontend(url: str, width: int = 1600, height: int = 1000, vue: bool = False):
+    """Open the frontend at `url` in a fresh profile, with nodes on the canvas or (`vue`) as parts of the page.
 
     Raises:
         NoBrowser: If there is no Playwright, or no Chromium for it to drive.
@@ -128,6 +128,8 @@ def open_frontend(url: str, width: int = 1600, height: int = 1000):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
-            yield Frontend(browser.new_page(viewport={"width": width, "height": height}), url)
+            page = browser.new_page(viewport={"width": width, "height": height})
+            page.request.post(f"{url}/settings/Comfy.VueNodes.Enabled", data=json.dumps(vue))
+            yield Frontend(page, url)
         finally:
             browser.close()

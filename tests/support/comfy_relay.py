@@ -1,9 +1,13 @@
-"""Run tests/comfyui in ComfyUI's interpreter and show every test as an item of this run.
+"""Run tests/comfyui in the interpreter of each ComfyUI and show every test as an item of this run.
 
 The library's tests and the nodes' tests need different interpreters, and `import comfy` must not happen here. So the
-files of tests/comfyui are not imported by this process. One child process collects the whole folder with ComfyUI's
-interpreter, this run shows what it found (so that -k, -m, node ids and -x work as anywhere), tells it which tests were
-chosen, and shows its reports. A child that dies fails the test it was at and all that would have followed.
+files of tests/comfyui are not imported by this process. For each core of comfy_install.CORES a child process collects
+the whole folder with that ComfyUI's interpreter, this run shows what it found (so that -k, -m, node ids and -x work as
+anywhere; a test's id ends with its core, as if that were a parameter), tells it which tests were chosen, and shows its
+reports. A child that dies fails the test it was at and all that would have followed.
+
+The children work while this process runs the tests of the library and those with a server, and the relayed items come
+last: two cores of a processor are busy instead of one.
 
 The two talk in lines of JSON: the child sends {"collected": [...]}, then {"report": ...} and {"done": id} for each
 test; it is sent one line with the chosen ids. Run as a script, this file is the child.
@@ -11,12 +15,16 @@ test; it is sent one line with the chosen ids. Run as a script, this file is the
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
+import threading
+from functools import cached_property
 from pathlib import Path
 
 import pytest
+from comfy_install import CORES, Unavailable, find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "comfyui"
@@ -27,42 +35,39 @@ class Relay:
     """The pytest plugin of the run that the user started."""
 
     def __init__(self):
-        self.child = None
-        self.collected = None
+        self.cores = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(self, module_path, parent):
         if FOLDER in module_path.parents:
             return RelayedFile.from_parent(parent, path=module_path)
 
-    def collect(self) -> dict:
-        """Return what the child found: node ids, keywords and errors for each file of the folder."""
-        from comfy_install import Unavailable, find_comfyui
+    def core(self, name: str) -> "RelayedCore":
+        """Return a core, with the tests that its interpreter has found; the first call starts them all."""
+        if not self.cores:
+            self.cores = {each: RelayedCore(each) for each in CORES}
+        return self.cores[name]
 
-        if self.child is None:
-            try:
-                self.child = Child(find_comfyui())
-            except Unavailable as reason:
-                pytest.skip(str(reason), allow_module_level=True)
-            self.collected = self.child.receive()
-        if self.collected is None:
-            problem = f"ComfyUI's interpreter could not collect these tests. {self.child.obituary()}"
-            raise pytest.Collector.CollectError(problem)
-        return self.collected["collected"]
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        items.sort(key=lambda item: isinstance(item, RelayedItem | MissingCore))
 
     def pytest_collection_finish(self, session):
-        chosen = [item.relayed_id for item in session.items if isinstance(item, RelayedItem)]
-        if self.child and (session.config.option.collectonly or not chosen):
-            self.child.stop()
-        elif self.child:
-            self.child.send(chosen)
+        for name, core in self.cores.items():
+            if not core.child:
+                continue
+            chosen = [item.relayed_id for item in session.items if isinstance(item, RelayedItem) and item.core == name]
+            if session.config.option.collectonly or not chosen:
+                core.child.stop()
+            else:
+                core.child.send(chosen)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item, nextitem):
         if not isinstance(item, RelayedItem):
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for data in self.child.reports(item.relayed_id):
+        for data in self.core(item.core).child.reports(item.relayed_id):
             report = item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
             report.nodeid, report.location = item.nodeid, item.location
             if isinstance(report.longrepr, list):  # JSON has no tuples, and a skip's reason must be one
@@ -72,40 +77,81 @@ class Relay:
         return True
 
     def pytest_sessionfinish(self):
-        if self.child:
-            self.child.stop()
+        for core in self.cores.values():
+            if core.child:
+                core.child.stop()
+
+
+class RelayedCore:
+    """One ComfyUI: its child process and what that has collected, or why there is none."""
+
+    def __init__(self, name: str):
+        self.name, self.child, self.reason = name, None, None
+        try:
+            self.child = Child(find_comfyui(name), name)
+        except Unavailable as reason:
+            self.reason = str(reason)
+
+    @cached_property
+    def collected(self) -> dict:
+        """What the child found: node ids, keywords and errors for each file of the folder."""
+        message = self.child.receive()
+        if message is None:
+            problem = f"The interpreter of the {self.name} ComfyUI could not collect these tests."
+            raise pytest.Collector.CollectError(f"{problem} {self.child.obituary()}")
+        return message["collected"]
 
 
 class RelayedFile(pytest.File):
-    """A test file that ComfyUI's interpreter imports in place of this one."""
+    """A test file that the interpreters of all cores import in place of this one."""
 
     def collect(self):
-        found = self.config.pluginmanager.get_plugin("sesahand-relay").collect()
-        key = self.path.relative_to(ROOT).as_posix()
-        if error := found["errors"].get(key):
-            raise self.CollectError(error)
-        if reason := found["skips"].get(key):
-            pytest.skip(reason, allow_module_level=True)
-        return relayed(self, [test for test in found["tests"] if test["id"].split("::")[0] == key], 1)
+        relay = self.config.pluginmanager.get_plugin("sesahand-relay")
+        for name in CORES:
+            if reason := relay.core(name).reason:
+                yield MissingCore.from_parent(self, name=f"all tests[{name}]", reason=reason)
+                continue
+            found, key = relay.core(name).collected, self.path.relative_to(ROOT).as_posix()
+            if error := found["errors"].get(key):
+                raise self.CollectError(error)
+            if reason := found["skips"].get(key):
+                yield MissingCore.from_parent(self, name=f"all tests[{name}]", reason=reason)
+                continue
+            yield from relayed(self, name, [test for test in found["tests"] if test["id"].split("::")[0] == key], 1)
 
 
 class RelayedClass(pytest.Collector):
     """A test class of a relayed file."""
 
-    def __init__(self, tests, depth, **arguments):
+    def __init__(self, core, tests, depth, **arguments):
         super().__init__(**arguments)
-        self.tests, self.depth = tests, depth
+        self.core, self.tests, self.depth = core, tests, depth
 
     def collect(self):
-        return relayed(self, self.tests, self.depth)
+        return relayed(self, self.core, self.tests, self.depth)
+
+
+class MissingCore(pytest.Item):
+    """Stands for all tests of a file in a ComfyUI that is not there."""
+
+    def __init__(self, reason, **arguments):
+        super().__init__(**arguments)
+        self.reason = reason
+
+    def reportinfo(self):
+        return self.path, None, self.name
+
+    def runtest(self):
+        # At one place of this file for all, so that the summary shows each reason once.
+        raise pytest.skip.Exception(self.reason, _use_item_location=False)
 
 
 class RelayedItem(pytest.Item):
-    """A test that runs in ComfyUI's interpreter."""
+    """A test that runs in the interpreter of one core."""
 
-    def __init__(self, test, **arguments):
+    def __init__(self, core, test, **arguments):
         super().__init__(**arguments)
-        self.relayed_id, self.line = test["id"], test["line"]
+        self.core, self.relayed_id, self.line = core, test["id"], test["line"]
         self.extra_keyword_matches.update(test["marks"])
         for mark in test["marks"]:
             self.add_marker(mark)
@@ -124,24 +170,31 @@ def id_parts(test: dict) -> list[str]:
     return [*parts[:-1], parts[-1] + bracket + parameter]
 
 
-def relayed(parent, tests: list[dict], depth: int):
-    """Yield items and classes for tests whose ids share their first `depth` parts."""
+def relayed(parent, core: str, tests: list[dict], depth: int):
+    """Yield items and classes for a core's tests whose ids share their first `depth` parts."""
     classes = {}
     for test in tests:
         parts = id_parts(test)
         if depth == len(parts) - 1:
-            yield RelayedItem.from_parent(parent, name=parts[depth], test=test)
+            name = f"{parts[depth][:-1]}-{core}]" if parts[depth].endswith("]") else f"{parts[depth]}[{core}]"
+            yield RelayedItem.from_parent(parent, name=name, core=core, test=test)
         elif parts[depth] not in classes:
             members = classes[parts[depth]] = [t for t in tests if id_parts(t)[depth] == parts[depth]]
-            yield RelayedClass.from_parent(parent, name=parts[depth], tests=members, depth=depth + 1)
+            yield RelayedClass.from_parent(parent, name=parts[depth], core=core, tests=members, depth=depth + 1)
 
 
 class Child:
-    """The process in ComfyUI's interpreter, seen from this side."""
+    """The process in a ComfyUI's interpreter, seen from this side."""
 
-    def __init__(self, installation):
+    def __init__(self, installation, core: str):
         self.log = tempfile.TemporaryFile()
-        environment = {**os.environ, "SESAHAND_IN_COMFYUI": "1", "COMFYUI_PATH": str(installation.path)}
+        environment = {
+            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // len(CORES))),  # they share the processor
+            **os.environ,
+            "SESAHAND_IN_COMFYUI": "1",
+            "SESAHAND_CORE": core,
+            "COMFYUI_PATH": str(installation.path),
+        }
         environment.pop("PYTEST_ADDOPTS", None)  # meant for the run that the user started
         self.process = subprocess.Popen(
             [installation.python, __file__],
@@ -153,6 +206,15 @@ class Child:
             text=True,
             encoding="utf-8",
         )
+        # Read at once, however late somebody asks: the child must not wait for room in the pipe.
+        self.lines = queue.SimpleQueue()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stdout:
+            self.lines.put(line)
+        self.lines.put("")
 
     def send(self, chosen: list[str]):
         try:
@@ -162,8 +224,11 @@ class Child:
             pass  # It died after collecting; the first test that waits for a report says so.
 
     def receive(self) -> dict | None:
-        line = self.process.stdout.readline()
-        return json.loads(line) if line.endswith("\n") else None
+        line = self.lines.get()
+        if not line.endswith("\n"):
+            self.lines.put("")  # for whoever asks next
+            return None
+        return json.loads(line)
 
     def reports(self, test_id: str):
         """Yield the serialised reports of one test, or a failure in its place if the child is gone."""
@@ -185,10 +250,13 @@ class Child:
 
     def stop(self):
         """End the child, which waits for its list of tests or runs tests that nobody waits for any more."""
+        if self.log.closed:
+            return
         self.process.stdin.close()
         if self.process.poll() is None and not self.ended_by_itself():
             self.process.kill()
             self.process.wait()
+        self.reader.join(timeout=10)
         self.process.stdout.close()
         self.log.close()
 

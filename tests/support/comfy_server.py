@@ -18,9 +18,13 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from comfy_install import ROOT, Installation
+import pytest
+from comfy_install import ROOT, Installation, Unavailable, find_comfyui
 
 FOLDERS = ("models/checkpoints", "models/controlnet", "models/mano", "custom_nodes", "input", "output", "user", "temp")
+
+# Where ComfyUI keeps frontends that are not the one it requires.
+FRONTENDS = "web_custom_versions/Comfy-Org_ComfyUI_frontend"
 
 # The frontend as a user has it who has been here before, at a size at which text is legible.
 USER_SETTINGS = {
@@ -65,11 +69,60 @@ class Run:
         return [self.server.image(file) for file in self.outputs[node]["images"]]
 
 
-class ComfyServer:
-    """One running server; use it as a context manager. `start_log` is what it wrote until it answered."""
+class Servers:
+    """The servers of a test run, one for each ComfyUI and frontend; use it as a context manager."""
 
-    def __init__(self, installation: Installation, folder: Path):
-        self.installation, self.folder = installation, folder
+    def __init__(self, folder: Path):
+        self.folder, self.running = folder, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        for server in self.running.values():
+            server.__exit__(*exception)
+        # Half a gigabyte that pytest would keep for the next three runs.
+        shutil.rmtree(self.folder / "models", ignore_errors=True)
+
+    def get(self, core: str, frontend: str | None = None) -> "ComfyServer":
+        """Return the running server of a core, with a frontend that is not the one it has required; skip without it."""
+        if (core, frontend) not in self.running:
+            try:
+                server = ComfyServer(find_comfyui(core), self.folder / f"{core}-{frontend or 'own'}", frontend)
+            except Unavailable as reason:
+                pytest.skip(str(reason))
+            self.give_models(server.folder)
+            self.running[core, frontend] = server.__enter__()
+        return self.running[core, frontend]
+
+    def give_models(self, folder: Path) -> None:
+        """Link the narrow models, which are written once, into a server's folders."""
+        from narrow_models import write_checkpoint, write_controlnet
+
+        for name, write in (
+            ("checkpoints/v1-5-pruned-emaonly-fp16.safetensors", write_checkpoint),
+            ("controlnet/control_v11f1p_sd15_depth_fp16.safetensors", write_controlnet),
+        ):
+            written = self.folder / "models" / name
+            if not written.exists():
+                write(written)
+            (folder / "models" / name).hardlink_to(written)
+
+
+class ComfyServer:
+    """One running server; use it as a context manager. `start_log` is what it wrote until it answered.
+
+    Raises:
+        Unavailable: If a frontend is named that tools/comfyui_environment.py has not put into the checkout.
+    """
+
+    def __init__(self, installation: Installation, folder: Path, frontend: str | None = None):
+        self.installation, self.folder, self.frontend = installation, folder, frontend
+        if frontend and not (installation.path / FRONTENDS / frontend / "index.html").is_file():
+            raise Unavailable(
+                f"needs the frontend {frontend}: python3 {ROOT / 'tools/comfyui_environment.py'} {installation.path} "
+                f"--frontend {frontend}"
+            )
         for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True)
         # The picture that every fresh ComfyUI has in its input folder, and Load Image shows first.
@@ -99,6 +152,8 @@ class ComfyServer:
         }
         switches = ("--cpu", "--use-pytorch-cross-attention", "--disable-auto-launch", "--disable-api-nodes")
         command = [self.installation.python, "main.py", *switches]
+        if self.frontend:
+            settings["front-end-version"] = f"Comfy-Org/ComfyUI_frontend@v{self.frontend}"
         for name, value in settings.items():
             command += [f"--{name}", str(value)]
         environment = {k: v for k, v in os.environ.items() if k != "SESAHAND_IN_COMFYUI"}

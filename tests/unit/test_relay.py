@@ -1,4 +1,4 @@
-"""One command runs the library's tests here and the nodes' tests in ComfyUI's interpreter, with one total."""
+"""One command runs the library's tests here and the nodes' tests in the interpreters of all ComfyUIs, with one total."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from comfy_install import Unavailable, find_comfyui
+from comfy_install import CORES, Unavailable, find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,7 +84,9 @@ def project(folder: Path, **files: str) -> Path:
 
 
 def run_pytest(folder: Path, *arguments: str, launcher=("-m", "pytest"), **environment: str):
+    """Run pytest in a process of its own, with the floor's ComfyUI alone unless the environment names another."""
     settings = {k: v for k, v in os.environ.items() if k not in ("PYTEST_ADDOPTS", "SESAHAND_IN_COMFYUI")}
+    settings["COMFYUI_CURRENT_PATH"] = "/nowhere"
     command = [sys.executable, *launcher, "-p", "no:cacheprovider", *arguments]
     answer = subprocess.run(
         command, cwd=folder, env=settings | environment, capture_output=True, text=True, timeout=300
@@ -95,7 +97,7 @@ def run_pytest(folder: Path, *arguments: str, launcher=("-m", "pytest"), **envir
 def test_every_outcome_arrives_and_is_counted_once(tmp_path):
     code, text = run_pytest(project(tmp_path, outcomes=OUTCOMES))
     assert code == 1
-    assert "1 failed, 4 passed, 1 skipped, 1 xfailed, 1 error" in text
+    assert "1 failed, 4 passed, 2 skipped, 1 xfailed, 1 error" in text  # one skip stands for the other core
     assert "the number was wrong" in text and "assert (41 + 1) == 43" in text
     assert "a reason to skip" in text and "broken fixture" in text
 
@@ -103,9 +105,10 @@ def test_every_outcome_arrives_and_is_counted_once(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "total"),
     [
-        (["-k", "member or library"], "3 passed, 5 deselected"),
+        (["-k", "member or library"], "3 passed, 6 deselected"),
         (["tests/comfyui/test_outcomes.py::TestGroup"], "2 passed"),
-        (["tests/comfyui/test_outcomes.py::TestGroup::test_member[a::b]"], "1 passed"),
+        (["tests/comfyui/test_outcomes.py::TestGroup::test_member[a::b-floor]"], "1 passed"),
+        (["tests/comfyui/test_outcomes.py::TestGroup::test_member[c-floor]"], "1 passed"),
         (["-x", "tests/comfyui"], "1 failed, 1 passed"),
     ],
 )
@@ -117,7 +120,7 @@ def test_tests_are_chosen_as_in_any_run(tmp_path, arguments, total):
 def test_a_crash_fails_its_test_and_the_ones_that_never_ran(tmp_path):
     code, text = run_pytest(project(tmp_path, crash=CRASH))
     assert code == 1
-    assert "2 failed, 2 passed" in text
+    assert "2 failed, 2 passed, 1 skipped" in text
     assert "ended with exit code" in text and "Segmentation fault" in text and "in test_crash" in text
 
 
@@ -127,22 +130,23 @@ def test_a_file_that_does_not_import_is_an_error_and_the_rest_runs(tmp_path):
         "--continue-on-collection-errors",
     )
     assert code == 1
-    assert "2 passed, 1 error" in text and "nowhere_to_be_found" in text
+    assert "2 passed, 1 skipped, 1 error" in text and "nowhere_to_be_found" in text
 
 
 @pytest.mark.parametrize(
     ("environment", "advice"),
     [
-        ({"COMFYUI_PATH": "/nowhere"}, "git clone"),
-        ({"COMFYUI_PYTHON": "/nowhere/python"}, "set COMFYUI_PYTHON"),
+        ({"COMFYUI_PATH": "/nowhere"}, ("git clone --branch", "comfyui_environment.py", "COMFYUI_PATH")),
+        ({"COMFYUI_PYTHON": "/nowhere/python"}, ("comfyui_environment.py", "set COMFYUI_PYTHON")),
     ],
 )
 def test_without_comfyui_the_reason_to_skip_says_how_to_get_it(tmp_path, environment, advice):
     code, text = run_pytest(project(tmp_path, outcomes=OUTCOMES, crash=CRASH), **environment)
     assert code == 0
-    assert "1 passed, 2 skipped" in text
-    reasons = [line for line in text.splitlines() if line.startswith("SKIPPED")]
-    assert len(reasons) == 1 and advice in reasons[0]
+    assert "1 passed, 4 skipped" in text
+    floor, current = [line for line in text.splitlines() if line.startswith("SKIPPED")]
+    assert all(word in floor for word in advice)
+    assert "git clone https" in current and "COMFYUI_CURRENT_PATH" in current
 
 
 def test_an_interpreter_without_the_packs_modules_is_named_with_the_command_that_adds_them(tmp_path):
@@ -152,6 +156,22 @@ def test_an_interpreter_without_the_packs_modules_is_named_with_the_command_that
     code, text = run_pytest(project(tmp_path / "pack", outcomes=OUTCOMES), COMFYUI_PYTHON=str(python))
     assert code == 0
     assert "lacks torch, numpy" in text and f"{python} -m pip install -r" in text
+
+
+def test_every_comfyui_runs_the_tests_in_its_own_interpreter_and_there_is_one_total(tmp_path):
+    try:
+        found = {name: find_comfyui(name) for name in CORES}
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    which = "import os, sys\n\ndef test_where():\n    print('ran', os.environ['SESAHAND_CORE'], sys.executable)\n"
+    paths = {"COMFYUI_PATH": found["floor"].path, "COMFYUI_CURRENT_PATH": found["current"].path}
+    code, text = run_pytest(project(tmp_path, where=which), "-rP", **{name: str(path) for name, path in paths.items()})
+    assert code == 0 and "3 passed" in text
+    for name, installation in found.items():
+        assert f"test_where[{name}]" in text and f"ran {name} {installation.python}" in text
+    # The same checkout under both names is one ComfyUI.
+    code, text = run_pytest(tmp_path, COMFYUI_CURRENT_PATH=str(found["floor"].path))
+    assert code == 0 and "2 passed, 1 skipped" in text and "name the same ComfyUI" in text
 
 
 @pytest.mark.parametrize("launcher", [("-m", "pytest"), ("-c", "import pytest, sys; sys.exit(pytest.main())")])

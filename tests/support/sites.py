@@ -1,0 +1,27 @@
+"""The real frontends that the tests open: each with the core behind it and its way to draw nodes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Site:
+    """A core, the frontend in front of it (None: the one that the core requires), and how that draws nodes."""
+
+    core: str
+    frontend: str | None
+    vue: bool
+
+
+NEWEST = "1.58.1"
+# The floor has its own frontend. On the current core it is the newest one, with nodes drawn on the canvas as they were
+# and as parts of the page (vue).
+SITES = {
+    "floor": Site("floor", None, False),
+    "newest": Site("current", NEWEST, False),
+    "newest-vue": Site("current", NEWEST, True),
+}
+# For what depends on how a frontend draws, and not on what it does.
+DRAWN = SITES | {
+    "required": Site("current", None, False),
+    "required-vue": Site("current", None, True),
+}
