@@ -135,9 +135,7 @@ def unpack_frontend(python: Path, folder: Path, version: str) -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         package = f"comfyui-frontend-package=={version}"
-        subprocess.run(
-            [python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, package], check=True
-        )
+        subprocess.run([python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, package], check=True)
         wheel = next(Path(place).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(place)

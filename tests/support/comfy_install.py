@@ -1,6 +1,6 @@
 """Which ComfyUIs are on this machine, and what to do when one, or something in its environment, is not there.
 
-Two are looked for: the oldest that the pack promises to work with, and a current one. Each has an interpreter of its own.
+Two are looked for: the oldest that the pack promises to work with, and a current one, each with its own interpreter.
 """
 
 import os

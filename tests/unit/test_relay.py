@@ -1,4 +1,4 @@
-"""One command runs the library's tests here and the nodes' tests in the interpreters of all ComfyUIs, with one total."""
+"""One command runs the library's tests here and the nodes' tests in every ComfyUI's interpreter, with one total."""
 
 import os
 import shutil
