@@ -28,10 +28,12 @@ def test_preview_3d_loads_the_file_and_dropping_it_brings_the_graph_back(fronten
     graph = {
         "1": node("SesaHandPoseHand", gesture="ok"),
         "2": node("SesaHandExportMesh", hands=["1", 0], filename_prefix="dropped"),
-        "3": {"class_type": "Preview3D", "inputs": {"model_file": ["2", 1], "image": ""}},
+        "3": node("Preview3D", model_file=["2", 1]),
     }
     frontend.problems.clear()
     frontend.page.evaluate("async graph => await app.loadApiJson(graph, 'hand')", graph)
+    # The viewer is put into the page after the node, and a run that has ended before is not shown in it.
+    frontend.page.wait_for_timeout(3000)
     with frontend.page.expect_response(lambda answer: "dropped_00001_.glb" in answer.url, timeout=60_000) as answer:
         frontend.run()
     data = answer.value.body()
@@ -52,10 +54,12 @@ def test_a_picture_or_a_mesh_of_the_shipped_workflow_brings_it_back(frontend, co
     for path in (max(output.glob("depth_*.png")), max(output.glob("hand_*.glb"))):
         drop(frontend, path.read_bytes(), path.suffix[1:])
         after = frontend.to_ui()
-        assert frontend.to_api() == api
+        workflows.assert_same_graph(frontend.to_api(), api)
         assert sorted(after["links"]) == sorted(before["links"])
         for old, new in zip(before["nodes"], after["nodes"], strict=True):
-            assert all(old.get(key) == new.get(key) for key in ("id", "type", "pos", "widgets_values", "properties"))
+            assert all(old.get(key) == new.get(key) for key in ("id", "type", "pos"))
+            # Of a node without widgets, one frontend keeps an empty list and another nothing.
+            assert (old.get("widgets_values") or []) == (new.get("widgets_values") or []), old["type"]
         assert [group["title"] for group in after["groups"]] == [group["title"] for group in before["groups"]]
     assert frontend.problems == []
 
@@ -65,10 +69,12 @@ def templates(frontend):
     """The browser of templates, open at this pack's."""
     frontend.problems.clear()
     frontend.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
-    frontend.page.get_by_role("option", name="sesahand", exact=True).click(timeout=20_000)
-    yield frontend.page.get_by_test_id("template-workflows-content")
+    content = frontend.page.get_by_test_id("template-workflows-content")
+    content.wait_for(timeout=20_000)
+    frontend.page.get_by_role("dialog").get_by_text("sesahand", exact=True).click(timeout=20_000)
+    yield content
     frontend.page.keyboard.press("Escape")
-    frontend.page.locator(".p-dialog").wait_for(state="detached", timeout=10_000)
+    content.wait_for(state="detached", timeout=10_000)
 
 
 def test_the_browser_of_templates_lists_every_workflow_with_its_picture(templates, frontend):
@@ -88,7 +94,8 @@ def test_the_browser_of_templates_lists_every_workflow_with_its_picture(template
 def test_a_click_on_a_template_opens_it(templates, frontend):
     templates.get_by_test_id("template-workflow-pose_and_render").click()
     frontend.page.wait_for_function("() => app.graph._nodes.some(n => n.type === 'SesaHandRenderCondition')")
-    assert frontend.to_api() == workflows.read_api("pose_and_render") and frontend.problems == []
+    workflows.assert_same_graph(frontend.to_api(), workflows.read_api("pose_and_render"))
+    assert frontend.problems == []
 
 
 def open_help(frontend, node_type: str):
@@ -143,7 +150,11 @@ def test_the_search_box_offers_the_node(query, node, frontend):
     name = frontend.page.evaluate("type => LiteGraph.registered_node_types[type].title", node)
     frontend.page.evaluate("() => app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     frontend.page.keyboard.type(query)
-    option = frontend.page.locator(".comfy-vue-node-search-container .p-autocomplete-option", has_text=name)
-    option.first.wait_for(timeout=20_000)
+    # The first is 1.27's list, the second that of 1.49 and later.
+    lists = frontend.page.locator(
+        ".comfy-vue-node-search-container .p-autocomplete-option, #results-list [role=option]"
+    )
+    option = lists.filter(has_text=name).first
+    option.wait_for(timeout=20_000)
     frontend.page.keyboard.press("Escape")
-    option.first.wait_for(state="detached", timeout=20_000)
+    option.wait_for(state="detached", timeout=20_000)

@@ -5,8 +5,9 @@ import os
 import shutil
 from contextlib import contextmanager
 
-# Files that ComfyUI asks for whether or not the user has made them.
-OPTIONAL_FILES = ("user.css", "userdata", "comfy.templates.json", "favicon")
+# Files that ComfyUI asks for whether or not the user has made them, and what its own server forbids its frontend: to ask
+# other hosts how large the models are that a workflow names.
+OPTIONAL_FILES = ("user.css", "userdata", "comfy.templates.json", "favicon", "Content Security Policy")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
