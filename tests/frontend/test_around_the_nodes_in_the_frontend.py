@@ -154,7 +154,7 @@ def test_the_search_box_offers_the_node(query, node, frontend):
     lists = frontend.page.locator(
         ".comfy-vue-node-search-container .p-autocomplete-option, #results-list [role=option]"
     )
-    option = lists.filter(has_text=name).first
+    option = frontend.page.locator(lists, has_text=name).first
     option.wait_for(timeout=20_000)
     frontend.page.keyboard.press("Escape")
     option.wait_for(state="detached", timeout=20_000)

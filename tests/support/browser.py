@@ -5,8 +5,8 @@ import os
 import shutil
 from contextlib import contextmanager
 
-# Files that ComfyUI asks for whether or not the user has made them, and what its own server forbids its frontend: to ask
-# other hosts how large the models are that a workflow names.
+# Files that ComfyUI asks for whether or not the user has made them, and what its server forbids its own frontend: to
+# ask other hosts how large the models are that a workflow names.
 OPTIONAL_FILES = ("user.css", "userdata", "comfy.templates.json", "favicon", "Content Security Policy")
 FLAGS = (
     "--no-sandbox",
