@@ -1,6 +1,7 @@
 """The types that travel on SesaHand's wires, and what all node families need at their edges."""
 
 import functools
+import inspect
 
 from torch import Tensor
 
@@ -18,6 +19,13 @@ Reconstructor = io.Custom("SESAHAND_RECONSTRUCTOR")
 Scores = io.Custom("SESAHAND_SCORES")
 Crop = io.Custom("SESAHAND_CROP")
 
+# Types of core and of other packs by their names: ComfyUI 0.3.64 has no classes for most of them.
+BoundingBox = io.Custom("BOUNDING_BOX")
+PoseKeypoints = io.Custom("POSE_KEYPOINT")
+BodyPose = io.Custom("MHR_POSE_DATA")
+ViewerCamera = io.Custom("LOAD3D_CAMERA")
+File3D = io.Custom("FILE_3D")
+
 # A message names at most this many options.
 MAX_LISTED = 40
 
@@ -25,6 +33,11 @@ MAX_LISTED = 40
 def found_by(*words: str) -> dict[str, list[str]]:
     """Return what makes a node's Schema be found by these words too; ComfyUI 0.3.64 searches names alone."""
     return {"search_aliases": list(words)} if "search_aliases" in io.Schema.__dataclass_fields__ else {}
+
+
+def rare() -> dict[str, bool]:
+    """Return what makes an input be folded away until it is asked for; ComfyUI 0.3.64 shows all inputs always."""
+    return {"advanced": True} if "advanced" in inspect.signature(io.Input.__init__).parameters else {}
 
 
 def check_choices(node: type[io.ComfyNode], **values) -> bool | str:
