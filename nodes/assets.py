@@ -3,7 +3,6 @@
 from comfy_api.latest import io, ui
 
 from ..sesahand.export.files import FORMATS, PARAMETER_FILES, write_hands
-from ..sesahand.hands.export import scene_mesh
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
 from .output_files import graph_metadata, output_path, relative_to_output
@@ -65,12 +64,19 @@ class ExportMesh(io.ComfyNode):
                 io.Mesh.Output(
                     "mesh",
                     display_name="mesh",
-                    tooltip="The posed hands in metres, for core's SaveGLB and other nodes that take a mesh.",
+                    tooltip="The posed hands in metres, with texture coordinates and normals, for core's SaveGLB, "
+                    "Render Mesh and other nodes that take a mesh.",
                 ),
                 io.String.Output(
                     "path",
                     display_name="path",
                     tooltip="The first file written, seen from the output folder. For Preview 3D.",
+                ),
+                wires.File3D.Output(
+                    "model_3d",
+                    display_name="model_3d",
+                    tooltip="The first file written, as core's newer 3D nodes take it (FILE_3D): Preview 3D "
+                    "(Advanced), Save 3D (Advanced). In a ComfyUI without that type, its path as text.",
                 ),
             ],
         )
@@ -89,8 +95,9 @@ class ExportMesh(io.ComfyNode):
         meshes = [name for name in names if name.endswith(FORMATS[format])]
         entries = [dict(zip(("subfolder", "filename"), name.rpartition("/")[::2], strict=True)) for name in meshes]
         return io.NodeOutput(
-            wires.core_mesh(*scene_mesh(hands, forearm)),
+            wires.core_mesh(hands, forearm),
             names[0],
+            wires.core_file_3d(str(written[0])),
             ui={"3d": [{**entry, "type": "output"} for entry in entries]},
         )
 

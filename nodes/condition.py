@@ -8,10 +8,11 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.hands.export import scene_mesh
+from ..sesahand.hands.bounding_boxes import write_bounding_boxes
 from ..sesahand.hands.scene import HandScene
 from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
 from ..sesahand.render.shading import NORMAL_CONVENTIONS
+from ..sesahand.render.viewer_camera import seen_by_viewer
 from . import wires
 from .progress import progress
 
@@ -101,6 +102,13 @@ class RenderCondition(io.ComfyNode):
                     tooltip="Height of the pictures in pixels. 0 follows the width, or keeps the size that the hands "
                     "were placed in.",
                 ),
+                wires.ViewerCamera.Input(
+                    "camera_info",
+                    optional=True,
+                    tooltip="Camera of a 3D viewer (Preview 3D, Load 3D) that shows these hands from Export Hand Mesh: "
+                    "they are drawn from there. width and height can then have any proportions.",
+                    **wires.rare(),
+                ),
             ],
             outputs=[
                 io.Image.Output(
@@ -122,13 +130,20 @@ class RenderCondition(io.ComfyNode):
                 io.Mesh.Output(
                     "hand_mesh",
                     display_name="hand_mesh",
-                    tooltip="The posed hands in 3D, in metres, for core's SaveGLB. One file per hand.",
+                    tooltip="The posed hands in 3D, in metres, with texture coordinates and normals, for core's "
+                    "SaveGLB and Render Mesh. One file per hand.",
                 ),
                 io.String.Output(
                     "boxes",
                     display_name="boxes",
                     tooltip="JSON list: frame, side and box (left, top, right, bottom in pixels) of each hand; zeros "
                     "for a hand that is not seen.",
+                ),
+                wires.BoundingBox.Output(
+                    "bboxes",
+                    display_name="bboxes",
+                    tooltip="The boxes as core has them (BOUNDING_BOX, a list for each frame): for SAM3 Detect, Crop "
+                    "by BBoxes, Draw BBoxes. Hands that are not seen are left out.",
                 ),
             ],
         )
@@ -139,8 +154,13 @@ class RenderCondition(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, hands, antialias, forearm, depth_range, normal_convention, width=0, height=0) -> io.NodeOutput:
-        scene = scene_at(hands, width, height)
+    def execute(
+        cls, hands, antialias, forearm, depth_range, normal_convention, width=0, height=0, camera_info=None
+    ) -> io.NodeOutput:
+        if camera_info is None:
+            scene = scene_at(hands, width, height)
+        else:
+            scene = seen_by_viewer(hands, camera_info, width, height, forearm)
         maps = render_maps(
             scene,
             antialias=antialias,
@@ -151,9 +171,11 @@ class RenderCondition(io.ComfyNode):
         )
         pictures = [getattr(maps, name) for name in COLOR_MAPS]
         previews = torch.cat([picture[:PREVIEW_FRAMES] for picture in pictures])
-        mesh = wires.core_mesh(*scene_mesh(scene, forearm))
-        boxes = list_boxes(scene, maps.boxes)
-        return io.NodeOutput(*pictures, maps.mask, mesh, boxes, ui=ui.PreviewImage(previews, cls=cls))
+        mesh = wires.core_mesh(scene, forearm)
+        size = scene.camera.width, scene.camera.height
+        bboxes = write_bounding_boxes(scene.frame.tolist(), scene.side, maps.boxes, scene.num_frames, size)
+        preview = ui.PreviewImage(previews, cls=cls)
+        return io.NodeOutput(*pictures, maps.mask, mesh, list_boxes(scene, maps.boxes), bboxes, ui=preview)
 
 
 NODES = [RenderCondition]

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.generate.requests import named_gesture, named_side
+from ..sesahand.hands.bounding_boxes import Box, read_bounding_boxes
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
@@ -21,6 +22,7 @@ from ..sesahand.hands.scene_files import save_scene
 from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.render.camera import MAX_SIZE, Camera
+from ..sesahand.render.viewer_camera import ViewerCamera
 from . import wires
 from .model_folders import register_model_folder
 from .output_files import output_path
@@ -134,6 +136,36 @@ def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angl
         placed.append(replace(scene, frame=hands.frame[index : index + 1], num_frames=hands.num_frames))
         report(index + 1)
     return combine(placed)
+
+
+def place_in_boxes(hands: HandScene, camera: Camera, boxes: list[list[Box]], *angles: float) -> HandScene:
+    """Place one hand into every box, a frame for each list, or the hand of each frame into the boxes of that frame."""
+    one = len(hands) == 1 and hands.num_frames == 1
+    if not one:
+        check_one_hand_a_frame(hands)
+        boxes = boxes * hands.num_frames if len(boxes) == 1 else boxes
+        if len(boxes) != hands.num_frames:
+            raise SesaHandError(
+                f"There are boxes for {len(boxes)} frames for hands of {hands.num_frames} frames; give one list, or "
+                "one for each."
+            )
+    if not any(boxes):
+        raise SesaHandError("There is no box to place a hand in: bounding_box is empty. Disconnect it, or find one.")
+    hand_of = dict.fromkeys(range(len(boxes)), 0) if one else {f: n for n, f in enumerate(hands.frame.tolist())}
+    where = [(frame, box) for frame, own in enumerate(boxes) for box in own if frame in hand_of]
+    placed, report = [HandScene.empty(hands.model, camera, len(boxes))], progress(len(where))
+    for done, (frame, box) in enumerate(where, 1):
+        scene = place_in_box(Hand.of(hands, hand_of[frame]), camera, box.edges, *angles)
+        placed.append(replace(scene, frame=torch.tensor([frame]), num_frames=len(boxes)))
+        report(done)
+    return combine(placed)
+
+
+def check_one_place(**given) -> None:
+    """Raise a SesaHandError if several inputs say where the hand goes."""
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise SesaHandError(f"{' and '.join(names)} say where the hand goes: keep one of them.")
 
 
 class LoadHandModel(io.ComfyNode):
@@ -440,6 +472,21 @@ class PlaceHand(io.ComfyNode):
                     "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
                     "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
                 ),
+                wires.BoundingBox.Input(
+                    "bounding_box",
+                    optional=True,
+                    extra_dict={"forceInput": True},
+                    tooltip="Boxes from a detector (BOUNDING_BOX of SAM3, RT-DETR and others) in place of box: a hand "
+                    "goes into every box, and a list for each picture gives a frame each.",
+                ),
+                wires.ViewerCamera.Input(
+                    "camera_info",
+                    optional=True,
+                    tooltip="Camera of a 3D viewer (Preview 3D, Load 3D) that shows the hand from Export Hand Mesh: "
+                    "the hand is turned as it is seen there, with that lens in place of camera and fov. Where it is "
+                    "and how large stays with the widgets; a mask turns it by itself and takes the lens alone.",
+                    **wires.rare(),
+                ),
             ],
             outputs=[
                 wires.Hands.Output(
@@ -471,13 +518,22 @@ class PlaceHand(io.ComfyNode):
         mask_region,
         mask_direction,
         mask=None,
+        bounding_box=None,
+        camera_info=None,
     ) -> io.NodeOutput:
+        check_one_place(mask=mask, bounding_box=bounding_box, box=box.strip() or None if mask is None else None)
         if mask is not None:
             height, width = mask.shape[-2:]
         lens = Camera.hamer(width, height) if camera == "hamer" else Camera.from_fov(width, height, fov)
+        if camera_info is not None:
+            viewer = ViewerCamera.read(camera_info)
+            hands, lens = viewer.turn(hands), viewer.lens(width, height)
         if mask is not None and len(hands):
             direction = roll if mask_direction == "roll" else None
             return io.NodeOutput(place_over_masks(hands, lens, mask, mask_region, direction))
+        if bounding_box is not None and len(hands):
+            boxes = read_bounding_boxes(bounding_box, 0)
+            return io.NodeOutput(place_in_boxes(hands, lens, boxes, roll, pitch, yaw))
         half = size * min(width, height) / 2
         target = (x * width - half, y * height - half, x * width + half, y * height + half)
         return io.NodeOutput(place_frames(hands, lens, parse_box(box) if box.strip() else target, roll, pitch, yaw))

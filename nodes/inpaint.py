@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..sesahand.hands.bounding_boxes import mask_of_boxes, read_bounding_boxes
 from ..sesahand.inpaint.crop import crop_to_mask, paste_back
 from ..sesahand.render.camera import MAX_SIZE
 from . import wires
@@ -32,10 +33,12 @@ class CropToMask(io.ComfyNode):
             "detailer. Paste Back lays the result over the picture.",
             inputs=[
                 io.Image.Input("image", tooltip="The whole picture, or several."),
-                io.Mask.Input(
+                io.MultiType.Input(
                     "mask",
+                    types=[io.Mask, wires.BoundingBox],
                     tooltip="White over all that is to be repainted, for a hand the whole hand: painted in the mask "
-                    "editor, or from Detect Hands. One for all pictures, or one for each.",
+                    "editor, or from Detect Hands. One for all pictures, or one for each. Or boxes (BOUNDING_BOX of "
+                    "SAM3, RT-DETR and others), all of which are white.",
                 ),
                 side("width"),
                 side("height"),
@@ -63,6 +66,8 @@ class CropToMask(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, image, mask, width, height, context) -> io.NodeOutput:
+        if isinstance(mask, dict | list):
+            mask = mask_of_boxes(read_bounding_boxes(mask, 0), image.shape[2], image.shape[1])
         crops, crop = crop_to_mask(image, mask, width, height, context)
         return io.NodeOutput(crops, crop.masks, crop)
 

@@ -7,10 +7,19 @@ from comfy_api.latest import io
 from ..sesahand.hands.builtin import load_builtin_hand
 from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_usable_hands, refine_hands, usable_hands
 from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
+from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.reconstruct.reconstructor import run_reconstructor
 from ..sesahand.render.camera import Camera
 from . import wires
 from .progress import progress
+
+
+def camera_for(landmarks: HandLandmarks, camera: str, fov: float) -> Camera:
+    """Return the camera to fit for: the one that the landmarks' 3D points were measured in, or the widgets'."""
+    size = landmarks.width, landmarks.height
+    if camera == "hamer":
+        return Camera.hamer(*size)
+    return landmarks.camera or Camera.from_fov(*size, fov)
 
 
 class ReconstructHands(io.ComfyNode):
@@ -29,8 +38,9 @@ class ReconstructHands(io.ComfyNode):
                     "camera",
                     options=["perspective", "hamer"],
                     default="perspective",
-                    tooltip="perspective is a lens of the field of view below. hamer is the very long lens that HaMeR "
-                    "and WiLoR assume, which puts hands tens of metres away.",
+                    tooltip="perspective is a lens of the field of view below, or, with landmarks of SAM 3D Body, its "
+                    "own. hamer is the very long lens that HaMeR and WiLoR assume, which puts hands tens of metres "
+                    "away.",
                 ),
                 io.Float.Input(
                     "fov",
@@ -95,8 +105,7 @@ class ReconstructHands(io.ComfyNode):
     def execute(
         cls, landmarks, camera, fov, image=None, hand_model=None, reconstructor=None, refine=False
     ) -> io.NodeOutput:
-        size = landmarks.width, landmarks.height
-        lens = Camera.hamer(*size) if camera == "hamer" else Camera.from_fov(*size, fov)
+        lens = camera_for(landmarks, camera, fov)
         how = {"camera": lens, "on_progress": progress()}
         if reconstructor is None:
             fitted = fit_usable_hands(landmarks, hand_model or load_builtin_hand(), **how)
@@ -107,7 +116,12 @@ class ReconstructHands(io.ComfyNode):
             if refine:
                 fitted = refine_hands(scene, landmarks, model=hand_model or scene.model, **how)
             fitted = replace(fitted, left_out=left_out)
-        return io.NodeOutput(fitted.scene, worst_error(fitted), describe_fit(fitted))
+        report = describe_fit(fitted)
+        if landmarks.camera is not None and lens == landmarks.camera:
+            report += (
+                f"\ncamera: that of the landmarks, a focal length of {lens.focal_length:.0f} px, not camera and fov"
+            )
+        return io.NodeOutput(fitted.scene, worst_error(fitted), report)
 
 
 NODES = [ReconstructHands]

@@ -26,7 +26,7 @@ def sheet_captions(images, labels: str, scores) -> list[str]:
         return lines
     check_count(images, scores)
     return [
-        f"{label}\nscore {score:.2f}".strip()
+        f"{label}\n{'not scored' if scores.not_looked_for else f'score {score:.2f}'}".strip()
         for label, score in zip(lines or [""] * len(images), scores.pictures, strict=True)
     ]
 

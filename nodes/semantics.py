@@ -10,12 +10,14 @@ from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
+from ..sesahand.errors import SesaHandError
 from ..sesahand.generate.requests import batch_in_small_words
 from ..sesahand.mini.token_embedding import describe_unknown
 from ..sesahand.mini.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
-from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override
+from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
+from ..sesahand.semantics.prompts import instruction
 from .patches.mini_loading import learnt_tokens
 from .wires import VLM, Semantics, check_choices, found_by
 
@@ -95,6 +97,14 @@ class ExtractSemantics(io.ComfyNode):
                     tooltip="On: each line of the caption is a caption of its own, for a batch of pictures with a "
                     "sentence each. Off: a text of several lines is one caption.",
                 ),
+                io.String.Input(
+                    "answer",
+                    optional=True,
+                    force_input=True,
+                    tooltip="What another node's language model (core's Generate Text) answered to the instruction of "
+                    "Semantics Instruction; its reasoning and code fences do no harm. It takes the place of vlm. An "
+                    "answer without JSON, such as a description of a picture, is read as the caption.",
+                ),
             ],
             outputs=[
                 Semantics.Output(
@@ -110,10 +120,16 @@ class ExtractSemantics(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, caption, attempts, max_length, seed, vlm=None, each_line=(False,)) -> io.NodeOutput:
+    def execute(cls, caption, attempts, max_length, seed, vlm=None, each_line=(False,), answer=None) -> io.NodeOutput:
+        captions = lines_of(caption) if each_line[0] else caption
+        if answer:
+            if vlm:
+                raise SesaHandError("vlm and answer are connected, and each is a language model's work: keep one.")
+            batch = read_answers(captions, answer)
+            return io.NodeOutput(batch, f"{describe_sources(batch.images)}\n\n{summaries(batch)}")
         bar = ProgressBar(1)
         batch = extract_semantics(
-            lines_of(caption) if each_line[0] else caption,
+            captions,
             vlm[0] if vlm else None,
             attempts=attempts[0],
             max_tokens=max_length[0],
@@ -121,6 +137,43 @@ class ExtractSemantics(io.ComfyNode):
             progress=bar.update_absolute,
         )
         return io.NodeOutput(batch, f"{describe_sources(batch.images)}\n\n{summaries(batch)}")
+
+
+class SemanticsInstruction(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandSemanticsInstruction",
+            display_name="Semantics Instruction (SesaHand)",
+            category=CATEGORY,
+            **found_by("text generate", "LLM prompt", "chain of thought"),
+            description="Writes what a language model has to be told to reduce a caption to human behaviour, for text "
+            "models that another node runs, such as core's Generate Text. Its answer goes into Extract Semantics.",
+            inputs=[
+                io.String.Input(
+                    "caption",
+                    multiline=True,
+                    default="The woman is holding a pink umbrella with her hand.",
+                    tooltip="What is said about the picture: typed, or from any text node.",
+                ),
+            ],
+            outputs=[
+                io.String.Output(
+                    "instruction",
+                    display_name="instruction",
+                    tooltip="For prompt of Generate Text; leave its max_length at 512 or more.",
+                ),
+                io.String.Output(
+                    "same_caption",
+                    display_name="caption",
+                    tooltip="The caption as it came in, for caption of Extract Semantics beside the answer.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, caption) -> io.NodeOutput:
+        return io.NodeOutput(instruction(caption), caption)
 
 
 class WriteSemantics(io.ComfyNode):
@@ -326,4 +379,4 @@ class TextEncode(io.ComfyNode):
         return io.NodeOutput(conditioning, marked(text, chosen.places))
 
 
-NODES = [ExtractSemantics, WriteSemantics, ComposePrompt, TextEncode]
+NODES = [ExtractSemantics, SemanticsInstruction, WriteSemantics, ComposePrompt, TextEncode]

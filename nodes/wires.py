@@ -3,11 +3,12 @@
 import functools
 import inspect
 
-from torch import Tensor
-
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.export.core_mesh import surface_mesh
+from ..sesahand.hands.export import scene_mesh
+from ..sesahand.hands.scene import HandScene
 
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")
@@ -86,14 +87,25 @@ def _fault_of(entry: io.Input, value) -> str | None:
     return None
 
 
-def core_mesh(vertices: Tensor, faces: Tensor):
-    """Return core's MESH of vertices `[B, V, 3]` and faces `[B, T, 3]`."""
+def core_mesh(hands: HandScene, forearm: bool):
+    """Return core's MESH of hands: cut for texture coordinates and with normals if it has a place for both."""
     from comfy_api import latest
 
     types = getattr(latest, "Types", None)
     if hasattr(types, "MESH"):
-        return types.MESH(vertices=vertices, faces=faces)
-    # Until ComfyUI 0.3.68 the type lived in the file of the nodes that first needed it.
-    from comfy_extras.nodes_hunyuan3d import MESH
+        mesh_type = types.MESH
+    else:
+        # Until ComfyUI 0.3.68 the type lived in the file of the nodes that first needed it.
+        from comfy_extras.nodes_hunyuan3d import MESH as mesh_type
+    if not {"uvs", "normals"} <= set(inspect.signature(mesh_type.__init__).parameters):
+        return mesh_type(*scene_mesh(hands, forearm))
+    mesh = surface_mesh(hands, forearm)
+    return mesh_type(mesh.vertices, mesh.faces, uvs=mesh.uvs, normals=mesh.normals)
 
-    return MESH(vertices, faces)
+
+def core_file_3d(path: str):
+    """Return core's File3D of a file, or its path where this core has no such type, as ComfyUI 0.3.64."""
+    from comfy_api import latest
+
+    file_3d = getattr(getattr(latest, "Types", None), "File3D", None)
+    return path if file_3d is None else file_3d(path)

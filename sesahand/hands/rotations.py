@@ -81,6 +81,17 @@ def matrix_to_quaternion(matrix: Tensor) -> Tensor:
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
 
 
+def quaternion_to_matrix(quaternion: Tensor) -> Tensor:
+    """Convert unit quaternions w, x, y, z `[..., 4]` to rotation matrices `[..., 3, 3]`."""
+    w, x, y, z = quaternion.unbind(-1)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
 def rotation_6d_to_matrix(six: Tensor) -> Tensor:
     """Turn the 6D form that HaMeR and WiLoR predict into rotation matrices.
 

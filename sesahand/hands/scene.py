@@ -29,6 +29,8 @@ class HandScene:
         betas: `[N, 10]`.
         translation: `[N, 3]` metres in the camera's frame, added after posing.
         score: Confidence of each hand in 0..1, `[N]`; 1 for hands that were posed rather than found.
+        note: Why no hands may have been found, other than that there are none; empty if nothing is to be said. Files
+            do not keep it.
     """
 
     model: HandModel
@@ -41,6 +43,7 @@ class HandScene:
     betas: Tensor
     translation: Tensor
     score: Tensor
+    note: str = ""
 
     ARRAYS: ClassVar = ("frame", "global_orient", "hand_pose", "betas", "translation", "score")
 
@@ -147,7 +150,8 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
     arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
     arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
     side = tuple(side for scene in scenes for side in scene.side)
-    return replace(first, num_frames=num_frames, side=side, **arrays)
+    note = " ".join(dict.fromkeys(scene.note for scene in scenes if scene.note))
+    return replace(first, num_frames=num_frames, side=side, note=note, **arrays)
 
 
 def _describe(camera: Camera) -> str:

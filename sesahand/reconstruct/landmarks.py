@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.scene import SIDES
+from ..render.camera import Camera
 
 NUM_KEYPOINTS = 21
 
@@ -31,6 +32,8 @@ class HandLandmarks:
         box: Axis-aligned box around each hand `[N, 4]`, x0, y0, x1, y1 in pixels; it may reach out of the picture.
         score: Confidence that it is a hand, 0..1, `[N]`.
         side_score: Confidence in `side`, 0.5..1, `[N]`.
+        camera: The camera that the 3D points were measured in, if what found them says so, or None.
+        note: Why there may be no hands, or what else is to be known of all of them; empty if nothing is.
     """
 
     width: int
@@ -43,6 +46,8 @@ class HandLandmarks:
     box: Tensor
     score: Tensor
     side_score: Tensor
+    camera: Camera | None = None
+    note: str = ""
 
     SHAPES: ClassVar = {
         "frame": (),
@@ -75,10 +80,11 @@ class HandLandmarks:
         return torch.isfinite(self.keypoints_3d).all(-1).all(-1)
 
     @classmethod
-    def empty(cls, width: int, height: int, num_frames: int = 1) -> "HandLandmarks":
-        """Return landmarks of pictures in which there is no hand."""
+    def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":
+        """Return landmarks of pictures without hands, or in which none could be looked for, as the note says."""
         arrays = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
-        return cls(width, height, num_frames, side=(), **arrays | {"frame": torch.zeros(0, dtype=torch.long)})
+        arrays |= {"frame": torch.zeros(0, dtype=torch.long)}
+        return cls(width, height, num_frames, side=(), note=note, **arrays)
 
     def select(self, index) -> "HandLandmarks":
         """Return the landmarks of only the hands of `index` (int64 or bool tensor, or list of ints)."""
@@ -103,4 +109,7 @@ def concatenate_landmarks(parts: Sequence[HandLandmarks]) -> HandLandmarks:
     arrays = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
     arrays["frame"] = torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)])
     side = tuple(side for part in parts for side in part.side)
-    return replace(parts[0], num_frames=sum(part.num_frames for part in parts), side=side, **arrays)
+    camera = parts[0].camera if all(part.camera == parts[0].camera for part in parts) else None
+    note = " ".join(dict.fromkeys(part.note for part in parts if part.note))
+    count = sum(part.num_frames for part in parts)
+    return replace(parts[0], num_frames=count, side=side, camera=camera, note=note, **arrays)

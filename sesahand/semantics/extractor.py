@@ -72,6 +72,42 @@ def extract_semantics(
         return SemanticsBatch(tuple(_by_rules(text, str(error)) for text in captions))
 
 
+def read_answers(captions: Sequence[str], answers: Sequence[str]) -> SemanticsBatch:
+    """One semantics per answer that a language model gave to `prompts.instruction`, whoever ran it.
+
+    An answer without any JSON is taken for a caption: what a model said when it was asked to describe a picture. One
+    whose JSON cannot be used, or that repeats an example, leaves it to the rules to read the caption.
+
+    Args:
+        captions: What the model was asked about, one for each answer, or one for all.
+        answers: The model's words; reasoning, think tags and code fences around the JSON are passed over.
+
+    Raises:
+        SesaHandError: If captions and answers do not fit together.
+    """
+    if len(captions) not in (1, len(answers)):
+        raise SesaHandError(
+            f"There are {len(answers)} answers to {len(captions)} captions: give an answer to each caption, or one "
+            "caption for all."
+        )
+    captions = list(captions) * len(answers) if len(captions) == 1 else captions
+    return SemanticsBatch(tuple(_by_answer(text, answer) for text, answer in zip(captions, answers, strict=True)))
+
+
+def _by_answer(caption: str, answer: str) -> ImageSemantics:
+    said = _without_thoughts(answer).strip()
+    if said and not re.search(r"[{}]", said):
+        read = _by_rules(said)
+        if any(read.behavior.to_dict().values()):
+            note = "the answer has no JSON and was read as a caption, by the rules"
+            return ImageSemantics(read.behavior, "rules", said, note)
+    try:
+        behavior = _checked(parse_answer(answer), caption)
+    except SesaHandError as error:
+        return _entry(caption, None, (answer, str(error)))
+    return _entry(caption, behavior, None)
+
+
 def override(batch: SemanticsBatch | None, components: dict[str, str]) -> SemanticsBatch:
     """Write components by hand: alone, or over every entry of an extracted batch.
 

@@ -97,6 +97,18 @@ def extraction_prompt(caption: str) -> str:
     return "\n\n".join([*shots, f"Description: {caption.strip()}\n"])
 
 
+def instruction(caption: str) -> str:
+    """All that a language model has to be told about a caption in one text, for hosts without a system message.
+
+    Args:
+        caption: what is said about one picture.
+
+    Returns:
+        The text; `extractor.read_answers` reads the answer.
+    """
+    return f"{EXTRACTION_SYSTEM}\n\n{extraction_prompt(caption)}"
+
+
 def correction_prompt(caption: str, answer: str, error: str) -> str:
     """Show a failed answer and what was wrong with it, and ask again for the JSON alone.
 

@@ -57,13 +57,29 @@ def find_detector_folder(folder: str | Path | None = None) -> Path:
     Raises:
         InvalidFileError: If files are missing; the message names the command that gets them.
     """
-    folders = [Path(folder)] if folder is not None else [*filter(None, [comfyui_folder()]), cache_folder()]
-    for each in folders:
+    for each in _places(folder):
         if not missing_files(each):
             return each
-    into = "" if folder is None else f' --to "{folders[0]}"'
-    raise InvalidFileError(
-        f"The hand detector's files are missing: {', '.join(missing_files(folders[0]))} in {folders[0]}. Get them once "
+    raise InvalidFileError(describe_missing(folder))
+
+
+def no_detector(folder: str | Path | None = None) -> bool:
+    """Return whether `find_detector_folder` would find the files nowhere."""
+    return all(missing_files(each) for each in _places(folder))
+
+
+def describe_missing(folder: str | Path | None = None) -> str:
+    """Return which files are missing where, and the command that gets them."""
+    place = _places(folder)[0]
+    into = "" if folder is None else f' --to "{place}"'
+    return (
+        f"The hand detector's files are missing: {', '.join(missing_files(place))} in {place}. Get them once "
         f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {CHECKOUT} (8 MB, "
         "out of the package mediapipe 0.10.21, Apache-2.0)."
     )
+
+
+def _places(folder: str | Path | None) -> list[Path]:
+    if folder is not None:
+        return [Path(folder)]
+    return [*filter(None, [comfyui_folder()]), cache_folder()]

@@ -2,12 +2,13 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ...errors import SesaHandError, quote
+from ...hands.bounding_boxes import is_bounding_boxes, read_bounding_boxes
 from ...hands.mask_regions import find_regions
 from ...hands.scene import SIDES
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
@@ -17,6 +18,16 @@ MAX_TEXT = 16 * 2**20
 LARGEST_COORDINATE = 1e6
 # OpenPose's names, seen from the person.
 OPENPOSE_HANDS = {"right": "hand_right_keypoints_2d", "left": "hand_left_keypoints_2d"}
+# Of OpenPose's body points, 18 or 25, and by how much (in sizes of the hand) a hand must be nearer to one of them
+# than to the other.
+BODY_WRISTS = {"right": 4, "left": 7}
+CLEARLY_NEARER = 0.25
+BODY_POINTS = 18
+FACE_POINTS = 70
+# DWPose drops points it is less sure of; SDPose hands them on.
+LEAST_CONFIDENCE = 0.3
+# A hand of which fewer points than these are sure is none.
+LEAST_SURE = 4
 # Coordinates none of which is beyond this are parts of the picture rather than pixels.
 LARGEST_PART = 2.0
 
@@ -41,17 +52,22 @@ class HandBox:
     side: str | None = None
 
 
-def read_boxes(value) -> list[HandBox]:
-    """Read boxes as Render Hand Depth & Maps writes them, or plain ones.
+def read_boxes(value, num_frames: int = 1) -> list[HandBox]:
+    """Read boxes as Render Hand Depth & Maps writes them, plain ones, or core's BOUNDING_BOX.
 
     Args:
         value: JSON, or what it stands for: a list of {"frame", "side", "box"} of which only "box" must be there, or of
             [x0, y0, x1, y1], or one such box. Boxes of only zeros stand for hands that are not seen and are left out.
+            Or {"x", "y", "width", "height"}, a list of these, or such a list for each picture.
+        num_frames: How many pictures there are; BOUNDING_BOX that does not say which picture it is for is for all.
 
     Raises:
         SesaHandError: If it is something else.
     """
     entries = _from_json(value, "boxes")
+    if is_bounding_boxes(entries):
+        lists = read_bounding_boxes(entries, num_frames)
+        return [HandBox(frame, box.edges, box.side) for frame, own in enumerate(lists) for box in own]
     if _is_numbers(entries, 4):
         entries = [entries]
     if not isinstance(entries, list) or len(entries) > MAX_HANDS:
@@ -102,8 +118,15 @@ def boxes_of_masks(masks: Tensor, width: int, height: int, num_frames: int) -> l
     return boxes
 
 
-def read_keypoints(value, width: int, height: int, num_frames: int = 1) -> HandLandmarks:
+def read_keypoints(
+    value, width: int, height: int, num_frames: int = 1, least_confidence: float = LEAST_CONFIDENCE
+) -> HandLandmarks:
     """Read the keypoints of hands that something else found.
+
+    Whether a hand of POSE_KEYPOINT is the right or the left one is not taken from its name: of the nodes in use, some
+    call the left hand right. The wrist of the body that it is at decides. Hands that are at none follow those that
+    are, since a node errs always or never; if no hand is, the name stands with a side_score of 0.5, and `settle_sides`
+    looks at the points.
 
     Args:
         value: JSON, or what it stands for. POSE_KEYPOINT as the nodes of controlnet_aux give it: one dictionary per
@@ -114,6 +137,8 @@ def read_keypoints(value, width: int, height: int, num_frames: int = 1) -> HandL
         width: Width of the pictures in pixels.
         height: Height of the pictures in pixels.
         num_frames: How many pictures there are.
+        least_confidence: Points of less confidence are unknown, too, and a hand that keeps fewer than `LEAST_SURE` of
+            them is left out.
 
     Returns:
         The hands, without 3D.
@@ -126,13 +151,30 @@ def read_keypoints(value, width: int, height: int, num_frames: int = 1) -> HandL
         entries = [entries]
     if not isinstance(entries, list) or len(entries) > MAX_HANDS:
         raise _wrong_keypoints(entries)
-    if entries and all(isinstance(entry, dict) and ("people" in entry or "animals" in entry) for entry in entries):
-        hands = [hand for frame, entry in enumerate(entries) for hand in _openpose_hands(entry, frame, width, height)]
+    if is_pose_keypoints(entries):
+        hands = [
+            hand
+            for frame, entry in enumerate(entries)
+            for hand in _openpose_hands(entry, frame, width, height, least_confidence)
+        ]
+        hands = _follow_the_others(hands)
     elif len(entries) == NUM_KEYPOINTS and not any(isinstance(entry, dict) for entry in entries):
-        hands = [_hand_of(entries, 0, None, 1.0)]
+        hands = [_hand_of(entries, 0, None, 1.0, least_confidence)]
     else:
-        hands = [_read_hand(entry) for entry in entries]
+        hands = [_read_hand(entry, least_confidence) for entry in entries]
     return _to_landmarks([hand for hand in hands if hand is not None], width, height, num_frames)
+
+
+def is_pose_keypoints(value) -> bool:
+    """Return whether a value, or JSON text, is POSE_KEYPOINT: of pictures with people."""
+    if isinstance(value, str):
+        value = _from_json(value, "keypoints")
+    entries = [value] if isinstance(value, dict) else value
+    return (
+        isinstance(entries, list)
+        and bool(entries)
+        and all(isinstance(entry, dict) and ("people" in entry or "animals" in entry) for entry in entries)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +183,17 @@ class _Hand:
     side: str | None
     points: Tensor
     score: float
+    side_score: float | None = None
+    named: str | None = None
 
 
-def _openpose_hands(entry: dict, frame: int, width: int, height: int) -> list[_Hand | None]:
+def _openpose_hands(entry: dict, frame: int, width: int, height: int, least_confidence: float) -> list[_Hand]:
     people, canvas = entry.get("people", []), [entry.get("canvas_width", width), entry.get("canvas_height", height)]
     if not isinstance(people, list) or len(people) > MAX_HANDS or not (_is_numbers(canvas, 2) and min(canvas) > 0):
         raise _wrong_keypoints(entry)
     hands = []
     for person in people:
+        own = []
         for side, name in OPENPOSE_HANDS.items():
             numbers = person.get(name) if isinstance(person, dict) else entry
             # Detectors leave out a hand that they did not see, or fill it with nulls.
@@ -156,36 +201,92 @@ def _openpose_hands(entry: dict, frame: int, width: int, height: int) -> list[_H
                 if not _is_numbers(numbers, 3 * NUM_KEYPOINTS):
                     raise _wrong_keypoints(numbers)
                 triples = [numbers[3 * k : 3 * k + 3] for k in range(NUM_KEYPOINTS)]
-                hands.append(_scaled(_hand_of(triples, frame, side, None), canvas, width, height))
+                own.append(_scaled(_hand_of(triples, frame, side, None, least_confidence), canvas, width, height))
+        wrists = _body_wrists(person, canvas, width, height, least_confidence)
+        hands += _at_wrists([hand for hand in own if hand is not None], wrists)
     return hands
 
 
 def _scaled(hand: _Hand | None, canvas: list[float], width: int, height: int) -> _Hand | None:
     if hand is None:
         return None
-    parts = hand.points.nan_to_num(0.0).abs().max() <= LARGEST_PART
-    scale = torch.tensor([width, height]) / (1.0 if parts else torch.tensor(canvas, dtype=torch.float32))
-    return _Hand(hand.frame, hand.side, hand.points * scale, hand.score)
+    return replace(hand, points=_in_pixels(hand.points, canvas, width, height))
 
 
-def _read_hand(entry) -> _Hand | None:
+def _in_pixels(points: Tensor, canvas: list[float], width: int, height: int) -> Tensor:
+    parts = points.nan_to_num(0.0).abs().max() <= LARGEST_PART
+    return points * (torch.tensor([width, height]) / (1.0 if parts else torch.tensor(canvas, dtype=torch.float32)))
+
+
+def _body_wrists(person, canvas: list[float], width: int, height: int, least_confidence: float) -> dict[str, Tensor]:
+    """Return the wrists `[2]` (pixels) of a person's body that are sure, by side; what is no body has none."""
+    numbers = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
+    count = len(numbers) if isinstance(numbers, list | tuple) else 0
+    if count < 3 * BODY_POINTS or count % 3 or not _is_numbers(numbers, count):
+        return {}
+    points = torch.tensor(numbers, dtype=torch.float32).view(-1, 3)
+    sure = points[:, 2] >= max(least_confidence, 1e-6)
+    if not sure.any():
+        return {}
+    places = torch.where(sure[:, None], points[:, :2], math.nan)
+    places = _in_pixels(places, canvas, width, height)
+    return {side: places[index] for side, index in BODY_WRISTS.items() if sure[index]}
+
+
+def _at_wrists(hands: list[_Hand], wrists: dict[str, Tensor]) -> list[_Hand]:
+    """Return a person's one or two hands with the sides of the wrists that they are at, where that is clear."""
+    hands = [replace(hand, named=hand.side) for hand in hands]
+    unsure = [replace(hand, side_score=0.5) for hand in hands]
+    if len(wrists) < 2:
+        return unsure
+    # By how much (in sizes of the hand) each hand is nearer to the right wrist than to the left one.
+    nearer = []
+    for hand in hands:
+        known = torch.isfinite(hand.points).all(-1)
+        root = hand.points[0] if known[0] else hand.points[known].mean(0)
+        size = (hand.points[known].amax(0) - hand.points[known].amin(0)).max().clamp(min=1.0)
+        nearer.append(float(((root - wrists["left"]).norm() - (root - wrists["right"]).norm()) / size))
+    # Two hands of one person are one of each.
+    lead = nearer[0] - nearer[1] if len(hands) == 2 else sum(nearer)
+    if abs(lead) < CLEARLY_NEARER:
+        return unsure
+    first = "right" if lead > 0 else "left"
+    sides = (first, "left" if first == "right" else "right")
+    return [replace(hand, side=side, side_score=1.0) for hand, side in zip(hands, sides, strict=False)]
+
+
+def _follow_the_others(hands: list[_Hand]) -> list[_Hand]:
+    """Return hands, those at no wrist named as the names of those at wrists turned out to be meant."""
+    sure = [hand for hand in hands if hand.side_score == 1.0]
+    if not sure:
+        return hands
+    swapped = sum(hand.side != hand.named for hand in sure) > len(sure) / 2
+    other = {"right": "left", "left": "right"}
+    return [
+        hand if hand in sure else replace(hand, side=other[hand.named] if swapped else hand.named, side_score=0.9)
+        for hand in hands
+    ]
+
+
+def _read_hand(entry, least_confidence: float) -> _Hand | None:
     if not isinstance(entry, dict):
         raise _wrong_keypoints(entry)
     frame, side, score = entry.get("frame", 0), entry.get("side"), entry.get("score", 1.0)
     if not _is_frame(frame) or side not in (None, *SIDES) or not (_is_numbers([score], 1) and 0 <= score <= 1):
         raise _wrong_keypoints(entry)
-    return _hand_of(entry.get("keypoints"), frame, side, score)
+    return _hand_of(entry.get("keypoints"), frame, side, score, least_confidence)
 
 
-def _hand_of(points, frame: int, side: str | None, score: float | None) -> _Hand | None:
+def _hand_of(points, frame: int, side: str | None, score: float | None, least_confidence: float) -> _Hand | None:
     """Return a hand from 21 points; where no score is given it is the mean confidence of its known points."""
     fits = isinstance(points, list) and len(points) == NUM_KEYPOINTS
     if not fits or not all(_is_numbers(point, 2) or _is_numbers(point, 3) for point in points):
         raise _wrong_keypoints(points)
     confidence = torch.tensor([float(point[2]) if len(point) == 3 else 1.0 for point in points])
     located = torch.tensor([[float(point[0]), float(point[1])] for point in points])
-    known = confidence > 0
-    if not known.any():
+    known = (confidence > 0) & (confidence >= least_confidence)
+    dropped = (confidence > 0) & ~known
+    if int(known.sum()) < (LEAST_SURE if dropped.any() else 1):
         return None
     located[~known] = math.nan
     return _Hand(frame, side, located, float(confidence[known].mean().clamp(0, 1)) if score is None else float(score))
@@ -213,8 +314,44 @@ def _to_landmarks(hands: list[_Hand], width: int, height: int, num_frames: int) 
         keypoints_3d=torch.full((len(hands), NUM_KEYPOINTS, 3), math.nan),
         box=torch.cat([low, high], 1),
         score=torch.tensor([hand.score for hand in hands]),
-        side_score=torch.tensor([1.0 if hand.side else 0.5 for hand in hands]),
+        side_score=torch.tensor([_side_score(hand) for hand in hands]),
     )
+
+
+def _side_score(hand: _Hand) -> float:
+    return hand.side_score if hand.side_score is not None else (1.0 if hand.side else 0.5)
+
+
+def write_keypoints(landmarks: HandLandmarks) -> list[dict]:
+    """Return POSE_KEYPOINT of hands: for each picture its people, in pixels.
+
+    A picture's only right and only left hand make one person; any others are a person each, as nobody knows whose they
+    are. Confidences are 1 for known points and 0 for unknown ones: controlnet_aux drops every point below 1.
+
+    Source: the JSON of OpenPose as controlnet_aux writes it, and ComfyUI's own SDPose nodes, which also ask for the
+    points of body and face; they are all unknown here.
+    """
+    frames = []
+    for frame in range(landmarks.num_frames):
+        mine = [index for index, where in enumerate(landmarks.frame.tolist()) if where == frame]
+        pair = sorted(landmarks.side[index] for index in mine) == ["left", "right"]
+        people = [_person(landmarks, group) for group in ([mine] if pair else [[index] for index in mine])]
+        frames.append({"people": people, "canvas_width": landmarks.width, "canvas_height": landmarks.height})
+    return frames
+
+
+def _person(landmarks: HandLandmarks, hands: list[int]) -> dict:
+    person = {
+        "pose_keypoints_2d": [0.0] * (3 * BODY_POINTS),
+        "face_keypoints_2d": [0.0] * (3 * FACE_POINTS),
+        **{name: [0.0] * (3 * NUM_KEYPOINTS) for name in OPENPOSE_HANDS.values()},
+    }
+    for hand in hands:
+        points = landmarks.keypoints_2d[hand].detach().cpu().double()
+        known = torch.isfinite(points).all(-1, keepdim=True)
+        triples = torch.cat([torch.where(known, points, 0.0), known.double()], 1)
+        person[OPENPOSE_HANDS[landmarks.side[hand]]] = triples.flatten().tolist()
+    return person
 
 
 def _wrong_keypoints(entry) -> SesaHandError:

@@ -1,9 +1,11 @@
 """Found hands as pictures: skeletons over the photograph, and masks of where the hands are."""
 
 import math
+import textwrap
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...errors import SesaHandError
@@ -13,6 +15,9 @@ from ..landmarks import HandLandmarks
 # Skin around the joints' centres, as a part of the hand's longer side.
 FLESH = 0.08
 LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
+# A notice has letters of this part of the picture's width, within these, on a band of this colour.
+NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 30, 11, 32
+NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
 
 
 def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
@@ -57,6 +62,31 @@ def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> N
     for color, thickness in ((LABEL_EDGE, 3), (LABEL_COLOR, 1)):
         width_of_line = max(1, round(thickness * size * 1.5))
         cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, width_of_line, cv2.LINE_AA)
+
+
+def draw_notice(pictures: Tensor, text: str) -> Tensor:
+    """Write a notice over the upper part of each picture, on a band of its own.
+
+    Args:
+        pictures: `[F, H, W, 3]` of 0..1.
+        text: The notice; it is wrapped, and cut where the picture ends.
+
+    Returns:
+        float32 `[F, H, W, 3]`.
+    """
+    frames, height, width = pictures.shape[:3]
+    font = ImageFont.load_default(min(MOST_NOTICE, max(LEAST_NOTICE, round(width * NOTICE_SIZE))))
+    margin = font.size / 2
+    letters = max(1, int((width - 2 * margin) / max(font.getlength("n"), 1)))
+    lines = textwrap.wrap(text, letters)
+    step = 1.3 * font.size
+    band = Image.new("RGB", (width, min(height, math.ceil(2 * margin + step * len(lines)))), NOTICE_BAND)
+    draw = ImageDraw.Draw(band)
+    for row, line in enumerate(lines):
+        draw.text((margin, margin + row * step), line, NOTICE_COLOR, font)
+    written = pictures.detach().cpu().float().clamp(0, 1).clone()
+    written[:, : band.height] = torch.from_numpy(np.asarray(band).copy()).float() / 255
+    return written
 
 
 def mask_landmarks(landmarks: HandLandmarks) -> Tensor:

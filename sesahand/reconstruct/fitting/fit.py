@@ -115,6 +115,27 @@ def fit_hands(
     return compare_with_landmarks(scene, landmarks, ~in_space)
 
 
+def cost_of_fit(landmarks: HandLandmarks, noise: float, starts: int = STARTS_2D) -> Tensor:
+    """Return how badly the best hand of their side explains each hand's points in the picture, `[N]`.
+
+    It is minus twice the logarithm of a likelihood: differences count, as between a hand taken for right and for left.
+
+    Args:
+        landmarks: Of N usable hands, see `usable_hands`; 3D points are not used.
+        noise: How noisy the points are, as a multiple of what is expected of a detector.
+        starts: From how many places each hand's fit starts.
+    """
+    points = KeypointModel(load_builtin_hand())
+    seen = Measurements.of(landmarks, Camera.from_fov(landmarks.width, landmarks.height))
+    seen.weight_3d[:] = 0
+    if not len(landmarks):
+        return torch.zeros(0, dtype=torch.float64)
+    with one_thread():
+        state = _fit(seen, points, False, starts)
+    data, _ = data_terms(seen, points, state, torch.full((len(landmarks),), noise, dtype=torch.float64))
+    return data.cost + HandPrior(points.frames)(state)[0]
+
+
 def fit_usable_hands(landmarks: HandLandmarks, *model_and_camera, **how) -> FittedHands:
     """Fit a hand model as `fit_hands` does, but leave out hands whose landmarks show none, with a warning for each.
 
@@ -292,4 +313,5 @@ def compare_with_landmarks(
     error = torch.where(known, off, 0.0).sum(1) / known.sum(1)
     if depth_is_ambiguous is None:
         depth_is_ambiguous = torch.zeros(len(scene), dtype=torch.bool)
+    scene = replace(scene, note=landmarks.note) if landmarks.note else scene
     return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)

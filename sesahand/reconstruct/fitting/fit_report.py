@@ -8,11 +8,11 @@ from .fit import FittedHands
 def describe_fit(fitted: FittedHands) -> str:
     """Return one line a hand: picture, side, score, distance from the landmarks, depth, and whether to trust it.
 
-    A line for each hand that was left out, and why, follows.
+    A line for each hand that was left out, and why, follows, and the note that came with the hands.
     """
     left_out = [f"left out: {fault}" for fault in fitted.left_out]
     if not len(fitted.scene):
-        return "\n".join(["no hands", *left_out])
+        return "\n".join(["no hands", *filter(None, [fitted.scene.note]), *left_out])
     scene, depths = fitted.scene, fitted.scene.pose().keypoints[..., 2].mean(1).tolist()
     lines = []
     for hand, depth in enumerate(depths):
@@ -24,7 +24,7 @@ def describe_fit(fitted: FittedHands) -> str:
             f"{depth:.2f} m away"
         )
         lines.append(line + (", depth ambiguous" if fitted.depth_is_ambiguous[hand] else ""))
-    return "\n".join([*lines, *left_out])
+    return "\n".join([*lines, *left_out, *filter(None, [fitted.scene.note])])
 
 
 def worst_error(fitted: FittedHands) -> float:

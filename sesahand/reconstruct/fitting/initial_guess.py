@@ -11,6 +11,8 @@ from ...hands.limits import angles_from_pose, joint_limits, pose_from_angles
 from ...hands.model import NUM_BETAS, NUM_JOINTS
 from ...hands.rotations import axis_angle_to_matrix
 from ...hands.skeleton import FINGER_JOINTS, FINGERS
+from ...render.camera import Camera
+from ..landmarks import HandLandmarks
 from .keypoint_model import HandState, KeypointModel
 from .measurements import NEAREST, Measurements
 
@@ -59,14 +61,9 @@ def from_library(seen: Measurements, model: KeypointModel, starts: int, in_space
     Returns:
         `B * starts` states.
     """
-    poses = torch.stack([gesture.hand_pose.double() for gesture in load_gestures().values()])
+    library = library_hands()
+    poses = library.rotations[:, 1:]
     starts = min(starts, len(poses))
-    upright = torch.eye(3, dtype=torch.float64).expand(len(poses), 1, 3, 3)
-    library = HandState(
-        torch.cat([upright, poses], 1),
-        torch.zeros(len(poses), 3, dtype=torch.float64),
-        torch.zeros(len(poses), NUM_BETAS, dtype=torch.float64),
-    )
     points = model(library)
     compare = compare_in_space if in_space else compare_in_picture
     likeness, orient = compare(seen, points)
@@ -75,6 +72,29 @@ def from_library(seen: Measurements, model: KeypointModel, starts: int, in_space
     rotations = torch.cat([orient[:, :, None], poses[chosen]], 2).flatten(0, 1)
     hand = torch.arange(len(seen.rays)).repeat_interleave(starts)
     return placed(rotations, seen.select(hand), model)
+
+
+def library_hands() -> HandState:
+    """Return the gestures of the library as upright mean hands."""
+    poses = torch.stack([gesture.hand_pose.double() for gesture in load_gestures().values()])
+    upright = torch.eye(3, dtype=torch.float64).expand(len(poses), 1, 3, 3)
+    return HandState(
+        torch.cat([upright, poses], 1),
+        torch.zeros(len(poses), 3, dtype=torch.float64),
+        torch.zeros(len(poses), NUM_BETAS, dtype=torch.float64),
+    )
+
+
+def likeness_to_gestures(landmarks: HandLandmarks, model: KeypointModel) -> Tensor:
+    """Return how far each hand's 3D points are from the most similar gesture of its side, `[N]` metres (RMS).
+
+    Args:
+        landmarks: Of N hands with all 3D points known.
+        model: Gives the gestures' keypoints.
+    """
+    seen = Measurements.of(landmarks, Camera.from_fov(landmarks.width, landmarks.height))
+    likeness, _ = compare_in_space(seen, model(library_hands()))
+    return (-likeness.amax(1)).clamp(min=0).sqrt()
 
 
 def compare_in_space(seen: Measurements, points: Tensor) -> tuple[Tensor, Tensor]:

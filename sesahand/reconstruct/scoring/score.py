@@ -139,6 +139,11 @@ class HandScores:
         """Score of the worst picture."""
         return min(self.pictures)
 
+    @property
+    def not_looked_for(self) -> bool:
+        """Whether no hand was found for another reason than that there is none; `found.note` tells it."""
+        return not len(self.found) and bool(self.found.note)
+
     def to_json(self) -> str:
         """Return all figures as JSON text, for other programs."""
         from .score_report import scores_to_json

@@ -60,7 +60,7 @@ def draw_scores(
         _draw_requested(canvas, outlines[picture % len(outlines)], asked[scores.requested_in(picture)])
         scale = min(camera.width, camera.height) / REFERENCE_SIZE
         draw_keypoints(canvas, got[found.frame.cpu().numpy() == picture], scale)
-        drawn.append(_label(canvas, score, threshold))
+        drawn.append(_label(canvas, None if scores.not_looked_for else score, threshold))
         tell(requested.num_frames + len(drawn))
     return torch.from_numpy(np.stack(drawn)).float() / 255
 
@@ -114,16 +114,18 @@ def _draw_requested(canvas: np.ndarray, outline: list[np.ndarray], hands: np.nda
                 cv2.line(canvas, points[start], points[end], REQUESTED, thickness, cv2.LINE_AA)
 
 
-def _label(canvas: np.ndarray, score: float, threshold: float) -> np.ndarray:
-    """Return the picture with its score in the corner, green from the threshold on and red below it."""
+def _label(canvas: np.ndarray, score: float | None, threshold: float) -> np.ndarray:
+    """Return the picture with its score in the corner, green from the threshold on and red below it; None has none."""
     height, width = canvas.shape[:2]
     if min(height, width) < LEAST_LABELLED:
         return canvas
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(max(LEAST_LABEL, round(min(height, width) * LABEL_SIZE)))
-    lines = [(f"score {score:.2f}", GOOD if score >= threshold else BAD), ("white: requested", REQUESTED),
-             ("coloured: found", REQUESTED)]  # fmt: skip
+    first = ("not scored", REQUESTED)
+    if score is not None:
+        first = (f"score {score:.2f}", GOOD if score >= threshold else BAD)
+    lines = [first, ("white: requested", REQUESTED), ("coloured: found", REQUESTED)]
     step, margin = 1.3 * font.size, font.size / 2
     for row, (text, color) in enumerate(lines):
         place = (margin, margin + row * step)

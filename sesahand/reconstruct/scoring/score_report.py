@@ -19,6 +19,8 @@ def describe_scores(scores: HandScores) -> str:
     if count > 1:
         head = f"mean score {scores.mean:.2f} over {count} pictures, worst {scores.worst:.2f}, best picture {best}"
     lines = [head]
+    if scores.not_looked_for:
+        lines = [f"not scored: {scores.found.note}", head]
     for picture in range(count):
         lines += ["", f"picture {picture}: {scores.pictures[picture]:.2f}", *_describe_picture(scores, picture)]
     return "\n".join(lines)
@@ -68,7 +70,10 @@ def _found(pair: PairScore, finger: str) -> str:
 
 
 def scores_to_json(scores: HandScores) -> str:
-    """Return all figures as JSON text: mean, worst, and for each picture its pairs, missing and extra hands."""
+    """Return all figures as JSON text: mean, worst, and for each picture its pairs, missing and extra hands.
+
+    Where hands could not be looked for, "not_scored" says why.
+    """
     pictures = []
     for picture, score in enumerate(scores.pictures):
         pairs = [asdict(pair) for pair in scores.pairs if pair.picture == picture]
@@ -83,4 +88,5 @@ def scores_to_json(scores: HandScores) -> str:
                 "extra": [scores.found.side[n] for p, n in scores.extra if p == picture],
             }
         )
-    return json.dumps({"mean": scores.mean, "worst": scores.worst, "pictures": pictures})
+    why = {"not_scored": scores.found.note} if scores.not_looked_for else {}
+    return json.dumps({"mean": scores.mean, "worst": scores.worst, "pictures": pictures, **why})

@@ -65,7 +65,7 @@ def test_each_white_region_of_a_mask_is_a_box_in_the_pictures_pixels():
 def test_pose_keypoint_is_read_in_pixels_and_in_parts_of_the_picture(parts):
     points = [[x / 400, y / 200] for x, y in POINTS] if parts else POINTS
     found = read_keypoints(pose_keypoint(left=flat(points)), 800, 400)
-    assert found.side == ("left",) and found.frame.tolist() == [0] and found.side_score.tolist() == [1.0]
+    assert found.side == ("left",) and found.frame.tolist() == [0] and found.side_score.tolist() == [0.5]
     torch.testing.assert_close(found.keypoints_2d[0], 2 * torch.tensor(POINTS))
     assert found.box[0].tolist() == pytest.approx([0, 0, 400, 200])
     assert torch.isnan(found.keypoints_3d).all() and not found.has_3d.any()
