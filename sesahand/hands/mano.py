@@ -18,6 +18,7 @@ from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .pickle_reader import array_from, read_pickle
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .skeleton import MANO_PARENTS, MANO_TIP_VERTICES
+from .unwrapping import unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -266,23 +267,28 @@ def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, ...], dtype: tor
     def tensor(array):
         return torch.from_numpy(np.ascontiguousarray(array, np.float64)).to(dtype)
 
-    regressor = arrays["J_regressor"]
+    regressor, parts = arrays["J_regressor"], part_ids_from_weights(arrays["f"], arrays["weights"])
+    # MANO has no texture coordinates.
+    joints = regressor @ arrays["v_template"]
+    chart = unwrap(arrays["v_template"], np.asarray(arrays["f"], np.int64), parts, joints, tips)
     return HandModel(
         name=MANO_NAME,
         licence=MANO_LICENCE,
         template=tensor(arrays["v_template"]),
         faces=torch.from_numpy(np.ascontiguousarray(arrays["f"], np.int64)),
         shapedirs=tensor(arrays["shapedirs"]),
-        joint_template=tensor(regressor @ arrays["v_template"]),
+        joint_template=tensor(joints),
         joint_shapedirs=tensor(np.einsum("jv,vcb->jcb", regressor, arrays["shapedirs"])),
         weights=tensor(arrays["weights"]),
         tips=tips,
-        part_ids=torch.from_numpy(part_ids_from_weights(arrays["f"], arrays["weights"])),
+        part_ids=torch.from_numpy(parts),
         num_hand_vertices=NUM_VERTICES,
         num_hand_faces=NUM_FACES,
         posedirs=tensor(arrays["posedirs"]),
         pose_mean=tensor(arrays["hands_mean"]),
         pose_components=tensor(arrays["hands_components"]),
+        uv=None if chart is None else tensor(chart[0]).float(),
+        uv_faces=None if chart is None else torch.from_numpy(chart[1]),
     )
 
 

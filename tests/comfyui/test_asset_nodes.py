@@ -49,23 +49,25 @@ def test_it_writes_a_numbered_file_with_its_parameters_and_tells_where(posed, ou
     ending = format.split()[0]
     for number in (1, 2):
         answer = run(assets.ExportMesh, hands=posed, format=format, filename_prefix="my/hand")
-        mesh, path = answer.result
+        mesh, path, model_3d = answer.result
         assert path == f"my/hand_{number:05}_.{ending}", "seen from the output folder, as Preview 3D takes it"
         assert answer.ui == {"3d": [{"subfolder": "my", "filename": path[3:], "type": "output"}]}
         assert (output / path).stat().st_size > 50_000
         again = load_scene((output / path).with_suffix(".json"))
         assert torch.equal(again.hand_pose, posed.hand_pose) and again.camera == posed.camera
-        assert mesh.vertices.shape == (1, 1609, 3) and mesh.faces.shape[0] == 1
+        assert mesh.vertices.shape[1] >= 1609 and mesh.faces.shape[0] == 1
+        source = model_3d if isinstance(model_3d, str) else model_3d.get_source()
+        assert source == str((output / path).resolve()), "what Preview 3D (Advanced) reads"
     assert len(list((output / "my").iterdir())) == 4
 
 
 def test_the_graph_is_where_cores_save_glb_puts_it(posed, output, monkeypatch):
-    [_, path] = run(assets.ExportMesh, hands=posed, parameters="none").result
+    [_, path, _] = run(assets.ExportMesh, hands=posed, parameters="none").result
     extras = Glb((output / path).read_bytes()).document["asset"]["extras"]
     assert json.loads(extras["prompt"]) == PROMPT and json.loads(extras["workflow"]) == WORKFLOW
     assert extras["sesahand"]["licence"] == posed.model.licence
     monkeypatch.setattr(output_files.args, "disable_metadata", True)
-    [_, path] = run(assets.ExportMesh, hands=posed, parameters="none").result
+    [_, path, _] = run(assets.ExportMesh, hands=posed, parameters="none").result
     assert set(Glb((output / path).read_bytes()).document["asset"]["extras"]) == {"sesahand"}
 
 
@@ -84,7 +86,7 @@ def test_frames_become_an_animation_or_one_file_each(posed, output):
 
 def test_no_hands_are_saved_and_drawn_too(posed, output):
     none = HandScene.empty(posed.model, posed.camera)
-    mesh, path = run(assets.ExportMesh, hands=none).result
+    mesh, path, _ = run(assets.ExportMesh, hands=none).result
     assert len(mesh.vertices) == 0 and (output / path).is_file()
     overlay, turntable = run(assets.DrawHands, hands=none, views=2).result
     assert overlay.shape == (1, 512, 512, 3) and turntable.shape == (2, 512, 512, 3)

@@ -45,7 +45,7 @@ def test_outputs_have_comfyuis_shapes_and_types(picture):
     image, boxes = picture
     image = torch.cat([image, torch.zeros_like(image)])
     before = image.clone()
-    landmarks, found_boxes, mask, overlay, count = run(image)
+    landmarks, found_boxes, mask, overlay, count, *_ = run(image)
     assert isinstance(landmarks, HandLandmarks) and landmarks.side == ("right",) and count == 1
     [entry], [placed] = json.loads(found_boxes), json.loads(boxes)
     assert entry["frame"] == 0 and entry["side"] == "right"
@@ -57,7 +57,7 @@ def test_outputs_have_comfyuis_shapes_and_types(picture):
 
 def test_boxes_masks_and_keypoints_take_the_detectors_place(picture):
     image, boxes = picture
-    [found, _, mask, _, _] = run(image)
+    found, _, mask, *_ = run(image)
     for given in ({"boxes": boxes}, {"mask": mask}):
         again = run(image, **given)[0]
         distance = (again.keypoints_2d - found.keypoints_2d).norm(dim=-1).mean()
@@ -76,7 +76,7 @@ def test_two_places_for_the_hands_are_refused(picture):
 
 
 def test_no_hands_are_a_result(picture):
-    landmarks, boxes, mask, overlay, count = run(torch.zeros(1, 64, 48, 3), small_hands=True)
+    landmarks, boxes, mask, overlay, count, *_ = run(torch.zeros(1, 64, 48, 3), small_hands=True)
     assert len(landmarks) == count == 0 and boxes == "[]" and not mask.any() and not overlay.any()
 
 
@@ -89,12 +89,29 @@ def test_bad_pictures_and_values_are_refused(picture):
         run(picture[0], threshold=2.0)
 
 
-def test_missing_files_name_the_command_and_keypoints_do_without(picture, tmp_path, monkeypatch):
+@pytest.fixture
+def no_detector(tmp_path, monkeypatch):
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "hand_detector", ([str(tmp_path)], {".tflite"}))
     monkeypatch.setenv("SESAHAND_CACHE", str(tmp_path / "none"))
+
+
+def test_missing_files_stop_the_graph_if_asked_to_and_keypoints_do_without(picture, no_detector):
     with pytest.raises(SesaHandError, match="python -m sesahand get-detector"):
-        run(picture[0])
-    assert run(picture[0], keypoints="[]")[4] == 0
+        run(picture[0], if_missing="stop")
+    assert run(picture[0], keypoints="[]", if_missing="stop")[4] == 0
+
+
+@pytest.mark.parametrize("size", [128, 512])
+def test_missing_files_give_no_hands_and_say_so_on_the_picture(size, no_detector, caplog):
+    image = torch.full((2, size, size, 3), 0.5)
+    landmarks, boxes, mask, overlay, count, bboxes, poses, report = run(image)
+    assert len(landmarks) == count == 0 and boxes == "[]" and not mask.any() and bboxes == [[], []]
+    assert [frame["people"] for frame in poses] == [[], []]
+    assert "python -m sesahand get-detector" in report and report == f"no hands\n{landmarks.note}"
+    assert [record.levelname for record in caplog.records] == ["WARNING"] and landmarks.note in caplog.text
+    letters = (overlay - image).abs().amax(-1) > 0.1
+    assert letters[:, : size // 2].any() and not letters[:, -1].any(), "the notice is at the top, the picture below"
+    assert torch.equal(overlay[0], overlay[1]) and overlay.shape == image.shape
 
 
 def test_an_interrupt_stops_it(picture):
