@@ -1,7 +1,7 @@
 """Texture coordinates for hands that bring none: seven charts, side by side in the unit square.
 
 Each finger is unrolled from its tip to its knuckle like the skin of a stick, cut along its palm side. The rest of the
-hand is two pictures, one of the palm's side and one of the back. All charts have one scale, so that a texture is as fine
+hand is two pictures, of the palm's side and of the back. All charts have one scale, so that a texture is as fine
 on each. Nothing is optimised: the same hand always gets the same coordinates.
 """
 

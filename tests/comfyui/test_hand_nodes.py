@@ -17,6 +17,7 @@ from sesahand_pack.sesahand.render.camera import Camera
 from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths
+from comfy_api.latest import io
 
 
 def defaults(node, **given):
