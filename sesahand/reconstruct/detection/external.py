@@ -197,7 +197,8 @@ def _openpose_hands(entry: dict, frame: int, width: int, height: int, least_conf
         for side, name in OPENPOSE_HANDS.items():
             numbers = person.get(name) if isinstance(person, dict) else entry
             # Detectors leave out a hand that they did not see, or fill it with nulls.
-            if numbers and any(number is not None for number in numbers):
+            seen = any(number is not None for number in numbers) if isinstance(numbers, list | tuple) else numbers
+            if seen:
                 if not _is_numbers(numbers, 3 * NUM_KEYPOINTS):
                     raise _wrong_keypoints(numbers)
                 triples = [numbers[3 * k : 3 * k + 3] for k in range(NUM_KEYPOINTS)]

@@ -78,7 +78,7 @@ def draw_notice(pictures: Tensor, text: str) -> Tensor:
     font = ImageFont.load_default(min(MOST_NOTICE, max(LEAST_NOTICE, round(width * NOTICE_SIZE))))
     margin = font.size / 2
     letters = max(1, int((width - 2 * margin) / max(font.getlength("n"), 1)))
-    lines = textwrap.wrap(text, letters)
+    lines = textwrap.wrap(text, letters, break_on_hyphens=False)
     step = 1.3 * font.size
     band = Image.new("RGB", (width, min(height, math.ceil(2 * margin + step * len(lines)))), NOTICE_BAND)
     draw = ImageDraw.Draw(band)
