@@ -292,8 +292,8 @@ PORTRAITS = tuple(
     f"SesaHand{name}"
     for name in (
         "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel", "LoadHands",
-        "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands", "StructuralFusion", "TextEncode",
-        "WriteSemantics",
+        "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands", "SemanticsInstruction",
+        "StructuralFusion", "TextEncode", "WriteSemantics",
     )
 )  # fmt: skip
 # What stands in widgets that list files, of which a fresh ComfyUI has none.
