@@ -252,7 +252,7 @@ class DetectHands(io.ComfyNode):
         bboxes = write_bounding_boxes(
             landmarks.frame.tolist(), landmarks.side, landmarks.box, landmarks.num_frames, size, landmarks.score
         )
-        notice = "" if len(landmarks) or not landmarks.note else f"No hand detector: hands were not looked for. Run once: {COMMAND}"
+        notice = "" if len(landmarks) or not landmarks.note else f"No hand detector. Run once: {COMMAND}"
         return io.NodeOutput(
             landmarks,
             list_boxes(landmarks, landmarks.box),

@@ -15,8 +15,8 @@ from ..landmarks import HandLandmarks
 # Skin around the joints' centres, as a part of the hand's longer side.
 FLESH = 0.08
 LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
-# A notice has letters of this part of the picture's width, within these, on a band of this colour.
-NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 30, 11, 32
+# A notice has letters of this part of the picture's width, to be read on a node, on a band of this colour.
+NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 18, 11, 96
 NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
 
 

@@ -367,3 +367,15 @@ class TestChoosing:
                 check_count(pictures, scores)
             with pytest.raises(SesaHandError, match="scores of 4 pictures"):
                 replace_bad_pictures(pictures, pictures, scores, 0.0)
+
+
+def test_hands_that_could_not_be_looked_for_are_not_scored_in_words_and_pictures():
+    why = replace(none(), note="The hand detector's files are missing.")
+    scores, plain = score_hands(hand(), why), score_hands(hand(), none())
+    assert scores.not_looked_for and not plain.not_looked_for and scores.pictures == plain.pictures == (0.0,)
+    assert describe_scores(scores).startswith("not scored: The hand detector's files are missing.\nscore 0.00")
+    assert json.loads(scores.to_json())["not_scored"] == why.note and "not_scored" not in json.loads(plain.to_json())
+    assert not torch.equal(draw_scores(scores), draw_scores(plain)), "the label says so instead of a number"
+    found = replace(hand(), note="Something about it.")
+    assert not score_hands(hand(), found).not_looked_for
+    assert combine([found, hand()]).note == concatenate_frames([hand(), found]).note == "Something about it."

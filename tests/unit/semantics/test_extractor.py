@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sesahand.errors import CannotAnswerError, SesaHandError
 from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, SemanticsBatch
-from sesahand.semantics.extractor import extract_semantics, override, parse_answer
-from sesahand.semantics.prompts import EXTRACTION_EXAMPLES
+from sesahand.semantics.extractor import extract_semantics, override, parse_answer, read_answers
+from sesahand.semantics.prompts import EXTRACTION_EXAMPLES, EXTRACTION_SYSTEM, instruction
 
 CAPTION = "A woman is holding a pink umbrella with her hand."
 GOOD = {"pose": "a woman", "action": "waiting", "hand_action": "holding a cup", "environment": "in a park"}
@@ -305,3 +305,54 @@ def test_a_batch_survives_json():
 def test_json_that_is_no_batch_is_refused(text):
     with pytest.raises(SesaHandError):
         SemanticsBatch.from_json(text)
+
+
+WAVE = "A woman in a blue coat stands at a red door and waves with her left hand."
+PARTS = {
+    "pose": "a woman standing at a door",
+    "action": "waving",
+    "hand_action": "waving with her left hand",
+    "environment": "",
+}
+
+
+class TestAnswersOfOtherNodes:
+    """What a node of another pack, or of core, made a language model say."""
+
+    @pytest.mark.parametrize(
+        "answer",
+        [json.dumps(PARTS), f"Persons: a woman.\n```json\n{json.dumps(PARTS, indent=1)}\n```\nDone.",
+         f"<think>Is it {{one}} person? Yes.</think>\n\n{json.dumps(PARTS)}",
+         f"thinking...\n</think>{json.dumps(PARTS)}"],
+    )  # fmt: skip
+    def test_json_is_taken_out_of_what_is_around_it(self, answer):
+        [image] = read_answers([WAVE], [answer]).images
+        assert image.behavior.to_dict() == PARTS and image.source == "language model" and image.caption == WAVE
+
+    def test_a_description_is_read_as_the_caption(self):
+        [image] = read_answers(["Something else entirely."], [WAVE]).images
+        assert image.behavior == extract_semantics([WAVE]).images[0].behavior
+        assert image.caption == WAVE and image.source == "rules" and "no JSON" in image.note
+
+    @pytest.mark.parametrize(
+        "answer, why",
+        [('{"pose": "a woman standing", "acti', "no JSON object"), ('{"pose": "standing"}', "lacks"),
+         (json.dumps(EXTRACTION_EXAMPLES[0][2]), "repeats an example"), ("I am sorry, I cannot do that.", "no JSON"),
+         ("", "no JSON")],
+    )  # fmt: skip
+    def test_an_answer_that_cannot_be_used_leaves_the_caption_to_the_rules(self, answer, why):
+        [image] = read_answers([WAVE], [answer]).images
+        assert image.behavior == extract_semantics([WAVE]).images[0].behavior
+        assert image.source == "rules after language model" and why in image.note
+
+    def test_each_answer_belongs_to_its_caption_or_all_to_one(self):
+        two = read_answers([WAVE, "A man points."], [json.dumps(PARTS), "{"])
+        assert [image.caption for image in two.images] == [WAVE, "A man points."]
+        assert [image.caption for image in read_answers([WAVE], ["{", "{"]).images] == [WAVE, WAVE]
+        with pytest.raises(SesaHandError, match="1 answers to 2 captions"):
+            read_answers([WAVE, WAVE], ["{"])
+
+    def test_the_instruction_holds_the_system_text_the_examples_and_the_caption_last(self):
+        text = instruction(f"  {WAVE} ")
+        assert text.startswith(EXTRACTION_SYSTEM) and text.rstrip().endswith(f"Description: {WAVE}")
+        assert all(example in text for example, _, _ in EXTRACTION_EXAMPLES)
