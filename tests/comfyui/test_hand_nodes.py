@@ -36,8 +36,10 @@ def read_glb(path):
     magic, _, length, text_length, _ = struct.unpack("<4sIIII", raw[:20])
     assert magic == b"glTF" and length == len(raw)
     header, data = json.loads(raw[20 : 20 + text_length]), raw[28 + text_length :]
+    [primitive] = header["meshes"][0]["primitives"]
     arrays = []
-    for view, dtype in zip(header["bufferViews"], (torch.float32, torch.int32), strict=True):
+    for index, dtype in ((primitive["attributes"]["POSITION"], torch.float32), (primitive["indices"], torch.int32)):
+        view = header["bufferViews"][header["accessors"][index]["bufferView"]]
         part = bytearray(data[view["byteOffset"] : view["byteOffset"] + view["byteLength"]])
         arrays.append(torch.frombuffer(part, dtype=dtype).reshape(-1, 3))
     return arrays[0], arrays[1].long()
