@@ -12,6 +12,7 @@ import comfy.utils
 
 from ...sesahand.errors import InvalidFileError
 from ...sesahand.fusion.weights import ControlNetWeights, read_controlnet_weights
+from .core_loading import check_names, check_shapes, expected_shapes
 from .structural_fusion import TRAINED_SETTINGS
 
 logger = logging.getLogger(__name__)
@@ -38,20 +39,29 @@ def load_controlnet(path: str) -> tuple[comfy.controlnet.ControlNet, ControlNetW
             f"and in its original shape; found a text width of {weights.family}."
         ) from error
     check_complete(name, model, weights)
+    _unify_dtype(model)
     setattr(model, TRAINED_SETTINGS, weights.unreadable_mark or weights.settings)
     logger.info("SesaHand loaded %s: %s", name, weights.describe())
     return control_net, weights
 
 
 def check_complete(name: str, model: nn.Module, weights: ControlNetWeights) -> None:
-    """Raise an InvalidFileError if the file lacks a tensor of the model, which ComfyUI's loader only logs."""
-    expected = model.state_dict().keys()
-    names = set(weights.state) if weights.layout == "ldm" else _ldm_names(weights.state)
-    if missing := sorted(expected - names):
-        raise InvalidFileError(
-            f"{name} lacks {len(missing)} of its ControlNet's {len(expected)} tensors (in ldm names "
-            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); copy it again."
-        )
+    """Raise an InvalidFileError if the file lacks a tensor of the model, which ComfyUI's loader only logs.
+
+    Under DynamicVRAM that loader takes a Linear's weights in any shape.
+    """
+    expected = expected_shapes(model)
+    check_names(
+        expected, set(weights.state) if weights.layout == "ldm" else _ldm_names(weights.state), name, "ControlNet"
+    )
+    check_shapes(expected, model.state_dict(), name, "ControlNet")
+
+
+def _unify_dtype(model: nn.Module) -> None:
+    """Give the layers that DynamicVRAM left in the file's type that of the others, as without it."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear) and layer.weight.dtype != model.dtype:
+            layer.to(model.dtype)
 
 
 def _ldm_names(state: dict[str, Tensor]) -> set[str]:
