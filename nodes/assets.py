@@ -5,13 +5,14 @@ from comfy_api.latest import io, ui
 from ..sesahand.export.files import FORMATS, PARAMETER_FILES, write_hands
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
-from .output_files import graph_metadata, output_path, relative_to_output
+from .output_files import check_prefix, graph_metadata, output_path, relative_to_output
 from .progress import progress
 
 # The node shows at most this many overlays; more would be too small to see.
 PREVIEWS = 4
 
 
+@wires.checks(filename_prefix=check_prefix)
 class ExportMesh(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -82,10 +83,6 @@ class ExportMesh(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, format=None, parameters=None) -> bool | str:
-        return wires.check_choices(cls, format=format, parameters=parameters)
-
-    @classmethod
     @wires.checked
     def execute(cls, hands, format, filename_prefix, parameters, fps, forearm) -> io.NodeOutput:
         path = output_path(filename_prefix, FORMATS[format])
@@ -102,6 +99,7 @@ class ExportMesh(io.ComfyNode):
         )
 
 
+@wires.checks()
 class DrawHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -159,10 +157,6 @@ class DrawHands(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, style=None) -> bool | str:
-        return wires.check_choices(cls, style=style)
 
     @classmethod
     @wires.checked

@@ -8,11 +8,12 @@ from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import show_maps
 from .patches.attention_bias import LATENT_PIXELS, bias_attention
 from .patches.attention_map import DETAIL, record_attention
-from .wires import Attention, check_choices, found_by
+from .wires import Attention, checks, found_by
 
 CATEGORY = "SesaHand/attention"
 
 
+@checks()
 class AttentionBias(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -90,14 +91,11 @@ class AttentionBias(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, blocks=None) -> bool | str:
-        return check_choices(cls, blocks=blocks)
-
-    @classmethod
     def execute(cls, model, alpha, blocks, start_percent, end_percent, mask=None, mask_feather=16) -> io.NodeOutput:
         return io.NodeOutput(bias_attention(model, alpha, blocks, start_percent, end_percent, mask, mask_feather))
 
 
+@checks()
 class RecordAttention(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -136,10 +134,6 @@ class RecordAttention(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, blocks=None, detail=None) -> bool | str:
-        return check_choices(cls, blocks=blocks, detail=detail)
 
     @classmethod
     def execute(cls, model, blocks, detail) -> io.NodeOutput:

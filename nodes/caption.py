@@ -1,5 +1,7 @@
 """From picture to caption: a local or a remote vision-language model."""
 
+from pathlib import Path
+
 from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
@@ -8,7 +10,7 @@ from ..sesahand.semantics.prompts import CAPTION_INSTRUCTION
 from ..sesahand.vlm.endpoint import Endpoint
 from ..sesahand.vlm.exchange import Limits
 from ..sesahand.vlm.folders import fingerprint
-from ..sesahand.vlm.openai_vlm import OpenAIVLM
+from ..sesahand.vlm.openai_vlm import OpenAIVLM, check_model_name
 from ..sesahand.vlm.transformers_vlm import TransformersVLM
 from .managed_vlm import (
     DTYPES,
@@ -20,10 +22,28 @@ from .managed_vlm import (
     pick_device,
     pick_dtype,
 )
-from .wires import VLM, check_choices, found_by
+from .wires import VLM, checks, find_fault, found_by
 from .withheld import NO_CREDENTIAL, watch_requests
 
 
+def find_model_folder(name: str) -> Path:
+    """Return the folder of a model of the list, or say where to put it."""
+    folder = model_folders().get(name)
+    if folder is None:
+        raise SesaHandError(
+            f"There is no model folder {name!r}. Put the folder of a model (config.json, tokenizer, .safetensors) into "
+            "models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
+        )
+    return folder
+
+
+def check_credential(name: str) -> None:
+    """Refuse what is no name of an entry in the credentials file, a pasted key above all."""
+    if name != NO_CREDENTIAL:
+        credential_file().check_name(name)
+
+
+@checks(model_name=find_model_folder)
 class LoadVLM(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -66,33 +86,22 @@ class LoadVLM(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, model_name):
-        # Only this input, because ComfyUI shows the answer once for each; execute checks the choices.
-        if model_name is None or model_name in model_folders():
-            return True
-        return (
-            f"There is no model folder {model_name!r}. Put the folder of a model (config.json, tokenizer, "
-            ".safetensors) into models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
-        )
-
-    @classmethod
     def fingerprint_inputs(cls, model_name, dtype, device):
         folder = model_folders().get(model_name)
         return [model_name, dtype, device, folder and fingerprint(folder)]
 
     @classmethod
     def execute(cls, model_name, dtype, device) -> io.NodeOutput:
-        folder = model_folders().get(model_name)
-        if folder is None:
-            raise SesaHandError(cls.validate_inputs(model_name))
-        choices = check_choices(cls, dtype=dtype, device=device)
-        if choices is not True:
-            raise SesaHandError(choices)
+        folder = find_model_folder(model_name)
+        fault = find_fault(cls, {"dtype": dtype, "device": device})
+        if fault:
+            raise SesaHandError(fault)
         load_device, offload_device = pick_device(device)
         vlm = TransformersVLM.load(folder, pick_dtype(dtype, load_device))
         return io.NodeOutput(ManagedVLM(vlm, manage(vlm.model, load_device, offload_device)))
 
 
+@checks(base_url=Endpoint.parse, model=check_model_name, credential=check_credential)
 class ConnectVLM(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -138,17 +147,6 @@ class ConnectVLM(io.ComfyNode):
                 )
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, base_url, credential):
-        try:
-            if base_url is not None:
-                Endpoint.parse(base_url)
-            if credential not in (None, NO_CREDENTIAL):
-                credential_file().check_name(credential)
-        except SesaHandError as error:
-            return str(error)
-        return True
 
     @classmethod
     def execute(cls, base_url, model, credential, timeout) -> io.NodeOutput:

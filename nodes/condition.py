@@ -41,6 +41,7 @@ def list_boxes(scene: HandScene, boxes) -> str:
     return json.dumps([{"frame": frame, "side": side, "box": box} for frame, side, box in entries])
 
 
+@wires.checks()
 class RenderCondition(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -147,10 +148,6 @@ class RenderCondition(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, depth_range=None, normal_convention=None) -> bool | str:
-        return wires.check_choices(cls, depth_range=depth_range, normal_convention=normal_convention)
 
     @classmethod
     @wires.checked

@@ -11,6 +11,7 @@ from .patches.structural_fusion import apply_structural_fusion, trained_settings
 AUTO = "auto"
 
 
+@wires.checks()
 class LoadControlNet(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -43,10 +44,6 @@ class LoadControlNet(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, control_net_name=None) -> bool | str:
-        return wires.check_choices(cls, control_net_name=control_net_name)
-
-    @classmethod
     @wires.checked
     def execute(cls, control_net_name: str) -> io.NodeOutput:
         path = folder_paths.get_full_path_or_raise("controlnet", control_net_name)
@@ -54,6 +51,7 @@ class LoadControlNet(io.ComfyNode):
         return io.NodeOutput(control_net, weights.describe())
 
 
+@wires.checks()
 class StructuralFusion(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -125,10 +123,6 @@ class StructuralFusion(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, mode=None, refine=None, layers=None, orientation=None) -> bool | str:
-        return wires.check_choices(cls, mode=mode, refine=refine, layers=layers, orientation=orientation)
 
     @classmethod
     @wires.checked

@@ -33,6 +33,18 @@ def set_folder(name: str) -> str:
     return target
 
 
+def check_set_name(name: str) -> None:
+    """Refuse a name that cannot be that of a set, whatever the size of the pictures will be."""
+    set_folder(fill_in(name, 1, 1))
+
+
+def read_control_scales(text: str) -> dict:
+    """Return the JSON object of the widget."""
+    scales = parse_numbers(text, "control_scales", dict)
+    PairFacts(control_scales=scales)
+    return scales
+
+
 def parse_numbers(text: str, name: str, kind: type) -> list | dict:
     """Return the JSON list or object of a widget or wire; nothing for an empty text.
 
@@ -57,6 +69,7 @@ def picture_scores(scores: HandScores | str) -> list[float]:
     return list(scores.pictures) if isinstance(scores, HandScores) else parse_numbers(scores, "scores", list)
 
 
+@wires.checks(set_name=check_set_name, control_scales=read_control_scales)
 class SavePair(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -172,10 +185,6 @@ class SavePair(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, picture_format=None) -> bool | str:
-        return wires.check_choices(cls, picture_format=picture_format)
-
-    @classmethod
     @wires.checked
     def execute(
         cls,
@@ -196,7 +205,7 @@ class SavePair(io.ComfyNode):
         control_scales="",
     ) -> io.NodeOutput:
         given = zip(MAPS, (mesh, depth, normal, mask), strict=True)
-        facts = PairFacts(prompt, seed=seed, control_scales=parse_numbers(control_scales, "control_scales", dict))
+        facts = PairFacts(prompt, seed=seed, control_scales=read_control_scales(control_scales))
         each = picture_scores(scores) or ([] if score is None else [score] * len(image))
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}

@@ -86,6 +86,7 @@ def preview_of(overlay, notice: str):
     return draw_notice(shown, notice) if notice else shown
 
 
+@wires.checks()
 class DetectHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -214,10 +215,6 @@ class DetectHands(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, if_missing=None) -> bool | str:
-        return wires.check_choices(cls, if_missing=if_missing)
 
     @classmethod
     @wires.checked

@@ -25,7 +25,7 @@ from ..sesahand.render.camera import MAX_SIZE, Camera
 from ..sesahand.render.viewer_camera import ViewerCamera
 from . import wires
 from .model_folders import register_model_folder
-from .output_files import output_path
+from .output_files import check_prefix, output_path
 from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
@@ -61,6 +61,11 @@ def hash_file(path: str) -> str:
     """Return what tells the contents of a file apart from any other's."""
     with open(path, "rb") as content:
         return hashlib.sha256(content.read()).hexdigest()
+
+
+def read_box(text: str) -> tuple[float, ...]:
+    """Read the box of a widget; nothing for an empty text."""
+    return parse_box(text) if text.strip() else ()
 
 
 def parse_box(text: str) -> tuple[float, ...]:
@@ -168,6 +173,7 @@ def check_one_place(**given) -> None:
         raise SesaHandError(f"{' and '.join(names)} say where the hand goes: keep one of them.")
 
 
+@wires.checks()
 class LoadHandModel(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -192,10 +198,6 @@ class LoadHandModel(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, name=None) -> bool | str:
-        return wires.check_choices(cls, name=name)
-
-    @classmethod
     def fingerprint_inputs(cls, name):
         return name if name == BUILTIN else hash_file(folder_paths.get_full_path_or_raise("mano", name))
 
@@ -207,6 +209,7 @@ class LoadHandModel(io.ComfyNode):
         )
 
 
+@wires.checks()
 class PoseHand(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -325,10 +328,6 @@ class PoseHand(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, gesture=None, side=None, blend_gesture=None) -> bool | str:
-        return wires.check_choices(cls, gesture=gesture, side=side, blend_gesture=blend_gesture)
-
-    @classmethod
     @wires.checked
     def execute(
         cls,
@@ -359,6 +358,7 @@ class PoseHand(io.ComfyNode):
         return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 
+@wires.checks(box=read_box)
 class PlaceHand(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -496,10 +496,6 @@ class PlaceHand(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, camera=None, mask_region=None, mask_direction=None) -> bool | str:
-        return wires.check_choices(cls, camera=camera, mask_region=mask_region, mask_direction=mask_direction)
-
-    @classmethod
     @wires.checked
     def execute(
         cls,
@@ -536,9 +532,10 @@ class PlaceHand(io.ComfyNode):
             return io.NodeOutput(place_in_boxes(hands, lens, boxes, roll, pitch, yaw))
         half = size * min(width, height) / 2
         target = (x * width - half, y * height - half, x * width + half, y * height + half)
-        return io.NodeOutput(place_frames(hands, lens, parse_box(box) if box.strip() else target, roll, pitch, yaw))
+        return io.NodeOutput(place_frames(hands, lens, read_box(box) or target, roll, pitch, yaw))
 
 
+@wires.checks()
 class CombineHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -565,16 +562,13 @@ class CombineHands(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, join=None) -> bool | str:
-        return wires.check_choices(cls, join=join)
-
-    @classmethod
     @wires.checked
     def execute(cls, hands_1, hands_2, join, hands_3=None, hands_4=None) -> io.NodeOutput:
         scenes = [scene for scene in (hands_1, hands_2, hands_3, hands_4) if scene is not None]
         return io.NodeOutput(combine(scenes) if join == "same picture" else concatenate_frames(scenes))
 
 
+@wires.checks(file=input_path)
 class LoadHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -620,10 +614,6 @@ class LoadHands(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file=None, left_hands=None) -> bool | str:
-        return wires.check_choices(cls, file=file, left_hands=left_hands)
-
-    @classmethod
     def fingerprint_inputs(cls, file, **_):
         return hash_file(input_path(file))
 
@@ -639,6 +629,7 @@ class LoadHands(io.ComfyNode):
         return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size))
 
 
+@wires.checks(filename_prefix=check_prefix)
 class SaveHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -667,10 +658,6 @@ class SaveHands(io.ComfyNode):
             ],
             outputs=[io.String.Output("path", display_name="path", tooltip="The file that was written.")],
         )
-
-    @classmethod
-    def validate_inputs(cls, format=None) -> bool | str:
-        return wires.check_choices(cls, format=format)
 
     @classmethod
     @wires.checked

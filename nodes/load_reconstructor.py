@@ -69,6 +69,7 @@ class ManagedReconstructor:
         return self.reconstructor(pictures, landmarks, progress())
 
 
+@wires.checks(network_name=find_network)
 class LoadReconstructor(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -115,15 +116,6 @@ class LoadReconstructor(io.ComfyNode):
                 )
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, network_name=None, dtype=None) -> bool | str:
-        try:
-            if network_name is not None:
-                find_network(network_name)
-        except SesaHandError as error:
-            return str(error)
-        return wires.check_choices(cls, dtype=dtype)
 
     @classmethod
     def fingerprint_inputs(cls, network_name, dtype="auto", chunk=16, **linked):

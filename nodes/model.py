@@ -38,6 +38,7 @@ def model_path(name: str) -> str:
     return folder_paths.get_full_path_or_raise(FOLDER, name)
 
 
+@wires.checks()
 class LoadMini(io.ComfyNode):
     @classmethod
     def define_schema(cls):
@@ -81,10 +82,6 @@ class LoadMini(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, model=None, control=None):
-        return wires.check_choices(cls, model=model, control=control)
 
     @classmethod
     @wires.checked

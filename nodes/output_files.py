@@ -16,16 +16,29 @@ def output_path(filename_prefix: str, suffix: str) -> str:
 
     Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
     """
+    root = check_prefix(filename_prefix)
+    try:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+    except OSError as error:
+        raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
+    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+
+
+def check_prefix(filename_prefix: str) -> str:
+    """Return the output folder, if a prefix stays inside it; nothing is made.
+
+    Raises:
+        SesaHandError: If a part of it could be no file name, or a link on its way leads out of the folder.
+    """
     root = os.path.realpath(folder_paths.get_output_directory())
     try:
         *folders, _ = check_relative_path(filename_prefix)
         target = os.path.realpath(os.path.join(root, *folders))
         if os.path.commonpath((root, target)) != root:
             raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another folder.")
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
     except (SesaHandError, OSError) as error:
         raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
-    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+    return root
 
 
 def fill_in(name: str, width: int, height: int) -> str:

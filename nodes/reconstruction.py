@@ -22,6 +22,7 @@ def camera_for(landmarks: HandLandmarks, camera: str, fov: float) -> Camera:
     return landmarks.camera or Camera.from_fov(*size, fov)
 
 
+@wires.checks()
 class ReconstructHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -95,10 +96,6 @@ class ReconstructHands(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, camera=None) -> bool | str:
-        return wires.check_choices(cls, camera=camera)
 
     @classmethod
     @wires.checked

@@ -15,11 +15,11 @@ from ..sesahand.generate.requests import batch_in_small_words
 from ..sesahand.mini.token_embedding import describe_unknown
 from ..sesahand.mini.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
-from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, compose_batch, summary
+from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
 from ..sesahand.semantics.prompts import instruction
 from .patches.mini_loading import learnt_tokens
-from .wires import VLM, Semantics, check_choices, found_by
+from .wires import VLM, Semantics, checks, found_by
 
 logger = logging.getLogger(__name__)
 
@@ -224,6 +224,7 @@ class WriteSemantics(io.ComfyNode):
         return io.NodeOutput(batch, summaries(batch))
 
 
+@checks(template=check_template)
 class ComposePrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -300,6 +301,7 @@ class ComposePrompt(io.ComfyNode):
         return io.NodeOutput([image.prompt for image in batch.images], batch, summaries(batch) + notes)
 
 
+@checks()
 class TextEncode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -357,10 +359,6 @@ class TextEncode(io.ComfyNode):
                 ),
             ],
         )
-
-    @classmethod
-    def validate_inputs(cls, tokens=None) -> bool | str:
-        return check_choices(cls, tokens=tokens)
 
     @classmethod
     def execute(cls, clip, text, tokens, extra_words, semantics=None, conditioning=None) -> io.NodeOutput:

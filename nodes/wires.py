@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections.abc import Callable
 
 from comfy_api.latest import io
 
@@ -41,14 +42,50 @@ def rare() -> dict[str, bool]:
     return {"advanced": True} if "advanced" in inspect.signature(io.Input.__init__).parameters else {}
 
 
-def check_choices(node: type[io.ComfyNode], **values) -> bool | str:
-    """Return True if each value is an option of the node's combo of that name, else what is wrong, for validate_inputs.
+def checks(**readers: Callable[[str], object]) -> Callable[[type[io.ComfyNode]], type[io.ComfyNode]]:
+    """Decorate a node: what is typed into it is checked before a graph runs, and one bad value is one error.
 
-    ComfyUI checks the combos of V1 nodes, but not those of V3 nodes. A linked input has no value yet, which looks like
-    null; `checked` refuses null when the node runs.
+    Its combos are checked, too: by the server where it does that, else here. A linked input has no value yet, which
+    looks like null; `checked` refuses null when the node runs.
+
+    Args:
+        readers: For each input that needs more than its widget gives: what reads its value, or raises a SesaHandError.
     """
-    known = {name: value for name, value in values.items() if value is not None}
-    return find_fault(node, known) or True
+
+    def decorate(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
+        combos = [entry.id for entry in node.define_schema().inputs if isinstance(entry, io.Combo.Input)]
+        names = dict.fromkeys([*readers, *([] if core_checks_combos() else combos)])
+
+        def validate_inputs(cls, **values) -> bool | str:
+            known = {name: value for name, value in values.items() if value is not None}
+            fault = _fault_of_reading(readers, known) or find_fault(cls, known)
+            if fault and len(values) > 1:
+                # ComfyUI shows what is returned once for each input that was asked for, and what is raised once.
+                raise SesaHandError(fault)
+            return fault or True
+
+        if names:
+            # ComfyUI asks for the inputs that are named here, and leaves these out of its own checks.
+            kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+            named = [inspect.Parameter(name, kind, default=None) for name in names]
+            validate_inputs.__signature__ = inspect.Signature([inspect.Parameter("cls", kind), *named])
+            node.validate_inputs = classmethod(validate_inputs)
+        return node
+
+    return decorate
+
+
+def core_checks_combos() -> bool:
+    """Tell whether this ComfyUI compares the combos of V3 nodes with their options, as 0.33 does and 0.3.64 does not.
+
+    A wrong no costs nothing: they are then checked here instead.
+    """
+    import execution
+
+    try:
+        return "Combo.io_type" in inspect.getsource(execution.validate_inputs)
+    except (OSError, TypeError):
+        return False
 
 
 def checked(execute):
@@ -72,6 +109,16 @@ def find_fault(node: type[io.ComfyNode], values: dict) -> str | None:
     """Return what is wrong with the first value that its widget could not have, or None."""
     faults = (_fault_of(entry, values[entry.id]) for entry in node.define_schema().inputs if entry.id in values)
     return next(filter(None, faults), None)
+
+
+def _fault_of_reading(readers: dict[str, Callable[[str], object]], values: dict) -> str | None:
+    for name, read in readers.items():
+        try:
+            if name in values:
+                read(values[name])
+        except SesaHandError as error:
+            return str(error)
+    return None
 
 
 def _fault_of(entry: io.Input, value) -> str | None:

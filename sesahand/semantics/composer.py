@@ -112,6 +112,15 @@ def _span_order(span: Span) -> tuple[int, int, str]:
     return span.start, -span.end, span.part
 
 
+def check_template(template: str) -> None:
+    """Refuse what `compose` could not fill in.
+
+    Raises:
+        SesaHandError: when the template has no field, an unknown field, or is not well-formed.
+    """
+    _parse(template)
+
+
 def _parse(template: str) -> tuple[list[str], list[str], str]:
     """The text in front of each field, the fields, and the text behind the last."""
     literals, fields, tail = [], [], ""

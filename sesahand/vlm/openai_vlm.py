@@ -32,6 +32,18 @@ CHARACTERS_PER_TOKEN = 20
 """More than any language needs: an answer beyond it ignores the limit that was asked for."""
 
 
+def check_model_name(name: str) -> None:
+    """Refuse an empty name of a model.
+
+    Raises:
+        SesaHandError: It is empty.
+    """
+    if not name.strip():
+        raise SesaHandError(
+            "The model name is empty. Write the name under which the server lists it, e.g. qwen2.5vl:7b."
+        )
+
+
 @dataclass(frozen=True)
 class OpenAIVLM:
     """A Captioner behind a server. Holds where it is and the name of a credential, never a key.
@@ -52,10 +64,7 @@ class OpenAIVLM:
 
     def __post_init__(self):
         Endpoint.parse(self.base_url)
-        if not self.model.strip():
-            raise SesaHandError(
-                "The model name is empty. Write the name under which the server lists it, e.g. qwen2.5vl:7b."
-            )
+        check_model_name(self.model)
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ import weakref
 
 import pytest
 import torch
+from before_run import refusals
 from chat_server import answer, chat_server, completion
 from sesahand_pack.nodes import managed_vlm
 from sesahand_pack.nodes.caption import Caption, ConnectVLM, LoadVLM
@@ -90,14 +91,14 @@ def test_extra_model_paths_are_honoured_and_none_is_dropped(models, saved):
 
 @pytest.mark.parametrize("name", ["none", "../vlm", "/etc", "llava/../llava", "", "C:\\models"])
 def test_a_name_that_is_not_listed_is_refused(models, name):
-    assert "no model folder" in LoadVLM.validate_inputs(name)
+    [message] = refusals(LoadVLM, model_name=name)
+    assert "no model folder" in message
     with pytest.raises(SesaHandError, match="no model folder"):
         load(name)
 
 
 def test_choices_that_are_not_on_the_menu_are_refused(models):
-    assert LoadVLM.validate_inputs("llava") is True
-    assert LoadVLM.validate_inputs(None) is True, "linked inputs have no value yet"
+    assert refusals(LoadVLM, model_name="llava") == []
     with pytest.raises(SesaHandError, match="fp8"):
         load("llava", dtype="fp8")
     with pytest.raises(SesaHandError, match="tpu"):
@@ -276,14 +277,15 @@ def test_a_workflow_from_elsewhere_cannot_send_pictures_or_keys_away(models, url
 )
 def test_a_pasted_key_and_a_bad_url_are_refused_before_the_graph_runs(models, url, credential, says):
     write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
-    answer = ConnectVLM.validate_inputs(base_url=url, credential=credential)
+    [answer] = refusals(ConnectVLM, base_url=url, credential=credential)
     assert re.search(says, answer) and KEY not in answer and "sk-abc" not in answer
 
 
 def test_known_names_and_linked_inputs_pass(models):
     write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": KEY}})
-    for url, credential in [("http://localhost:1/v1", "none"), ("https://vlm.example.com", "mine"), (None, None)]:
-        assert ConnectVLM.validate_inputs(base_url=url, credential=credential) is True
+    for url, credential in [("http://localhost:1/v1", "none"), ("https://vlm.example.com", "mine")]:
+        assert refusals(ConnectVLM, base_url=url, credential=credential) == []
+    assert ConnectVLM.validate_inputs(base_url=None, model=None, credential=None) is True
 
 
 def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
@@ -305,7 +307,7 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
     ]:
         kept = withhold_keys(request(url, credential))
         assert KEY not in json.dumps(kept)
-        assert ConnectVLM.validate_inputs(**kept["prompt"]["1"]["inputs"]) is not True
+        assert refusals(ConnectVLM, **kept["prompt"]["1"]["inputs"])
     for odd in ({}, {"prompt": []}, {"prompt": {"1": None}}, {"prompt": {"1": {"class_type": "SesaHandConnectVLM"}}}):
         assert withhold_keys(odd) is odd
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import sesahand_pack
+from before_run import refusals
 from sesahand_pack import nodes as pack_nodes
 from sesahand_pack.nodes import attention, caption, semantics, wires
 
@@ -85,17 +86,17 @@ class TestEveryNode:
         assert missing == []
         assert "## Input" in page and "## Output" in page
 
-    def test_a_combo_refuses_what_is_not_an_option(self, node):
-        """Before the graph runs, or, of Load VLM, which looks at its folder first, in execute."""
-        combos = {entry.id for entry in node.define_schema().inputs if isinstance(entry, io.Combo.Input)}
-        if not combos:
-            return
-        before = inspect.signature(node.validate_inputs).parameters
-        assert combos <= set(before) or node_id(node) == "SesaHandLoadVLM"
-        for name in combos & set(before):
-            answer = node.validate_inputs(**{**dict.fromkeys(before), name: "../../etc/passwd"})
-            assert isinstance(answer, str) and (name in answer or "../../etc/passwd" in answer)
-        assert node.validate_inputs(**dict.fromkeys(before)) is True, "linked combos have no value yet"
+    def test_a_value_that_is_no_option_is_one_error_before_the_graph_runs(self, node):
+        for entry in node.define_schema().inputs:
+            if isinstance(entry, io.Combo.Input):
+                [answer] = refusals(node, **{entry.id: "no such thing"})
+                # A name that may be a pasted key is not repeated.
+                assert "no such thing" in answer or entry.id == "credential"
+        assert refusals(node) == [], "its defaults pass"
+
+    def test_linked_inputs_have_no_value_yet_and_pass(self, node):
+        named = dict.fromkeys(inspect.signature(node.validate_inputs).parameters)
+        assert "kwargs" in named or node.validate_inputs(**named) is True
 
     def test_its_v1_description_is_plain_data(self, node):
         assert json.dumps(node.GET_NODE_INFO_V1(), default=str)

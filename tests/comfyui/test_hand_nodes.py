@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from before_run import refusals
 from sesahand_pack.nodes import condition, hand, wires
 from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
@@ -324,7 +325,7 @@ def test_only_files_of_the_input_folder_are_read(name, folders):
 
 def test_an_empty_or_missing_input_folder_says_where_to_put_a_file(folders):
     for _ in range(2):
-        answer = hand.LoadHands.validate_inputs(file="hands.json")
+        [answer] = refusals(hand.LoadHands, file="hands.json")
         assert "input folder" in answer and "Copy it there" in answer
         if (folders / "input").exists():
             (folders / "input").rmdir()

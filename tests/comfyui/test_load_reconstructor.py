@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from before_run import refusals
 from hand_network_reference import SMALL_LAYERS, random_weights
 from mano_fixture import write_mano
 from safetensors.torch import save_file
@@ -161,7 +162,7 @@ def test_precision_is_the_weights(choice, dtype, mano):
 
 
 def test_a_file_that_is_not_there_says_where_which_one_and_under_what_terms(folder, mano):
-    message = LoadReconstructor.validate_inputs(network_name="hamer/other.ckpt")
+    [message] = refusals(LoadReconstructor, network_name="hamer/other.ckpt")
     for part in (
         str(folder),
         "hamer.ckpt from https://github.com/geopavlakos/hamer",
@@ -171,7 +172,7 @@ def test_a_file_that_is_not_there_says_where_which_one_and_under_what_terms(fold
         assert part in message
     with pytest.raises(SesaHandError, match="hamer.ckpt from"):
         LoadReconstructor.execute(network_name="../secret.ckpt", hand_model=mano)
-    assert LoadReconstructor.validate_inputs(network_name=FILES["HaMeR"]) is True
+    assert refusals(LoadReconstructor, network_name=FILES["HaMeR"]) == []
 
 
 def test_other_hands_and_values_out_of_range_are_refused_before_gigabytes_are_read(mano, monkeypatch):

@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 import torch
+from before_run import refusals
 from live_tensors import growth
 from random_mini import randomised
 from safetensors.torch import load_file, save_file
@@ -223,7 +224,7 @@ def test_without_weights_the_graph_runs_into_an_error_that_names_the_missing_fil
     monkeypatch.setattr(embedded, "FOLDER", tmp_path)
     (tmp_path / embedded.FILE).write_bytes(bytes(embedded.LEAST_BYTES))
     (tmp_path / "sesahand_mini_control_sf.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
-    assert LoadMini.validate_inputs(model="embedded", control="plain") is True
+    assert refusals(LoadMini, model="embedded", control="plain") == []
     lacks = r"lacks sesahand_mini_control_plain\.safetensors, sesahand_mini_control_sf\.safetensors\. Update SesaHand"
     with pytest.raises(SesaHandError, match=lacks):
         LoadMini.execute(model="embedded", control="plain")

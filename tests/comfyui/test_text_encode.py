@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from before_run import refusals
 from narrow_models import clip as narrow_clip
 from safetensors.torch import save_file
 from sesahand_pack.nodes.semantics import TextEncode
@@ -204,8 +205,9 @@ def test_text_encoders_other_than_clip_are_refused(clip):
 
 
 def test_an_unknown_choice_is_refused_before_the_graph_runs():
-    assert TextEncode.validate_inputs(tokens="hand words") is True
-    assert "expected one of" in TextEncode.validate_inputs(tokens="feet")
+    assert refusals(TextEncode, tokens="hand words") == []
+    [message] = refusals(TextEncode, tokens="feet")
+    assert "feet" in message
 
 
 def test_content_columns_count_tokens_of_all_chunks(tokenizer):
