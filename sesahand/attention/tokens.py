@@ -120,37 +120,80 @@ def _groups(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return groups + ([(begin, end)] if begin < end else [])
 
 
-def placed_tokens(text: str, sd_tokenizer: Any) -> list[PlacedToken]:
+@dataclass(frozen=True)
+class EmbeddingRule:
+    """How a ComfyUI takes `embedding:name` out of a prompt.
+
+    Args:
+        before: a regular expression of what stands in front of one that is not the first thing in its segment.
+        ends: characters that end a name, as white space does.
+    """
+
+    before: str
+    ends: str
+
+
+EMBEDDING_RULES = (EmbeddingRule(before=r"\s", ends="<["), EmbeddingRule(before=r"[ \n]", ends=""))
+"""Those of today's ComfyUI (0.33) and of the first that is supported (0.3.64), to be told apart by their tokens."""
+
+
+def placed_tokens(text: str, sd_tokenizer: Any, ids: Sequence[int] | None = None) -> list[PlacedToken]:
     """The tokens of a prompt, without begin, end, padding and embeddings, and where each stands.
 
     Args:
         text: a prompt.
         sd_tokenizer: a tokenizer of ComfyUI's kind (`SDTokenizer`): `tokenizer` of transformers, `tokens_start`,
             `embedding_identifier` and `embedding_directory`.
+        ids: the tokens that ComfyUI made of the prompt; they tell which of the rules of its versions it follows.
     """
-    tokens = []
-    for segment in segments(text):
-        for piece, places in _without_embeddings(segment, sd_tokenizer):
-            tokens += _tokenized(piece, places, sd_tokenizer)
-    return tokens
+    own = []
+    for rule in EMBEDDING_RULES:
+        tokens = []
+        for segment in segments(text):
+            for piece, places in _without_embeddings(segment, sd_tokenizer, rule):
+                tokens += _tokenized(piece, places, sd_tokenizer)
+        own.append(tokens)
+        if ids is None or [token.id for token in tokens] == list(ids):
+            return tokens
+    return own[0]
 
 
-def _without_embeddings(segment: Segment, sd_tokenizer: Any) -> list[tuple[str, Sequence[int]]]:
+def _without_embeddings(segment: Segment, sd_tokenizer: Any, rule: EmbeddingRule) -> list[tuple[str, Sequence[int]]]:
     """The parts of a segment that are tokenized as text: `embedding:name` goes, the words behind it stay."""
     mark = sd_tokenizer.embedding_identifier
-    cuts = [match.start() for match in re.finditer(rf"[ \n]{re.escape(mark)}", segment.text)]
-    parts, begin = [], 0
-    for cut in [*cuts, len(segment.text)]:
-        parts.append((segment.text[begin:cut], segment.places[begin:cut]))
-        begin = cut + 1
+    cuts = [match.start() + 1 for match in re.finditer(f"{rule.before}(?={re.escape(mark)})", segment.text)]
     kept = []
-    for piece, places in parts:
+    for begin, end in zip([0, *cuts], [*cuts, len(segment.text)], strict=True):
+        piece, places = segment.text[begin:end], segment.places[begin:end]
         if piece.startswith(mark) and sd_tokenizer.embedding_directory is not None:
-            name = re.match(rf"{re.escape(mark)}\s*\S*?(?=,*(?:\s|$))", piece)
-            piece, places = piece[name.end() :], places[name.end() :]
+            piece, places = _behind_name(piece[len(mark) :], places[len(mark) :], rule)
         if piece.strip():
             kept.append((piece, places))
     return kept
+
+
+def _behind_name(text: str, places: Sequence[int], rule: EmbeddingRule) -> tuple[str, Sequence[int]]:
+    """What ComfyUI goes on with behind the name of an embedding: the words, with one space between any two."""
+    words = [match.span() for match in re.finditer(r"\S+", text)]
+    if not words:
+        return "", ()
+    (start, stop), *rest = words
+    cut = re.search(f"[{re.escape(rule.ends)}]", text[start:stop]) if rule.ends else None
+    if cut:
+        rest.insert(0, (start + cut.start(), stop))
+        stop = start + cut.start()
+    # Commas around a name are no part of it: as many characters as they have are given back at its end.
+    commas = (stop - start) - len(text[start:stop].strip(","))
+    if commas:
+        rest.insert(0, (stop - commas, stop))
+    piece, kept = "", []
+    for begin, end in rest:
+        if piece:
+            piece += " "
+            kept.append(places[begin])
+        piece += text[begin:end]
+        kept += places[begin:end]
+    return piece, kept
 
 
 def _tokenized(piece: str, places: Sequence[int], sd_tokenizer: Any) -> list[PlacedToken]:
@@ -199,7 +242,7 @@ def columns_of(text: str, spans: Iterable[tuple[int, int]], sd_tokenizer: Any, b
     if any(len(entry) < 3 for entry in flat):
         raise SesaHandError("The token list has no word ids. Call tokenize with return_word_ids=True.")
     content = [(k, entry[0]) for k, entry in enumerate(flat) if entry[2] != 0 and isinstance(entry[0], int)]
-    placed = placed_tokens(text, sd_tokenizer)
+    placed = placed_tokens(text, sd_tokenizer, [token for _, token in content])
     wanted = _Spans(spans)
     chosen = {k: token for k, token in _matched(content, placed) if wanted.overlap(token.start, token.end)}
     places = sorted({(token.start, token.end) for token in chosen.values()})

@@ -21,6 +21,13 @@ PIECES = (
     *("2hands", "hand_up", "(", ")", "(hand:1.3)", "((finger))", "(holding a cup:0.7)", r"\(hand\)", "\\", ":", "1.2"),
     *(",", ".", "-", "'s", "\n", "  ", "(a hand", "thumb)", "hand,", "beforehand", "photorealistic", "BREAK"),
     *("embedding:two", "embedding:two,", "embedding:missing", "embedding:one", "ﬁnger", "İ", "<lora:hand:1>"),
+    *(
+        "embedding:two<hand",
+        "embedding:two[hand]",
+        "embedding:two,<hand",
+        "\tembedding:one",
+        "\u3000embedding:one\u3000hand",
+    ),
     *("supercalifragilisticexpialidocious handholding", "{hand|palm}"),
 )
 
@@ -57,7 +64,7 @@ def test_placed_tokens_are_comfyuis_tokens_over_thousands_of_prompts(tokenizer):
     for text in prompts(2000, seed=1):
         chunks = tokenizer.tokenize_with_weights(text, return_word_ids=True)
         own = [e[0] for chunk in chunks for e in chunk if e[2] and isinstance(e[0], int)]
-        placed = placed_tokens(text, tokenizer)
+        placed = placed_tokens(text, tokenizer, own)
         assert [token.id for token in placed] == own, text
         assert all(a.start <= b.start for a, b in zip(placed, placed[1:], strict=False))
         for token in placed:
