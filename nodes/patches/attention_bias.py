@@ -84,9 +84,12 @@ def mask_on_latent(mask: torch.Tensor, feather: float):
     kept: dict[tuple[int, int], torch.Tensor] = {}
 
     def at_size(height: int, width: int) -> torch.Tensor:
-        if (height, width) not in kept:
+        # Several devices may ask at once, each in a thread of its own.
+        found = kept.get((height, width))
+        if found is None:
+            found = feathered_mask(mask, height, width, feather / LATENT_PIXELS)
             kept.clear()
-            kept[height, width] = feathered_mask(mask, height, width, feather / LATENT_PIXELS)
-        return kept[height, width]
+            kept[height, width] = found
+        return found
 
     return at_size

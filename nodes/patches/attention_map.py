@@ -54,7 +54,9 @@ def record_attention(
         out = executor(model, conds, x, timestep, options)
         session = options["transformer_options"].get(SESSION)
         if session is not None:
-            session.runs.setdefault(name, []).append((model.model_sampling, timestep[:1].clone(), average.mean()))
+            # The same device in every step, whichever of several was the first to add a map.
+            share = average.mean().to(x.device)
+            session.runs.setdefault(name, []).append((model.model_sampling, timestep[:1].clone(), share))
         return out
 
     add_wrapper(model, WrappersMP.OUTER_SAMPLE, outer_sample)

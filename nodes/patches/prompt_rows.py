@@ -161,7 +161,7 @@ def _carries(text: torch.Tensor, row: Row, step: Step) -> torch.Tensor:
 
 def _shows(x: torch.Tensor, step: Step, area: Area | None, image: int) -> torch.Tensor:
     height, width, top, left = area or (*step.latent.shape[-2:], 0, 0)
-    part = step.latent[image, ..., top : top + height, left : left + width]
+    part = step.latent_on(x.device)[image, ..., top : top + height, left : left + width]
     return (x == part).all() if part.shape == x.shape else torch.tensor(False, device=x.device)
 
 

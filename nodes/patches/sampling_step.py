@@ -69,6 +69,7 @@ class Step:
     biases: tuple[Bias, ...] = ()
     records: tuple[Record, ...] = ()
     texts: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)
+    latents: dict[torch.device, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def text_of(self, prompt: Prompt, like: torch.Tensor) -> torch.Tensor:
         """The text [b, L, D] of a prompt on the device and in the type of `like`; moved once in the step."""
@@ -76,6 +77,12 @@ class Step:
         if known not in self.texts:
             self.texts[known] = prompt.text.to(like)
         return self.texts[known]
+
+    def latent_on(self, device: torch.device) -> torch.Tensor:
+        """The latent on a device: where ComfyUI shares the prompts out among several, each has its own copy."""
+        if device not in self.latents:
+            self.latents[device] = self.latent.to(device)
+        return self.latents[device]
 
 
 def find_prompts(conds: Sequence, shape: tuple[int, ...], session: Session) -> dict[tuple[int, Any], Prompt]:

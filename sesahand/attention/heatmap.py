@@ -1,6 +1,7 @@
 """What the hand tokens look at: their share of the cross-attention while sampling, and how it is shown."""
 
 import math
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -56,6 +57,8 @@ def coarseness_of(latent: tuple[int, int], grid: tuple[int, int]) -> int:
 class MapAverage:
     """The mean of maps that come in several sizes and cover parts of the picture, for one sampling step.
 
+    They may come from several devices, each in a thread of its own.
+
     Args:
         images: Pictures in the batch.
         height: Rows of the map.
@@ -64,27 +67,33 @@ class MapAverage:
 
     def __init__(self, images: int, height: int, width: int):
         self.images, self.height, self.width = images, height, width
-        self.total: torch.Tensor | None = None
-        self.weight: torch.Tensor | None = None
+        self._sums: dict[torch.device, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._lock = threading.Lock()
 
     def add(self, image: int, share: torch.Tensor, area: tuple[float, float, float, float] | None = None) -> None:
         """Add one map [h, w] of the picture `image`; `area` is the part it covers: height, width, top, left in 0..1."""
-        if self.total is None:
-            self.total = torch.zeros(self.images, self.height, self.width, device=share.device)
-            self.weight = torch.zeros_like(self.total)
         rows, columns = slice(0, self.height), slice(0, self.width)
         if area is not None:
             rows = _span(area[2], area[0], self.height)
             columns = _span(area[3], area[1], self.width)
         size = rows.stop - rows.start, columns.stop - columns.start
-        self.total[image, rows, columns] += on_grid(share[None], *size)[0]
-        self.weight[image, rows, columns] += 1.0
+        share = on_grid(share[None], *size)[0]
+        with self._lock:
+            if share.device not in self._sums:
+                total = torch.zeros(self.images, self.height, self.width, device=share.device)
+                self._sums[share.device] = total, torch.zeros_like(total)
+            total, weight = self._sums[share.device]
+            total[image, rows, columns] += share
+            weight[image, rows, columns] += 1.0
 
     def mean(self) -> torch.Tensor:
         """[images, height, width]; 0 where nothing was added."""
-        if self.total is None:
+        if not self._sums:
             return torch.zeros(self.images, self.height, self.width)
-        return self.total / self.weight.clamp(min=1.0)
+        (total, weight), *others = self._sums.values()
+        for more, count in others:
+            total, weight = total + more.to(total.device), weight + count.to(weight.device)
+        return total / weight.clamp(min=1.0)
 
 
 def _span(start: float, length: float, cells: int) -> slice:
