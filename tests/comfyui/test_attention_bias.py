@@ -1,5 +1,6 @@
 """The attention bias inside ComfyUI's sampling, against an attention worked out in float64 and keyed by the text."""
 
+import inspect
 from dataclasses import replace
 
 import narrow_models
@@ -14,6 +15,7 @@ from attention_reference import (
     sample,
     text_bias,
 )
+from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.attention_map import record_attention
@@ -819,11 +821,29 @@ def test_one_mask_may_lack_its_batch(model):
     assert torch.equal(flat, batched)
 
 
+def windowed(model, length=2):
+    """The MODEL behind core's own Context Windows, over the pictures of a batch and without overlap."""
+    options = {"context_length": length, "context_overlap": 0, "context_schedule": "standard_static"}
+    options |= {"context_stride": 1, "closed_loop": False, "fuse_method": "flat", "dim": 0}
+    # Added since 0.3.64.
+    given = inspect.signature(ContextWindowsManualNode.execute).parameters
+    options |= {"freenoise": False} if "freenoise" in given else {}
+    return ContextWindowsManualNode.execute(model, **options).args[0]
+
+
+@pytest.mark.parametrize("mask", [None, torch.ones(32, 16)], ids=["everywhere", "one mask"])
+def test_pictures_in_context_windows_are_biased_as_they_are_together(model, mask):
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    # As many pictures as noise levels: 0.3.64 compares the one with the other.
+    options = {"shape": (4, 4, 16, 16), "steps": 3}
+    patched = bias_attention(model, mask=mask)
+    got = sample(windowed(patched), positive, negative, **options)
+    assert relative_l2(got, sample(patched, positive, negative, **options)) < TOLERANCE
+    assert relative_l2(got, sample(windowed(model), positive, negative, **options)) > 1e-3
+
+
 def test_context_windows_and_a_mask_for_each_picture_are_refused(model):
-    patched = bias_attention(model, mask=torch.ones(2, 16, 16))
-    patched.model_options["context_handler"] = object()
-    wrapper = patched.model_options["transformer_options"]["wrappers"][WrappersMP.CALC_COND_BATCH]
-    calls = [call for group in wrapper.values() for call in group]
-    with pytest.raises(SesaHandError, match="Context windows split the batch"):
-        for call in calls:
-            call(None, patched.model, [], torch.zeros(2, 4, 16, 16), torch.ones(2), patched.model_options)
+    positive, negative = conditioning(1, HAND), conditioning(2)
+    for patched in (bias_attention(model, mask=torch.ones(4, 16, 16)), record_attention(model)[0]):
+        with pytest.raises(SesaHandError, match="Context windows split the batch"):
+            sample(windowed(patched), positive, negative, shape=(4, 4, 16, 16), steps=3)
