@@ -12,6 +12,7 @@ import pytest
 import torch
 from before_run import refusals
 from chat_server import answer, chat_server, completion
+from progress_steps import every_step
 from sesahand_pack.nodes import managed_vlm
 from sesahand_pack.nodes.caption import Caption, ConnectVLM, LoadVLM
 from sesahand_pack.nodes.withheld import withhold_keys
@@ -191,7 +192,7 @@ def test_every_choice_makes_another_model_and_replaced_files_are_noticed(models)
     LoadVLM.fingerprint_inputs("gone", "auto", "auto")
 
 
-def test_the_cancel_button_stops_a_local_model_between_tokens(models):
+def test_the_cancel_button_stops_a_local_model_between_tokens(models, monkeypatch):
     vlm = load()
     seen = []
 
@@ -200,12 +201,10 @@ def test_the_cancel_button_stops_a_local_model_between_tokens(models):
         if done == 3:
             model_management.interrupt_current_processing(True)
 
-    comfy.utils.set_progress_bar_global_hook(cancel_at_third)
-    try:
+    with monkeypatch.context() as patch:
+        every_step(patch, cancel_at_third)
         with pytest.raises(model_management.InterruptProcessingException):
             caption(vlm)
-    finally:
-        comfy.utils.set_progress_bar_global_hook(None)
     assert seen == [0, 1, 2, 3]
     assert not model_management.processing_interrupted()
     assert len(caption(vlm)) == 2

@@ -326,7 +326,7 @@ def test_only_files_of_the_input_folder_are_read(name, folders):
 def test_an_empty_or_missing_input_folder_says_where_to_put_a_file(folders):
     for _ in range(2):
         [answer] = refusals(hand.LoadHands, file="hands.json")
-        assert "input folder" in answer and "Copy it there" in answer
+        assert str(folders / "input") in answer and "Copy it there" in answer
         if (folders / "input").exists():
             (folders / "input").rmdir()
 

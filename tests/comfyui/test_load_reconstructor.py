@@ -8,6 +8,7 @@ import torch
 from before_run import refusals
 from hand_network_reference import SMALL_LAYERS, random_weights
 from mano_fixture import write_mano
+from progress_steps import every_step
 from safetensors.torch import save_file
 from sesahand_pack.nodes import load_reconstructor
 from sesahand_pack.nodes.load_reconstructor import LoadReconstructor
@@ -17,7 +18,6 @@ from sesahand_pack.sesahand.hands.builtin import load_builtin_hand
 from sesahand_pack.sesahand.hands.mano import load_mano
 from sesahand_pack.sesahand.reconstruct.landmarks import HandLandmarks
 
-import comfy.utils
 import folder_paths
 from comfy import model_management
 
@@ -147,7 +147,7 @@ def test_cancelling_stops_between_chunks(mano):
 
 def test_progress_reaches_the_hands(mano, monkeypatch):
     told = []
-    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: told.append((value, total)))
+    every_step(monkeypatch, lambda value, total, *_, **__: told.append((value, total)))
     load(mano, chunk=2)(pictures(), landmarks_of())
     assert told[-1] == (3, 3) and (2, 3) in told
 

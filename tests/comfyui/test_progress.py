@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from progress_steps import every_step
 from sesahand_pack.nodes import assets, condition, dataset, hand, scoring
 from sesahand_pack.nodes.progress import progress
 from sesahand_pack.sesahand.hands.scene import concatenate_frames
 
 import comfy.model_management
-import comfy.utils
 import folder_paths
 
 FRAMES = 3
@@ -17,7 +17,7 @@ FRAMES = 3
 def steps(monkeypatch):
     """Collect (done, total, preview) of every step of a bar."""
     seen = []
-    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", lambda *step, node_id=None: seen.append(step))
+    every_step(monkeypatch, lambda *step, node_id=None: seen.append(step))
     return seen
 
 
@@ -68,7 +68,7 @@ def test_cancel_ends_it_at_the_next_frame(loop, film, monkeypatch):
         seen.append(1)
         comfy.model_management.interrupt_current_processing(True)
 
-    monkeypatch.setattr(comfy.utils, "PROGRESS_BAR_HOOK", cancel)
+    every_step(monkeypatch, cancel)
     with pytest.raises(comfy.model_management.InterruptProcessingException):
         LOOPS[loop](film)
     assert len(seen) == 1 and not comfy.model_management.processing_interrupted()

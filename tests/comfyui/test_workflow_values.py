@@ -96,9 +96,11 @@ def widgets_of(node_id: str, node) -> list[tuple[str, tuple]]:
     expected = []
     for name, spec in inputs_of(node).items():
         options = options_of(spec)
-        if kind_of(spec) not in WIDGETS or options.get("forceInput"):
+        # An input of several types may have the widget of one of them.
+        kind = options.get("widgetType", kind_of(spec))
+        if kind not in WIDGETS or options.get("forceInput"):
             continue
-        expected.append((name, spec))
+        expected.append((name, spec if kind == kind_of(spec) else (kind, options)))
         if options.get("control_after_generate", name in SEEDS):
             expected.append(("control_after_generate", ([*AFTER_GENERATE],)))
         if options.get("image_upload"):
