@@ -51,9 +51,8 @@ def check_complete(name: str, model: nn.Module, weights: ControlNetWeights) -> N
     Under DynamicVRAM that loader takes a Linear's weights in any shape.
     """
     expected = expected_shapes(model)
-    check_names(
-        expected, set(weights.state) if weights.layout == "ldm" else _ldm_names(weights.state), name, "ControlNet"
-    )
+    names = set(weights.state) if weights.layout == "ldm" else _ldm_names(weights.state)
+    check_names(expected, names, name, "ControlNet", "in ldm names ")
     check_shapes(expected, model.state_dict(), name, "ControlNet")
 
 

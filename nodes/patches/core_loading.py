@@ -35,20 +35,22 @@ def remember_loader(patcher: ModelPatcher, load: Callable[..., ModelPatcher], *a
 def expected_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor that a file must hold for a module, before or after it is loaded.
 
-    Under DynamicVRAM a Linear has no weight before it is loaded, and whatever the file held after that: its own
-    numbers tell.
+    Under DynamicVRAM a Linear or Embedding has no weight before it is loaded, and whatever the file held after that:
+    its own numbers tell.
     """
     shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name, layer in module.named_modules():
+        prefix = f"{name}." if name else ""
+        if isinstance(layer, nn.Embedding):
+            shapes[f"{prefix}weight"] = (layer.num_embeddings, layer.embedding_dim)
         if isinstance(layer, nn.Linear):
-            prefix = f"{name}." if name else ""
             shapes[f"{prefix}weight"] = (layer.out_features, layer.in_features)
             if getattr(layer, "comfy_need_lazy_init_bias", layer.bias is not None):
                 shapes[f"{prefix}bias"] = (layer.out_features,)
     return shapes
 
 
-def check_names(expected: Collection[str], found: Collection[str], source: str, what: str) -> None:
+def check_names(expected: Collection[str], found: Collection[str], source: str, what: str, note: str = "") -> None:
     """Raise an InvalidFileError that counts the tensors which a file lacks and names the first.
 
     Args:
@@ -56,10 +58,11 @@ def check_names(expected: Collection[str], found: Collection[str], source: str, 
         found: Names of the file's.
         source: What the file is called.
         what: What the tensors are of, as "ControlNet".
+        note: What to say of the names, in front of them.
     """
     if missing := sorted(set(expected) - set(found)):
         raise InvalidFileError(
-            f"{source} lacks {len(missing)} of its {what}'s {len(expected)} tensors (in ldm names "
+            f"{source} lacks {len(missing)} of its {what}'s {len(expected)} tensors ({note}"
             f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}); copy it again."
         )
 

@@ -122,17 +122,21 @@ def load_model(file: _File, disable_dynamic: bool = False) -> ModelPatcher:
         def model_type(self, state_dict, prefix=""):
             return prediction
 
-    config = MiniModelConfig(comfy.model_detection.detect_unet_config(state, ""))
     load_device = comfy.model_management.get_torch_device()
     offload_device = comfy.model_management.unet_offload_device()
-    dtype = comfy.model_management.unet_dtype(
-        model_params=sum(value.numel() for value in state.values()),
-        supported_dtypes=list(config.supported_inference_dtypes),
-        weight_dtype=state["input_blocks.0.0.weight"].dtype,
-    )
-    cast = comfy.model_management.unet_manual_cast(dtype, load_device, config.supported_inference_dtypes)
-    config.set_inference_dtype(dtype, cast)
-    model = config.get_model(state, "", device=offload_device)
+    try:
+        # The shape of the network is read off some of its tensors.
+        config = MiniModelConfig(comfy.model_detection.detect_unet_config(state, ""))
+        dtype = comfy.model_management.unet_dtype(
+            model_params=sum(value.numel() for value in state.values()),
+            supported_dtypes=list(config.supported_inference_dtypes),
+            weight_dtype=state["input_blocks.0.0.weight"].dtype,
+        )
+        cast = comfy.model_management.unet_manual_cast(dtype, load_device, config.supported_inference_dtypes)
+        config.set_inference_dtype(dtype, cast)
+        model = config.get_model(state, "", device=offload_device)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidFileError(f"{file.name}: its U-Net is incomplete ({error!s:.200}); copy it again.") from error
     check_shapes(expected_shapes(model.diffusion_model), state, file.name, "U-Net")
     patcher = core_patcher(model, load_device, offload_device, disable_dynamic)
     # In the model's own type: DynamicVRAM's layers would keep the file's, beside others that do not.
