@@ -19,6 +19,7 @@ FAMILIES = (
     "reconstruction",
     "scoring",
     "inpaint",
+    "pictures",
     "assets",
     "dataset",
     "model",

@@ -205,7 +205,7 @@ def compared(graph: Graph, pictures: list[list], labels: list[str], columns: int
     """Ask for pictures side by side, labelled by Contact Sheet."""
     batch = pictures[0]
     for picture in pictures[1:]:
-        batch = [graph.add("ImageBatch", image1=batch, image2=picture), 0]
+        batch = [graph.add("SesaHandBatchPictures", image_1=batch, image_2=picture), 0]
     large = graph.add("ImageScale", image=batch, upscale_method="lanczos", width=256, height=256, crop="disabled")
     graph.show(graph.add("SesaHandContactSheet", images=[large, 0], labels="\n".join(labels), columns=columns), 0)
 
@@ -230,6 +230,14 @@ def masked(graph: Graph) -> tuple[list, str]:
     picture = graph.photograph(hands)
     grown = graph.add("GrowMask", mask=[graph.maps(hands), 5], expand=12, tapered_corners=True)
     return picture, graph.add("SesaHandCropToMask", image=picture, mask=[grown, 0], width=256, height=256)
+
+
+def batch_pictures(graph: Graph) -> int:
+    sizes = (("open_palm", 256, 256), ("victory", 384, 256), ("fist", 256, 384))
+    maps = [[graph.maps(graph.posed(name, width=wide, height=high)), 0] for name, wide, high in sizes]
+    inputs = {f"image_{number}": picture for number, picture in enumerate(maps, start=1)}
+    graph.show(graph.add("SesaHandBatchPictures", **inputs, fit="pad"), 0)
+    return 3
 
 
 def crop_to_mask(graph: Graph) -> int:
@@ -282,6 +290,7 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandAttentionMap": attention_map,
     "SesaHandAttentionBias": attention_bias,
     "SesaHandContactSheet": contact_sheet,
+    "SesaHandBatchPictures": batch_pictures,
     "SesaHandCropToMask": crop_to_mask,
     "SesaHandPasteBack": paste_back,
 }
