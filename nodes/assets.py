@@ -54,6 +54,7 @@ class ExportMesh(io.ComfyNode):
                     max=240.0,
                     step=1.0,
                     tooltip="Frames per second of the animation in a rigged GLB. One frame alone has no animation.",
+                    **wires.rare(),
                 ),
                 io.Boolean.Input(
                     "forearm",

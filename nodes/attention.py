@@ -8,7 +8,7 @@ from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import show_maps
 from .patches.attention_bias import LATENT_PIXELS, bias_attention
 from .patches.attention_map import DETAIL, record_attention
-from .wires import Attention, checks, found_by
+from .wires import Attention, checks, found_by, rare
 
 CATEGORY = "SesaHand/attention"
 
@@ -44,6 +44,7 @@ class AttentionBias(io.ComfyNode):
                     default="output",
                     tooltip="Part of the UNet that is biased: output (the decoder, the paper's choice), input, middle, "
                     "or all. Earlier parts decide the layout, so try them if the hand is in the wrong place.",
+                    **rare(),
                 ),
                 io.Float.Input(
                     "start_percent",
@@ -53,6 +54,7 @@ class AttentionBias(io.ComfyNode):
                     step=0.001,
                     tooltip="Fraction of the sampling at which the bias sets in, 0 to 1. Raise it to leave the layout "
                     "of the picture alone.",
+                    **rare(),
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -62,6 +64,7 @@ class AttentionBias(io.ComfyNode):
                     step=0.001,
                     tooltip="Fraction of the sampling after which the bias is left out, 0 to 1. Lower it if skin and "
                     "details look overdone.",
+                    **rare(),
                 ),
                 io.Mask.Input(
                     "mask",
@@ -79,6 +82,7 @@ class AttentionBias(io.ComfyNode):
                     optional=True,
                     tooltip="How far the mask fades out beyond its edge, in pixels of the picture. 0 is a hard edge; "
                     "raise it if the surroundings of the hand look cut off.",
+                    **rare(),
                 ),
             ],
             outputs=[
@@ -116,6 +120,7 @@ class RecordAttention(io.ComfyNode):
                     options=list(BLOCKS),
                     default="output",
                     tooltip="Part of the UNet that is looked at: output (the decoder), input, middle or all.",
+                    **rare(),
                 ),
                 io.Combo.Input(
                     "detail",
@@ -123,6 +128,7 @@ class RecordAttention(io.ComfyNode):
                     default="1/16",
                     tooltip="Finest grid that is looked at, as a fraction of the picture's side. 1/32 is the cheapest "
                     "and smoothest, 1/8 the finest and dearest (Stable Diffusion 1.x has it, SDXL stops at 1/16).",
+                    **rare(),
                 ),
             ],
             outputs=[
@@ -172,6 +178,7 @@ class AttentionMap(io.ComfyNode):
                     max=1.0,
                     step=0.001,
                     tooltip="First moment of the sampling that is shown, 0 to 1.",
+                    **rare(),
                 ),
                 io.Float.Input(
                     "end_percent",
@@ -181,6 +188,7 @@ class AttentionMap(io.ComfyNode):
                     step=0.001,
                     tooltip="Last moment of the sampling that is shown, 0 to 1. Lower it to see how the layout came "
                     "about.",
+                    **rare(),
                 ),
                 io.Int.Input(
                     "panels",
@@ -195,6 +203,7 @@ class AttentionMap(io.ComfyNode):
                     default=True,
                     tooltip="Stretch each map to the full range 0 to 1, which shows best where the attention is. Off, "
                     "it is the share of all attention that the hand words get, comparable between pictures.",
+                    **rare(),
                 ),
                 io.Float.Input(
                     "opacity",

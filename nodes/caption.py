@@ -22,7 +22,7 @@ from .managed_vlm import (
     pick_device,
     pick_dtype,
 )
-from .wires import VLM, checks, find_fault, found_by
+from .wires import VLM, checks, find_fault, found_by, rare
 from .withheld import NO_CREDENTIAL, watch_requests
 
 
@@ -68,6 +68,7 @@ class LoadVLM(io.ComfyNode):
                     default="auto",
                     tooltip="Precision of the weights. auto takes bf16, else fp16, where the device computes well in "
                     "it, and fp32 on the CPU. Choose fp32 if captions turn into noise.",
+                    **rare(),
                 ),
                 io.Combo.Input(
                     "device",
@@ -75,6 +76,7 @@ class LoadVLM(io.ComfyNode):
                     default="auto",
                     tooltip="auto follows ComfyUI, which moves the model to the GPU when it is used and away when "
                     "others need the room. cpu leaves the GPU alone and is slow.",
+                    **rare(),
                 ),
             ],
             outputs=[
@@ -138,6 +140,7 @@ class ConnectVLM(io.ComfyNode):
                     min=1,
                     max=3600,
                     tooltip="Longest wait for one caption in seconds, the loading of the model by the server included.",
+                    **rare(),
                 ),
             ],
             outputs=[
@@ -204,6 +207,7 @@ class Caption(io.ComfyNode):
                     max=2.0,
                     step=0.05,
                     tooltip="0 takes the likeliest word each time and invents least. 0.5 to 1 varies with the seed.",
+                    **rare(),
                 ),
                 io.Int.Input(
                     "max_side",
@@ -213,6 +217,7 @@ class Caption(io.ComfyNode):
                     step=32,
                     tooltip="Larger pictures are shrunk to this longer side in pixels before the model sees them (to "
                     "2048 for a remote one). Raise it for small hands; it costs memory and time.",
+                    **rare(),
                 ),
             ],
             outputs=[

@@ -60,6 +60,7 @@ class RenderCondition(io.ComfyNode):
                     default=True,
                     tooltip="Smooth edges, drawn at twice the size and averaged. Off gives hard edges and masks of 0 "
                     "and 1 only, as training data of segmentation has them.",
+                    **wires.rare(),
                 ),
                 io.Boolean.Input(
                     "forearm",
@@ -75,6 +76,7 @@ class RenderCondition(io.ComfyNode):
                     tooltip="What black to white spans in the depth picture. hand: each hand on its own, as hand "
                     "ControlNets have it. frame: all hands of a picture together, so that the farther one is darker. "
                     "scene: all frames together, so that video does not flicker.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "normal_convention",
@@ -82,6 +84,7 @@ class RenderCondition(io.ComfyNode):
                     default="normalbae",
                     tooltip="Colours of the normal picture. normalbae is what the common normal ControlNets take; "
                     "opengl has red pointing the other way, as 3D programs write it.",
+                    **wires.rare(),
                 ),
                 io.Int.Input(
                     "width",

@@ -61,6 +61,7 @@ class StructuralFusion(io.ComfyNode):
                 default=True,
                 tooltip=f"Sum the self-attention maps of the {resolution} x {resolution} grid (at 512 px; "
                 f"1/{512 // resolution} of the picture at any size): {scale}.",
+                **wires.rare(),
             )
             for resolution, scale in zip(
                 RESOLUTIONS,
@@ -101,18 +102,21 @@ class StructuralFusion(io.ComfyNode):
                     tooltip="Which of the ControlNet's residuals are refined. middle: the middle block's, as in the "
                     "paper. coarsest: all on the same grid. to_16, to_32: also finer ones, down to that grid at 512 "
                     "px. Go finer if middle changes too little; to_32 costs most.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "layers",
                     options=list(LAYERS),
                     tooltip="last: the last self-attention of each resolution, a few percent of the ControlNet's time. "
                     "all: the mean over all of them, steadier, and about a tenth.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "orientation",
                     options=list(ORIENTATIONS),
                     tooltip="gather: each place collects the features it attends to. scatter: each place sends its "
                     "feature to the places it attends to. Change it only to compare.",
+                    **wires.rare(),
                 ),
                 *resolutions,
             ],

@@ -108,6 +108,7 @@ class SavePair(io.ComfyNode):
                     options=["png", "jpg"],
                     default="png",
                     tooltip="png is exact. jpg (quality 95) takes about a quarter of the space, with slight losses.",
+                    **wires.rare(),
                 ),
                 io.Float.Input(
                     "minimum_score",
@@ -170,6 +171,7 @@ class SavePair(io.ComfyNode):
                     optional=True,
                     tooltip="How strongly the pictures were steered, to be kept with them: a JSON object, for "
                     'example with "strength" 0.8 and "alpha" 1.0. Empty: nothing.',
+                    **wires.rare(),
                 ),
             ],
             outputs=[

@@ -292,6 +292,7 @@ class PoseHand(io.ComfyNode):
                     step=0.1,
                     tooltip="Size of the hand among people, in standard deviations: -2 is a child's, 2 a large man's. "
                     "Seen only where the hand is not fitted to a box.",
+                    **wires.rare(),
                 ),
                 io.Float.Input(
                     "slenderness",
@@ -301,6 +302,7 @@ class PoseHand(io.ComfyNode):
                     step=0.1,
                     tooltip="Shape of the hand among people, in standard deviations: 2 is long and narrow, -2 short "
                     "and broad.",
+                    **wires.rare(),
                 ),
                 wires.HandModel.Input(
                     "hand_model",
@@ -434,6 +436,7 @@ class PlaceHand(io.ComfyNode):
                     default="",
                     tooltip="Left, top, right, bottom in pixels, such as 100, 60, 400, 480. If given, the hand fills "
                     "this box and x, y and size do not count.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "camera",
@@ -441,6 +444,7 @@ class PlaceHand(io.ComfyNode):
                     default="perspective",
                     tooltip="perspective uses the field of view below. hamer is the very long lens that HaMeR and "
                     "WiLoR assume, for scenes that mix with theirs.",
+                    **wires.rare(),
                 ),
                 io.Float.Input(
                     "fov",
@@ -450,6 +454,7 @@ class PlaceHand(io.ComfyNode):
                     step=1.0,
                     tooltip="Field of view over the longer side in degrees. 40 is a normal lens; more exaggerates "
                     "what is near, less flattens.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "mask_region",
@@ -457,6 +462,7 @@ class PlaceHand(io.ComfyNode):
                     default="largest",
                     tooltip="With a mask: largest covers its largest white spot, all covers everything white "
                     "together, each puts a hand on every large white spot.",
+                    **wires.rare(),
                 ),
                 io.Combo.Input(
                     "mask_direction",

@@ -99,6 +99,7 @@ class LoadReconstructor(io.ComfyNode):
                     default="auto",
                     tooltip="Precision of the weights: fp32 takes 2.5 GB, bf16 and fp16 half of it. auto takes bf16, "
                     "else fp16, where the device computes well in it, and fp32 on the CPU.",
+                    **wires.rare(),
                 ),
                 io.Int.Input(
                     "chunk",
@@ -106,6 +107,7 @@ class LoadReconstructor(io.ComfyNode):
                     min=1,
                     max=256,
                     tooltip="Hands that the network sees at once. Lower it if memory runs out; the result is the same.",
+                    **wires.rare(),
                 ),
             ],
             outputs=[

@@ -42,6 +42,7 @@ class ReconstructHands(io.ComfyNode):
                     tooltip="perspective is a lens of the field of view below, or, with landmarks of SAM 3D Body, its "
                     "own. hamer is the very long lens that HaMeR and WiLoR assume, which puts hands tens of metres "
                     "away.",
+                    **wires.rare(),
                 ),
                 io.Float.Input(
                     "fov",

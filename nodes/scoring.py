@@ -59,6 +59,7 @@ class ScoreHands(io.ComfyNode):
                     step=0.05,
                     tooltip="How much each hand costs that nobody asked for: 0.1 divides the score by 1.1 for one and "
                     "by 1.2 for two. 0 if other hands in the picture are welcome.",
+                    **wires.rare(),
                 ),
                 io.Image.Input(
                     "image",

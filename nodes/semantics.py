@@ -19,7 +19,7 @@ from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, comp
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
 from ..sesahand.semantics.prompts import instruction
 from .patches.mini_loading import learnt_tokens
-from .wires import VLM, Semantics, checks, found_by
+from .wires import VLM, Semantics, checks, found_by, rare
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class ExtractSemantics(io.ComfyNode):
                     max=5,
                     tooltip="How often a caption is put to the model before the rules answer instead. Each new "
                     "attempt shows the model its mistake. Without effect when no model is connected.",
+                    **rare(),
                 ),
                 io.Int.Input(
                     "max_length",
@@ -79,6 +80,7 @@ class ExtractSemantics(io.ComfyNode):
                     max=8192,
                     tooltip="Longest answer of the model in tokens, its reasoning included. Raise it for models that "
                     "think at length before they answer.",
+                    **rare(),
                 ),
                 io.Int.Input(
                     "seed",
@@ -89,6 +91,7 @@ class ExtractSemantics(io.ComfyNode):
                     control_after_generate=False,
                     tooltip="Change it for another answer of the model; the same seed gives the same one. Without "
                     "effect when no model is connected.",
+                    **rare(),
                 ),
                 io.Boolean.Input(
                     "each_line",
