@@ -11,6 +11,8 @@ class Blueprint:
     """A subgraph: its name and file's name, what it is for, its groups, and its ports.
 
     Attributes:
+        category: Where the node library lists it; the names are those of core's own blueprints.
+        search_words: What else it is found by.
         inputs: Of each input, the inputs of nodes within ("name.input") that it feeds. Sources of nodes that are not
             within are left open.
         outputs: Of each output, where it comes from ("name.output").
@@ -18,6 +20,8 @@ class Blueprint:
 
     name: str
     description: str
+    category: str
+    search_words: tuple[str, ...]
     groups: tuple[Group, ...]
     inputs: dict[str, tuple[str, ...]]
     outputs: dict[str, str]
@@ -39,6 +43,8 @@ POSE_TO_MAPS = Blueprint(
     name="Pose to control maps",
     description="Poses a hand, places it at a point or into a mask, and renders depth, normal, keypoint, mesh and part "
     "maps for ControlNets, and its mask.",
+    category="Conditioning & Preprocessors/Pose",
+    search_words=("hand", "gesture", "hand pose", "depth hand", "hand control", "ControlNet map"),
     groups=(
         Group(
             "Hand",
@@ -88,6 +94,8 @@ REPAIR_HAND = Blueprint(
     description="Lays a posed hand into the masked region of a picture, repaints it four times at the model's own size "
     "with a depth ControlNet of Stable Diffusion, and pastes the attempt with the best hand back. Needs the hand "
     "detector. For the small model open it and connect mesh in place of depth, and set 128 pixels and strength 1.",
+    category="Image generation and editing/Inpaint image",
+    search_words=("hand", "fix hands", "bad hands", "hand detailer", "inpaint hand", "ADetailer"),
     groups=(
         part(repair_hand.HAND, crop=_CROP),
         part(

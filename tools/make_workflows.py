@@ -2,11 +2,16 @@
 
     python tools/make_workflows.py                 all of them, from the descriptions in layouts/ and blueprints.py
     python tools/make_workflows.py --api-only      only workflows/api/*.json and thumbnails, from the UI files
-    python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 %
+    python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 % in each frontend
 
-The frontend itself builds, saves and converts the graphs, so they are what a user of it would have saved and exported.
-Needs ComfyUI (COMFYUI_PATH), Playwright and Chromium, as the tests of the frontend do, and the hand detector's files:
-`python -m sesahand get-detector`.
+The floor's frontend builds, saves and converts the graphs, so they are what a user of it would have saved and exported.
+How much room a node takes differs between frontends and grows when its pictures arrive. So all are built twice: each
+frontend of tests/support/sites.py opens what came out first and says how large its nodes become, and then they are laid
+out with the most that any of them needs. What comes out is opened in all of them once more, and no node may lie on
+another.
+
+Needs both ComfyUIs (COMFYUI_PATH, COMFYUI_CURRENT_PATH), Playwright and Chromium, as the tests of the frontend do, and
+the hand detector's files: `python -m sesahand get-detector`.
 """
 
 import argparse
@@ -15,31 +20,46 @@ import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from blueprints import BLUEPRINTS, Blueprint  # noqa: E402
-from browser import open_frontend  # noqa: E402
+from browser import Frontend, open_frontend  # noqa: E402
 from comfy_install import FLOOR, find_comfyui  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
 from layouts import WORKFLOWS  # noqa: E402
 from layouts.parts import Workflow  # noqa: E402
 from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
+from rectangles import enter_subgraph, faults, needed_sizes, show_made_up_results, show_rare_inputs  # noqa: E402
+from sites import DRAWN, Site  # noqa: E402
 
 from workflows import defaults  # noqa: E402
 
 FOLDER = ROOT / "workflows"
 SUBGRAPHS = ROOT / "subgraphs"
 THUMBNAIL = 400
+# Where the pictures of a thumbnail are by their number: left, top, right and bottom as fractions of it.
+PARTS = {
+    1: [(0, 0, 1, 1)],
+    2: [(0, 0, 1, 1), (0.68, 0.68, 0.97, 0.97)],
+    3: [(0, 0, 1, 2 / 3), (0, 2 / 3, 1 / 2, 1), (1 / 2, 2 / 3, 1, 1)],
+    4: [(x / 2, y / 2, x / 2 + 1 / 2, y / 2 + 1 / 2) for y in range(2) for x in range(2)],
+    6: [(x / 2, y / 3, x / 2 + 1 / 2, y / 3 + 1 / 3) for y in range(3) for x in range(2)],
+}
+# Of notes: dark enough for the grey text and the links of newer frontends, and a yellow that the light palette, which
+# lightens the colours of nodes, makes bright enough for its dark ones.
+NOTE_COLORS = {"color": "#3d3210", "bgcolor": "#2b230b"}
 
 BUILD = """
-([workflow, versions]) => {
-    const TITLE = 30, GAP = 24, PADDING = 20, HEADING = 60;
+([workflow, versions, needs, colors]) => {
+    const TITLE = 30, GAP = 44, PADDING = 24, BETWEEN = 40, HEADING = 60;
     app.graph.clear();
+    const room = (name, size) => [0, 1].map(axis => Math.max(size[axis], needs[name]?.[axis] ?? 0));
     const made = {}, add = (type, x, y, width, height) => {
         const node = LiteGraph.createNode(type);
         app.graph.add(node);
@@ -59,10 +79,12 @@ BUILD = """
 
     let left = 0;
     if (workflow.note) {
-        const note = add("MarkdownNote", 0, 0, ...workflow.note_size);
+        const [wide, high] = room("note", [workflow.note_size[0], workflow.note_size[1] + TITLE]);
+        const note = made.note = add("MarkdownNote", 0, 0, wide, high - TITLE);
         note.widgets[0].value = workflow.note;
         note.title = "About";
-        left = workflow.note_size[0] + 2 * PADDING;
+        Object.assign(note, colors);
+        left = note.size[0] + BETWEEN;
     }
     for (const group of workflow.groups) {
         const box = new LiteGraph.LGraphGroup(group.title);
@@ -75,17 +97,19 @@ BUILD = """
                 if (node.widgets?.some(widget => widget.name === "control_after_generate"))
                     set(node, "control_after_generate", "fixed");
                 if (spec.models.length) node.properties.models = spec.models;
-                y += node.size[1] + TITLE + GAP;
-                wide = Math.max(wide, node.size[0]);
+                const [width, height] = room(spec.name, [node.size[0], node.size[1] + TITLE]);
+                y += height + GAP;
+                wide = Math.max(wide, width);
             }
             bottom = Math.max(bottom, y - TITLE - GAP);
-            x += wide + PADDING;
+            x += wide + BETWEEN;
         }
+        x += PADDING - BETWEEN;
         box.color = group.color;
         box.pos = [left, -TITLE - HEADING];
         box.size = [x - left, bottom + TITLE + HEADING + PADDING];
         app.graph.add(box);
-        left = x + PADDING;
+        left = x + BETWEEN;
     }
     for (const group of workflow.groups) for (const column of group.columns) for (const spec of column)
         for (const [input, source] of Object.entries(spec.inputs)) {
@@ -99,6 +123,7 @@ BUILD = """
         }
     for (const [name, node] of Object.entries(made)) if (workflow.inputs) node.properties.described = name;
     app.graph.updateExecutionOrder();
+    return Object.fromEntries(Object.entries(made).map(([name, node]) => [name, node.id]));
 }
 """
 
@@ -156,14 +181,45 @@ def write_json(path: Path, data: dict) -> None:
     print(path.relative_to(ROOT))
 
 
-def build(frontend, workflow: Workflow) -> dict:
-    """Build a described workflow in the frontend and return it as saved."""
-    frontend.page.evaluate(BUILD, [asdict(workflow), versions()])
-    frontend.load(frontend.to_ui())  # opened once, so that saving it again changes nothing
-    saved = frontend.to_ui()
-    saved["extra"] = {"ds": {"scale": 0.75, "offset": [60, 160]}}
+@dataclass
+class Draft:
+    """A described graph and how much room each of its nodes needs, which measuring finds out."""
+
+    described: Workflow | Blueprint
+    sizes: dict[str, list[float]] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    graph: dict = field(default_factory=dict)
+
+    def build(self, frontend: Frontend) -> None:
+        """Build it in the frontend, with the sizes that are known, and keep it as saved."""
+        given = [asdict(self.described), versions(), self.sizes, NOTE_COLORS]
+        self.ids = frontend.page.evaluate(BUILD, given)
+        frontend.load(frontend.to_ui())  # opened once, so that saving it again changes nothing
+        self.graph = frontend.to_ui()
+
+    def measure(self, frontend: Frontend, server: ComfyServer) -> None:
+        """Open it and note what its nodes need: as they are, with their pictures, and with all inputs unfolded."""
+        frontend.load(self.graph)
+        self.note_sizes(frontend)
+        show_made_up_results(frontend, server)
+        self.note_sizes(frontend)
+        show_rare_inputs(frontend, True)
+        self.note_sizes(frontend)
+        show_rare_inputs(frontend, False)
+
+    def note_sizes(self, frontend: Frontend) -> None:
+        found = needed_sizes(frontend)
+        for name, number in self.ids.items():
+            known = self.sizes.get(name, [0, 0])
+            self.sizes[name] = [max(pair) for pair in zip(known, found[number], strict=True)]
+
+
+def finish(draft: Draft) -> dict:
+    """Return a built workflow as it is shipped."""
+    saved = draft.graph
+    saved["extra"] = {"ds": {"scale": 0.75, "offset": [110, 150]}}
     # Every save has another identity; a fixed one keeps the files from changing when nothing did.
-    saved["id"] = f"5e5a4a9d-0000-4000-8000-{sum(map(ord, workflow.name)):012d}"
+    saved["id"] = f"5e5a4a9d-0000-4000-8000-{sum(map(ord, draft.described.name)):012d}"
     return saved
 
 
@@ -175,13 +231,18 @@ def with_fixed_ids(text: str, name: str) -> str:
     return text
 
 
-def build_blueprint(frontend, blueprint: Blueprint) -> dict:
-    """Build a described subgraph in the frontend and return it as its Publish writes it."""
-    described = asdict(blueprint)
-    frontend.page.evaluate(BUILD, [described, versions()])
-    frontend.load(json.loads(frontend.page.evaluate(WRAP, [described, versions()])))
+def finish_blueprint(frontend: Frontend, draft: Draft) -> dict:
+    """Make a subgraph of the graph that was built last, and return it as the frontend's Publish writes it."""
+    blueprint = draft.described
+    frontend.load(json.loads(frontend.page.evaluate(WRAP, [asdict(blueprint), versions()])))
     saved = json.loads(with_fixed_ids(json.dumps(frontend.to_ui()), blueprint.name))
-    saved["extra"] = {"BlueprintDescription": blueprint.description}
+    # Newer frontends list it by these, as they do with core's own; the floor's reads the first description alone.
+    saved["extra"] = {
+        "BlueprintDescription": blueprint.description,
+        "BlueprintSearchAliases": list(blueprint.search_words),
+    }
+    [definition] = saved["definitions"]["subgraphs"]
+    definition |= {"category": blueprint.category, "description": blueprint.description}
     return saved
 
 
@@ -233,68 +294,141 @@ def thumbnail_pictures(server: ComfyServer, workflow: Workflow, api: dict) -> li
     for source in workflow.thumbnail:
         name, output, *index = source.split(".")
         outputs = server.get(f"/object_info/{types[name]}")[types[name]]["output_name"]
-        shown = {"class_type": "PreviewImage", "inputs": {"images": [ids[name], outputs.index(output)]}}
+        wire = [ids[name], outputs.index(output)]
+        mask = {"class_type": "MaskPreview", "inputs": {"mask": wire}}
+        shown = mask if output == "mask" else {"class_type": "PreviewImage", "inputs": {"images": wire}}
         graph = graph | {source: shown}
         chosen.append((source, int(index[0]) if index else 0))
     run = server.run(leading_to(graph, workflow.thumbnail))
     return [run.images(source)[number].convert("RGB") for source, number in chosen]
 
 
-def write_thumbnail(server: ComfyServer, workflow: Workflow, api: dict) -> None:
-    """Write the pictures of the thumbnail side by side, or wide ones below each other."""
-    from PIL import Image
+def thumbnail(tiles: list):
+    """Return a square of pictures, each scaled to fill its part; what stands out is cut off evenly."""
+    from PIL import Image, ImageOps
 
-    tiles = thumbnail_pictures(server, workflow, api)
-    wide, high = tiles[0].size
-    stacked = wide > high
-    sheet = Image.new("RGB", (wide, high * len(tiles)) if stacked else (wide * len(tiles), high))
-    for k, tile in enumerate(tiles):
-        sheet.paste(tile.resize((wide, high)), (0, high * k) if stacked else (wide * k, 0))
-    sheet.thumbnail((THUMBNAIL, THUMBNAIL))
+    sheet = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
+    for tile, (left, top, right, bottom) in zip(tiles, PARTS[len(tiles)], strict=True):
+        left, top, right, bottom = (round(edge * THUMBNAIL) for edge in (left, top, right, bottom))
+        sheet.paste(ImageOps.fit(tile, (right - left, bottom - top), Image.Resampling.LANCZOS), (left, top))
+    return sheet
+
+
+def write_thumbnail(server: ComfyServer, workflow: Workflow, api: dict) -> None:
     path = FOLDER / f"{workflow.name}.jpg"
-    sheet.save(path, quality=88)
+    thumbnail(thumbnail_pictures(server, workflow, api)).save(path, quality=88)
     print(path.relative_to(ROOT))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--api-only", action="store_true", help="leave the UI files as they are")
-    parser.add_argument("--look", type=Path, help="folder for screenshots at 100 %%, taken after a run")
-    parser.add_argument("names", nargs="*", help="only these workflows")
-    options = parser.parse_args()
-    chosen = [workflow for workflow in WORKFLOWS if workflow.name in options.names or not options.names]
-    drawn = [blueprint for blueprint in BLUEPRINTS if blueprint.name in options.names or not options.names]
-    with tempfile.TemporaryDirectory() as folder:
-        for workflow in chosen:
-            for model in (m for g in workflow.groups for c in g.columns for n in c for m in n.models):
+class Stage:
+    """The servers and pages of a run; servers stay, and one page is open at a time."""
+
+    def __init__(self, folder: Path, drafts: list[Draft]):
+        self.folder, self.running = folder, {}
+        self.models = [
+            model
+            for draft in drafts
+            for group in draft.described.groups
+            for column in group.columns
+            for node in column
+            for model in node.models
+        ]
+        self.exits = ExitStack()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return self.exits.__exit__(*exception)
+
+    def server(self, site: Site) -> ComfyServer:
+        """Return the running server of a site, with narrow models under the names that the workflows ask for."""
+        name = f"{site.core}-{site.frontend or 'own'}"
+        if name not in self.running:
+            folder = self.folder / name
+            for model in self.models:
                 write = write_controlnet if model["directory"] == "controlnet" else write_checkpoint
-                path = Path(folder, "models", model["directory"], model["name"])
+                path = folder / "models" / model["directory"] / model["name"]
+                path.parent.mkdir(parents=True, exist_ok=True)
                 if not path.exists():
                     write(path)
-        with ComfyServer(find_comfyui(), Path(folder)) as server, open_frontend(server.url) as frontend:
-            for blueprint in drawn:
-                path = SUBGRAPHS / f"{blueprint.name}.json"
-                if not options.api_only:
-                    write_json(path, build_blueprint(frontend, blueprint))
+            server = ComfyServer(find_comfyui(site.core), folder, site.frontend)
+            self.running[name] = self.exits.enter_context(server)
+        return self.running[name]
+
+    @contextmanager
+    def page(self, site: Site) -> Iterator[tuple[Frontend, ComfyServer]]:
+        server = self.server(site)
+        with open_frontend(server.url, vue=site.vue) as frontend:
+            yield frontend, server
+
+
+def lay_out(stage: Stage, drafts: list[Draft]) -> None:
+    """Build all graphs with as much room as the frontend needs that needs most, and write their files."""
+    with stage.page(DRAWN["floor"]) as (frontend, _):
+        for draft in drafts:
+            draft.build(frontend)
+    for site in DRAWN.values():
+        with stage.page(site) as (frontend, server):
+            for draft in drafts:
+                draft.measure(frontend, server)
+    with stage.page(DRAWN["floor"]) as (frontend, _):
+        for draft in drafts:
+            draft.build(frontend)
+            if isinstance(draft.described, Blueprint):
+                write_json(SUBGRAPHS / f"{draft.described.name}.json", finish_blueprint(frontend, draft))
+            else:
+                write_json(FOLDER / f"{draft.described.name}.json", finish(draft))
+
+
+def write_companions(stage: Stage, workflows: list[Workflow]) -> None:
+    """Write the API file and the thumbnail of each workflow from its UI file."""
+    with stage.page(DRAWN["floor"]) as (frontend, server):
+        for workflow in workflows:
+            path = FOLDER / f"{workflow.name}.json"
+            frontend.load(json.loads(path.read_text(encoding="utf-8")))
+            api = frontend.to_api()
+            write_json(FOLDER / "api" / path.name, api)
+            write_thumbnail(server, workflow, api)
+
+
+def look_through(stage: Stage, drafts: list[Draft], look: Path | None) -> list[str]:
+    """Open all files in all frontends and return what is wrong with their layouts; take pictures if asked to."""
+    found = []
+    for name, site in DRAWN.items():
+        with stage.page(site) as (frontend, server):
+            for draft in drafts:
+                blueprint = isinstance(draft.described, Blueprint)
+                title = draft.described.name
+                path = (SUBGRAPHS if blueprint else FOLDER) / f"{title}.json"
                 frontend.load(json.loads(path.read_text(encoding="utf-8")))
-                if options.look:
-                    frontend.screenshot(options.look / f"{blueprint.name}.png")
-                    frontend.page.evaluate("() => app.canvas.setGraph(app.graph._nodes[0].subgraph)")
-                    frontend.screenshot(options.look / f"{blueprint.name}, inside.png")
+                if blueprint:
+                    enter_subgraph(frontend)
+                else:
+                    show_made_up_results(frontend, server)
+                found += [f"{title} in {name}: {fault}" for fault in faults(frontend)]
+                if look:
+                    frontend.screenshot(look / f"{title} {name}.png")
+                if blueprint:
                     frontend.page.evaluate("() => app.canvas.setGraph(app.graph)")
-            for workflow in chosen:
-                path = FOLDER / f"{workflow.name}.json"
-                if not options.api_only:
-                    write_json(path, build(frontend, workflow))
-                frontend.load(json.loads(path.read_text(encoding="utf-8")))
-                api = frontend.to_api()
-                write_json(FOLDER / "api" / path.name, api)
-                write_thumbnail(server, workflow, api)
-                if options.look:
-                    if workflow.name != "generate_hand":
-                        frontend.run()
-                    frontend.screenshot(options.look / f"{workflow.name}.png")
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--api-only", action="store_true", help="leave the UI files as they are")
+    parser.add_argument("--look", type=Path, help="folder for screenshots at 100 %%")
+    parser.add_argument("names", nargs="*", help="only these workflows and blueprints")
+    options = parser.parse_args()
+    drafts = [Draft(one) for one in (*BLUEPRINTS, *WORKFLOWS) if one.name in options.names or not options.names]
+    with tempfile.TemporaryDirectory() as folder, Stage(Path(folder), drafts) as stage:
+        if not options.api_only:
+            lay_out(stage, drafts)
+        write_companions(stage, [draft.described for draft in drafts if isinstance(draft.described, Workflow)])
+        wrong = look_through(stage, drafts, options.look)
+    print(*wrong, sep="\n")
+    return bool(wrong)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

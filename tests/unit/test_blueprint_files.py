@@ -36,7 +36,17 @@ def test_it_is_one_node_of_the_name_of_its_file(name, saved, subgraph):
     [node] = saved["nodes"]
     assert node["type"] == subgraph["id"] and not saved["links"]
     assert subgraph["name"] == name
-    assert len(saved["extra"]["BlueprintDescription"]) > 60
+
+
+def test_it_says_what_it_is_for_where_it_belongs_and_what_else_it_is_found_by(saved, subgraph):
+    assert subgraph["description"] == saved["extra"]["BlueprintDescription"] and len(subgraph["description"]) > 60
+    # Of core's own blueprints, so that ours stand beside them.
+    assert subgraph["category"] in (
+        "Conditioning & Preprocessors/Pose",
+        "Image generation and editing/Inpaint image",
+    )
+    words = saved["extra"]["BlueprintSearchAliases"]
+    assert "hand" in words and len(set(words)) == len(words) >= 4
 
 
 def test_every_port_of_the_node_leads_into_the_subgraph_and_has_its_type(saved, subgraph):

@@ -6,7 +6,7 @@ import pytest
 
 import workflows
 
-THUMBNAIL_LIMIT = 400
+THUMBNAIL = (400, 400)
 HOSTS = ("https://huggingface.co/",)
 LOADERS = {"CheckpointLoaderSimple", "ControlNetLoader"}
 SMALL_MODEL = "SesaHandLoadMini"
@@ -73,6 +73,14 @@ def test_every_node_names_its_pack_and_version(ui):
         ours = node["type"].startswith("SesaHand")
         assert node["properties"]["cnr_id"] == ("sesahand" if ours else "comfy-core")
         assert node["properties"]["ver"] == (project_version() if ours else "0.3.64")
+
+
+def test_notes_have_no_code_within_sentences(ui):
+    """Frontend 1.49 shows it as blue on blue. Commands stand in blocks of their own."""
+    for node in ui["nodes"]:
+        if node["type"] == "MarkdownNote":
+            text = re.sub(r"^ *```.*?^ *```$", "", node["widgets_values"][0], flags=re.MULTILINE | re.DOTALL)
+            assert "`" not in text
 
 
 def test_every_loader_says_where_its_file_comes_from(ui):
@@ -147,7 +155,7 @@ def test_a_thumbnail_of_the_same_name_is_beside_it(name):
     from PIL import Image
 
     with Image.open(workflows.FOLDER / f"{name}.jpg") as picture:
-        assert picture.format == "JPEG" and max(picture.size) <= THUMBNAIL_LIMIT
+        assert picture.format == "JPEG" and picture.size == THUMBNAIL
         low, high = picture.convert("L").getextrema()
         assert high - low > 100, "an empty picture"
 

@@ -1,15 +1,15 @@
 """Compare the hand in a picture with the one that was asked for."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 
-NOTE = """\
+NOTE = f"""\
 ## Is the hand in the picture the one I asked for?
 
 A hand is posed. The hands found in a picture are compared with it: one score from 0 to 1, a report that says which
 finger is wrong, and a picture. What is good enough for Fix Hands Gate and Keep Best is decided by this score.
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Press **Run**: the picture is the drawing of the posed hand itself, so the score is high.
 3. Choose another *gesture* in the group *Picture*, and see a wrong hand scored.
 4. **Your picture goes in here**: connect it to *image* of Detect Hands and of Score Hands in place of *mesh*, for
@@ -71,7 +71,7 @@ WORKFLOW = Workflow(
                         {"threshold": 0.2, "max_hands": 0, "small_hands": False},
                         {"image": "render.mesh"},
                         340,
-                        560,
+                        680,
                     ),
                     Node(
                         "reconstruct",
@@ -102,5 +102,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("detect.overlay", "score.picture"),
+    thumbnail=("detect.overlay",),
 )

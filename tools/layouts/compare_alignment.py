@@ -1,6 +1,6 @@
 """One seed, five ways: what each part of the method does to the hand."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
 CAPTION = (
@@ -8,6 +8,7 @@ CAPTION = (
     "a right hand making an ok sign in front of a plain blue wall. On the right stands a purple cone. A yellow cube "
     "lies on the left. The mood is cheerful."
 )
+WAYS = ("plain", "se", "sf", "ae", "weight")
 LABELS = (
     "plain: the caption as it is",
     "+ SE: the composed prompt",
@@ -27,7 +28,7 @@ One caption, one hand, one seed, five pictures side by side, each with the score
 - **(hand:1.3)**: the cheap alternative, the word *hand* weighted in the composed prompt of the second column
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Press **Run**. Each picture appears as it is made, on top of its column; the sheet with the scores comes last, and
    is saved. Without the detector the pictures come, and Detect Hands says what is missing.
 3. Change the *seed* in the group *Caption and seed*: all five samplers take it. One seed proves nothing; try ten.
@@ -40,7 +41,7 @@ samplers. The small model has a ControlNet of its own for structural fusion; wit
 **Expected**: five pictures of one hand, 128 x 128 pixels, shown enlarged. In the plain one the things that the
 caption talks about push out the wall and the skin that it asks for. The caption was chosen to show that: with one
 that names fewer things, and these last, all five look alike. What the parts change on average, over hundreds of
-pictures, is in `benchmarks/README.md`.
+pictures, is in *benchmarks/README.md*.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0). MediaPipe's two hand networks for the score (8 MB, Apache-2.0), by the command above.
@@ -213,17 +214,21 @@ WORKFLOW = Workflow(
             "Side by side, with scores",
             (
                 (
-                    Node("two", "ImageBatch", {}, {"image1": "plain_large.IMAGE", "image2": "se_large.IMAGE"}, 340),
-                    Node("three", "ImageBatch", {}, {"image1": "two.IMAGE", "image2": "sf_large.IMAGE"}, 340),
-                    Node("four", "ImageBatch", {}, {"image1": "three.IMAGE", "image2": "ae_large.IMAGE"}, 340),
-                    Node("five", "ImageBatch", {}, {"image1": "four.IMAGE", "image2": "weight_large.IMAGE"}, 340),
+                    Node(
+                        "five",
+                        "SesaHandBatchPictures",
+                        {},
+                        {f"image_{k}": f"{name}_large.IMAGE" for k, name in enumerate(WAYS, start=1)},
+                        340,
+                    ),
+                    Node("names", "PrimitiveStringMultiline", {"value": "\n".join(LABELS)}, {}, 340, 180),
                     Node(
                         "detect",
                         "SesaHandDetectHands",
                         {"threshold": 0.2, "max_hands": 0, "small_hands": False},
-                        {"image": "five.IMAGE"},
+                        {"image": "five.images"},
                         340,
-                        560,
+                        680,
                     ),
                 ),
                 (
@@ -231,40 +236,41 @@ WORKFLOW = Workflow(
                         "reconstruct",
                         "SesaHandReconstructHands",
                         {},
-                        {"landmarks": "detect.landmarks", "image": "five.IMAGE"},
+                        {"landmarks": "detect.landmarks", "image": "five.images"},
                         400,
                     ),
                     Node(
                         "score",
                         "SesaHandScoreHands",
                         {},
-                        {"requested": "place.hands", "found": "reconstruct.hands", "image": "five.IMAGE"},
+                        {"requested": "place.hands", "found": "reconstruct.hands", "image": "five.images"},
                         400,
                         560,
                     ),
                     Node("report", "PreviewAny", {}, {"source": "score.report"}, 400, 300),
                 ),
                 (
+                    # The labels come over a wire: as text within the node they would take its pictures' room.
                     Node(
                         "sheet",
                         "SesaHandContactSheet",
-                        {"labels": "\n".join(LABELS), "title": "One seed, five ways"},
-                        {"images": "five.IMAGE", "scores": "score.scores"},
+                        {"title": "One seed, five ways"},
+                        {"images": "five.images", "labels": "names.STRING", "scores": "score.scores"},
                         1100,
-                        680,
+                        560,
                     ),
                     Node(
                         "save",
                         "SaveImage",
                         {"filename_prefix": "sesahand/compare_alignment"},
                         {"images": "sheet.sheet"},
-                        500,
-                        260,
+                        700,
+                        360,
                     ),
                 ),
             ),
             GREEN,
         ),
     ),
-    thumbnail=("sheet.sheet",),
+    thumbnail=tuple(f"{name}_large.IMAGE" for name in WAYS[:4]),
 )

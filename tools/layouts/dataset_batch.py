@@ -1,6 +1,6 @@
 """Many sentences and seeds, filtered by the score of their hands, as image-mesh pairs."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
 SENTENCES = """\
@@ -21,14 +21,14 @@ pictures are looked for and scored, and the pictures whose hand is the one that 
 training set of pictures, hands in 3D, maps, prompts and scores that grows with each run.
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Press **Run**: the sheet shows all pictures with their scores, and Save Image-Mesh Pair tells how many were kept.
 3. Write your own sentences into *caption*, one a line, each with a gesture. Pose Hand says how it understood them.
 4. **Many seeds**: set *control after generate* in the group *Seed* to *increment* and the number beside **Run** to 100.
    *jitter* in Pose Hand varies the hands; its *control after generate* does so from run to run.
 5. *minimum_score* decides what is kept: 0.5 refuses nine of ten wrong gestures, 0.6 is stricter.
-6. The set is in ComfyUI's output folder, *pairs/dataset_batch*. `python -m sesahand dataset` checks it and exports
-   it to COCO, HaMeR, FreiHAND, AttentionHand and others; `python -m sesahand train` trains a ControlNet with it.
+6. The set is in ComfyUI's output folder, *pairs/dataset_batch*. The command *python -m sesahand dataset* checks it
+   and exports it to COCO, HaMeR, FreiHAND, AttentionHand and others; *python -m sesahand train* trains a ControlNet.
 
 **Your own Stable Diffusion 1.5**: replace Load Small Model by Load Checkpoint and Load ControlNet, connect the map that
 your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
@@ -186,7 +186,7 @@ WORKFLOW = Workflow(
                         {"threshold": 0.2, "max_hands": 0, "small_hands": False},
                         {"image": "large.IMAGE"},
                         340,
-                        560,
+                        680,
                     ),
                 ),
                 (
@@ -253,5 +253,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("sheet.sheet",),
+    thumbnail=("pictures.IMAGE.0", "pictures.IMAGE.3", "pictures.IMAGE.4", "pictures.IMAGE.2"),
 )

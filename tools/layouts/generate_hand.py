@@ -146,5 +146,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("render.depth", "render.normal"),
+    thumbnail=("render.depth", "render.normal", "render.mesh", "render.keypoints"),
 )

@@ -1,6 +1,6 @@
 """The whole way from a photograph to new pictures with the same hands: image-mesh pairs to train on."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
 NOTE = f"""\
@@ -11,18 +11,18 @@ pictures. Those whose hands are the ones of the map are saved together with the 
 reconstructor on.
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Press **Run**: the photograph is a drawing of a hand, made in the group *Photograph*.
 3. **Your photograph**: add a Load Image, connect it to *Upscale Image* of that group in place of Draw Hands, and delete
    the other nodes there. Its middle square is taken. A picture without hands is no error: nothing is found, and no
    pair is saved.
 4. **Its caption**: type it into *caption* of Extract Semantics. Or let a vision-language model write it: Load VLM (a
-   folder of your own in `models/VLM`) or Connect VLM (Ollama, LM Studio, any OpenAI-compatible server), and Caption
+   folder of your own in *models/VLM*) or Connect VLM (Ollama, LM Studio, any OpenAI-compatible server), and Caption
    Image between the photograph and *caption*. The same model, connected to *vlm*, also extracts the semantics. A
    caption that says something else than the photograph's hands spoils the score.
 5. Found what is no hand? Raise *threshold* of Detect Hands to 0.5.
-6. The pairs are in ComfyUI's output folder, under *pairs/from_photographs*; each Run adds to them. `python -m sesahand
-   dataset` exports them to COCO, HaMeR and other formats.
+6. The pairs are in ComfyUI's output folder, under *pairs/from_photographs*; each Run adds to them. The command *python
+   -m sesahand dataset* exports them to COCO, HaMeR and other formats.
 
 **Your model**: replace *Load Small Model* by Load Checkpoint and Load ControlNet (depth), connect *depth* instead of
 *mesh*, and set *width* and *height* to 512 in Empty Latent Image and Render Hand Depth & Maps. Then 20 steps, cfg 7.
@@ -84,7 +84,7 @@ WORKFLOW = Workflow(
             "Hands and maps",
             (
                 (
-                    Node("detect", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "photograph.IMAGE"}, 320, 480),
+                    Node("detect", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "photograph.IMAGE"}, 320, 620),
                     Node(
                         "reconstruct",
                         "SesaHandReconstructHands",
@@ -191,7 +191,7 @@ WORKFLOW = Workflow(
                         {"image": "decode.IMAGE"},
                         320,
                     ),
-                    Node("find", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "enlarge.IMAGE"}, 320, 480),
+                    Node("find", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "enlarge.IMAGE"}, 320, 620),
                     Node("fit", "SesaHandReconstructHands", {}, {"landmarks": "find.landmarks"}, 320),
                 ),
                 (
@@ -235,5 +235,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("detect.overlay", "score.picture"),
+    thumbnail=("detect.overlay", "decode.IMAGE.0", "decode.IMAGE.1", "decode.IMAGE.2"),
 )

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass, field
 
+# What a note says of the detector. In a block: newer frontends show code within a sentence as blue on blue.
+GET_DETECTOR = """\
+1. Once, in the folder of SesaHand (*custom_nodes/sesahand*), with ComfyUI's Python:
+   ```
+   python -m sesahand get-detector
+   ```"""
 TEAL, BLUE, PURPLE, GREEN = "#6fb3a8", "#7fa6dc", "#b08fd0", "#a3c878"
 
 
@@ -35,5 +41,6 @@ class Workflow:
     note: str
     groups: tuple[Group, ...]
     note_size: tuple[int, int] = (400, 460)
-    # The pictures that its thumbnail shows, side by side: "name.output", with ".k" behind it the k-th of a batch.
-    thumbnail: tuple[str, ...] = ("render.mesh", "render.depth", "render.normal")
+    # What its thumbnail shows: "name.output", with ".k" behind it the k-th of a batch. One fills it, of two the second
+    # lies small in a corner of the first, of three the first is above the others; four are two rows, six are three.
+    thumbnail: tuple[str, ...] = ("render.mesh",)

@@ -129,4 +129,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
+    thumbnail=("render.mesh", "render.depth", "render.normal", "render.parts", "render.keypoints", "render.mask"),
 )

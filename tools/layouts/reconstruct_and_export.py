@@ -1,15 +1,15 @@
 """From a photograph to 3D hands and a rigged file."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 
-NOTE = """\
+NOTE = f"""\
 ## From a photograph to 3D hands
 
 The hands in a picture are found, a posed 3D hand is fitted to each, drawn over the picture and from all sides, and
 saved as a rigged GLB with bones and skin for Blender, Unity, Unreal and others.
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Load Image: **choose your photograph**. The picture that is there at first has no hand: nothing is found, and
    nothing goes wrong.
 3. Press **Run**. Look at the landmarks in Detect Hands and at the overlay in Draw Hands.
@@ -104,5 +104,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("draw.overlay", "draw.turntable.1"),
+    thumbnail=("draw.overlay", "draw.turntable.1", "draw.turntable.2"),
 )

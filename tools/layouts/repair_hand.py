@@ -1,6 +1,6 @@
 """A malformed hand in a picture is painted anew in a pose that was asked for; the best of four stays."""
 
-from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
+from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
 NOTE = f"""\
@@ -10,7 +10,7 @@ A posed 3D hand is laid into the masked region of a picture, its map steers the 
 attempts the one whose hand comes closest to the posed one goes back into the picture. Nothing else in it changes.
 
 **Steps**
-1. Once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python: `python -m sesahand get-detector`
+{GET_DETECTOR}
 2. Press **Run**. The group *Picture* paints a small picture with a broken hand, which is then repaired.
 3. **Your picture**: delete the nodes in *Picture* and add a Load Image. Connect its IMAGE to Crop to Mask and to
    *image1* of Image Stitch, its MASK to Crop to Mask. Right-click it, *Open in MaskEditor*, paint the **whole** hand.
@@ -67,7 +67,7 @@ PICTURE = Group(
             ),
         ),
         (
-            Node("broken_maps", "SesaHandRenderCondition", {}, {"hands": "broken_place.hands"}, 300, 580),
+            Node("broken_maps", "SesaHandRenderCondition", {}, {"hands": "broken_place.hands"}, 320, 680),
             Node(
                 "broken_control",
                 "ControlNetApplyAdvanced",
@@ -115,7 +115,7 @@ HAND = Group(
         ),
         (
             Node("place", "SesaHandPlaceHand", {}, {"hands": "pose.hands", "mask": "crop.mask"}),
-            Node("render", "SesaHandRenderCondition", {}, {"hands": "place.hands"}, 300, 580),
+            Node("render", "SesaHandRenderCondition", {}, {"hands": "place.hands"}, 320, 680),
         ),
     ),
     BLUE,
@@ -177,7 +177,7 @@ SCORE = Group(
                 {"upscale_method": "bicubic", "width": 512, "height": 512, "crop": "disabled"},
                 {"image": "decode.IMAGE"},
             ),
-            Node("detect", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "enlarge.IMAGE"}, 340, 420),
+            Node("detect", "SesaHandDetectHands", {"threshold": 0.2}, {"image": "enlarge.IMAGE"}, 340, 620),
             Node("reconstruct", "SesaHandReconstructHands", {}, {"landmarks": "detect.landmarks"}, 340),
         ),
         (
@@ -233,5 +233,5 @@ WORKFLOW = Workflow(
     note=NOTE,
     note_size=(480, 520),
     groups=(MODEL, PICTURE, HAND, REPAINT, SCORE, RESULT),
-    thumbnail=("picture.IMAGE", "paste.image"),
+    thumbnail=("picture.IMAGE", "render.mesh", "decode.IMAGE.0", "paste.image"),
 )

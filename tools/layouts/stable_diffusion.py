@@ -14,8 +14,8 @@ DEPTH_CONTROLNET = {
 }
 
 LINKS = f"""\
-- `models/checkpoints`: [{SD15["name"]}]({SD15["url"]}) (2.1 GB, CreativeML Open RAIL-M)
-- `models/controlnet`: [{DEPTH_CONTROLNET["name"]}]({DEPTH_CONTROLNET["url"]}) (0.7 GB, Open RAIL)
+- *models/checkpoints*: [{SD15["name"]}]({SD15["url"]}) (2.1 GB, CreativeML Open RAIL-M)
+- *models/controlnet*: [{DEPTH_CONTROLNET["name"]}]({DEPTH_CONTROLNET["url"]}) (0.7 GB, Open RAIL)
 """
 OTHER_MODELS = f"""\
 For Stable Diffusion 1.5, for example:

@@ -17,8 +17,11 @@ features, and attention drawn to the hand words. Then the hand is looked for in 
 2. Type another *caption* in Extract Semantics: skin, *a fist*, *an ok sign*, *spread fingers*, *pointing up*, left or
    right hand, the wall. The report of Pose Hand says which gesture was understood.
 3. Words that the small model does not know are ignored; Compose Prompt names them and lists those it knows.
-4. For the score, once, in the folder of SesaHand (`custom_nodes/sesahand`), with ComfyUI's Python:
-   `python -m sesahand get-detector`. Without it the picture comes all the same, and Detect Hands says what is missing.
+4. For the score, once, in the folder of SesaHand (*custom_nodes/sesahand*), with ComfyUI's Python:
+   ```
+   python -m sesahand get-detector
+   ```
+   Without it the picture comes all the same, and Detect Hands says what is missing.
 
 **Your own Stable Diffusion 1.5**: replace Load Small Model by Load Checkpoint and Load ControlNet, for example those
 of the workflow *generate_hand*. Then connect the map that your ControlNet knows (*depth*), set the size in Place Hand
@@ -192,7 +195,7 @@ WORKFLOW = Workflow(
                         {"threshold": 0.2, "max_hands": 0, "small_hands": False},
                         {"image": "look.IMAGE"},
                         340,
-                        560,
+                        680,
                     ),
                 ),
                 (
@@ -217,5 +220,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("render.mesh", "enlarge.IMAGE"),
+    thumbnail=("enlarge.IMAGE", "render.mesh"),
 )
