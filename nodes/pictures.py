@@ -8,6 +8,7 @@ from . import wires
 MOST = 8
 
 
+@wires.checks()
 class BatchPictures(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -39,10 +40,6 @@ class BatchPictures(io.ComfyNode):
             ],
             outputs=[io.Image.Output("batch", display_name="images", tooltip="All pictures, in order.")],
         )
-
-    @classmethod
-    def validate_inputs(cls, fit=None) -> bool | str:
-        return wires.check_choices(cls, fit=fit)
 
     @classmethod
     @wires.checked
