@@ -5,6 +5,8 @@ import logging
 
 from comfy_api.latest import ComfyExtension, io
 
+from ..sesahand.errors import SesaHandError
+
 logger = logging.getLogger(__name__)
 
 FAMILIES = (
@@ -37,6 +39,19 @@ def load_families(families: tuple[str, ...] = FAMILIES) -> list[type[io.ComfyNod
     return nodes
 
 
+def show_errors_by_name(kind: type[Exception] = SesaHandError) -> None:
+    """Let ComfyUI put a short name in front of our sentences, where it puts the path of the errors' module.
+
+    It names an error by its module, which for a pack is a path on the user's disk, and by its name alone where that is
+    builtins. Only here: outside ComfyUI errors are pickled, on their way out of the workers that read training data.
+    """
+    kind.__module__ = "builtins"
+    for derived in kind.__subclasses__():
+        show_errors_by_name(derived)
+
+
 class SesaHandExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return load_families()
+        nodes = load_families()
+        show_errors_by_name()
+        return nodes

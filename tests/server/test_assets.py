@@ -63,4 +63,4 @@ def test_what_does_not_fit_is_said_by_the_node(graph, comfyui_server):
     wrong["5"]["inputs"]["width"] = 300
     with pytest.raises(NodeFailed, match="proportions") as failure:
         comfyui_server.run(wrong)
-    assert failure.value.exception_type.endswith("SesaHandError")
+    assert failure.value.exception_type == "SesaHandError"
