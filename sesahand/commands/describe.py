@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
-from ..pictures import SUFFIXES, read_picture
+from ..files.pictures import SUFFIXES, read_picture
 
 HELP = "reduce a picture or a caption to pose, action, hand action, environment and a prompt"
 LONGEST_CAPTION = 100_000

@@ -280,7 +280,7 @@ class Order:
         return None, None
 
     def _found_hands(self, path: str):
-        from ..pictures import read_picture
+        from ..files.pictures import read_picture
         from ..reconstruct.detection.detector import as_colour, load_detector
         from ..reconstruct.fitting.fit import fit_usable_hands
         from ..render.camera import Camera

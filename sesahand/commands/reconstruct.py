@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything, print the table, and return 1 if a picture could not be used."""
+    from ..files.pictures import find_pictures
     from ..hands.array_files import write_bytes
-    from ..pictures import find_pictures
     from ..reconstruct.summary import Outcome, counted, summary_csv, summary_json, summary_text
 
     pictures = find_pictures(options.pictures)
@@ -127,7 +127,7 @@ class Workshop:
 
     def find_and_write(self, path: Path, number: int, outcome) -> None:
         """Find, fit, write and compare the hands of one picture."""
-        from ..pictures import read_picture
+        from ..files.pictures import read_picture
         from ..reconstruct.detection.detector import as_colour
         from ..reconstruct.fitting.fit import fit_usable_hands
         from ..reconstruct.summary import describe_hands

@@ -153,19 +153,11 @@ def write_maps(scene, folder: Path, **settings) -> list[Path]:
 
 def read_mask(path: Path):
     """Read a picture as a mask `[H, W]` of 0..1."""
-    import numpy as np
     import torch
-    from PIL import Image
 
-    from ..errors import InvalidFileError
+    from ..files.pictures import read_mask_levels
 
-    try:
-        with Image.open(path) as picture:
-            return torch.from_numpy(np.array(picture.convert("L"), dtype=np.float32) / 255)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidFileError(
-            f"{str(path)!r} cannot be read as a picture ({error}). Use a PNG or JPEG mask."
-        ) from error
+    return torch.from_numpy(read_mask_levels(path)).float() / 255
 
 
 def picture_size(text: str) -> tuple[int, int]:

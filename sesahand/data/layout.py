@@ -20,8 +20,8 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..file_names import RESERVED
+from ..files.reading import parse_json
 from ..hands.array_files import read_bytes
-from ..hands.scene_files import parse_json
 
 FORMAT, VERSION = "sesahand-pairs", 1
 HEADER, INDEX, LOCK = "pairs.json", "index.jsonl", "writer.lock"

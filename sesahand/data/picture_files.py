@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.pictures import open_picture
 from ..hands.array_files import read_bytes
 from .record import MAX_PIXELS
 
@@ -68,15 +69,12 @@ def read_levels(path: Path, width: int, height: int) -> np.ndarray:
     Raises:
         InvalidFileError: If it is missing, damaged, no PNG or JPEG, or of another size.
     """
-    try:
-        with Image.open(io.BytesIO(read_bytes(path, MAX_PICTURE_BYTES)), formats=("PNG", "JPEG")) as picture:
-            if picture.size != (width, height):
-                raise InvalidFileError(
-                    f"{path} has {picture.width}x{picture.height} pixels, but the index says {width}x{height}."
-                )
-            return np.array(picture if picture.mode == "L" else picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InvalidFileError(f"{path} cannot be read as a picture ({error!s:.120}).") from error
+    with open_picture(read_bytes(path, MAX_PICTURE_BYTES), str(path), ("PNG", "JPEG")) as picture:
+        if picture.size != (width, height):
+            raise InvalidFileError(
+                f"{path} has {picture.width}x{picture.height} pixels, but the index says {width}x{height}."
+            )
+        return np.array(picture if picture.mode == "L" else picture.convert("RGB"))
 
 
 def to_channels(levels: np.ndarray) -> Tensor:

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from ..files.reading import parse_json
 from .array_files import read_bytes, read_npz
 from .loading import load_hand_model
 from .mano_parameters import read_mano_parameters
 from .model import HandModel
 from .scene import HandScene
-from .scene_files import load_scene, parse_json
+from .scene_files import load_scene
 
 
 def load_hands(

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.reading import parse_json
 from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene
-from .scene_files import MAX_FRAMES, MAX_HANDS, MAX_JSON_BYTES, check_rotations, parse_json
+from .scene_files import MAX_FRAMES, MAX_HANDS, MAX_JSON_BYTES, check_rotations
 
 # Our name, and the names that go for it, the most specific first.
 NAMES = {

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..file_names import check_file_name
+from ..files.reading import parse_json
 from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz, write_bytes
 from .loading import BUILTIN, load_hand_model
@@ -178,18 +179,6 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
             raise InvalidFileError(f"{label}: {name!r} has shape {tuple(arrays[name].shape)}, expected 3x3 matrices.")
         check_rotations(arrays[name], f"{label}: {name!r}")
     return _assemble(data, model, side, frame, arrays, dtype, label)
-
-
-def parse_json(text: str | bytes, label: str) -> Any:
-    """Parse JSON, refusing NaN and infinity, which JSON does not have."""
-
-    def refuse(constant):
-        raise ValueError(f"{constant} is not a number that JSON knows")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise InvalidFileError(f"{label} is not valid JSON: {error!s:.120}") from error
 
 
 def check_rotations(matrices: Tensor, label: str) -> None:

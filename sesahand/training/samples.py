@@ -14,13 +14,13 @@ import numpy as np
 from ..data.layout import HEADER
 from ..data.pair_set import PairSet
 from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.pictures import open_picture
 
 if TYPE_CHECKING:
     from .cache import SampleCache
 
 STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
-MAX_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,17 +179,12 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
 
 def read_square(path: Path, size: int) -> np.ndarray:
     """Read a picture, cut it to the largest square around its middle, and return it as uint8 `[size, size, 3]`."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise InvalidFileError(f"{path} has {picture.width} x {picture.height} pixels, more than is read.")
-            side = min(picture.size)
-            left, top = (picture.width - side) // 2, (picture.height - side) // 2
-            cut = picture.convert("RGB").crop((left, top, left + side, top + side))
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidFileError(f"{path} cannot be read as a picture ({error!s:.200}).") from error
+    with open_picture(path) as picture:
+        side = min(picture.size)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        cut = picture.convert("RGB").crop((left, top, left + side, top + side))
     return np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC))
 
 

@@ -16,7 +16,7 @@ from sesahand.hands.loading import load_hand_model
 from sesahand.hands.placing import Hand, place_in_box
 from sesahand.hands.scene import concatenate_frames
 from sesahand.hands.scene_files import load_scene, save_scene
-from sesahand.pictures import find_pictures, read_picture
+from sesahand.files.pictures import find_pictures, read_picture
 from sesahand.reconstruct.summary import Outcome, summary_csv, summary_text
 from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
@@ -217,7 +217,7 @@ def test_stopping_it_leaves_a_table_of_what_was_done(run, drawn, tmp_path, monke
             raise KeyboardInterrupt
         return read_picture(path)
 
-    monkeypatch.setattr("sesahand.pictures.read_picture", stop)
+    monkeypatch.setattr("sesahand.files.pictures.read_picture", stop)
     status, printed, summary = run("a.png", "b.png", "c.png")
     assert status == 130 and [result["picture"] for result in summary["results"]] == ["a.png"]
     assert "in 1 of 3 pictures" in printed

@@ -1,0 +1,167 @@
+"""Pictures that users bring: the one place that opens them, found in folders and read.
+
+Pillow guesses a file's format from its contents, not its name, and some of its readers run programs (EPS runs
+Ghostscript). So only the formats listed here are tried, whatever a file is called, and its number of pixels is bounded
+before one of them is decoded. What a decoder raises is an error of that picture.
+"""
+
+import io
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from .reading import open_regular
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+# Pillow's names of formats that hold pixels and nothing that runs. HEIF comes with a plugin, AVIF with newer Pillows.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM")
+# A picture of so many pixels takes one to two gigabytes while it is read.
+MAX_PIXELS = 1 << 26
+MAX_BYTES = 512 << 20
+# Formats of which Pillow can tell the number of frames without walking through all of the file.
+COUNTED = ("GIF", "PNG", "WEBP", "AVIF")
+# Pillow's modes of 16-bit grey; older versions read such a PNG as "I".
+DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+@contextmanager
+def open_picture(
+    source: str | Path | bytes, label: str | None = None, formats: Sequence[str] = FORMATS, max_pixels: int = MAX_PIXELS
+) -> Iterator:
+    """Open a picture with Pillow, to be decoded inside the `with`.
+
+    Args:
+        source: A file, or the bytes of one.
+        label: What to call it in errors; the path if None.
+        formats: Pillow's names of the formats that are tried, out of `FORMATS`.
+        max_pixels: Width times height that is allowed.
+
+    Yields:
+        The Pillow picture; nothing of it is decoded yet.
+
+    Raises:
+        InvalidFileError: If it is no such picture, has too many pixels, or anything goes wrong while it is decoded:
+            decoders raise whatever they like over damaged files.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    label = str(source if label is None else label) if not isinstance(source, bytes) else label or "The picture"
+    Image.init()
+    known = [name for name in formats if name in FORMATS and name in Image.OPEN]
+    try:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
+            if file.seek(0, os.SEEK_END) > MAX_BYTES:
+                raise InvalidFileError(f"{label:.200} is larger than {MAX_BYTES} bytes, which no picture is.")
+            file.seek(0)
+            with Image.open(file, formats=known) as picture:
+                if not 0 < picture.width * picture.height <= max_pixels:
+                    raise InvalidFileError(
+                        f"{label:.200} has {picture.width}x{picture.height} pixels, more than the {max_pixels} that "
+                        "are read; make it smaller."
+                    )
+                yield picture
+    except SesaHandError:
+        raise
+    except UnidentifiedImageError as error:
+        raise InvalidFileError(
+            f"{label:.200} cannot be read as a picture: it is no picture, or none of {', '.join(known)}. Save it as "
+            "PNG or JPEG."
+        ) from error
+    except Exception as error:
+        reason = f"{error!s:.160}".rstrip(".") or type(error).__name__
+        raise InvalidFileError(
+            f"{label:.200} cannot be read as a picture: {reason}. Save it as PNG or JPEG."
+        ) from error
+
+
+def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
+    """Return files as they are and, in place of each folder, the pictures in it by name; no file twice.
+
+    A folder without pictures, and a path that does not exist, stay as they are: reading them says what is wrong.
+    """
+    found = []
+    for path in map(Path, paths):
+        inside = sorted(file for file in path.iterdir() if is_picture(file)) if os.path.isdir(path) else []
+        found += inside or [path]
+    return list(dict.fromkeys(found))
+
+
+def is_picture(path: Path) -> bool:
+    """Tell whether a file in a folder is a picture by its name; hidden ones are not meant."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and os.path.isfile(path)
+
+
+def read_picture(path: str | Path) -> Tensor:
+    """Read a picture, turned upright as its EXIF data say; of an animation the first frame, with a warning.
+
+    The further pictures that phones put behind a photograph (MPO) are no animation and not worth a warning.
+
+    Args:
+        path: Of 8 or 16 bits or grey fractions of 0..1, grey, with a palette, in colour, in print colours (CMYK), with
+            alpha or without.
+
+    Returns:
+        float32 `[1, H, W, C]` of 0..1; C is 4 if parts are transparent, else 3.
+
+    Raises:
+        InvalidFileError: If there is no such file, or it cannot be read as a picture.
+    """
+    from PIL import ImageOps
+
+    if not os.path.lexists(path):
+        raise InvalidFileError(f"There is no file {path!s:.200}.")
+    if os.path.isdir(path):
+        raise InvalidFileError(f"{path} is a folder without pictures. Give a folder of PNG or JPEG files, or a file.")
+    with open_picture(path) as picture:
+        _warn_of_frames(picture, path)
+        picture.load()
+        ImageOps.exif_transpose(picture, in_place=True)
+        levels = _levels(picture)
+    return torch.from_numpy(levels)[None]
+
+
+def _warn_of_frames(picture, path: str | Path) -> None:
+    if picture.format == "MPO" or not getattr(picture, "is_animated", False):
+        return
+    frames = f"{picture.n_frames} frames" if picture.format in COUNTED else "several frames"
+    logger.warning("%s has %s, and only the first is used. Save others as files.", path, frames)
+
+
+def read_mask_levels(path: str | Path) -> np.ndarray:
+    """Read a picture as grey, uint8 `[H, W]`.
+
+    Raises:
+        InvalidFileError: If it cannot be read as a picture.
+    """
+    with open_picture(path) as picture:
+        return np.array(picture.convert("L"))
+
+
+def _levels(picture) -> np.ndarray:
+    """Return a Pillow picture as float32 `[H, W, 3 or 4]` of 0..1."""
+    if picture.mode in DEEP_GREY:
+        grey = np.asarray(picture).astype(np.float32) / 65535
+        return np.repeat(grey.clip(0, 1)[..., None], 3, 2)
+    if picture.mode == "F":
+        grey = np.asarray(picture, dtype=np.float32)
+        if not (np.isfinite(grey).all() and grey.min() >= 0 and grey.max() <= 1):
+            raise ValueError("its values are fractions, and not all of them from 0 to 1")
+        return np.repeat(grey[..., None], 3, 2)
+    transparent = picture.mode in WITH_ALPHA or "transparency" in picture.info
+    levels = np.asarray(picture.convert("RGBA" if transparent else "RGB"))
+    # Programs often write an alpha channel that hides nothing.
+    levels = levels if levels[..., 3:].min(initial=255) < 255 else levels[..., :3]
+    # In place: a copy more of a large picture is a gigabyte.
+    fractions = levels.astype(np.float32)
+    fractions /= 255
+    return fractions

@@ -1,0 +1,70 @@
+"""Writing files: whole or not at all, under names that nobody else has, never through a link."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from .reading import open_regular
+
+PARTIAL = ".partial"
+
+
+def write_with(path: str | Path, write: Callable[[BinaryIO], object], synced: bool = True) -> None:
+    """Write a whole file or nothing: a failure or a kill in the middle leaves what was there before.
+
+    A link of that name is replaced by the file, and what it leads to stays as it is.
+
+    Args:
+        path: The file; its folder is there.
+        write: Is given a file to write into.
+        synced: Bring it to the disk before it gets its name, so that a loss of power leaves no empty file either.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path = Path(path)
+    # A name of its own, so that two writers of one file do not write into each other's.
+    partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL}"
+    try:
+        with partial.open("xb") as file:
+            write(file)
+            if synced:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(partial, path)
+    except BaseException:
+        with contextlib.suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: str | Path, data: bytes, synced: bool = True) -> None:
+    """Write bytes as a whole file or nothing; see `write_with`."""
+    write_with(path, lambda file: file.write(data), synced)
+
+
+def claim(path: str | Path) -> bool:
+    """Make an empty file if there is nothing of its name; tells whether it was made, so that it is this process's.
+
+    Raises:
+        OSError: If it cannot be made for another reason.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    return True
+
+
+def append_line(path: str | Path, line: bytes) -> None:
+    """Append one line to a regular file that is no link, made if it is missing, in one piece.
+
+    Raises:
+        InvalidFileError: If there is something else of that name.
+        OSError: If it cannot be written.
+    """
+    with open_regular(path, "ab", follow=False, buffering=0) as file:
+        file.write(line)
