@@ -1,23 +1,23 @@
 """Taking stock of a set: what is in it, what is wrong with it, and putting that right."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
-from ..hands.array_files import write_bytes
+from ..files.folders import delete_file, inside, is_file, is_folder, list_folder
+from ..files.reading import read_lines
+from ..files.writing import write_whole
 from .index import MAX_LINE, START
 from .layout import (
     FOLDER,
     INDEX,
     LOCK,
-    PARTIAL,
     PICTURE_SUFFIXES,
     SAMPLE_FILE,
+    UNFINISHED,
     check_header,
-    check_inside,
     folder_name,
 )
 from .lock import WriterLock
@@ -25,7 +25,6 @@ from .pair_set import Pair, PairSet
 from .record import PairRecord
 
 SCORE_BINS = 10
-MAX_INDEX_BYTES = 4 << 30
 # A report names no more of a kind than this.
 MAX_NAMED = 10
 
@@ -91,21 +90,25 @@ def find_strays(pairs: PairSet) -> dict[str, list[Path]]:
 
     Returns:
         "partial": files that a stopped writer had not finished. "orphan": whole files of samples that are not in the
-        index, which a writer writes over when their key comes again. "foreign": what no writer of pairs makes.
+        index, which a writer writes over when their key comes again. "foreign": what no writer of pairs makes, links
+        and folders among it: they may be anything, and are left alone.
     """
     strays = {"partial": [], "orphan": [], "foreign": []}
     homes = {pair.key: pair.record for pair in pairs}
-    for folder in sorted(pairs.root.iterdir()):
-        if folder.name.endswith(PARTIAL):
+    for folder in list_folder(pairs.root):
+        if UNFINISHED.fullmatch(folder.name) and is_file(folder):
             strays["partial"].append(folder)
-        if not (folder.is_dir() and FOLDER.fullmatch(folder.name)):
+        if not FOLDER.fullmatch(folder.name):
             continue
-        for path in sorted(folder.iterdir()):
+        if not is_folder(folder):
+            strays["foreign"].append(folder)
+            continue
+        for path in list_folder(pairs.root, folder.name):
             match = SAMPLE_FILE.fullmatch(path.name)
             record = homes.get(match[1]) if match else None
-            if path.name.startswith(".") and path.name.endswith(PARTIAL):
+            if UNFINISHED.fullmatch(path.name) and is_file(path):
                 strays["partial"].append(path)
-            elif match is None:
+            elif match is None or not is_file(path):
                 strays["foreign"].append(path)
             elif record is None or path.name not in names_of(record) or folder.name != folder_name(record.folder):
                 strays["orphan"].append(path)
@@ -152,11 +155,12 @@ def repair(root: str | Path, damaged: Iterable[str] = ()) -> list[str]:
     lock = WriterLock(root / LOCK)
     try:
         done = _rewrite_index(root, set(damaged))
-        for kind, paths in find_strays(PairSet(root)).items():
+        pairs = PairSet(root)
+        for kind, paths in find_strays(pairs).items():
             if kind == "foreign":
                 continue
             for path in paths:
-                path.unlink()
+                delete_file(pairs.root, *path.relative_to(pairs.root).parts)
             done += [f"deleted {len(paths)} {kind} files"] if paths else []
         return done
     except OSError as error:
@@ -166,26 +170,21 @@ def repair(root: str | Path, damaged: Iterable[str] = ()) -> list[str]:
 
 
 def _rewrite_index(root: Path, damaged: set[str]) -> list[str]:
-    path = check_inside(root / INDEX, Path(os.path.realpath(root)))
+    path = inside(root, INDEX)
     if not path.exists():
         return []
     kept, seen, lines = [], set(), 0
-    with path.open("rb") as file:
-        for line in iter(lambda: file.readline(MAX_LINE), b""):
-            lines += 1
-            match = START.match(line)
-            key = match[1].decode() if match and line.endswith(b"}\n") else None
-            if key is None or key in seen or key in damaged or not _is_record(line):
-                continue
-            seen.add(key)
-            kept.append(line)
+    for line in read_lines(path, follow=False, longest=MAX_LINE):
+        lines += 1
+        match = START.match(line)
+        key = match[1].decode() if match and line.endswith(b"}\n") else None
+        if key is None or key in seen or key in damaged or not _is_record(line):
+            continue
+        seen.add(key)
+        kept.append(line)
     if len(kept) == lines:
         return []
-    data = b"".join(kept)
-    if data:
-        write_bytes(path, data, MAX_INDEX_BYTES)
-    else:
-        path.write_bytes(b"")
+    write_whole(path, b"".join(kept))
     return [f"dropped {lines - len(kept)} of {lines} lines of the index"]
 
 

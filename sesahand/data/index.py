@@ -1,11 +1,11 @@
 """The index of a set: which samples are whole, found without parsing them all."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidFileError
+from ..files.reading import open_regular, read_lines
 from .layout import INDEX, KEY
 
 MAX_LINE = 1 << 20
@@ -33,7 +33,7 @@ class Index:
 
     def read_line(self, number: int) -> bytes:
         """Return the line of a record."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path, follow=False) as file:
             file.seek(self.starts[number])
             return file.readline(MAX_LINE)
 
@@ -49,7 +49,7 @@ def read_index(root: Path) -> Index:
     """
     path = root / INDEX
     keys, starts, end, position, damage = {}, [], 0, 0, ""
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path, follow=False, longest=MAX_LINE), 1):
         start, position = position, position + len(line)
         if damage:
             raise InvalidFileError(damage)
@@ -64,13 +64,3 @@ def read_index(root: Path) -> Index:
         starts.append(start)
         end = position
     return Index(path, keys, starts, end, position - end)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    if not path.exists():
-        return
-    try:
-        with path.open("rb") as file:
-            yield from iter(lambda: file.readline(MAX_LINE), b"")
-    except OSError as error:
-        raise InvalidFileError(f"{path} cannot be read ({error!s:.120}).") from error

@@ -20,20 +20,22 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..file_names import RESERVED
-from ..files.reading import parse_json
-from ..hands.array_files import read_bytes
+from ..files.folders import inside
+from ..files.reading import read_json
+from ..files.writing import PARTIAL
 
 FORMAT, VERSION = "sesahand-pairs", 1
 HEADER, INDEX, LOCK = "pairs.json", "index.jsonl", "writer.lock"
 SAMPLES_PER_FOLDER = 1000
 PICTURE_SUFFIXES = ("png", "jpg")
 MAP_NAMES = ("mesh", "depth", "normal", "parts", "keypoints", "mask")
-PARTIAL = ".partial"
 MAX_HEADER_BYTES = 1 << 16
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 SAMPLE_FILE = re.compile(rf"({KEY.pattern})(?:\.(?:{'|'.join(MAP_NAMES)})\.png|\.npz|\.png|\.jpg)")
 FOLDER = re.compile(r"\d{5,}")
+UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
+"""Names of files that a stopped writer left; nobody else's file is taken for one."""
 
 
 def check_key(key: str) -> str:
@@ -97,7 +99,7 @@ def check_header(root: Path) -> None:
             "Image-Mesh Pair (SesaHand) wrote."
         )
     label = str(root / HEADER)
-    header = parse_json(read_bytes(root / HEADER, MAX_HEADER_BYTES), label)
+    header = read_json(inside(root, HEADER), MAX_HEADER_BYTES, follow=False)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InvalidFileError(f"{label} does not say that its format is {FORMAT!r}.")
     if type(header.get("version")) is not int or header["version"] != VERSION:

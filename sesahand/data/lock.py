@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from ..errors import SesaHandError
+from ..files.reading import open_regular
 
 BUSY = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
@@ -18,12 +19,12 @@ class WriterLock:
         path: The file; it is made if it is missing.
 
     Raises:
-        SesaHandError: If somebody else holds the lock, or the file cannot be made.
+        SesaHandError: If somebody else holds the lock, or the file cannot be made, or is a link or no file.
     """
 
     def __init__(self, path: Path):
         try:
-            self._file = path.open("ab")
+            self._file = open_regular(path, "ab", follow=False)
         except OSError as error:
             raise SesaHandError(f"{path} cannot be opened ({error!s:.120}); check that you may write there.") from error
         try:

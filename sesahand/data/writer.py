@@ -3,13 +3,15 @@
 import contextlib
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from ..errors import SesaHandError, quote
+from ..files.folders import delete_file, is_file, list_folder, make_folder
+from ..files.reading import open_regular
+from ..files.writing import write_whole
 from ..hands.scene import HandScene
 from .hand_arrays import frame_scene, pose_scene
 from .index import MAX_LINE, read_index
@@ -19,12 +21,11 @@ from .layout import (
     INDEX,
     LOCK,
     MAP_NAMES,
-    PARTIAL,
     PICTURE_SUFFIXES,
     SAMPLES_PER_FOLDER,
+    UNFINISHED,
     VERSION,
     check_header,
-    check_inside,
     check_key,
     folder_name,
     numbered_key,
@@ -155,10 +156,9 @@ class PairWriter:
             raise SesaHandError("This writer is closed; open another.")
         folder = self.root / folder_name(record.folder)
         try:
-            folder.mkdir(exist_ok=True)
-            check_inside(folder, self._real_root)
+            make_folder(self.root, folder.name)
             for kind, data in files.items():
-                _write_whole(sample_file(self.root, record.folder, record.key, kind), data)
+                write_whole(sample_file(self.root, record.folder, record.key, kind), data)
             # Nothing is buffered: a record reaches the file in one piece or is cut off again.
             if self._index.write(line) != len(line):
                 raise OSError("the disk took only a part of it")
@@ -180,23 +180,22 @@ class PairWriter:
                         f"{self.root!s:.200} holds other files and is no set of pairs; choose a new or empty folder."
                     )
                 self.root.mkdir(parents=True, exist_ok=True)
-                _write_whole(header, json.dumps({"format": FORMAT, "version": VERSION}).encode() + b"\n")
+                write_whole(header, json.dumps({"format": FORMAT, "version": VERSION}).encode() + b"\n")
         except (OSError, ValueError) as error:
             raise SesaHandError(f"{self.root!s:.200} cannot be made a set of pairs: {error!s:.200}.") from error
 
     def _others(self) -> list[Path]:
-        return [entry for entry in self.root.iterdir() if not entry.name.endswith(PARTIAL)]
+        return [entry for entry in self.root.iterdir() if not UNFINISHED.fullmatch(entry.name)]
 
     def _begin(self) -> None:
         check_header(self.root)
-        self._real_root = os.path.realpath(self.root)
         found = read_index(self.root)
         self._keys, self._end = found.keys, found.end
-        check_inside(self.root / INDEX, self._real_root)
-        for folder in (self.root, self.root / folder_name(len(self._keys) // SAMPLES_PER_FOLDER)):
-            for leftover in folder.glob(f".*{PARTIAL}"):
-                leftover.unlink(missing_ok=True)
-        self._index = (self.root / INDEX).open("ab", buffering=0)
+        for parts in ((), (folder_name(len(self._keys) // SAMPLES_PER_FOLDER),)):
+            for leftover in list_folder(self.root, *parts):
+                if UNFINISHED.fullmatch(leftover.name) and is_file(leftover):
+                    delete_file(self.root, *parts, leftover.name)
+        self._index = open_regular(self.root / INDEX, "ab", follow=False, buffering=0)
         if found.torn:
             self._index.truncate(found.end)
 
@@ -205,18 +204,3 @@ class PairWriter:
         while numbered_key(number) in self._keys:
             number += 1
         return numbered_key(number)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file under another name, bring it to the disk and rename it."""
-    partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL}"
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise

@@ -1,11 +1,9 @@
 """Named arrays out of npz and safetensors files that nobody vouches for."""
 
-import contextlib
 import io
 import math
 import struct
 import tokenize
-import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError, UnsafeFileError
+from ..files.reading import open_regular
+from ..files.writing import write_whole
 
 MAX_FILE_BYTES = 64 * 2**20
 # What zipfile, zlib and numpy raise over damaged bytes.
@@ -32,7 +32,7 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     try:
         if not path.is_file():
             raise InvalidFileError(f"{path} does not exist or is not a file; check the path.")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         raise InvalidFileError(
@@ -57,15 +57,9 @@ def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> N
             f"{path} would have {len(data)} bytes, more than the {limit} that can be read again. Save fewer hands per "
             "file; .npz takes a fifth of .json's space."
         )
-    # A name of its own, so that two writers of one file do not write into each other's.
-    partial = path.parent / f".{uuid.uuid4().hex}.partial"
     try:
-        with partial.open("xb") as file:
-            file.write(data)
-        partial.replace(path)
+        write_whole(path, data)
     except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError, ValueError):
-            partial.unlink(missing_ok=True)
         raise SesaHandError(
             f"{path!s:.200} cannot be written: {error!s:.200}. Choose a folder that exists and that you may write to, "
             "and a name that is not a folder's."

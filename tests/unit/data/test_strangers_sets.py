@@ -1,0 +1,199 @@
+"""A set of pairs from a stranger: nothing outside it is deleted, renamed, written or waited for."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hostile import run_limited
+from pair_scenes import make_facts, make_picture, make_scene
+
+from sesahand.cli import main
+from sesahand.data.check import find_strays, repair
+from sesahand.data.pair_set import PairSet
+from sesahand.data.writer import PairWriter
+from sesahand.errors import SesaHandError
+
+UNFINISHED = f".{'0' * 31}a.partial"
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A folder of the user's own, with files that look like a set's."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("00000000.png", "photo.png", "a.npz", UNFINISHED, ".x.partial", "notes.txt", "index.jsonl"):
+        (home / name).write_bytes(b"mine: " + name.encode())
+    (home / "00000").mkdir()
+    (home / "00000" / "letter.png").write_bytes(b"mine too")
+    return home
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return write_set(tmp_path / "set")
+
+
+def write_set(root: Path, count: int = 2) -> Path:
+    with PairWriter(root) as writer:
+        for n in range(count):
+            writer.add(make_picture(n), make_scene(n), make_facts(n))
+    return root
+
+
+def contents(folder: Path) -> dict[str, tuple]:
+    """Return all that is in a folder, with contents and times of change."""
+    return {
+        path.relative_to(folder).as_posix(): (path.is_file() and path.read_bytes(), os.lstat(path).st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def link_folder(root: Path, home: Path) -> None:
+    (root / "00001").symlink_to(home)
+
+
+def link_first_folder(root: Path, home: Path) -> None:
+    for path in (root / "00000").iterdir():
+        path.unlink()
+    (root / "00000").rmdir()
+    (root / "00000").symlink_to(home)
+
+
+def link_folder_inside(root: Path, home: Path) -> None:
+    (root / "00000" / "00001").symlink_to(home)
+    (root / "00000" / UNFINISHED).symlink_to(home)
+
+
+def link_files(root: Path, home: Path) -> None:
+    for name in ("stray.png", "stray.npz", UNFINISHED):
+        (root / "00000" / name).symlink_to(home / "photo.png")
+    (root / UNFINISHED).symlink_to(home / "notes.txt")
+
+
+def link_index(root: Path, home: Path) -> None:
+    (root / "index.jsonl").unlink()
+    (root / "index.jsonl").symlink_to(home / "index.jsonl")
+
+
+def link_index_to_nothing(root: Path, home: Path) -> None:
+    (root / "index.jsonl").unlink()
+    (root / "index.jsonl").symlink_to(home / "new.jsonl")
+
+
+def link_lock(root: Path, home: Path) -> None:
+    (root / "writer.lock").unlink()
+    (root / "writer.lock").symlink_to(home / "new.lock")
+
+
+def link_header(root: Path, home: Path) -> None:
+    (root / "pairs.json").rename(home / "pairs.json")
+    (root / "pairs.json").symlink_to(home / "pairs.json")
+
+
+LINKS = {
+    link.__name__: link
+    for link in (
+        link_folder, link_first_folder, link_folder_inside, link_files, link_index, link_index_to_nothing, link_lock,
+        link_header,
+    )
+}  # fmt: skip
+
+
+def check_and_repair(root: Path) -> None:
+    main(["dataset", "check", str(root), "--repair"])
+
+
+def repair_all(root: Path) -> None:
+    repair(root, ["00000000", "00000001"])
+
+
+def open_writer(root: Path) -> None:
+    PairWriter(root).close()
+
+
+def add_pair(root: Path) -> None:
+    with PairWriter(root) as writer:
+        writer.add(make_picture(7), make_scene(7), key="stray")
+
+
+OPERATIONS = {operation.__name__: operation for operation in (check_and_repair, repair_all, open_writer, add_pair)}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("link", LINKS)
+def test_no_link_inside_a_set_is_followed_by_what_deletes_renames_or_writes(root, home, link, operation):
+    LINKS[link](root, home)
+    before = contents(home)
+    try:
+        OPERATIONS[operation](root)
+    except SesaHandError as error:
+        assert "link" in str(error)
+    assert contents(home) == before
+
+
+def test_links_and_folders_in_a_set_are_foreign_and_stay(root, home):
+    link_folder(root, home)
+    (root / "00000" / "x.png").mkdir()
+    (root / "00000" / "y.png").symlink_to(home / "photo.png")
+    strays = find_strays(PairSet(root))
+    assert strays["partial"] == strays["orphan"] == []
+    assert {path.name for path in strays["foreign"]} == {"00001", "x.png", "y.png"}
+    assert repair(root) == []
+
+
+def test_a_users_own_files_that_end_in_partial_are_not_taken_for_a_writers(root):
+    for place in (root, root / "00000"):
+        (place / "film.partial").write_bytes(b"a download")
+        (place / ".film.partial").write_bytes(b"a download")
+        (place / UNFINISHED).write_bytes(b"a writer's")
+    add_pair(root)
+    assert repair(root) == []
+    assert sorted(path.name for path in root.rglob("*.partial")) == [".film.partial"] * 2 + ["film.partial"] * 2
+
+
+def test_a_set_that_is_reached_by_a_link_is_a_set(root, tmp_path):
+    (tmp_path / "by_link").symlink_to(root)
+    add_pair(tmp_path / "by_link")
+    assert len(PairSet(tmp_path / "by_link")) == 3 and repair(tmp_path / "by_link") == []
+
+
+def read_all(root: Path) -> None:
+    for pair in PairSet(root):
+        _ = pair.picture, pair.parameters
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder"])
+@pytest.mark.parametrize(
+    "name", ["index.jsonl", "writer.lock", "pairs.json", "00000/00000000.png", "00000/00000000.npz"]
+)
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(root, name, kind, monkeypatch):
+    place = root / name
+    place.unlink()
+    if kind == "pipe":
+        os.mkfifo(place)
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        # The path of a socket is short by law.
+        monkeypatch.chdir(place.parent)
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(place.name)
+    told = run_limited(try_operations, root, seconds=120).returned()
+    every = {"read_all", "add_pair", "repair_all"}
+    wanted = {"writer.lock": every - {"read_all"}, "index.jsonl": every, "pairs.json": every}
+    for operation in wanted.get(name, {"read_all"}):
+        assert told[operation].startswith(("InvalidFileError", "SesaHandError")), told
+    assert all(said == "done" or said.startswith(("InvalidFileError", "SesaHandError")) for said in told.values()), told
+
+
+def try_operations(root: Path) -> dict[str, str]:
+    told = {}
+    for operation in (read_all, add_pair, repair_all):
+        try:
+            operation(root)
+            told[operation.__name__] = "done"
+        except Exception as error:
+            told[operation.__name__] = f"{type(error).__name__}: {error}"
+    return told
