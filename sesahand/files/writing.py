@@ -5,14 +5,14 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .reading import open_regular
 
 PARTIAL = ".partial"
 
 
-def write_with(path: str | Path, write: Callable[[BinaryIO], object], synced: bool = True) -> None:
+def write_with(path: str | Path, write: Callable[[BinaryIO], Any], synced: bool = True) -> Any:
     """Write a whole file or nothing: a failure or a kill in the middle leaves what was there before.
 
     A link of that name is replaced by the file, and what it leads to stays as it is.
@@ -22,6 +22,9 @@ def write_with(path: str | Path, write: Callable[[BinaryIO], object], synced: bo
         write: Is given a file to write into.
         synced: Bring it to the disk before it gets its name, so that a loss of power leaves no empty file either.
 
+    Returns:
+        What `write` returned.
+
     Raises:
         OSError: If it cannot be written.
     """
@@ -30,11 +33,12 @@ def write_with(path: str | Path, write: Callable[[BinaryIO], object], synced: bo
     partial = path.parent / f".{uuid.uuid4().hex}{PARTIAL}"
     try:
         with partial.open("xb") as file:
-            write(file)
+            answer = write(file)
             if synced:
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(partial, path)
+        return answer
     except BaseException:
         with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ...files.writing import write_whole
 from ..pair_set import Pair
 from ..picture_files import encode
 from .pixels import map_levels, picture_bytes
@@ -37,11 +38,11 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
             continue
         names = {"mesh": f"data/mesh/{pair.key}.jpg", "rgb": f"data/rgb/{pair.key}.jpg"}
         names["text"] = f"data/text/{pair.key}.txt"
-        (out / names["mesh"]).write_bytes(encode(mesh, "jpg"))
-        (out / names["rgb"]).write_bytes(picture_bytes(pair, "jpg"))
-        (out / names["text"]).write_bytes(" ".join(pair.prompt.split()).encode())
+        write_whole(out / names["mesh"], encode(mesh, "jpg"))
+        write_whole(out / names["rgb"], picture_bytes(pair, "jpg"))
+        write_whole(out / names["text"], " ".join(pair.prompt.split()).encode())
         lines.append(json.dumps(names) + "\n")
-    (out / "data" / "modalities.json").write_bytes("".join(lines).encode())
+    write_whole(out / "data" / "modalities.json", "".join(lines).encode())
     return len(lines), left_out
 
 

@@ -1,10 +1,15 @@
 """One COCO-style JSON, `annotations.json`, beside `images/`: a picture each pair, an annotation each hand.
 
 Beside COCO's own fields an annotation has what InterHand-style readers take: `keypoints` and `lefthand_kpts` or
-`righthand_kpts` (63 numbers: x, y in pixels and 2 for known; zeros for the other hand), `joint_cam` (21 x 3, metres),
-`cam_param` (`focal`, `princpt`), and `mano_param` (`pose` 48, `shape` 10, `trans` 3) if the hand is MANO's. Any other
-hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture has prompt, semantics, seed and the
-rest of the pair's record. Pairs without hands are in, without annotations.
+`righthand_kpts` (63 numbers: x, y in pixels and 2 for known; zeros for points outside the picture and for the other
+hand), `joint_cam` (21 x 3, metres), `cam_param` (`focal`, `princpt`), and `mano_param` (`pose` 48, `shape` 10, `trans`
+3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture
+has prompt, semantics, seed and the rest of the pair's record. Pairs without hands are in, without annotations.
+
+`bbox` is the box of the hand's surface as far as it is in the picture. `segmentation` are polygons around the pixels in
+which the hand is seen, and `area` is their number; without the hand model, which they are drawn with, they are the
+stored mask's if the picture has one hand, and else the hull of the keypoints. Hands that are not wholly in front of the
+camera, or of which nothing is seen, are left out.
 
 Source: the COCO data format; COCO-WholeBody for the names of hand keypoints; InterWild for mano_param and cam_param.
 """
@@ -17,13 +22,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
+from ...files.folders import rename
+from ...files.writing import write_whole
 from ...hands.mano import MANO_NAME
 from ...hands.skeleton import KEYPOINT_BONES, KEYPOINTS
-from ..hand_arrays import HandParameters
+from ...render.maps import render_maps
+from ..hand_arrays import NEAREST, HandParameters
 from ..pair_set import Pair
-from .pixels import picture_bytes
+from .pixels import map_levels, picture_bytes
 
 VISIBLE = 2
+# Boxes that reach so far are those of hands with a part at or behind the camera, in pixels.
+BEHIND_PIXEL = 1e6
 CATEGORY = {
     "id": 1,
     "name": "hand",
@@ -38,23 +51,26 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     (out / "images").mkdir()
     partial, count, hands = out / ".annotations.partial", 0, 0
     # Annotations come behind all pictures in the file, but are made along with them, and may be gigabytes.
-    with partial.open("w", encoding="utf-8") as file, tempfile.TemporaryFile("w+", encoding="utf-8") as behind:
+    with partial.open("x", encoding="utf-8") as file, tempfile.TemporaryFile("w+", encoding="utf-8") as behind:
         header = {"info": {"description": "SesaHand image-mesh pairs", "version": "1"}, "categories": [CATEGORY]}
         file.write(json.dumps(header)[:-1] + ', "images": [')
         for pair in pairs:
             name = f"{pair.key}.{pair.record.picture}"
-            (out / "images" / name).write_bytes(picture_bytes(pair, pair.record.picture))
+            write_whole(out / "images" / name, picture_bytes(pair, pair.record.picture))
             parameters = pair.parameters
             file.write(_item(describe_picture(pair, parameters, count + 1, name), count))
+            masks = hand_masks(pair)
             for n in range(len(pair.record.hands)):
-                behind.write(_item(describe_hand(pair, parameters, n, hands + 1, count + 1), hands))
-                hands += 1
+                described = describe_hand(pair, parameters, n, hands + 1, count + 1, masks)
+                if described is not None:
+                    behind.write(_item(described, hands))
+                    hands += 1
             count += 1
         file.write('\n], "annotations": [')
         behind.seek(0)
         shutil.copyfileobj(behind, file)
         file.write("\n]}\n")
-    partial.replace(out / "annotations.json")
+    rename(out, partial.name, "annotations.json")
     return count, 0
 
 
@@ -77,11 +93,29 @@ def describe_picture(pair: Pair, hands: HandParameters, number: int, name: str) 
     }
 
 
-def describe_hand(pair: Pair, hands: HandParameters, n: int, number: int, picture: int) -> dict[str, Any]:
-    """Return the annotation of hand `n` of a pair."""
-    summary = pair.record.hands[n]
+def describe_hand(
+    pair: Pair, hands: HandParameters, n: int, number: int, picture: int, masks: list[np.ndarray] | None
+) -> dict[str, Any] | None:
+    """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen."""
+    summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
     left, top, right, bottom = summary.box
-    points = [value for x, y in hands.keypoints_2d[n].tolist() for value in (x, y, VISIBLE)]
+    farthest = max(map(abs, summary.box))
+    if float(hands.keypoints_3d[n, :, 2].min()) <= NEAREST or farthest >= BEHIND_PIXEL:
+        return None
+    left, right = max(left, 0.0), min(right, float(width))
+    top, bottom = max(top, 0.0), min(bottom, float(height))
+    if left >= right or top >= bottom:
+        return None
+    if masks is None:
+        hull = cv2.convexHull(hands.keypoints_2d[n].astype(np.float32))[:, 0].clip(0, (width, height)).astype(np.float32)
+        polygons, area = [hull.astype(float).flatten().tolist()], float(cv2.contourArea(hull))
+    else:
+        polygons, area = trace(masks[n]), float(masks[n].sum())
+    if not area:
+        return None
+    inside = [0 <= x < width and 0 <= y < height for x, y in hands.keypoints_2d[n].tolist()]
+    known = zip(hands.keypoints_2d[n].tolist(), inside, strict=True)
+    points = [value for (x, y), seen in known for value in ((x, y, VISIBLE) if seen else (0, 0, 0))]
     parameters = {
         "pose": hands.pose[n].tolist(),
         "shape": hands.betas[n].tolist(),
@@ -93,17 +127,41 @@ def describe_hand(pair: Pair, hands: HandParameters, n: int, number: int, pictur
         "category_id": CATEGORY["id"],
         "iscrowd": 0,
         "bbox": [left, top, right - left, bottom - top],
-        "area": (right - left) * (bottom - top),
+        "segmentation": polygons,
+        "area": area,
         "is_right": int(summary.side == "right"),
         "score": summary.score,
         "keypoints": points,
-        "num_keypoints": len(KEYPOINTS),
+        "num_keypoints": sum(inside),
         "lefthand_kpts": points if summary.side == "left" else [0] * 63,
         "righthand_kpts": points if summary.side == "right" else [0] * 63,
         "joint_cam": hands.keypoints_3d[n].tolist(),
         "cam_param": camera_of(hands),
         "mano_param" if pair.record.hand_model == MANO_NAME else "hand_param": parameters,
     }
+
+
+def hand_masks(pair: Pair) -> list[np.ndarray] | None:
+    """Return in which pixels each hand of a pair is seen, bool `[H, W]`, or None if that cannot be told."""
+    count = len(pair.record.hands)
+    if count and pair.record.hand_model in pair.models:
+        index = render_maps(pair.scene, maps=()).hand_index[0].cpu().numpy()
+        return [index == n for n in range(count)]
+    if count == 1 and "mask" in pair.record.maps:
+        return [map_levels(pair, "mask") > 127]
+    return None
+
+
+def trace(mask: np.ndarray) -> list[list[float]]:
+    """Return the outer outlines of a mask, bool `[H, W]`: polygons x, y, x, y, ... that run along its pixels' edges."""
+    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    if not len(rows):
+        return []
+    top, left = int(rows[0]), int(columns[0])
+    part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
+    # OpenCV joins centres of pixels, which would cost half a pixel all around; at twice the size it is a quarter.
+    outlines, _ = cv2.findContours(part.repeat(2, 0).repeat(2, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [((outline[:, 0] + 0.5) / 2 + (left, top)).flatten().tolist() for outline in outlines]
 
 
 def camera_of(hands: HandParameters) -> dict[str, list[float]]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files.arrays import write_npz
+from ...files.writing import write_whole
 from ...hands.scene import SIDES
 from ...reconstruct.landmarks import NUM_KEYPOINTS
 from ..hand_arrays import HandParameters
@@ -28,9 +30,9 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
         if not pair.record.hands:
             left_out += 1
             continue
-        (out / f"{pair.key}-0.jpg").write_bytes(picture_bytes(pair, "jpg"))
+        write_whole(out / f"{pair.key}-0.jpg", picture_bytes(pair, "jpg"))
         mask = (map_levels(pair, "mask") > 127).astype(np.uint8)
-        np.savez_compressed(out / f"{pair.key}-0.npz", hand_mask=mask, **hand_arrays(pair.parameters))
+        write_npz(out / f"{pair.key}-0.npz", True, hand_mask=mask, **hand_arrays(pair.parameters))
         written += 1
     return written, left_out
 

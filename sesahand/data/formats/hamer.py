@@ -21,11 +21,15 @@ Source: hamer/datasets/image_dataset.py of HaMeR (Pavlakos et al., 2024).
 import io
 import tarfile
 from collections.abc import Iterable
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
+from ...files.arrays import write_npz
+from ...files.writing import write_whole, write_with
 from ...hands.mano import MANO_NAME
 from ..pair_set import Pair
 from .pixels import picture_bytes
@@ -53,19 +57,15 @@ def export_tars(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
 
     source, number = samples(), 0
     while some := list(islice(source, 1)):
-        with tarfile.open(out / f"{number:06d}.tar", "x") as tar:
-            for pair, hands in (*some, *_rest(source)):
-                hands = [{**hand, "scale": BOX_FACTOR * hand["scale"] / BOX_UNIT} for hand in hands]
-                _put(tar, f"{pair.key}.jpg", picture_bytes(pair, "jpg"))
-                _put(tar, f"{pair.key}.data.pyd", to_pyd(hands))
-                count += 1
+        together = chain(some, islice(source, SAMPLES_PER_TAR - 1))
+        count += write_with(out / f"{number:06d}.tar", partial(_fill, together))
         number += 1
     if number:
         last = f"..{number - 1:06d}" if number > 1 else ""
         name = f"{{000000{last}}}.tar" if last else "000000.tar"
-        (out / "datasets_tar.yaml").write_text(
-            f"{DATASET}:\n    TYPE: ImageDataset\n    URLS: {name}\n    epoch_size: {count}\n", encoding="utf-8"
-        )
+        # In quotes: YAML takes an opening brace for a mapping.
+        entry = f'{DATASET}:\n    TYPE: ImageDataset\n    URLS: "{name}"\n    epoch_size: {count}\n'
+        write_whole(out / "datasets_tar.yaml", entry.encode())
     return count, left_out
 
 
@@ -79,7 +79,7 @@ def export_evaluation(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
             left_out += 1
             continue
         name = f"{IMAGES}/{pair.key}.jpg"
-        (out / name).write_bytes(picture_bytes(pair, "jpg"))
+        write_whole(out / name, picture_bytes(pair, "jpg"))
         rows += [(name, hand) for hand in hands]
         written += 1
     columns = {"hand_keypoints_2d": ("keypoints_2d", (21, 3)), "hand_keypoints_3d": ("keypoints_3d", (21, 4))}
@@ -90,7 +90,7 @@ def export_evaluation(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
         for name, (field, shape) in columns.items()
     }
     personid = np.array([hand["personid"] for _, hand in rows], np.int32)
-    np.savez(out / "sesahand.npz", imgname=np.array([name for name, _ in rows], np.str_), personid=personid, **arrays)
+    write_npz(out / "sesahand.npz", imgname=np.array([name for name, _ in rows], np.str_), personid=personid, **arrays)
     return written, left_out
 
 
@@ -122,8 +122,16 @@ def describe_hands(pair: Pair) -> list[dict]:
     return described
 
 
-def _rest(source):
-    return islice(source, SAMPLES_PER_TAR - 1)
+def _fill(samples: Iterable[tuple[Pair, list[dict]]], file: BinaryIO) -> int:
+    """Write a tar of some pairs into a file, and return how many they were."""
+    count = 0
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for pair, hands in samples:
+            hands = [{**hand, "scale": BOX_FACTOR * hand["scale"] / BOX_UNIT} for hand in hands]
+            _put(tar, f"{pair.key}.jpg", picture_bytes(pair, "jpg"))
+            _put(tar, f"{pair.key}.data.pyd", to_pyd(hands))
+            count += 1
+    return count
 
 
 def _put(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from ...files.writing import write_whole
 from ..pair_set import Pair
 from ..picture_files import encode
 from .pixels import map_levels, picture_bytes
@@ -29,9 +30,9 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
             left_out += 1
             continue
         name = f"{pair.key}.png"
-        (out / "image" / name).write_bytes(picture_bytes(pair, "png"))
-        (out / "mask" / name).write_bytes(encode(map_levels(pair, "mask"), "png"))
-        (out / "pose" / name).write_bytes(encode(map_levels(pair, "depth"), "png"))
+        write_whole(out / "image" / name, picture_bytes(pair, "png"))
+        write_whole(out / "mask" / name, encode(map_levels(pair, "mask"), "png"))
+        write_whole(out / "pose" / name, encode(map_levels(pair, "depth"), "png"))
         lines.append(json.dumps({"jpg": name, "txt": pair.prompt, "dataset": DATASET}) + "\n")
-    (out / LIST).write_bytes("".join(lines).encode())
+    write_whole(out / LIST, "".join(lines).encode())
     return len(lines), left_out

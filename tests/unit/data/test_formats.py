@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from mano_fixture import write_mano
 from pair_scenes import make_facts, make_picture, make_scene
 from PIL import Image
@@ -22,6 +23,7 @@ from sesahand.errors import SesaHandError
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix
+from sesahand.render.maps import render_maps
 
 SIDES = (("right",), (), ("left", "right"), ("left",))
 SIZE = (96, 64)
@@ -155,7 +157,8 @@ def test_hamers_tars_hold_a_list_of_hands_a_picture(kind, request, tmp_path):
             np.testing.assert_allclose(hand["scale"] * 200, 2 * np.ptp(pixels, axis=0), rtol=1e-4)
             np.testing.assert_allclose(hand["center"], (pixels.min(0) + pixels.max(0)) / 2, rtol=1e-4, atol=1e-3)
             hand["keypoints_2d"][:, :2] *= 2
-    assert "epoch_size: 3" in (tmp_path / "datasets_tar.yaml").read_text()
+    listed = yaml.safe_load((tmp_path / "datasets_tar.yaml").read_text())
+    assert listed == {"SESAHAND-TRAIN": {"TYPE": "ImageDataset", "URLS": "000000.tar", "epoch_size": 3}}
 
 
 def test_a_thousand_pictures_go_into_a_tar(built_in, tmp_path, monkeypatch):
@@ -163,7 +166,8 @@ def test_a_thousand_pictures_go_into_a_tar(built_in, tmp_path, monkeypatch):
     export_pairs(built_in[1], "hamer", tmp_path)
     counts = [len(tarfile.open(tmp_path / f"{n:06d}.tar").getnames()) for n in range(2)]
     assert counts == [4, 2] and not (tmp_path / "000002.tar").exists()
-    assert "{000000..000001}.tar" in (tmp_path / "datasets_tar.yaml").read_text()
+    listed = yaml.safe_load((tmp_path / "datasets_tar.yaml").read_text())
+    assert listed == {"SESAHAND-TRAIN": {"TYPE": "ImageDataset", "URLS": "{000000..000001}.tar", "epoch_size": 3}}
 
 
 @pytest.mark.parametrize("kind", ["built_in", "of_mano"])
@@ -229,15 +233,67 @@ def test_the_coco_file_names_every_picture_and_hand(kind, request, tmp_path):
             points = np.array(entry[own]).reshape(21, 3)
             joints = np.array(entry["joint_cam"])
             pixels = joints[:, :2] / joints[:, 2:] * entry["cam_param"]["focal"] + entry["cam_param"]["princpt"]
-            np.testing.assert_allclose(points[:, :2], pixels, rtol=1e-4, atol=1e-2)
+            inside = ((pixels >= 0) & (pixels < SIZE)).all(1)
+            assert np.array_equal(points[:, 2], 2 * inside) and not points[~inside].any()
+            np.testing.assert_allclose(points[inside, :2], pixels[inside], rtol=1e-4, atol=1e-2)
             x, y, width, height = entry["bbox"]
-            assert entry["area"] == pytest.approx(width * height)
-            assert (points[:, 0] > x - 3).all() and (points[:, 0] < x + width + 3).all()
+            assert 0 <= x < x + width <= SIZE[0] and 0 <= y < y + height <= SIZE[1]
+            assert (points[inside, 0] > x - 3).all() and (points[inside, 0] < x + width + 3).all()
             parameters = entry.get("mano_param") or entry["hand_param"]
             shape = torch.tensor(parameters["shape"])[None]
             again = posed(scene, n, {"pose": parameters["pose"], "right": entry["is_right"] == 1, "betas": shape})
             np.testing.assert_allclose(joints, again, atol=1e-5)
     assert len({entry["id"] for entry in data["annotations"]}) == 4
+
+
+def exported(tmp_path, scene, maps=None, models=()):
+    with PairWriter(tmp_path / "set") as writer:
+        writer.add(make_picture(0, SIZE), scene, maps=maps)
+    export_pairs(PairSet(tmp_path / "set", models), "coco", tmp_path / "out")
+    return json.loads((tmp_path / "out" / "annotations.json").read_text())["annotations"]
+
+
+def filled(polygons):
+    """Return which pixels of a picture have their centre in a polygon."""
+    outlines = [np.array(polygon, np.float32).reshape(-1, 2) for polygon in polygons]
+    return np.array(
+        [[any(cv2.pointPolygonTest(o, (x + 0.5, y + 0.5), False) >= 0 for o in outlines) for x in range(SIZE[0])]
+         for y in range(SIZE[1])]
+    )  # fmt: skip
+
+
+def test_coco_knows_no_points_and_no_boxes_outside_the_picture(tmp_path):
+    scene = make_scene(0, ("right", "left", "right"), SIZE)
+    scene.translation[:] = torch.tensor([[-0.27, 0.05, 0.5], [0.0, 0.05, 0.5], [5.0, 0.05, 0.5]])
+    first, second = exported(tmp_path, scene)
+    assert [first["id"], second["id"], second["is_right"]] == [1, 2, 0]
+    points = np.array(first["keypoints"]).reshape(21, 3)
+    known = points[:, 2] == 2
+    assert 0 < known.sum() < 21 and first["num_keypoints"] == known.sum() and not points[~known].any()
+    pixels = scene.camera.project(scene.pose().keypoints)[0].numpy()
+    np.testing.assert_allclose(points[known, :2], pixels[known], atol=1e-3)
+    assert (pixels[~known] < 0).any(1).all() and not any(first["lefthand_kpts"])
+    x, y, width, height = first["bbox"]
+    assert x == 0 and width > 1 and y >= 0 and y + height <= SIZE[1]
+
+
+def test_coco_outlines_the_pixels_in_which_each_hand_is_seen(tmp_path):
+    scene = make_scene(0, ("right", "left"), SIZE)
+    scene.translation[:] = torch.tensor([[-0.03, 0.05, 0.45], [0.03, 0.05, 0.6]])
+    masks = render_maps(scene, maps=()).hand_masks.numpy() > 0
+    assert masks[1].sum() > 20 and masks[0].sum() > 20
+    for entry, mask in zip(exported(tmp_path, scene), masks, strict=True):
+        found = filled(entry["segmentation"])
+        assert (found & mask).sum() / (found | mask).sum() > 0.97
+        assert entry["area"] == mask.sum() and all(len(polygon) >= 6 for polygon in entry["segmentation"])
+
+
+@pytest.mark.parametrize("depth", [-1.0, 0.0, 0.03])
+def test_hands_at_or_behind_the_camera_are_not_in_coco(tmp_path, depth):
+    scene = make_scene(0, ("right", "left"), SIZE)
+    scene.translation[0, 2] = depth
+    entries = exported(tmp_path, scene)
+    assert [entry["is_right"] for entry in entries] == [0] and max(map(abs, entries[0]["bbox"])) <= max(SIZE)
 
 
 def test_a_mano_set_without_mano_exports_numbers_but_cannot_draw(of_mano, tmp_path):
