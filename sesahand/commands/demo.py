@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write `contact_sheet.png` and a folder of maps per gesture, and print where they are."""
+    from ..files.pictures import save_picture
     from ..hands.builtin import load_builtin_hand
     from ..hands.gestures import load_gestures
     from ..hands.placing import Hand, place_pair
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
     sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
-    sheet.save(path)
+    save_picture(sheet, path)
     print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
     return 0
 

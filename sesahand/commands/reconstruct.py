@@ -19,6 +19,7 @@ DEFAULT_FOV = 40.0
 # Overlays are for looking at; those of longer pictures are made smaller.
 LARGEST_OVERLAY = 4096
 OPACITY = 0.7
+LOCK = ".sesahand.lock"
 # What a shell reports of a program that was stopped by Ctrl+C.
 INTERRUPTED = 130
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write everything, print the table, and return 1 if a picture could not be used."""
+    from ..files.locks import WriterLock
     from ..files.pictures import find_pictures
     from ..hands.array_files import write_bytes
     from ..reconstruct.summary import Outcome, counted, summary_csv, summary_json, summary_text
@@ -58,15 +60,17 @@ def run(options: argparse.Namespace) -> int:
     workshop = Workshop(options, len(pictures))
     open_folder(options.out, pictures)
     outcomes, interrupted = [], False
-    try:
-        for number, path in enumerate(progress(pictures, len(pictures), "reconstructing")):
-            outcome = Outcome(str(path))
-            workshop.reconstruct(path, number, outcome)
-            outcomes.append(outcome)
-    except KeyboardInterrupt:
-        interrupted = True
-    write_bytes(options.out / "summary.csv", summary_csv(outcomes).encode("utf-8", "backslashreplace"))
-    write_bytes(options.out / "summary.json", summary_json(outcomes).encode())
+    # Pictures of one name in two runs at once would end with each other's hands.
+    with WriterLock(options.out / LOCK, "folder with --out"):
+        try:
+            for number, path in enumerate(progress(pictures, len(pictures), "reconstructing")):
+                outcome = Outcome(str(path))
+                workshop.reconstruct(path, number, outcome)
+                outcomes.append(outcome)
+        except KeyboardInterrupt:
+            interrupted = True
+        write_bytes(options.out / "summary.csv", summary_csv(outcomes).encode("utf-8", "backslashreplace"))
+        write_bytes(options.out / "summary.json", summary_json(outcomes).encode())
     failed = sum(outcome.error is not None for outcome in outcomes)
     hands = sum(len(outcome.hands) for outcome in outcomes)
     say(summary_text(outcomes))
@@ -163,10 +167,11 @@ class Workshop:
     def clear(self, name: str) -> None:
         """Remove what an earlier run wrote for a picture of this name, which may have had other hands."""
         from ..export.files import FORMATS
+        from ..files.folders import delete_file
 
         ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{suffix}" for suffix in FORMATS.values())]
         for end in ends:
-            (self.options.out / f"{name}{end}").unlink(missing_ok=True)
+            delete_file(self.options.out, f"{name}{end}")
 
     def write(self, name: str, scene, view, seen, outcome) -> None:
         """Write the overlay, the scene and, if there are hands, their mesh.
@@ -204,9 +209,10 @@ class Workshop:
 
     def write_picture(self, name: str, pictures, outcome) -> None:
         """Write the only picture of a batch."""
+        from ..files.pictures import save_picture
         from ..render.contact_sheet import to_pil
 
-        to_pil(pictures[0]).save(self.options.out / name)
+        save_picture(to_pil(pictures[0]), self.options.out / name)
         outcome.files.append(name)
 
 

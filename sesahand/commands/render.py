@@ -125,6 +125,7 @@ def placed_hand(options: argparse.Namespace, model):
 def write_maps(scene, folder: Path, **settings) -> list[Path]:
     """Render a scene's maps into `folder`, one PNG per map and frame, beside `scene.json`; return the paths."""
     from ..errors import SesaHandError
+    from ..files.pictures import save_picture
     from ..hands.scene_files import save_scene
     from ..render.contact_sheet import to_pil
     from ..render.maps import ALL_MAPS, render_maps
@@ -142,7 +143,7 @@ def write_maps(scene, folder: Path, **settings) -> list[Path]:
             if path.is_dir():
                 raise IsADirectoryError(f"{path} is a folder")
         for path, picture in pictures.items():
-            to_pil(picture).save(path)
+            save_picture(to_pil(picture), path)
     except (OSError, ValueError) as error:
         raise SesaHandError(
             f"The maps cannot be written into {str(folder)!r} ({error}). Choose another folder with --out."

@@ -49,6 +49,7 @@ def write_sheet(samples, path: Path, columns: int = 8, rows: int = 8) -> None:
     from PIL import Image
 
     from ..errors import SesaHandError
+    from ..files.pictures import save_picture
 
     size = samples.source.size
     sheet = np.zeros((rows * size, columns * size, 3), np.uint8)
@@ -56,6 +57,6 @@ def write_sheet(samples, path: Path, columns: int = 8, rows: int = 8) -> None:
         top, left = index // columns * size, index % columns * size
         sheet[top : top + size, left : left + size] = samples.pictures[index]
     try:
-        Image.fromarray(sheet).save(path)
+        save_picture(Image.fromarray(sheet), path)
     except (OSError, ValueError) as error:
         raise SesaHandError(f"The sheet cannot be written to {path} ({error}).") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import delete_file, inside, is_file, is_folder, list_folder
+from ..files.locks import WriterLock
 from ..files.reading import read_lines
 from ..files.writing import write_whole
 from .index import MAX_LINE, START
@@ -20,7 +21,6 @@ from .layout import (
     check_header,
     folder_name,
 )
-from .lock import WriterLock
 from .pair_set import Pair, PairSet
 from .record import PairRecord
 

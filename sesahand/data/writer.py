@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import SesaHandError, quote
 from ..files.folders import delete_file, is_file, list_folder, make_folder
+from ..files.locks import WriterLock
 from ..files.reading import open_regular
 from ..files.writing import write_whole
 from ..hands.scene import HandScene
@@ -31,7 +32,6 @@ from .layout import (
     numbered_key,
     sample_file,
 )
-from .lock import WriterLock
 from .picture_files import encode, to_levels
 from .record import PairFacts, PairRecord
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError
-from ..hands.array_files import write_bytes
+from ..hands.array_files import read_npz, write_bytes
 
 DONE, FEATURES, ABOUT, SECONDS = "done", "features", "about", "seconds"
 COLUMN = "column_"
@@ -103,8 +103,7 @@ class CellResults:
 
     def _load(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = {name: np.array(values) for name, values in read_npz(path, LIMIT).items()}
             about = json.loads(str(arrays[ABOUT]))
             if about != self.about:
                 raise SesaHandError(

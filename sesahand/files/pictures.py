@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from .reading import open_regular
+from .writing import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +89,16 @@ def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
     """Return files as they are and, in place of each folder, the pictures in it by name; no file twice.
 
     A folder without pictures, and a path that does not exist, stay as they are: reading them says what is wrong.
+
+    Raises:
+        InvalidFileError: If a folder cannot be read.
     """
     found = []
     for path in map(Path, paths):
-        inside = sorted(file for file in path.iterdir() if is_picture(file)) if os.path.isdir(path) else []
+        try:
+            inside = sorted(file for file in path.iterdir() if is_picture(file)) if os.path.isdir(path) else []
+        except OSError as error:
+            raise InvalidFileError(f"The folder {path!s:.200} cannot be read ({error!s:.120}).") from error
         found += inside or [path]
     return list(dict.fromkeys(found))
 
@@ -165,3 +172,22 @@ def _levels(picture) -> np.ndarray:
     fractions = levels.astype(np.float32)
     fractions /= 255
     return fractions
+
+
+def save_picture(picture, path: str | Path) -> None:
+    """Write a Pillow picture as a whole file or none, in the format of the name's ending.
+
+    Raises:
+        ValueError: If the ending is none of a picture's.
+        OSError: If it cannot be written.
+    """
+    from PIL import Image
+
+    Image.init()
+    suffix = Path(path).suffix.lower()
+    kind = Image.EXTENSION.get(suffix)
+    if kind not in FORMATS:
+        raise ValueError(f"{suffix or 'no ending'} is no ending of a picture that can be written; use .png or .jpg")
+    stream = io.BytesIO()
+    picture.save(stream, kind)
+    write_whole(path, stream.getvalue())

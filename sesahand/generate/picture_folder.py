@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ..data.picture_files import encode, to_levels
 from ..errors import SesaHandError
+from ..files.pictures import save_picture
+from ..files.writing import claim
 from ..hands.array_files import write_bytes
 from ..hands.scene_files import save_scene
 from ..mini.embedded import EMBEDDED
@@ -70,14 +72,30 @@ class PictureFolder:
         self._last = max(taken, default=0)
 
     def next_name(self) -> str:
-        """The beginning of the next picture's file names."""
-        self._last += 1
-        return f"{self._last:04d}"
+        """The beginning of the next picture's file names, which nobody else has.
+
+        Its first file is there from then on, still empty, so that another process that writes into the folder counts
+        on behind it.
+
+        Raises:
+            SesaHandError: If the folder cannot be written to.
+        """
+        try:
+            while True:
+                self._last += 1
+                name = f"{self._last:04d}"
+                if claim(self._map_path(name)):
+                    return name
+        except OSError as error:
+            raise SesaHandError(f"{self.path!s:.200} cannot be written to ({error}). Choose another folder.") from error
+
+    def _map_path(self, name: str) -> Path:
+        return self.path / f"{name}_map.png"
 
     def write(self, done: Finished) -> Path:
         """Write a picture, its map, hands, parameters and, if it was judged, overlay; return the picture's path."""
         start = self.path / done.name
-        write_bytes(Path(f"{start}_map.png"), encode(to_levels(done.map, "The map"), "png"))
+        write_bytes(self._map_path(done.name), encode(to_levels(done.map, "The map"), "png"))
         save_scene(done.record.scene, Path(f"{start}_hands.json"))
         if done.judgement is not None:
             write_bytes(Path(f"{start}_found.png"), encode(to_levels(overlay(done), "The overlay"), "png"))
@@ -98,7 +116,7 @@ class PictureFolder:
         sheet = contact_sheet(rows, heads, "SesaHand", note, blocks=2 if len(rows) > 3 else 1)
         path = self.path / SHEET
         try:
-            sheet.save(path)
+            save_picture(sheet, path)
         except OSError as error:
             raise SesaHandError(
                 f"{path!s:.200} cannot be written ({error}). Choose another folder with --out."

@@ -1,17 +1,22 @@
 """Rendered samples on disk as memory-mapped arrays: drawn once, by as many processes as one likes, read at random."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.arrays import create_array, map_array
+from ..files.locks import WriterLock
+from ..files.reading import read_json
+from ..files.writing import write_whole
 from .synthetic import WORLD, Description, SyntheticHands
 
 MAX_HANDS = 2
-ABOUT = "about.json"
+ABOUT, LOCK = "about.json", "samples.lock"
 MOST = 10_000_000
 
 
@@ -123,14 +128,18 @@ def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
     """Make the files of a cache, or open those that are there for writing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / ABOUT).exists():
-            found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            if found != about:
-                raise SesaHandError(f"{folder} holds other samples, {found}, not {about}: choose another folder.")
-        else:
-            for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
-                np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape).flush()
-            (folder / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+        # Of several processes that start together, one makes the files, and the others wait for it.
+        with WriterLock(folder / LOCK, "folder", wait=60):
+            if os.path.lexists(folder / ABOUT):
+                found = read_json(folder / ABOUT, follow=False)
+                if found != about:
+                    raise SesaHandError(
+                        f"{folder} holds other samples, {quote(found)}, not {about}: choose another folder."
+                    )
+            else:
+                for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
+                    create_array(folder, f"{name}.npy", kind, shape).flush()
+                write_whole(folder / ABOUT, json.dumps(about).encode() + b"\n")
         return map_arrays(folder, about, "r+")
     except (OSError, ValueError) as error:
         raise SesaHandError(f"Samples cannot be written to {folder} ({error}); choose another folder.") from error
@@ -144,7 +153,7 @@ def open_samples(folder: Path) -> SampleCache:
     """
     folder = Path(folder)
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT, follow=False)
         if about["world"] != WORLD:
             raise InvalidFileError(
                 f"{folder} was drawn by version {about['world']} of the small world, this is {WORLD}: draw it again."
@@ -159,8 +168,5 @@ def map_arrays(folder: Path, about: dict, mode: str) -> dict[str, np.ndarray]:
     """Map the arrays of a cache and check that they are what `about` says."""
     arrays = {}
     for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
-        array = np.load(folder / f"{name}.npy", mmap_mode=mode, allow_pickle=False)
-        if array.dtype != kind or array.shape != shape:
-            raise ValueError(f"{name}.npy is {array.dtype} {array.shape}, expected {np.dtype(kind)} {shape}")
-        arrays[name] = array
+        arrays[name] = map_array(folder, f"{name}.npy", kind, shape, mode)
     return arrays

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import SesaHandError
+from ..errors import InvalidFileError, SesaHandError
+from ..files.reading import open_regular
+from ..files.writing import write_with
 from ..metrics.mask_overlap import mask_iou
 from .cache import SampleCache
 from .judge import (
@@ -237,16 +239,38 @@ def train_judge(
             progress(step + 1, {name: float(part.detach()) for name, part in parts.items()})
         if (step + 1) % config.checkpoint_every == 0:
             kept = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            torch.save(kept | {"config": asdict(config)}, state)
+            save_state(state, kept | {"config": asdict(config)})
     training = [*before, asdict(config) | {"samples": len(samples), "world": WORLD}]
     return finish(network, heldout, output, training)
+
+
+def save_state(path: Path, kept: dict) -> None:
+    """Write the state of a training, whole or not at all.
+
+    Raises:
+        SesaHandError: If it cannot be written.
+    """
+    try:
+        write_with(path, lambda file: torch.save(kept, file))
+    except (OSError, RuntimeError) as error:
+        raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
 
 
 def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer, config: JudgeConfig) -> int:
     """Take up an interrupted training and return its next step, 0 if there is none."""
     if not state.exists():
         return 0
-    kept = torch.load(state, weights_only=True)
+    try:
+        with open_regular(state) as file:
+            kept = torch.load(file, weights_only=True)
+        if not isinstance(kept, dict) or not {"config", "network", "optimizer", "step"} <= kept.keys():
+            raise ValueError("it is of another kind")
+    except SesaHandError:
+        raise
+    except Exception as error:
+        raise InvalidFileError(
+            f"{state!s:.200} cannot be read ({error!s:.120}). Remove it to start anew, or copy it again."
+        ) from error
     if kept["config"] != asdict(config):
         raise SesaHandError(f"{state} is of another training, {kept['config']}: remove it, or choose another output.")
     network.load_state_dict(kept["network"])

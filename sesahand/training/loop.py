@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,7 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.folders import delete_file, delete_folder, inside, is_file, is_folder, list_folder, rename
+from ..files.locks import WriterLock
+from ..files.reading import read_json, read_json_lines
+from ..files.writing import append_line, write_whole
 from .average import WeightAverage
 from .config import Common, Steps, changed_since, to_dict
 from .samples import Batches, Samples
@@ -32,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint-"
 CONFIG = "config.json"
+LOG = "log.jsonl"
+LOCK = "training.lock"
 MISSING = "Training needs accelerate: pip install accelerate"
 
 
@@ -136,12 +141,16 @@ def train(
     watcher = watcher or Watcher()
     folder.mkdir(parents=True, exist_ok=True)
     accelerator = make_accelerator(config, steps.accumulation)
-    run = _Run(task, samples, steps, config, folder, watcher, accelerator)
-    run.identity = to_dict(config) if identity is None else identity
-    try:
-        return run.go()
-    finally:
-        run.close()
+    # Two trainings in one folder would delete each other's checkpoints.
+    with WriterLock(folder / LOCK, "folder with --out") if accelerator.is_main_process else nullcontext():
+        run = _Run(task, samples, steps, config, folder, watcher, accelerator)
+        run.identity = to_dict(config) if identity is None else identity
+        try:
+            return run.go()
+        except OSError as error:
+            raise SesaHandError(f"{folder!s:.200} cannot be written to: {error!s:.200}.") from error
+        finally:
+            run.close()
 
 
 class _Run:
@@ -245,8 +254,7 @@ class _Run:
         entry["samples_per_second"] = round(rate, 2)
         self.log.append(entry)
         if self.accelerator.is_main_process:
-            with (self.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+            append_line(inside(self.folder, LOG), json.dumps(entry).encode() + b"\n")
             if self.writer is not None:
                 for name, value in entry.items():
                     self.writer.add_scalar(name, value, self.progress.step)
@@ -258,27 +266,27 @@ class _Run:
         # Under another name until it is whole, so that an interruption leaves no half checkpoint behind.
         partial = self.folder / "checkpoint.partial"
         if accelerator.is_main_process:
-            shutil.rmtree(partial, ignore_errors=True)
+            delete_folder(self.folder, partial.name)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(partial))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            (partial / CONFIG).write_text(json.dumps(self.identity), encoding="utf-8")
+            write_whole(partial / CONFIG, json.dumps(self.identity).encode())
             whole = self.folder / f"{CHECKPOINT}{self.progress.step:08d}"
-            shutil.rmtree(whole, ignore_errors=True)
-            partial.rename(whole)
+            delete_folder(self.folder, whole.name)
+            rename(self.folder, partial.name, whole.name)
             for old in checkpoints(self.folder)[: -self.config.keep_checkpoints]:
-                shutil.rmtree(old, ignore_errors=True)
+                delete_folder(self.folder, old.name)
         accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
         found = checkpoints(self.folder)
-        log = self.folder / "log.jsonl"
+        log = inside(self.folder, LOG)
         if not found:
-            log.unlink(missing_ok=True)
+            delete_file(self.folder, LOG)
             return
         newest = found[-1]
-        changes = changed_since(json.loads((newest / CONFIG).read_text(encoding="utf-8")), self.identity)
+        changes = changed_since(read_json(newest / CONFIG, follow=False), self.identity)
         if changes:
             raise SesaHandError(
                 f"{newest} belongs to another training: {'; '.join(changes[:5])}. Set these back to go on, or choose "
@@ -287,10 +295,9 @@ class _Run:
         self.accelerator.load_state(str(newest))
         if hasattr(self.task, "passes"):
             self.task.passes = self.progress.passes
-        entries = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        self.log = [entry for line in entries if (entry := json.loads(line))["step"] <= self.progress.step]
+        self.log = read_log(log, self.progress.step)
         if self.accelerator.is_main_process:
-            log.write_text("".join(json.dumps(entry) + "\n" for entry in self.log), encoding="utf-8")
+            write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
         logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
 
     def _finish(self) -> None:
@@ -319,7 +326,25 @@ def generator_of(seed: int, step: int, part: int = 0, process: int = 0) -> torch
 
 def checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints of a stage, oldest first."""
-    return sorted(path for path in folder.glob(f"{CHECKPOINT}*") if (path / CONFIG).is_file())
+    return [
+        path for path in list_folder(folder)
+        if path.name.startswith(CHECKPOINT) and is_folder(path) and is_file(path / CONFIG)
+    ]  # fmt: skip
+
+
+def read_log(path: Path, step: int) -> list[dict]:
+    """The entries of a log up to a step. A last line that an interruption tore is left out, and said.
+
+    Raises:
+        InvalidFileError: If an earlier line is damaged, or one is no entry.
+    """
+    entries, torn = read_json_lines(path, follow=False)
+    if torn:
+        logger.warning("%s", torn)
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or type(entry.get("step")) is not int or type(entry.get("loss")) is not float:
+            raise InvalidFileError(f"{path}, line {number} is {quote(entry)}, expected an entry with step and loss.")
+    return [entry for entry in entries if entry["step"] <= step]
 
 
 def _tensorboard(folder: Path):
@@ -327,4 +352,4 @@ def _tensorboard(folder: Path):
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise SesaHandError("TensorBoard is not installed: pip install tensorboard") from error
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter(str(inside(folder, "tensorboard")))

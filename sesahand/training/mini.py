@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from ..errors import SesaHandError, quote
+from ..files.arrays import create_array, map_array
+from ..files.folders import inside, rename
 from ..mini.embedded import EMBEDDED, embedded_path
 from ..mini.model_files import (
     CONTROLS,
@@ -191,18 +193,18 @@ class MiniTraining:
 
     def _latents(self, model: MiniModel, learnt: Samples) -> np.ndarray | None:
         size = self.config.layout.latent_size
-        path = self.out / "latents.npy"
+        self.out.mkdir(parents=True, exist_ok=True)
+        shape = (len(learnt), 4, size, size)
+        path = inside(self.out, "latents.npy")
         if not path.exists():
-            partial = path.with_suffix(".partial")
-            self.out.mkdir(parents=True, exist_ok=True)
-            array = np.lib.format.open_memmap(partial, "w+", np.float16, (len(learnt), 4, size, size))
+            array = create_array(self.out, "latents.partial", np.float16, shape)
             for done in encode_all(model.autoencoder, learnt, array):
                 if self.stop():
                     return None
                 self.report("latents", {"encoded": done, "of": len(learnt)})
             array.flush()
-            partial.rename(path)
-        return np.lib.format.open_memmap(path, "r")
+            rename(self.out, "latents.partial", path.name)
+        return map_array(self.out, path.name, np.float16, shape)
 
     def _base(self, model: MiniModel, scaffold, learnt, latents, shown) -> bool:
         config = self.config
@@ -249,7 +251,7 @@ class MiniTraining:
         stage = {"autoencoder": 1, "base": 2}.get(name, 3)
         config = replace(self.config, seed=self.config.seed + 1000 * stage)
         watcher = Watcher(self.stop, lambda entry: self.report(name, entry), validate)
-        outcome = train(task, learnt, steps, config, self.out / name, watcher, self._identity(name))
+        outcome = train(task, learnt, steps, config, inside(self.out, name), watcher, self._identity(name))
         self.stages.append(_Stage(name, outcome))
         return outcome.finished
 

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..files.folders import make_folder
+from ..files.pictures import save_picture
 from ..mini.autoencoder import MiniAutoencoder
 from ..mini.tokenizer import tokenize
 from .autoencoding import to_pictures
@@ -104,5 +106,6 @@ def save_sheet(path: Path, rows: Sequence[Tensor]) -> None:
 
     padded = [torch.nn.functional.pad(row, (GAP,) * 4, value=1.0) for row in rows]
     sheet = torch.cat([torch.cat(list(row), dim=-1) for row in padded], dim=-2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet.mul(255).round().byte().movedim(0, -1).numpy()).save(path)
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent.parent, path.parent.name)
+    save_picture(Image.fromarray(sheet.mul(255).round().byte().movedim(0, -1).numpy()), path)

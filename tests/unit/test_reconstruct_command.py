@@ -55,7 +55,7 @@ def run(detector_folder, tmp_path, monkeypatch, capsys):
 
 
 def written(folder) -> list[str]:
-    return sorted(path.name for path in (folder / "out").iterdir() if not path.name.startswith("summary."))
+    return sorted(path.name for path in (folder / "out").iterdir() if not path.name.startswith(("summary.", ".")))
 
 
 def rows(folder) -> list[dict]:

@@ -1,0 +1,233 @@
+"""Folders that a command goes on with: torn logs, links, two at once, and kills in the middle of a write."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.files.locks import WriterLock
+from sesahand.files.writing import claim, write_with
+from sesahand.generate.picture_folder import PictureFolder
+from sesahand.training.cache import ABOUT, open_samples, render_samples
+from sesahand.training.config import MiniConfig, Steps
+from sesahand.training.judge import JudgeNetwork
+from sesahand.training.judge_config import JudgeConfig
+from sesahand.training.judge_training import resume, save_state
+from sesahand.training.loop import Watcher, read_log, train
+from sesahand.training.validation import save_sheet
+
+ROOT = Path(__file__).resolve().parents[3]
+needs_links = pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")
+
+
+class Line(nn.Module):
+    """A task as small as they come: a number that is to become 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def groups(self):
+        return [([self.weight], 1.0)]
+
+    def to_device(self, device):
+        self.to(device)
+
+    def batch(self, indices, samples, generator):
+        return {"noise": torch.rand(1, generator=generator)}
+
+    def forward(self, batch):
+        return {"loss": ((self.weight - 1) ** 2).sum() + 0.01 * batch["noise"].sum()}
+
+
+class Numbers:
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return index
+
+
+def go(folder: Path, steps: int = 6, stop_after: int | None = None):
+    pytest.importorskip("accelerate")
+    config = MiniConfig(out=str(folder), precision="no", workers=1, checkpoint_every=2, validate_every=0, log_every=1)
+    asked = iter(range(1, 1000))
+    stop = (lambda: False) if stop_after is None else (lambda: next(asked) >= stop_after)
+    recipe = Steps(steps, 2, 1, 1e-2, warmup=1)
+    return train(Line(), Numbers(), recipe, config, folder, Watcher(stop), {"what": "line"})
+
+
+def entries(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("torn", [b'{"step": 5, "lo', b'{"step": 5, "loss": 0.1}', b"\x00" * 40, b"\xff{"])
+def test_a_torn_last_line_of_a_log_is_dropped_and_said_and_the_training_goes_on(tmp_path, caplog, torn):
+    go(tmp_path / "whole")
+    assert not go(tmp_path / "torn", stop_after=4).finished
+    with (tmp_path / "torn" / "log.jsonl").open("ab") as file:
+        file.write(torn)
+    assert go(tmp_path / "torn").finished
+    assert "line 5" in caplog.text and "dropped" in caplog.text
+    whole, gone_on = entries(tmp_path / "whole"), entries(tmp_path / "torn")
+    assert [(entry["step"], entry["loss"]) for entry in whole] == [(entry["step"], entry["loss"]) for entry in gone_on]
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", '{"step": "1", "loss": 0.5}', '{"step": 1}', '{"loss": 0.5}', "NaN"])
+def test_a_damaged_line_in_the_middle_of_a_log_is_named(tmp_path, line):
+    good = '{"step": 1, "loss": 0.5}\n'
+    (tmp_path / "log.jsonl").write_text(f"{good}{line}\n{good}")
+    with pytest.raises(InvalidFileError, match="line 2"):
+        read_log(tmp_path / "log.jsonl", 5)
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    home = tmp_path / "home"
+    (home / "checkpoint-00000002").mkdir(parents=True)
+    for name in ("notes.txt", "about.json", "checkpoint-00000002/config.json"):
+        (home / name).write_text("mine")
+    return home
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@needs_links
+@pytest.mark.parametrize("started", [False, True], ids=["new", "gone_on_with"])
+@pytest.mark.parametrize(
+    "name, target",
+    [("log.jsonl", "notes.txt"), ("log.jsonl", "new.txt"), ("training.lock", "notes.txt"), ("training.lock", "new.txt"),
+     ("checkpoint.partial", ""), ("checkpoint-00000004", ""), ("checkpoint-00000001", "checkpoint-00000002")],
+)  # fmt: skip
+def test_no_link_in_a_training_folder_is_followed(tmp_path, home, name, target, started):
+    folder, before = tmp_path / "run", contents(home)
+    if started:
+        go(folder, stop_after=2)
+        (folder / name).unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    (folder / name).symlink_to(home / target)
+    try:
+        go(folder)
+    except SesaHandError as error:
+        assert "link" in str(error)
+    assert contents(home) == before
+
+
+@needs_links
+def test_no_link_is_followed_by_sheets_of_samples(tmp_path, home):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "pictures").symlink_to(home)
+    before = contents(home)
+    with pytest.raises(SesaHandError, match="link"):
+        save_sheet(tmp_path / "run" / "pictures" / "1.png", [torch.rand(2, 3, 8, 8)])
+    assert contents(home) == before
+
+
+@needs_links
+@pytest.mark.parametrize("linked", ["pictures.npy", "done.npy", ABOUT, "samples.lock"])
+@pytest.mark.parametrize("drawn", [False, True])
+def test_no_link_in_a_folder_of_drawn_samples_is_followed(tmp_path, home, linked, drawn):
+    folder, before = tmp_path / "samples", contents(home)
+    if drawn:
+        render_samples(folder, 2, size=32)
+        if linked.endswith(".npy"):
+            (folder / linked).rename(home / linked)
+            np.load(home / linked, mmap_mode="r+")[:] = 0
+            before = contents(home)
+        (folder / linked).unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    (folder / linked).symlink_to(home / (linked if drawn and linked.endswith(".npy") else "notes.txt"))
+    try:
+        render_samples(folder, 2, size=32)
+    except SesaHandError as error:
+        assert "link" in str(error)
+    assert contents(home) == before
+
+
+def test_samples_of_another_shape_or_of_objects_are_refused(tmp_path):
+    render_samples(tmp_path, 2, size=32)
+    (tmp_path / "done.npy").unlink()
+    np.save(tmp_path / "done.npy", np.array([{"a": 1}, None], dtype=object))
+    with pytest.raises(InvalidFileError):
+        open_samples(tmp_path)
+    np.save(tmp_path / "done.npy", np.zeros(3, np.uint8))
+    with pytest.raises(InvalidFileError, match="expected uint8"):
+        open_samples(tmp_path)
+    (tmp_path / "done.npy").write_bytes(b"\x93NUMPY\x01\x00\x40\x00{'descr': 'u1', 'fortran_order': (")
+    with pytest.raises(InvalidFileError, match=r"done\.npy cannot be read"):
+        open_samples(tmp_path)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    with WriterLock(tmp_path / "training.lock"), pytest.raises(SesaHandError, match="Somebody else is writing"):
+        go(tmp_path)
+    assert go(tmp_path).finished
+
+
+def test_two_generators_in_one_folder_never_take_the_same_name(tmp_path):
+    first, second = PictureFolder(tmp_path), PictureFolder(tmp_path)
+    names = [folder.next_name() for folder in (first, second, second, first, second)]
+    assert names == ["0001", "0002", "0003", "0004", "0005"]
+    assert PictureFolder(tmp_path).next_name() == "0006"
+
+
+@needs_links
+def test_a_claimed_name_is_nobody_elses_and_no_link(tmp_path):
+    assert claim(tmp_path / "a.png") and not claim(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "elsewhere.png")
+    assert not claim(tmp_path / "b.png") and not (tmp_path / "elsewhere.png").exists()
+
+
+def test_the_state_of_a_judges_training_is_whole_or_as_it_was(tmp_path):
+    network = JudgeNetwork()
+    optimizer = torch.optim.AdamW(network.parameters())
+    kept = {
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "step": 3,
+        "config": vars(JudgeConfig()),
+    }
+    save_state(tmp_path / "judge.state", kept)
+    whole = (tmp_path / "judge.state").read_bytes()
+
+    class Unwritable:
+        def __reduce__(self):
+            raise RuntimeError("killed here")
+
+    with pytest.raises(SesaHandError, match="killed here"):
+        save_state(tmp_path / "judge.state", kept | {"more": Unwritable()})
+    assert (tmp_path / "judge.state").read_bytes() == whole and len(list(tmp_path.iterdir())) == 1
+    assert resume(tmp_path / "judge.state", network, optimizer, JudgeConfig()) == 3
+    (tmp_path / "judge.state").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidFileError, match="judge.state cannot be read.*Remove it"):
+        resume(tmp_path / "judge.state", network, optimizer, JudgeConfig())
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill so")
+def test_a_file_that_is_killed_while_it_is_written_is_as_it_was(tmp_path):
+    (tmp_path / "kept").write_bytes(b"before")
+    program = f"""
+        import os, signal, sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from sesahand.files.writing import write_with
+        def write(file):
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+        write_with({str(tmp_path / "kept")!r}, write)
+    """
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(program)])
+    assert ended.returncode == -signal.SIGKILL and (tmp_path / "kept").read_bytes() == b"before"
+    write_with(tmp_path / "kept", lambda file: file.write(b"after"))
+    assert (tmp_path / "kept").read_bytes() == b"after"
