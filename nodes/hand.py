@@ -82,7 +82,7 @@ def parse_box(text: str) -> tuple[float, ...]:
 def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
     """Place one hand over every mask, or the hand of each frame over the mask of that frame."""
     if len(hands) == 1 and hands.num_frames == 1:
-        return place_in_mask(Hand.of(hands), camera, masks, *how)
+        return place_in_mask(Hand.of(hands), camera, masks, *how, on_region=progress())
     check_one_hand_a_frame(hands)
     if len(masks) not in (1, hands.num_frames):
         raise SesaHandError(
@@ -94,7 +94,13 @@ def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how
     seen = [index for index, frame in enumerate(hands.frame.tolist()) if masks[frame].any() or not masks.any()]
     report = progress(len(seen))
     for done, index in enumerate(seen, 1):
-        scene = place_in_mask(Hand.of(hands, index), camera, masks[hands.frame[index]], *how)
+        scene = place_in_mask(
+            Hand.of(hands, index),
+            camera,
+            masks[hands.frame[index]],
+            *how,
+            on_region=lambda *_, done=done: report(done - 1),
+        )
         frame = hands.frame[index].repeat(len(scene))
         placed.append(replace(scene, frame=frame, num_frames=hands.num_frames))
         report(done)

@@ -16,8 +16,12 @@ REGIONS = ("largest", "all", "each")
 DARK, BRIGHT = 0.1, 0.9
 PHOTOGRAPH_SHARE = 0.5
 HALF, NEAR_WHITE = 0.5, 0.98
-# With "each", specks smaller than this share of the largest region are no hands.
-LEAST_SHARE = 0.05
+# With "each", specks smaller than this share of the largest region, or of the picture, are no hands.
+LEAST_SHARE, LEAST_OF_PICTURE = 0.05, 5e-5
+# Nobody wants more hands in a picture; a mask with more regions is noisy.
+MOST_REGIONS = 64
+# A mask that is nowhere brighter is black.
+BLACK = 0.02
 # Below this, the main axis of a region is chance.
 LEAST_ELONGATION = 0.35
 # How much a wrist near the picture's edge counts against fingers that point up, where the region touches no edge.
@@ -65,23 +69,53 @@ def find_regions(mask: Tensor, which: str, threshold: float | None = None) -> li
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(white, connectivity=8)
     areas = statistics[1:, cv2.CC_STAT_AREA]
     least = areas.max() if which == "largest" else max(LEAST_SHARE * areas.max(), 1)
+    if which == "largest":
+        return [_measure(labels == np.flatnonzero(areas >= least)[0] + 1)]
+    least = max(least, LEAST_OF_PICTURE * white.size)
     chosen = np.flatnonzero(areas >= least)
-    return [_measure(labels == index + 1) for index in (chosen[:1] if which == "largest" else chosen)]
+    if len(chosen) > MOST_REGIONS:
+        chosen = np.sort(np.argsort(-areas, kind="stable")[:MOST_REGIONS])
+    left_out = np.delete(areas, chosen)
+    if len(left_out):
+        logger.warning(
+            "%d of the mask's %d white regions are left out, the largest of them %d pixels: at most %d count, and none "
+            "below %d pixels here. Remove noise from the mask if hands were meant.",
+            len(left_out), len(areas), left_out.max(), MOST_REGIONS, math.ceil(least),
+        )  # fmt: skip
+    return [_measure(labels == index + 1) for index in chosen]
 
 
 def white_threshold(values: np.ndarray) -> float:
     """Return above which brightness a mask is white: half, or nearly 1 in a photograph with a region painted white.
 
+    Of a mask that nowhere reaches half, but is not black, it is half of its brightest.
+
     Args:
         values: The mask, values 0 to 1.
     """
-    if np.mean((values > DARK) & (values < BRIGHT)) < PHOTOGRAPH_SHARE or not (values > NEAR_WHITE).any():
-        return HALF
+    if not is_painted_photograph(values):
+        brightest = values.max(initial=0)
+        return HALF if brightest > HALF or brightest <= BLACK else brightest / 2
     logger.warning(
         "The mask is a photograph rather than black and white: only what is brighter than %g in it counts as white.",
         NEAR_WHITE,
     )
     return NEAR_WHITE
+
+
+def is_painted_photograph(values: np.ndarray) -> bool:
+    """Tell a photograph with a region painted white from a mask, whose soft edges may be as wide as the picture.
+
+    Paint ends within a pixel or two: what touches it is as dark as photographs are. Around the brightest part of a
+    gradient it is nearly as bright.
+    """
+    import cv2
+
+    if np.mean((values > DARK) & (values < BRIGHT)) < PHOTOGRAPH_SHARE:
+        return False
+    white = (values > NEAR_WHITE).astype(np.uint8)
+    around = (cv2.dilate(white, np.ones((3, 3), np.uint8)) > 0) & (white == 0)
+    return bool(around.any()) and float(np.median(values[around])) < BRIGHT
 
 
 def _measure(white: np.ndarray) -> Region:

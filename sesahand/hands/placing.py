@@ -10,6 +10,7 @@ about the camera's axes, first pitch, then yaw, then roll:
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..render.camera import Camera
-from .mask_regions import HALF, Region, find_regions
+from .mask_regions import Region, find_regions
 from .model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .scene import SIDES, HandScene, combine
@@ -272,6 +273,7 @@ def place_in_mask(
     region: str = "largest",
     fingers: float | None = None,
     threshold: float | None = None,
+    on_region: Callable[[int, int], None] | None = None,
 ) -> HandScene:
     """Place a hand over the white region of a mask, for example to repaint a malformed hand.
 
@@ -284,10 +286,13 @@ def place_in_mask(
         camera: The camera, of the masks' size.
         masks: `[H, W]` or one mask per frame `[F, H, W]`, values 0 to 1 or bool.
         region: "largest" takes the largest white region of each mask, "all" takes everything white together, "each"
-            places one hand on each region that has at least a twentieth of the largest one's area.
+            places one hand on each region that has at least a twentieth of the largest one's area, and is no speck in
+            the picture; what is left out is logged.
         fingers: Where the fingers point, in degrees clockwise from up; None finds out as described.
-        threshold: Brighter pixels are white. None takes 0.5; in a photograph with a region painted white, which is
-            grey for the most part, 0.98, and logs a warning.
+        threshold: Brighter pixels are white. None takes 0.5, or half of the brightest in a mask that stays below; in a
+            photograph with a region painted white, which is grey for the most part, 0.98, and logs a warning.
+        on_region: Called before each region with how many are done and how many there are. What it raises ends the
+            placing.
 
     Returns:
         A scene with as many frames as there are masks; an empty mask gives a frame without hands.
@@ -307,12 +312,16 @@ def place_in_mask(
     regions = [(frame, found) for frame, mask in enumerate(masks) for found in find_regions(mask, region, threshold)]
     if not regions:
         raise SesaHandError(
-            f"The mask is empty: none of its pixels is brighter than {HALF if threshold is None else threshold}. Paint "
-            "the hand's place white, or place the hand by box."
+            "The mask is empty: it has no white region that is more than a speck. Paint the hand's place white, or "
+            "place the hand by box."
         )
     frame = torch.tensor([frame for frame, _ in regions], dtype=torch.int64)
     views = _Views.of(hand)
-    fitted = [_fit_region(hand, camera, found, views, fingers) for _, found in regions]
+    fitted = []
+    for done, (_, found) in enumerate(regions):
+        if on_region is not None:
+            on_region(done, len(regions))
+        fitted.append(_fit_region(hand, camera, found, views, fingers))
     orient, translation = (torch.stack(parts) for parts in zip(*fitted, strict=True))
     return hand.scene(camera, orient, translation, frame, len(masks))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..attention.bias import feathered_mask
 from ..errors import SesaHandError
-from ..hands.mask_regions import find_regions, white_threshold
+from ..hands.mask_regions import find_regions, is_painted_photograph, white_threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,8 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
 
     Args:
         pictures: `[B, H, W, C]` in 0..1.
-        masks: White where something is to be repainted, one for each picture or one for all: `[B, H, W]` in 0..1, or a
-            picture with a region painted white.
+        masks: White where something is to be repainted, one for each picture or one for all: `[B, H, W]` or `[H, W]` in
+            0..1, or a picture with a region painted white. Soft edges stay soft.
         width: Of the crops, pixels.
         height: Likewise.
         context: Longer side of what is cut out over that of the white region's box, at least 1. It is less where the
@@ -45,12 +45,17 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
     Raises:
         SesaHandError: If no mask has a white region, or sizes and numbers do not fit.
     """
+    masks = masks[None] if masks.ndim == 2 else masks
     if masks.ndim != 3 or pictures.ndim != 4 or len(masks) not in (1, len(pictures)):
         raise SesaHandError(
             f"The masks have the shape {list(masks.shape)} and the pictures {list(pictures.shape)}; give one mask, or "
             "one for each picture."
         )
-    white = torch.stack([mask > white_threshold(mask.detach().cpu().double().numpy()) for mask in masks])
+    if not len(pictures) or 0 in pictures.shape[1:]:
+        raise SesaHandError(f"There is nothing to cut out of: the pictures have the shape {list(pictures.shape)}.")
+    if not bool(torch.isfinite(masks.float()).all()):
+        raise SesaHandError("The mask holds values that are not numbers (NaN or infinity); look at what made it.")
+    shares, white = (torch.stack(parts) for parts in zip(*map(_soft_and_white, masks), strict=True))
     if not white.any():
         raise SesaHandError(
             "The mask is empty. Paint the place of the hand white: right-click Load Image, Open in MaskEditor."
@@ -60,14 +65,21 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
             f"The mask is of {masks.shape[2]}x{masks.shape[1]} pixels and the picture of "
             f"{pictures.shape[2]}x{pictures.shape[1]}; they must be of the same size."
         )
-    white = white.expand(len(pictures), -1, -1)
+    white, shares = (values.expand(len(pictures), -1, -1) for values in (white, shares))
     boxes = torch.tensor([box_around(region, width / height, context) for region in white])
     crops = [resized(look_into(picture, box), width, height) for picture, box in zip(pictures, boxes, strict=True)]
     inside = [
-        resized(look_into(region[..., None].float(), box, outside=0.0), width, height)[..., 0]
-        for region, box in zip(white, boxes, strict=True)
+        resized(look_into(share[..., None], box, outside=0.0), width, height)[..., 0]
+        for share, box in zip(shares, boxes, strict=True)
     ]
     return torch.stack(crops), Crop(pictures, boxes, torch.stack(inside))
+
+
+def _soft_and_white(mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what is to be repainted of a mask, float32 `[H, W]`, and which pixels of it count for its place, bool."""
+    values = mask.detach().cpu().double().numpy()
+    white = mask > white_threshold(values)
+    return (white if is_painted_photograph(values) else mask).float().clamp(0, 1), white
 
 
 def box_around(white: Tensor, aspect: float, context: float) -> tuple[int, int, int, int]:
@@ -125,7 +137,7 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
         painted: `[N, h, w, C]` of 0..1, of any size, N a multiple of the number of pictures: crop k goes to picture
             k modulo their number, which is the order in which Repeat Latent Batch repeats.
         feather: How far what is laid over fades out beyond the mask, pixels of the picture.
-        masks: What is laid over, `[1 or N, h, w]` of 0..1 in the crops' view; None takes what was white.
+        masks: What is laid over, `[1 or N, h, w]` or `[h, w]` of 0..1 in the crops' view; None takes what was white.
 
     Returns:
         `[N, H, W, C]`; beyond the masks and their fading, the pictures to the last bit.
@@ -134,7 +146,8 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
         SesaHandError: If numbers or channels do not fit.
     """
     count = len(crop.pictures)
-    if painted.ndim != 4 or len(painted) % count or painted.shape[-1] != crop.pictures.shape[-1]:
+    masks = masks[None] if masks is not None and masks.ndim == 2 else masks
+    if painted.ndim != 4 or not len(painted) or len(painted) % count or painted.shape[-1] != crop.pictures.shape[-1]:
         raise SesaHandError(
             f"The crops have the shape {list(painted.shape)}, but {count} pictures of the shape "
             f"{list(crop.pictures.shape)} were cropped. Repaint every crop once, or each of them equally often."
@@ -143,6 +156,12 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
         raise SesaHandError(
             f"The mask has the shape {list(masks.shape)} for {len(painted)} crops; give one mask, or one for each crop."
         )
+    for what, values in (("crops", painted), ("mask", masks)):
+        if values is not None and not bool(torch.isfinite(values.float()).all()):
+            raise SesaHandError(
+                f"The {what} hold values that are not numbers (NaN or infinity). A VAE that overflows in half "
+                "precision does this: start ComfyUI with --fp32-vae, or look at the node that made them."
+            )
     whole = []
     for k, patch in enumerate(painted):
         picture, box = crop.pictures[k % count], crop.boxes[k % count]

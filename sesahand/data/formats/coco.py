@@ -107,7 +107,8 @@ def describe_hand(
     if left >= right or top >= bottom:
         return None
     if masks is None:
-        hull = cv2.convexHull(hands.keypoints_2d[n].astype(np.float32))[:, 0].clip(0, (width, height)).astype(np.float32)
+        hull = cv2.convexHull(hands.keypoints_2d[n].astype(np.float32))[:, 0]
+        hull = hull.clip(0, (width, height)).astype(np.float32)
         polygons, area = [hull.astype(float).flatten().tolist()], float(cv2.contourArea(hull))
     else:
         polygons, area = trace(masks[n]), float(masks[n].sum())

@@ -405,3 +405,35 @@ def test_the_mirrored_hand_is_seen_mirrored():
     turned = OPEN.turned(roll=-90, yaw=20)
     expected = Hand(MODEL, side="left").turned(roll=90, yaw=-20)
     torch.testing.assert_close(mirror_hand(turned).orient, expected.orient, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.3])
+def test_each_speck_of_a_noisy_mask_is_no_hand_and_that_is_said(caplog, share):
+    noisy = (torch.rand(CAMERA.height, CAMERA.width, generator=torch.Generator().manual_seed(0)) < share).float()
+    hand = torch.maximum(noisy, MASKS["upright"])
+    regions = find_regions(hand, "each")
+    assert len(regions) == 1 and "left out" in caplog.text
+    assert len(find_regions(noisy, "each")) <= 64
+
+
+def test_a_mask_of_specks_alone_is_an_empty_one():
+    noisy = (torch.rand(CAMERA.height, CAMERA.width, generator=torch.Generator().manual_seed(0)) < 0.01).float()
+    with pytest.raises(SesaHandError, match="more than a speck"):
+        place_in_mask(OPEN, CAMERA, noisy, region="each")
+
+
+def test_placing_over_many_regions_can_be_ended_between_them():
+    mask = torch.zeros(CAMERA.height, CAMERA.width)
+    for column in range(0, 300, 60):
+        mask[100:140, column : column + 40] = 1
+
+    class Cancelled(Exception):
+        pass
+
+    def cancel(done, of):
+        assert of == 5
+        if done == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        place_in_mask(OPEN, CAMERA, mask, region="each", on_region=cancel)

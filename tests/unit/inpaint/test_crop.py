@@ -162,3 +162,59 @@ def test_crops_that_do_not_belong_to_the_pictures_are_refused(shape):
         paste_back(crop, torch.zeros(shape), 0.0)
     with pytest.raises(SesaHandError, match="one mask"):
         paste_back(crop, crops, 0.0, torch.zeros(3, 8, 8))
+
+
+def test_a_soft_mask_stays_soft_and_its_box_is_that_of_its_half():
+    hard = blank(100, 100, 30, 30, 60, 60)
+    soft = torch.nn.functional.avg_pool2d(hard, 21, 1, 10)
+    _, crop = crop_to_mask(noise(1, 100, 100, 3), soft, 90, 90, 3.0)
+    assert crop.boxes.tolist() == [[0, 0, 90, 90]]
+    assert torch.equal(crop.masks, soft[:, :90, :90])
+    left, top, right, bottom = box_around(soft[0] > 0.5, 1.0, 1.0)
+    assert abs(left - 30) <= 2 and abs(bottom - 60) <= 2
+    pasted = paste_back(crop, torch.ones(1, 90, 90, 3), 0.0)
+    kept = noise(1, 100, 100, 3)
+    share = ((pasted - kept) / (1 - kept))[0, :90, :90].mean(-1)
+    assert torch.allclose(share, soft[0, :90, :90], atol=1e-3)
+
+
+@pytest.mark.parametrize("brightest", [0.45, 0.1, 0.03])
+def test_a_mask_that_nowhere_reaches_half_is_no_empty_one(brightest):
+    _, crop = crop_to_mask(noise(1, 100, 100, 3), brightest * blank(100, 100, 30, 40, 50, 60), 40, 40, 2.0)
+    assert crop.boxes.tolist() == [[20, 30, 60, 70]] and crop.masks.max() == pytest.approx(brightest)
+
+
+def test_a_gradient_as_wide_as_the_picture_is_a_mask_and_no_photograph(caplog):
+    rows, columns = torch.meshgrid(torch.linspace(-1, 1, 200), torch.linspace(-1, 1, 200), indexing="ij")
+    for gradient in ((columns + 1) / 2, (1 - (rows**2 + columns**2).sqrt()).clamp(0, 1)):
+        _, crop = crop_to_mask(noise(1, 200, 200, 3), gradient, 64, 64, 1.0)
+        left, _, right, _ = crop.boxes[0].tolist()
+        assert right - left >= 99 and crop.masks.std() > 0.1
+    assert "photograph" not in caplog.text
+
+
+def test_a_photograph_painted_white_has_its_paint_as_mask():
+    photograph = 0.1 + 0.75 * noise(1, 120, 120)
+    painted = torch.maximum(photograph, blank(120, 120, 40, 40, 70, 70))
+    _, crop = crop_to_mask(noise(1, 120, 120, 3), painted, 30, 30, 1.0)
+    assert crop.boxes.tolist() == [[40, 40, 70, 70]] and crop.masks.min() == 1
+
+
+def test_one_mask_without_a_batch_is_taken_and_nan_and_nothing_are_named():
+    picture, mask = noise(1, 64, 64, 3), blank(64, 64, 20, 20, 40, 40)
+    crops, crop = crop_to_mask(picture, mask[0], 32, 32, 1.5)
+    assert torch.equal(crops, crop_to_mask(picture, mask, 32, 32, 1.5)[0])
+    assert torch.equal(
+        paste_back(crop, crops, 2.0, torch.ones(32, 32)), paste_back(crop, crops, 2.0, torch.ones(1, 32, 32))
+    )
+    broken = mask.clone()
+    broken[0, 0, 0] = float("nan")
+    with pytest.raises(SesaHandError, match="mask holds.*NaN"):
+        crop_to_mask(picture, broken, 32, 32, 1.5)
+    with pytest.raises(SesaHandError, match="crops hold.*NaN"):
+        paste_back(crop, crops * float("nan"), 2.0)
+    for pictures, masks in ((picture[:0], mask[:0]), (picture[:0], mask), (picture, mask[:0])):
+        with pytest.raises(SesaHandError):
+            crop_to_mask(pictures, masks, 32, 32, 1.5)
+    with pytest.raises(SesaHandError):
+        paste_back(crop, crops[:0], 2.0)
