@@ -1,5 +1,9 @@
 """What artists take home: hands as files for 3D programs, and hands drawn over pictures."""
 
+import logging
+
+from comfy_execution.graph_utils import ExecutionBlocker
+
 from comfy_api.latest import io, ui
 
 from ..sesahand.export.files import FORMATS, PARAMETER_FILES, write_hands
@@ -7,6 +11,8 @@ from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
 from .output_files import check_prefix, graph_metadata, output_path, relative_to_output
 from .progress import progress
+
+logger = logging.getLogger(__name__)
 
 # The node shows at most this many overlays; more would be too small to see.
 PREVIEWS = 4
@@ -86,7 +92,12 @@ class ExportMesh(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, hands, format, filename_prefix, parameters, fps, forearm) -> io.NodeOutput:
-        path = output_path(filename_prefix, FORMATS[format])
+        if not len(hands):
+            logger.warning("Export Hand Mesh: there are no hands, and so no file of them.")
+            # What takes the file does not run; a path that is none shows nothing.
+            return io.NodeOutput(wires.core_mesh(hands, forearm), "", ExecutionBlocker(None))
+        size = hands.camera.width, hands.camera.height
+        path = output_path(filename_prefix, FORMATS[format], size, cls.hidden)
         report = progress(1 if format == "glb rigged" else hands.num_frames)
         written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden), report)
         names = [relative_to_output(name) for name in written]

@@ -22,7 +22,7 @@ from .managed_vlm import (
     pick_device,
     pick_dtype,
 )
-from .wires import VLM, checks, find_fault, found_by, rare
+from .wires import NOTHING_YET, VLM, checks, find_fault, found_by, listed, rare
 from .withheld import NO_CREDENTIAL, watch_requests
 
 
@@ -30,8 +30,9 @@ def find_model_folder(name: str) -> Path:
     """Return the folder of a model of the list, or say where to put it."""
     folder = model_folders().get(name)
     if folder is None:
+        which = {NOTHING_YET: "yet", None: "chosen", "": "chosen"}.get(name, repr(name))
         raise SesaHandError(
-            f"There is no model folder {name!r}. Put the folder of a model (config.json, tokenizer, .safetensors) into "
+            f"There is no model folder {which}. Put the folder of a model (config.json, tokenizer, .safetensors) into "
             "models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
         )
     return folder
@@ -57,7 +58,7 @@ class LoadVLM(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "model_name",
-                    options=list(model_folders()),
+                    options=listed(model_folders()),
                     tooltip="A folder with config.json, tokenizer and .safetensors below models/sesahand_vlm, "
                     "models/VLM or models/LLM. Qwen2.5-VL, Qwen3-VL and LLaVA also answer text; Florence-2 and BLIP "
                     "only caption.",

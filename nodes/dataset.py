@@ -13,7 +13,7 @@ from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.file_names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
 from . import wires
-from .output_files import fill_in
+from .output_files import check_folder, fill_in
 from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
@@ -25,9 +25,7 @@ def set_folder(name: str) -> str:
     """Return the path of a set in the output folder, once its name and the links on its way were checked."""
     root = os.path.realpath(folder_paths.get_output_directory())
     try:
-        target = os.path.realpath(os.path.join(root, *check_relative_path(name)))
-        if os.path.commonpath((root, target)) != root:
-            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another name.")
+        target = check_folder(root, check_relative_path(name))
     except (SesaHandError, OSError) as error:
         raise SesaHandError(f"set_name cannot be used: {error}") from error
     return target
@@ -89,6 +87,7 @@ class SavePair(io.ComfyNode):
             "set in the output folder, one pair a picture. Exports to COCO, HaMeR, AttentionHand and others follow by "
             "the command dataset.",
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             inputs=[
                 io.Image.Input("image", tooltip="The pictures to keep: generated ones, renders or photographs."),
                 wires.Hands.Input(
@@ -212,7 +211,7 @@ class SavePair(io.ComfyNode):
         said = () if semantics is None else semantics.images
         maps = {name: value for name, value in given if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)
-        set_name = fill_in(set_name, image.shape[2], image.shape[1])
+        set_name = fill_in(set_name, image.shape[2], image.shape[1], cls.hidden)
         path, keys, report_step = set_folder(set_name), [], progress(len(image))
         with PairWriter(path, picture_format) as writer:
             for key in batch.save(writer):
@@ -220,7 +219,9 @@ class SavePair(io.ComfyNode):
                 report_step(len(keys))
             total = len(writer)
         report = describe_batch(keys, set_name, total)
-        return io.NodeOutput(image, total, path, report, ui=ui.PreviewImage(image[:PREVIEW_PICTURES], cls=cls))
+        shown = batch.written(keys, PREVIEW_PICTURES)
+        preview = ui.PreviewImage(shown, cls=cls) if len(shown) else None
+        return io.NodeOutput(image, total, path, report, ui=preview)
 
 
 NODES = [SavePair]

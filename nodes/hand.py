@@ -605,7 +605,7 @@ class LoadHands(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=hand_files(),
+                    options=wires.listed(hand_files()),
                     tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there and press R to see it here.",
                 ),
                 io.Combo.Input(
@@ -652,6 +652,7 @@ class SaveHands(io.ComfyNode):
             **wires.found_by("MANO parameters", "export hands"),
             description="Writes hands and camera to a file in ComfyUI's output folder, to be read again by Load Hands.",
             is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             inputs=[
                 wires.Hands.Input("hands", tooltip="The hands to save."),
                 io.String.Input(
@@ -674,7 +675,7 @@ class SaveHands(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, hands, filename_prefix, format) -> io.NodeOutput:
-        path = output_path(filename_prefix, format)
+        path = output_path(filename_prefix, format, (hands.camera.width, hands.camera.height), cls.hidden)
         save_scene(hands, path)
         return io.NodeOutput(path)
 

@@ -84,7 +84,7 @@ class LoadReconstructor(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "network_name",
-                    options=network_files(),
+                    options=wires.listed(network_files()),
                     tooltip="A file in models/hand_recon/hamer or models/hand_recon/wilor: hamer.ckpt, "
                     "wilor_final.ckpt, or the same weights as .safetensors. Which network it is, its layers tell.",
                 ),

@@ -1,60 +1,159 @@
-"""Where files go in ComfyUI's output folder, and what core's save nodes write into them about the graph."""
+"""Where files go in ComfyUI's output folder, and what core's save nodes write into them about the graph.
+
+Names are those of core's save nodes. Of what stands between percent signs in them, core's server fills in size and
+time, and its frontend, for core's own nodes alone, `%date:yyyy-MM-dd%` and `%Node.widget%`; here Python fills in both,
+so that a graph without a browser gives the same names.
+"""
 
 import json
 import os
+import re
 import time
+from typing import Any
 
 import folder_paths
 from comfy.cli_args import args
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.file_names import check_relative_path
+from ..sesahand.file_names import FORBIDDEN, check_relative_path
+
+# As the frontend has them: day, month, hour, minute and second with one digit or two, and the year.
+DATE_PARTS = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
+VARIABLE = re.compile(r"%([^%]+)%")
+SEPARATORS = "/\\"
+LONGEST_VALUE = 80
 
 
-def output_path(filename_prefix: str, suffix: str) -> str:
+def output_path(filename_prefix: str, suffix: str, size: tuple[int, int], hidden=None) -> str:
     """Return the path of the next file of a prefix, by the rules of core's save nodes.
 
     Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
+
+    Args:
+        filename_prefix: Text of a widget.
+        suffix: Ending of the file's name.
+        size: Width and height of the picture that belongs to it, pixels.
+        hidden: The node's `cls.hidden`, with prompt and extra_pnginfo.
     """
-    root = check_prefix(filename_prefix)
+    root = check_prefix(filename_prefix, size, hidden)
     try:
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, root)
+        name = fill_in(filename_prefix, *size, hidden)
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(name, root)
     except OSError as error:
         raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
     return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
 
 
-def check_prefix(filename_prefix: str) -> str:
+def check_prefix(filename_prefix: str, size: tuple[int, int] = (1, 1), hidden=None) -> str:
     """Return the output folder, if a prefix stays inside it; nothing is made.
+
+    Before a graph runs, sizes and other nodes' widgets are not known, and what stands for them is left as it is.
 
     Raises:
         SesaHandError: If a part of it could be no file name, or a link on its way leads out of the folder.
     """
     root = os.path.realpath(folder_paths.get_output_directory())
     try:
-        *folders, _ = check_relative_path(filename_prefix)
-        target = os.path.realpath(os.path.join(root, *folders))
-        if os.path.commonpath((root, target)) != root:
-            raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another folder.")
+        *folders, _ = check_relative_path(fill_in(filename_prefix, *size, hidden))
+        check_folder(root, folders)
     except (SesaHandError, OSError) as error:
         raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
     return root
 
 
-def fill_in(name: str, width: int, height: int) -> str:
-    """Return a name with the variables filled in that core's save nodes know, %width% and %year% for example.
+def check_folder(root: str, parts) -> str:
+    """Return a folder inside the output folder with its links followed, if none of them leads out.
+
+    Args:
+        root: The output folder, links followed.
+        parts: Names of the folders on the way, which `check_relative_path` has passed.
+    """
+    target = os.path.realpath(os.path.join(root, *parts))
+    if os.path.commonpath((root, target)) != root:
+        raise SesaHandError(f"a link on its way leads out of the output folder, to {target}. Use another name.")
+    return target
+
+
+def fill_in(name: str, width: int, height: int, hidden=None) -> str:
+    """Return a name with the variables filled in that core's save nodes know.
+
+    `%width%`, `%height%`, `%year%` to `%second%`; `%date:yyyy-MM-dd hh-mm-ss%`; and `%Node.widget%`, with the name or
+    title of a node of the graph and of one of its widgets. What is none of these stays as it is. A backslash divides
+    folders as "/" does, as it does for core on Windows.
 
     Args:
         name: Text of a widget.
         width: Of the pictures that are saved, in pixels.
         height: Likewise.
+        hidden: The node's `cls.hidden`, with prompt and extra_pnginfo.
     """
     now = time.localtime()
     clock = {"month": now.tm_mon, "day": now.tm_mday, "hour": now.tm_hour, "minute": now.tm_min, "second": now.tm_sec}
     values = {"width": f"{width}", "height": f"{height}", "year": f"{now.tm_year}"}
-    for variable, value in (values | {unit: f"{number:02}" for unit, number in clock.items()}).items():
-        name = name.replace(f"%{variable}%", value)
-    return name
+    values |= {unit: f"{number:02}" for unit, number in clock.items()}
+
+    def value_of(match: re.Match) -> str:
+        text = match[1]
+        if text in values:
+            return values[text]
+        if text.startswith("date:"):
+            return "".join(c if c in SEPARATORS else _allowed(c) for c in _date(text[5:], now))
+        node, _, widget = text.partition(".")
+        found = _widget(hidden, node, widget)
+        return match[0] if found is None else _allowed(found)
+
+    return VARIABLE.sub(value_of, name).replace("\\", "/")
+
+
+def _date(form: str, now: time.struct_time) -> str:
+    parts = {"d": now.tm_mday, "M": now.tm_mon, "h": now.tm_hour, "m": now.tm_min, "s": now.tm_sec}
+
+    def part(match: re.Match) -> str:
+        text = match[0]
+        if text[0] == "y":
+            return f"{now.tm_year}"[-len(text) :]
+        return f"{parts[text[0]]:0{len(text)}}"
+
+    return DATE_PARTS.sub(part, form)
+
+
+def _allowed(value: str) -> str:
+    """Return a value with what no file name may hold replaced, as the frontend replaces it."""
+    return "".join("_" if c in FORBIDDEN or ord(c) < 32 or ord(c) == 127 else c for c in value)[:LONGEST_VALUE]
+
+
+def _widget(hidden, name: str, widget: str) -> str | None:
+    """Return the value of a widget of the graph as text, or None if there is none, or a wire in its place."""
+    prompt = None if hidden is None else hidden.prompt
+    if not widget or not isinstance(prompt, dict):
+        return None
+    for key in _nodes_named(hidden, prompt, name):
+        inputs = prompt[key].get("inputs")
+        value = inputs.get(widget) if isinstance(inputs, dict) else None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return f"{value:g}" if isinstance(value, float) else f"{value}"
+    return None
+
+
+def _nodes_named(hidden, prompt: dict[str, Any], name: str) -> list[str]:
+    """Return the ids of the graph's nodes of a name: by what users call them there, then by kind, then by title."""
+    extra = hidden.extra_pnginfo
+    workflow = extra.get("workflow") if isinstance(extra, dict) else None
+    nodes = workflow.get("nodes") if isinstance(workflow, dict) else None
+    nodes = [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
+    called = [
+        str(node.get("id"))
+        for node in nodes
+        if isinstance(node.get("properties"), dict) and node["properties"].get("Node name for S&R") == name
+    ]
+    entries = {key: node for key, node in prompt.items() if isinstance(node, dict)}
+    kinds = [key for key, node in entries.items() if node.get("class_type") == name]
+    notes = {key: node.get("_meta") for key, node in entries.items()}
+    titled = [key for key, note in notes.items() if isinstance(note, dict) and note.get("title") == name]
+    titled += [str(node.get("id")) for node in nodes if node.get("title") == name]
+    return [key for key in dict.fromkeys(called + kinds + titled) if key in entries]
 
 
 def relative_to_output(path: str) -> str:

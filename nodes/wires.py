@@ -27,6 +27,8 @@ PoseKeypoints = io.Custom("POSE_KEYPOINT")
 BodyPose = io.Custom("MHR_POSE_DATA")
 ViewerCamera = io.Custom("LOAD3D_CAMERA")
 File3D = io.Custom("FILE_3D")
+NOTHING_YET = "none yet"
+"""The only choice of a combo that has none."""
 
 # A message names at most this many options.
 MAX_LISTED = 40
@@ -40,6 +42,14 @@ def found_by(*words: str) -> dict[str, list[str]]:
 def rare() -> dict[str, bool]:
     """Return what makes an input be folded away until it is asked for; ComfyUI 0.3.64 shows all inputs always."""
     return {"advanced": True} if "advanced" in inspect.signature(io.Input.__init__).parameters else {}
+
+
+def listed(names) -> list[str]:
+    """Return names for a combo that a folder fills, or in an empty one a word that can be sent and is refused by us.
+
+    Of an input without a choice, ComfyUI only says that it is missing.
+    """
+    return list(names) or [NOTHING_YET]
 
 
 def checks(**readers: Callable[[str], object]) -> Callable[[type[io.ComfyNode]], type[io.ComfyNode]]:
@@ -122,8 +132,8 @@ def _fault_of_reading(readers: dict[str, Callable[[str], object]], values: dict)
 
 
 def _fault_of(entry: io.Input, value) -> str | None:
-    if isinstance(entry, io.Combo.Input) and value not in entry.options:
-        if not entry.options:
+    if isinstance(entry, io.Combo.Input) and (value not in entry.options or value == NOTHING_YET):
+        if entry.options in ([], [NOTHING_YET]):
             return f"{entry.id} is {quote(value)}, but there is nothing to choose from yet. {entry.tooltip}"
         more = ", ..." if len(entry.options) > MAX_LISTED else ""
         return f"{entry.id} is {quote(value)}, expected one of: {', '.join(entry.options[:MAX_LISTED])}{more}."

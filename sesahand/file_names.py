@@ -6,8 +6,11 @@ MAX_LENGTH = 120
 # Windows allows 260 for a whole path, which starts with the folder that the relative one is in.
 MAX_PATH_LENGTH = 200
 FORBIDDEN = set('<>:"/\\|?*')
-# Windows keeps these names for devices, with any extension.
-RESERVED = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{n}" for port in ("COM", "LPT") for n in range(10)}
+# Windows keeps these names for devices, with any extension; the raised digits are those of its old code page.
+RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"}
+RESERVED |= {f"{port}{n}" for port in ("COM", "LPT") for n in "0123456789\u00b9\u00b2\u00b3"}
+# Letters of many scripts, and emoji, are joined or kept apart by these, which are not seen themselves.
+JOINERS = "\u200c\u200d"
 
 
 def check_file_name(name: str) -> str:
@@ -56,20 +59,24 @@ def to_file_name(text: str, limit: int = 80) -> str:
         text: Anything, for example the name of somebody else's file without its ending.
         limit: Bytes of UTF-8.
     """
-    kept = "".join("_" if c in FORBIDDEN or not c.isprintable() else c for c in text)
+    kept = "".join("_" if _is_forbidden(c) else c for c in text)
     kept = kept.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore").strip(". ")
     return f"_{kept}" if _find_fault(kept) else kept
 
 
 def _find_fault(name: str) -> str | None:
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip(JOINERS + " "):
         return "it is empty"
     if len(name.encode("utf-8", "replace")) > MAX_LENGTH:
         return f"it is longer than {MAX_LENGTH} bytes"
     if name.startswith(".") or name.endswith((".", " ")) or name.startswith(" "):
         return "it starts or ends with a dot or a space"
-    if any(character in FORBIDDEN or not character.isprintable() for character in name):
+    if any(map(_is_forbidden, name)):
         return "it holds a separator, a wildcard or a character that cannot be printed"
     if name.split(".")[0].rstrip().upper() in RESERVED:
         return "Windows keeps it for a device"
     return None
+
+
+def _is_forbidden(character: str) -> bool:
+    return character in FORBIDDEN or not (character.isprintable() or character in JOINERS)

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.scene import HandScene
 from ..semantics.behavior import ImageSemantics
+from .picture_files import to_levels
 from .record import PairFacts
 from .writer import PairWriter
 
@@ -68,24 +71,69 @@ class PairBatch:
             )
 
     def save(self, writer: PairWriter) -> Iterator[str | LeftOut]:
-        """Append the pictures one by one; yields each one's key, or why it was left out."""
-        with_hands = set(self.scene.frame.tolist())
+        """Append the pictures one by one; yields each one's key, or why it was left out.
+
+        All are checked before the first is written: a batch of which one cannot be stored leaves none, that would be
+        written again when the batch comes again.
+
+        Raises:
+            SesaHandError: If a picture cannot be stored; it is named by its number.
+        """
         for index in range(len(self.pictures)):
-            frame = index if self.scene.num_frames > 1 else 0
-            score = self.scores[index] if len(self.scores) else None
-            if frame not in with_hands:
-                yield LeftOut.NO_HANDS
-                continue
-            if score is not None and score < self.minimum_score:
-                yield LeftOut.LOW_SCORE
-                continue
-            yield writer.add(
-                self.pictures[index],
-                self.scene,
-                self._facts_of(index, score),
-                {name: _pick(value, index) for name, value in self.maps.items()},
-                frame=frame,
-            )
+            if self._left_out(index) is None:
+                try:
+                    writer.check(**self._pair(index))
+                except SesaHandError as error:
+                    if len(self.pictures) == 1:
+                        raise
+                    raise SesaHandError(f"Picture {index + 1} of {len(self.pictures)}: {error}") from error
+        for index in range(len(self.pictures)):
+            yield self._left_out(index) or writer.add(**self._pair(index))
+
+    def written(self, keys: Sequence[str | LeftOut], most: int) -> Tensor:
+        """Return the first pictures that were written, as they are stored but for a JPEG's losses.
+
+        Args:
+            keys: From `save`.
+            most: At most so many.
+
+        Returns:
+            float32 `[K, H, W, 3]` of 0..1.
+        """
+        shown = [index for index, key in enumerate(keys) if isinstance(key, str)][:most]
+        levels = [to_levels(self.pictures[index], f"Picture {index + 1}") for index in shown]
+        height, width = self.pictures.shape[1:3]
+        return (
+            torch.stack([torch.from_numpy(each).float() / 255 for each in levels])
+            if levels
+            else (torch.zeros(0, height, width, 3))
+        )
+
+    def _left_out(self, index: int) -> LeftOut | None:
+        if self._frame(index) not in self._with_hands:
+            return LeftOut.NO_HANDS
+        score = self._score(index)
+        return LeftOut.LOW_SCORE if score is not None and score < self.minimum_score else None
+
+    def _frame(self, index: int) -> int:
+        return index if self.scene.num_frames > 1 else 0
+
+    def _score(self, index: int) -> float | None:
+        return self.scores[index] if len(self.scores) else None
+
+    @cached_property
+    def _with_hands(self) -> frozenset[int]:
+        return frozenset(self.scene.frame.tolist())
+
+    def _pair(self, index: int) -> dict:
+        """Return the arguments of `PairWriter.add` for a picture."""
+        return {
+            "picture": self.pictures[index],
+            "scene": self.scene,
+            "facts": self._facts_of(index, self._score(index)),
+            "maps": {name: _pick(value, index) for name, value in self.maps.items()},
+            "frame": self._frame(index),
+        }
 
     def _facts_of(self, index: int, score: float | None) -> PairFacts:
         said = _pick(self.semantics, index)

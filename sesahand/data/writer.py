@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from ..errors import SesaHandError, quote
@@ -14,7 +15,7 @@ from ..files.locks import WriterLock
 from ..files.reading import open_regular
 from ..files.writing import write_whole
 from ..hands.scene import HandScene
-from .hand_arrays import frame_scene, pose_scene
+from .hand_arrays import PosedScene, frame_scene, pose_scene
 from .index import MAX_LINE, read_index
 from .layout import (
     FORMAT,
@@ -113,11 +114,31 @@ class PairWriter:
         key = self._next_key() if key is None else check_key(key)
         if key in self._keys:
             raise SesaHandError(f"The set {self.root} has a pair {key!r} already; pairs are never replaced.")
+        record, levels, posed = self._prepare(picture, scene, facts, maps, key, frame)
+        files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
+        self._append(record, {**files, "npz": posed.to_npz()})
+        return key
+
+    def check(
+        self,
+        picture: Tensor,
+        scene: HandScene,
+        facts: PairFacts | None = None,
+        maps: Mapping[str, Tensor] | None = None,
+        frame: int = 0,
+    ) -> None:
+        """Raise what `add` would raise over a pair that cannot be stored, and store nothing."""
+        self._prepare(picture, scene, facts, maps, self._next_key(), frame)
+
+    def _prepare(
+        self, picture: Tensor, scene: HandScene, facts: PairFacts | None, maps, key: str, frame: int
+    ) -> tuple[PairRecord, dict[str, np.ndarray], PosedScene]:
+        """Return the record of a pair, the pixels of its pictures by kind, and its hands."""
         levels = to_levels(picture, "The picture")
         if levels.ndim == 2:
             raise SesaHandError(f"The picture has the shape {list(picture.shape)}, expected height, width, channels.")
         height, width = levels.shape[:2]
-        files = {self.picture_format: encode(levels, self.picture_format)}
+        pixels = {self.picture_format: levels}
         maps = dict(maps or {})
         for name in [*maps]:
             if name not in MAP_NAMES:
@@ -127,10 +148,9 @@ class PairWriter:
                 raise SesaHandError(
                     f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}."
                 )
-            files[name] = encode(shown, "png")
+            pixels[name] = shown
         hands = frame_scene(scene, frame, width, height)
         posed = pose_scene(hands)
-        files["npz"] = posed.to_npz()
         record = PairRecord(
             key=key,
             folder=len(self._keys) // SAMPLES_PER_FOLDER,
@@ -145,13 +165,13 @@ class PairWriter:
             hands=posed.summaries,
             facts=facts or PairFacts(),
         )
-        self._append(record, files)
-        return key
+        size = len(record.to_line())
+        if size > MAX_LINE:
+            raise SesaHandError(f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}.")
+        return record, pixels, posed
 
     def _append(self, record: PairRecord, files: dict[str, bytes]) -> None:
         line = record.to_line()
-        if len(line) > MAX_LINE:
-            raise SesaHandError(f"What is known of {record.key!r} takes {len(line)} bytes, more than {MAX_LINE}.")
         if self._index.closed:
             raise SesaHandError("This writer is closed; open another.")
         folder = self.root / folder_name(record.folder)

@@ -372,7 +372,8 @@ def test_unsafe_paths_are_refused(path):
     [
         "", " ", ".", "..", "../hands.json", "..\\hands.json", "/etc/passwd", "C:\\a.json", "C:a.json",
         "\\\\host\\a.json", "a/b.json", "a\0.json", "a\n.json", ".hidden.json", "CON", "con.json",
-        "NUL .json", "COM1.npz", "hands.json ",
+        "NUL .json", "COM1.npz", "hands.json ", "COM\u00b9", "com\u00b2.json", "LPT\u00b3 .npz", "CONIN$",
+        "conout$.json", "CLOCK$", "\u200d", "\u200c\u200d", "a\u200b.json", "a\u2066.json", "a\ufeff.json", "con.", "a. ",
         "hands.json.", "a*.json", "a?.json", "a|b.json", "a" * 200 + ".json", "a\u202ejson.exe", None, 7, b"a.json",
     ],
 )  # fmt: skip
@@ -381,7 +382,20 @@ def test_unsafe_file_names_are_refused(name):
         check_file_name(name)
 
 
-@pytest.mark.parametrize("name", ["hands.json", "Händе 手.npz", "frame_0001.json", "console.json", "a b (2).npz"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hands.json",
+        "Händе 手.npz",
+        "frame_0001.json",
+        "console.json",
+        "a b (2).npz",
+        "COM.json",
+        "a$.json",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\U0001f468\u200d\U0001f3a8 hands",
+    ],
+)
 def test_plain_file_names_are_accepted(name):
     assert check_file_name(name) == name
 
