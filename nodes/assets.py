@@ -98,13 +98,15 @@ class ExportMesh(io.ComfyNode):
             return io.NodeOutput(wires.core_mesh(hands, forearm), "", ExecutionBlocker(None))
         size = hands.camera.width, hands.camera.height
         path = output_path(filename_prefix, FORMATS[format], size, cls.hidden)
+        # What cannot be held is said before anything is written.
+        mesh = wires.core_mesh(hands, forearm)
         report = progress(1 if format == "glb rigged" else hands.num_frames)
         written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden), report)
         names = [relative_to_output(name) for name in written]
         meshes = [name for name in names if name.endswith(FORMATS[format])]
         entries = [dict(zip(("subfolder", "filename"), name.rpartition("/")[::2], strict=True)) for name in meshes]
         return io.NodeOutput(
-            wires.core_mesh(hands, forearm),
+            mesh,
             names[0],
             wires.core_file_3d(str(written[0])),
             ui={"3d": [{**entry, "type": "output"} for entry in entries]},

@@ -10,11 +10,13 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.files.reading import open_regular
 from ..sesahand.generate.requests import named_gesture, named_side
 from ..sesahand.hands.bounding_boxes import Box, read_bounding_boxes
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
+from ..sesahand.hands.mano_parameters import MEAN_POSES
 from ..sesahand.hands.model import NUM_BETAS
 from ..sesahand.hands.placing import Hand, mirror_hand, place_in_box, place_in_mask
 from ..sesahand.hands.scene import SIDES, HandScene, combine, concatenate_frames
@@ -59,7 +61,7 @@ def input_path(name: str) -> str:
 
 def hash_file(path: str) -> str:
     """Return what tells the contents of a file apart from any other's."""
-    with open(path, "rb") as content:
+    with open_regular(path) as content:
         return hashlib.sha256(content.read()).hexdigest()
 
 
@@ -621,6 +623,15 @@ class LoadHands(io.ComfyNode):
                 ),
                 side_length("width"),
                 side_length("height"),
+                io.Combo.Input(
+                    "mean_pose",
+                    options=list(MEAN_POSES),
+                    default=MEAN_POSES[0],
+                    optional=True,
+                    tooltip="Only for MANO parameters: whether MANO's mean pose is in the numbers. HaMeR and WiLoR "
+                    "include it; data sets such as InterHand2.6M leave it out. If all fingers are a little too "
+                    "straight, take the other; it needs MANO.",
+                ),
             ],
             outputs=[wires.Hands.Output("hands", display_name="hands", tooltip="The hands, in the place they had.")],
         )
@@ -631,14 +642,14 @@ class LoadHands(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, file, left_hands, hand_model=None, width=0, height=0) -> io.NodeOutput:
+    def execute(cls, file, left_hands, hand_model=None, width=0, height=0, mean_pose=MEAN_POSES[0]) -> io.NodeOutput:
         if bool(width) != bool(height):
             raise SesaHandError(
                 f"width is {width} and height {height}: give both sides of the picture, or 0 for both to take its size "
                 "from the file."
             )
         size = (width, height) if width else None
-        return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size))
+        return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size, mean_pose))
 
 
 @wires.checks(filename_prefix=check_prefix)

@@ -1,6 +1,7 @@
 """Say what the people in a picture, or in a caption, do: the four components and the prompt."""
 
 import argparse
+import io
 import json
 import re
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.pictures import SUFFIXES, read_picture
+from ..files.reading import open_regular
 
 HELP = "reduce a picture or a caption to pose, action, hand action, environment and a prompt"
 LONGEST_CAPTION = 100_000
@@ -174,7 +176,8 @@ def _exists(question: Callable[[], bool]) -> bool:
 
 def _read_text(path: Path) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        # Windows' editors put a mark in front of UTF-8, which is no part of the caption.
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
             text = file.read(LONGEST_CAPTION + 1)
     except UnicodeDecodeError as error:
         raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error

@@ -60,9 +60,17 @@ def get_detector(folder: Path, wheel: Path | None = None) -> Path:
 
 def has_detector(folder: Path) -> bool:
     """Tell whether a folder has every file as it must be; a damaged one is got again."""
+    from ..errors import InvalidFileError
+    from ..hands.array_files import read_bytes
     from ..reconstruct.detection.detector_files import SHA256
 
-    return all((folder / name).is_file() and _digest((folder / name).read_bytes()) == SHA256[name] for name in SHA256)
+    def is_whole(path: Path) -> bool:
+        return path.is_file() and path.stat().st_size and _digest(read_bytes(path, LARGEST_MEMBER)) == SHA256[path.name]
+
+    try:
+        return all(is_whole(folder / name) for name in SHA256)
+    except InvalidFileError:
+        return False
 
 
 def download(folder: Path) -> Path:

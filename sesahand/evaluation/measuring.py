@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..files.reading import open_regular
 from ..fusion.settings import FusionSettings
 from ..generate.pipeline import HandGenerator
 from ..metrics.frechet_distance import fid
@@ -97,7 +98,7 @@ def fingerprint(path: str | Path) -> str:
     path, digest = Path(path), hashlib.sha256()
     files = sorted(each for each in path.rglob("*") if each.suffix in WEIGHTS) if path.is_dir() else [path]
     for each in files:
-        with each.open("rb") as file:
+        with open_regular(each) as file:
             while piece := file.read(1 << 22):
                 digest.update(piece)
     return digest.hexdigest()[:16]

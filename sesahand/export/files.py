@@ -19,6 +19,8 @@ FORMATS = {"glb rigged": "glb", "glb posed": "glb", "obj": "obj", "ply": "ply"}
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
+MAX_FILES, MAX_HANDS = 10_000, 1000
+"""Files of one export, and hands in a frame of one."""
 
 
 def write_hands(
@@ -60,6 +62,7 @@ def write_hands(
         )
     if path.suffix.lower() != f".{FORMATS[format]}":
         raise SesaHandError(f"A file in the format '{format}' ends in .{FORMATS[format]}, got the name {path.name!r}.")
+    check_extent(scene, format)
     write = {
         "glb posed": lambda part: posed_glb(part, forearm, metadata),
         "obj": lambda part: posed_obj(part, forearm),
@@ -82,6 +85,20 @@ def write_hands(
         written.append(path.with_suffix(f".{parameters}"))
         save_scene(scene, written[-1])
     return written
+
+
+def check_extent(scene: HandScene, format: str) -> None:
+    """Raise a SesaHandError if a scene would become too many files, or too large ones."""
+    if format != "glb rigged" and scene.num_frames > MAX_FILES:
+        raise SesaHandError(
+            f"The scene has {scene.num_frames} frames, each of which would be a file in the format '{format}', more "
+            f"than {MAX_FILES}. Take fewer frames, or 'glb rigged', which holds all of them."
+        )
+    most = int(scene.frame.bincount().max()) if len(scene) else 0
+    if most > MAX_HANDS:
+        raise SesaHandError(
+            f"A frame of the scene has {most} hands; a file of meshes holds at most {MAX_HANDS} in a frame."
+        )
 
 
 def only_frame(scene: HandScene, frame: int) -> HandScene:

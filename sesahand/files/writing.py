@@ -5,7 +5,7 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 from .reading import open_regular
 
@@ -72,3 +72,12 @@ def append_line(path: str | Path, line: bytes) -> None:
     """
     with open_regular(path, "ab", follow=False, buffering=0) as file:
         file.write(line)
+
+
+def open_new(path: str | Path) -> TextIO:
+    """Open a text file for writing that nobody has yet; what it is renamed to later is for `folders.rename`.
+
+    Raises:
+        OSError: If there is something of that name, or it cannot be made.
+    """
+    return open(path, "x", encoding="utf-8")

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..files.reading import parse_json
 from .array_files import read_bytes, read_npz
 from .loading import load_hand_model
-from .mano_parameters import read_mano_parameters
+from .mano_parameters import MEAN_POSES, read_mano_parameters
 from .model import HandModel
 from .scene import HandScene
 from .scene_files import load_scene
@@ -16,6 +16,7 @@ def load_hands(
     model: HandModel | None = None,
     lefts: str = "mirrored",
     image_size: tuple[int, int] | None = None,
+    mean_pose: str = MEAN_POSES[0],
 ) -> HandScene:
     """Read a hand scene, or the MANO parameters that HaMeR, WiLoR and their wrappers write.
 
@@ -24,6 +25,7 @@ def load_hands(
         model: The hand model of the file; None takes the built-in hand.
         lefts: How left hands are stored in MANO parameters, see `read_mano_parameters`.
         image_size: Width and height in pixels for MANO parameters that do not tell.
+        mean_pose: Whether MANO's mean pose is in MANO parameters, see `read_mano_parameters`.
 
     Raises:
         InvalidFileError: If the file is neither, or what it holds cannot be used.
@@ -31,7 +33,7 @@ def load_hands(
     """
     if is_scene(path):
         return load_scene(path, model)
-    return read_mano_parameters(path, load_hand_model() if model is None else model, lefts, image_size)
+    return read_mano_parameters(path, load_hand_model() if model is None else model, lefts, image_size, mean_pose)
 
 
 def is_scene(path: str | Path) -> bool:

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.reading import parse_json
 from ..render.camera import MAX_SIZE, Camera
 from .array_files import read_bytes, read_npz
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
-from .rotations import axis_angle_to_matrix, mirror_rotation
+from .rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from .scene import SIDES, HandScene
 from .scene_files import MAX_FRAMES, MAX_HANDS, MAX_JSON_BYTES, check_rotations
 
@@ -39,6 +39,9 @@ NAMES = {
 }
 NESTED = ("pred_mano_params", "wilor_preds", "mano_params")
 LEFT_CONVENTIONS = ("mirrored", "own")
+MEAN_POSES = ("included", "left out")
+# Of the picture of no hands, where nothing tells it.
+NO_SIZE = (512, 512)
 
 
 def read_mano_parameters(
@@ -46,6 +49,7 @@ def read_mano_parameters(
     model: HandModel,
     lefts: str = "mirrored",
     image_size: tuple[int, int] | None = None,
+    mean_pose: str = MEAN_POSES[0],
 ) -> HandScene:
     """Read the output of HaMeR, WiLoR or a wrapper around them as a hand scene.
 
@@ -59,23 +63,43 @@ def read_mano_parameters(
         lefts: How left hands are stored: "mirrored" as the right hands that HaMeR's and WiLoR's networks predict, or
             "own" as MANO_LEFT takes them (WiLoR-mini, most data sets).
         image_size: Width and height in pixels where the source does not tell.
+        mean_pose: "included" if zero rotations are the flat hand, as HaMeR and WiLoR write them; "left out" if they are
+            MANO's mean pose, which is to be added (smplx's default, InterHand2.6M and other data sets): about 12 mm at
+            the finger tips. Numbers alone do not tell which.
 
     Returns:
-        A scene whose left hands have their own rotations, as everywhere in this library.
+        A scene whose left hands have their own rotations, as everywhere in this library. A source that lists no hands
+        gives a scene of one frame without any.
 
     Raises:
         InvalidFileError: If something is missing or has a shape that none of these programs write.
-        SesaHandError: If `lefts` is not one of the two.
+        SesaHandError: If `lefts` or `mean_pose` is not one of the two, or the model has no mean pose to be added.
     """
+    if mean_pose not in MEAN_POSES:
+        raise SesaHandError(f"mean_pose must be 'included' or 'left out', got {quote(mean_pose)}.")
+    if mean_pose != MEAN_POSES[0] and not bool(model.pose_mean.any()):
+        raise SesaHandError(
+            f"The mean pose that the file leaves out is MANO's, and the hand model {model.name!r} has none: take MANO, "
+            "from Load MANO Hand Model."
+        )
     if lefts not in LEFT_CONVENTIONS:
         raise SesaHandError(f"lefts must be 'mirrored' or 'own', got {lefts!r}.")
     label, data = _load(source)
+    if _is_empty(data):
+        width, height = image_size or NO_SIZE
+        return HandScene.empty(model, Camera.hamer(width, height))
     values = _columns(data, label)
     pose = _rotations(values, label)
     count = len(pose)
     is_right = torch.from_numpy(_ranged(_sized(values, "is_right", count, (), label), 0, 1, f"{label}: is_right")) > 0.5
+    left = ~is_right[:, None, None, None]
+    if mean_pose != MEAN_POSES[0]:
+        # It is that of a right hand; a left hand that has its own rotations is mirrored for it, and back.
+        pose = torch.where(left, mirror_rotation(pose), pose) if lefts == "own" else pose
+        pose = _with_mean(pose, model)
+        pose = torch.where(left, mirror_rotation(pose), pose) if lefts == "own" else pose
     if lefts == "mirrored":
-        pose = torch.where(is_right[:, None, None, None], pose, mirror_rotation(pose))
+        pose = torch.where(left, mirror_rotation(pose), pose)
     frame = torch.from_numpy(_whole(_sized(values, "frame", count, (), label, 0), 0, MAX_FRAMES, f"{label}: frame"))
     score = torch.from_numpy(_ranged(_sized(values, "score", count, (), label, 1), 0, 1, f"{label}: score"))
     try:
@@ -97,6 +121,27 @@ def read_mano_parameters(
         raise InvalidFileError(f"{label}: {error}") from error
 
 
+def _with_mean(pose: Tensor, model: HandModel) -> Tensor:
+    """Return rotations `[N, 16, 3, 3]` of right hands with MANO's mean pose added to the joints, as MANO adds it."""
+    mean = model.pose_mean.to(pose).unflatten(-1, (NUM_JOINTS - 1, 3))
+    joints = axis_angle_to_matrix(matrix_to_axis_angle(pose[:, 1:]) + mean)
+    return torch.cat([pose[:, :1], joints], 1)
+
+
+def _is_empty(data: Any) -> bool:
+    """Tell whether a source says that there are no hands: an empty list, or arrays over none."""
+    if isinstance(data, Mapping):
+        values = [data[name] for name in ("betas", "hand_pose") if name in data]
+        return bool(values) and all(_is_nothing(value) for value in values)
+    return _is_nothing(data)
+
+
+def _is_nothing(value: Any) -> bool:
+    if isinstance(value, np.ndarray | Tensor):
+        return tuple(value.shape[:1]) == (0,)
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes) and not len(value)
+
+
 def _load(source) -> tuple[str, Any]:
     if not isinstance(source, str | Path):
         return "The MANO parameters", source
@@ -115,8 +160,6 @@ def _columns(data: Any, label: str) -> dict[str, np.ndarray]:
     if not isinstance(data, Sequence) or isinstance(data, str | bytes) or len(data) > MAX_HANDS:
         raise InvalidFileError(f"{label} holds a {type(data).__name__}, expected a dictionary or a list of them.")
     rows = [_named(row, f"{label}: hand {index}") for index, row in enumerate(data)]
-    if not rows:
-        raise InvalidFileError(f"{label} is an empty list: there is no hand to read.")
     if any(row.keys() != rows[0].keys() for row in rows):
         raise InvalidFileError(f"{label}: the hands of the list do not have the same fields.")
     for name in rows[0]:

@@ -12,6 +12,8 @@ from ..render.camera import Camera
 from .model import NUM_BETAS, NUM_JOINTS, HandModel, PosedHands, check_parameters
 
 SIDES = ("right", "left")
+# While a hand is posed it takes some 150 kB, and then 20 kB.
+POSED_AT_ONCE, MOST_POSED = 1024, 16384
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,8 @@ class HandScene:
         if self.num_frames < 1:
             raise SesaHandError(f"A scene has at least one frame, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
-            raise SesaHandError(f"Hands are in frames {self.frame.tolist()}, but the scene has {self.num_frames}.")
+            first, last = int(self.frame.min()), int(self.frame.max())
+            raise SesaHandError(f"Hands are in frames {first} to {last}, but the scene has {self.num_frames}.")
 
     def __len__(self) -> int:
         return len(self.side)
@@ -106,10 +109,22 @@ class HandScene:
         return scene_from_json(text, model)
 
     def pose(self, forearm: bool = False) -> PosedHands:
-        """Return vertices `[N, V, 3]` and keypoints `[N, 21, 3]` in the camera's frame, metres."""
-        return self.model(
-            self.global_orient, self.hand_pose, self.betas, self.translation, self.is_right, forearm=forearm
-        )
+        """Return vertices `[N, V, 3]` and keypoints `[N, 21, 3]` in the camera's frame, metres.
+
+        Raises:
+            SesaHandError: If there are more hands than memory should hold at once.
+        """
+        count = len(self)
+        if count > MOST_POSED:
+            raise SesaHandError(
+                f"{count} hands are to be posed at once, more than {MOST_POSED}: take fewer frames at a time."
+            )
+        arrays = self.global_orient, self.hand_pose, self.betas, self.translation, self.is_right
+        if count <= POSED_AT_ONCE:
+            return self.model(*arrays, forearm=forearm)
+        parts = [slice(start, start + POSED_AT_ONCE) for start in range(0, count, POSED_AT_ONCE)]
+        posed = [self.model(*(array[part] for array in arrays), forearm=forearm) for part in parts]
+        return PosedHands(torch.cat([part.vertices for part in posed]), torch.cat([part.keypoints for part in posed]))
 
 
 def combine(scenes: Sequence[HandScene]) -> HandScene:

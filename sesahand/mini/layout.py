@@ -22,6 +22,13 @@ HEAD_WIDTH = 64
 # Group normalisation over 32 groups of one channel each would erase the channels' means, and with them the colours.
 LEAST_WIDTH = 64
 HINT_CHANNELS = (16, 32, 96, 256)
+MOST = {
+    "widths": 2048, "blocks": 8, "text_width": 2048, "text_layers": 48, "text_heads": 64, "autoencoder_widths": 1024,
+    "size": 4096,
+}  # fmt: skip
+"""The largest that can be asked for; Stable Diffusion itself stays below."""
+
+MOST_LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,14 @@ class MiniLayout:
     def __post_init__(self):
         for name in ("widths", "autoencoder_widths"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        # A file says these, and networks of any size would be built for it.
+        for name, most in MOST.items():
+            values = getattr(self, name)
+            for value in values if isinstance(values, tuple) else (values,):
+                if type(value) is not int or not 1 <= value <= most:
+                    raise SesaHandError(f"{name} is {quote(values)}; choose whole numbers from 1 to {most}.")
+        if len(self.widths) > MOST_LEVELS:
+            raise SesaHandError(f"The small model has {len(self.widths)} levels; choose at most {MOST_LEVELS}.")
         first = self.widths[0] if self.widths else 0
         if len(self.widths) < 2 or first < LEAST_WIDTH or first % HEAD_WIDTH or any(w % first for w in self.widths):
             raise SesaHandError(

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.reading import parse_json
 from ..fusion.settings import FusionSettings
 from ..fusion.weights import CONTROL_PREFIX, UNET_PREFIX, read_controlnet_weights
 from ..hands.array_files import write_bytes
@@ -131,8 +132,32 @@ def read_mini_state(path: str | Path) -> tuple[MiniLayout, dict[str, Tensor], di
         raise InvalidFileError(f"{path.name} cannot be read as safetensors ({error!s:.200}). Copy it again.") from error
     if TOKEN_IDS not in state or TEXT_PREFIX + TOKEN_TABLE not in state:
         raise InvalidFileError(f"{path.name} lacks the small model's vocabulary ({TOKEN_IDS}). Copy it again.")
-    facts = json.loads(metadata.get(FACTS, "{}"))
-    return MiniLayout.from_json(metadata[LAYOUT]), state, facts if isinstance(facts, dict) else {}
+    facts = parse_json(metadata.get(FACTS, "{}"), f"{path.name}: {FACTS}")
+    layout = MiniLayout.from_json(metadata[LAYOUT])
+    check_sizes(layout, state, path.name)
+    return layout, state, facts if isinstance(facts, dict) else {}
+
+
+def check_sizes(layout: MiniLayout, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise an InvalidFileError where a file's description would build networks larger than its tensors fill."""
+    text, table = part(state, TEXT_PREFIX), state[TEXT_PREFIX + TOKEN_TABLE]
+    layers = {name.split(".")[2] for name in text if name.startswith("encoder.layers.")}
+    if table.ndim != 2 or table.shape[1] != layout.text_width or len(layers) != layout.text_layers:
+        raise InvalidFileError(
+            f"{source} says that its text encoder has {layout.text_layers} layers of width {layout.text_width}, but "
+            f"its tensors are of {len(layers)} layers and {list(table.shape)}; copy it again."
+        )
+    with torch.device("meta"):
+        check_count(layout.build_autoencoder(), part(state, AUTOENCODER_PREFIX), source)
+
+
+def check_count(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise an InvalidFileError if a module without memory would take more numbers than a file holds for it."""
+    needed, found = (sum(value.numel() for value in each.values()) for each in (module.state_dict(), state))
+    if needed > found:
+        raise InvalidFileError(
+            f"{source} describes a network of {needed} numbers, but holds {found} for it; copy it again."
+        )
 
 
 def read_mini(path: str | Path) -> MiniModel:
@@ -144,6 +169,8 @@ def read_mini(path: str | Path) -> MiniModel:
     layout, state, facts = read_mini_state(path)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     name = Path(path).name
+    with torch.device("meta"):
+        check_count(layout.build_unet(), part(state, UNET_PREFIX), name)
     text = layout.build_text_encoder(state[TOKEN_IDS].tolist())
     model = MiniModel(layout, layout.build_unet(), text, layout.build_autoencoder(), facts)
     load_ldm(model.unet, part(state, UNET_PREFIX), name)

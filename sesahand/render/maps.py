@@ -24,8 +24,9 @@ ALL_MAPS = (*COLOR_MAPS, "mask")
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
-# While a frame is drawn, each pixel of each of its hands takes about this many bytes.
-BYTES_PER_PIXEL = 64
+# While a frame is drawn, each pixel of each of its hands takes about this many bytes, and while a hand is, each pixel
+# of its box.
+BYTES_PER_PIXEL, BYTES_PER_BOX_PIXEL = 64, 160
 # A warning names no more hands than this.
 MAX_NAMED = 8
 
@@ -106,6 +107,7 @@ def render_maps(
     camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
     posed = scene.pose(forearm)
     device = posed.vertices.device
+    check_work(scene, posed.vertices, camera)
     surfaces = close_hands(scene, posed.vertices.cpu() if device.type == "mps" else posed.vertices, forearm)
     warn_of_unseen(posed.vertices, scene.camera)
     shared = shared_span(surfaces, camera, depth_range)
@@ -191,6 +193,24 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
         raise SesaHandError(
             f"{scene.num_frames} frames of {width}x{height} pixels with these maps take {needed / 2**30:.0f} GiB, more "
             f"than {MAX_BYTES >> 30}: render fewer frames at a time, fewer maps, or a smaller size."
+        )
+
+
+def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
+    """Raise a SesaHandError if drawing posed hands `[N, V, 3]` would take more memory than there should be need of."""
+    if not len(scene):
+        return
+    points = vertices.detach().double()
+    seen = camera.project(torch.cat([points[..., :2], points[..., 2:].clamp_min(NEAR)], -1))
+    limit = seen.new_tensor([camera.width, camera.height])
+    spans = (seen.amax(1).clamp_min(0).minimum(limit) - seen.amin(1).clamp_min(0).minimum(limit)).clamp_min(0)
+    needed = float(spans.prod(-1).max()) * BYTES_PER_BOX_PIXEL
+    if needed > MAX_BYTES:
+        width, height = scene.camera.width, scene.camera.height
+        smaller = ", or without antialias" if camera.width > width else ""
+        raise SesaHandError(
+            f"To draw a hand this large in {width}x{height} pixels takes {needed / 2**30:.0f} GiB, more than "
+            f"{MAX_BYTES >> 30}: render it at a smaller size{smaller}."
         )
 
 

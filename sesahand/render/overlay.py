@@ -11,7 +11,7 @@ from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
 from ..hands.scene import HandScene
 from .camera import MAX_SIZE, Camera
-from .maps import draw_skeletons, quarters, render_maps
+from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, quarters, render_maps
 from .shading import AMBIENT, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")
@@ -59,6 +59,7 @@ def draw_hands(
         raise SesaHandError(f"Hands are drawn as {', '.join(STYLES)}, got {style!r}.")
     if not 0 <= opacity <= 1:
         raise SesaHandError(f"opacity goes from 0 to 1, got {opacity}.")
+    check_room(scene, pictures)
     canvas = blank(scene) if pictures is None else check_pictures(scene, pictures)
     height, width = canvas.shape[1:3]
     if (width, height) != (scene.camera.width, scene.camera.height):
@@ -68,6 +69,19 @@ def draw_hands(
     if style != "mesh":
         canvas = composite(canvas, *paint_skeletons(scene), opacity)
     return canvas
+
+
+def check_room(scene: HandScene, pictures: Tensor | None) -> None:
+    """Raise a SesaHandError if overlays of all frames would take more memory than there should be need of."""
+    size = (scene.camera.height, scene.camera.width)
+    if isinstance(pictures, Tensor) and pictures.ndim == 4:
+        size = tuple(pictures.shape[1:3])
+    needed = scene.num_frames * size[0] * size[1] * BYTES_PER_PIXEL
+    if needed > MAX_BYTES:
+        raise SesaHandError(
+            f"{scene.num_frames} frames of {size[1]}x{size[0]} pixels take {needed / 2**30:.0f} GiB to draw, more than "
+            f"{MAX_BYTES >> 30}: draw fewer frames at a time, or smaller ones."
+        )
 
 
 def blank(scene: HandScene) -> Tensor:

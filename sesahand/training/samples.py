@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from ..data.layout import HEADER
 from ..data.pair_set import PairSet
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.pictures import open_picture
+from ..files.reading import open_regular, parse_json, read_lines
 
 if TYPE_CHECKING:
     from .cache import SampleCache
@@ -153,22 +154,19 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
     Raises:
         InvalidFileError: If a line is not such an object, or a file is missing.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InvalidFileError(f"{path} cannot be read ({error!s:.200}).") from error
-    rows = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
     if not rows:
         raise InvalidFileError(f"{path} lists no samples.")
     for number, line in rows:
         try:
-            entry = json.loads(line)
+            entry = parse_json(line, "it")
             names = [entry[kind] for kind in ("rgb", "mesh", "text")]
             if not all(isinstance(name, str) and name for name in names):
                 raise TypeError("rgb, mesh and text must be text")
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (InvalidFileError, TypeError, KeyError) as error:
+            shown = quote(line.decode("utf-8", "replace").strip())
             raise InvalidFileError(
-                f'{path.name}, line {number}: expected {{"rgb": ..., "mesh": ..., "text": ...}}, got {quote(line)} '
+                f'{path.name}, line {number}: expected {{"rgb": ..., "mesh": ..., "text": ...}}, got {shown} '
                 f"({error!s:.80})."
             ) from error
         picture, control, text = (
@@ -337,7 +335,7 @@ def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
 
 def _first_line(path: Path) -> str:
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="replace") as file:
             return file.readline(MAX_PROMPT).strip()
     except OSError as error:
         raise InvalidFileError(f"{path} cannot be read ({error!s:.200}).") from error

@@ -174,3 +174,102 @@ def test_workflow_files_are_plain_json(path):
     raw = path.read_bytes()
     assert not raw.startswith(b"\xef\xbb\xbf") and b"\r" not in raw and raw.endswith(b"\n")
     assert "\\\\" not in raw.decode() and isinstance(json.loads(raw), dict)
+
+
+DOORS = ROOT / "sesahand" / "files"
+# What opens, writes, renames or deletes: methods by their names, and functions of modules.
+AROUND = {
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "touch", "unlink", "rmdir", "rename", "symlink_to",
+    "hardlink_to", "save", "savez", "savez_compressed", "savetxt", "tofile", "load", "loadtxt", "genfromtxt",
+    "fromfile", "memmap", "open_memmap", "imread", "imwrite", "TarFile", "ZipFile",
+}  # fmt: skip
+OF_MODULES = re.compile(r"os\.(remove|removedirs|renames|replace|symlink|link|fdopen|truncate)|shutil\.(?!copyfileobj)\w+")
+# Names that mean something else on what they are called on.
+HARMLESS = re.compile(r"(results|batch)\.save|(HandGenerator|TransformersVLM)\.load|json\.load")
+# Calls that go around the doors, each with its reason.
+EXCEPTIONS = {
+    "sesahand/commands/get_detector.py": {
+        "zipfile.ZipFile": "the user's own wheel, read member by member against known sums",
+        "archive.open": "see above",
+    },
+    "sesahand/data/formats/hamer.py": {"tarfile.open": "writes into a file that the door has opened"},
+    "sesahand/data/hand_arrays.py": {"np.savez": "into memory"},
+    "sesahand/data/picture_files.py": {"Image.fromarray(levels).save": "into memory"},
+    "sesahand/evaluation/results.py": {"np.savez": "into memory"},
+    "sesahand/fusion/weights.py": {
+        "torch.load": "weights_only; the readers of checkpoints have doors of their own", "open": "a header's bytes",
+    },
+    "sesahand/hands/array_files.py": {"zipfile.ZipFile": "over bytes that the door has read; the reader of npz"},
+    "sesahand/hands/gestures.py": {"ASSET.read_text": "a file of the package"},
+    "sesahand/hands/scene_files.py": {"np.savez": "into memory"},
+    "sesahand/mini/tokenizer.py": {"MERGES.read_bytes": "a file of the package"},
+    "sesahand/reconstruct/learned/checkpoint_pickle.py": {"zipfile.ZipFile": "the reader of checkpoints"},
+    "sesahand/reconstruct/learned/checkpoints.py": {
+        "path.open": "a header's bytes",
+        "torch.load": "weights_only; the readers of checkpoints have doors of their own",
+    },
+    "sesahand/training/judge_training.py": {
+        "torch.load": "weights_only, of a file that the door has opened",
+        "torch.save": "into a file that the door has opened",
+    },
+    "sesahand/vlm/credentials.py": {"path.read_text": "the user's own file of keys"},
+    "sesahand/vlm/folders.py": {"path.read_text": "a configuration, after its size and kind were checked"},
+    "sesahand/vlm/openai_vlm.py": {"picture.save": "into memory"},
+}  # fmt: skip
+
+
+def calls_around_the_doors(tree: ast.Module):
+    """Yield (line, name) of every call that opens, writes, renames or deletes."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name, last = ast.unparse(node.func), getattr(node.func, "attr", "")
+        # A path's takes one argument; that of texts takes two, and that of dataclasses names.
+        renames = last == "replace" and len(node.args) == 1 and not node.keywords
+        if HARMLESS.fullmatch(name) or name.startswith("dataclasses."):
+            continue
+        if name == "open" or last in AROUND or renames or OF_MODULES.fullmatch(name):
+            yield node.lineno, name
+
+
+@pytest.mark.parametrize("path", [path for path in (*LIBRARY, *NODES) if DOORS not in path.parents], ids=short)
+def test_nothing_goes_around_the_doors_to_files(path):
+    """What comes from strangers or goes to disk does so in sesahand/files/, which says how to be careful there."""
+    known = EXCEPTIONS.get(short(path), {})
+    found = [(line, name) for line, name in calls_around_the_doors(parse(path)) if name not in known]
+    assert found == [], "use what sesahand/files/ has for it, or give a reason in EXCEPTIONS"
+
+
+@pytest.mark.parametrize("name", EXCEPTIONS)
+def test_exceptions_to_the_doors_are_still_needed(name):
+    if not (ROOT / name).is_file():
+        pytest.skip("the file has moved")
+    assert EXCEPTIONS[name].keys() <= {call for _, call in calls_around_the_doors(parse(ROOT / name))}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["Image.open(path)", "PIL.Image.open(p)", "np.load(p)", "torch.load(p)", "os.replace(a, b)", "a.replace(b)",
+     "open(p, 'w')", "Path(p).open('a')", "p.write_text('')", "p.unlink()", "shutil.rmtree(p)", "os.remove(p)",
+     "picture.save(p)", "np.lib.format.open_memmap(p)", "p.rename(q)", "p.read_bytes()"],
+)  # fmt: skip
+def test_the_rule_of_the_doors_knows_what_goes_around_them(source):
+    assert list(calls_around_the_doors(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    "source", ["text.replace('a', 'b')", "replace(scene, frame=f)", "values.remove", "x.write(b'')"]
+)
+def test_the_rule_of_the_doors_leaves_other_things_alone(source):
+    assert not list(calls_around_the_doors(ast.parse(source)))
+
+
+def test_the_doors_know_nothing_but_errors():
+    """They are at the bottom of the house: every other room may use them."""
+    for path in sorted(DOORS.glob("*.py")):
+        outside = [(module, line) for level, module, line in imports(parse(path)) if level == 2 and module != "errors"]
+        assert level_of(path) == [] and outside == [], short(path)
+
+
+def level_of(path: Path) -> list[int]:
+    return [line for level, _, line in imports(parse(path)) if level > 2]

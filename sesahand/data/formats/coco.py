@@ -22,11 +22,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ...files.folders import rename
-from ...files.writing import write_whole
+from ...files.writing import open_new, write_whole
 from ...hands.mano import MANO_NAME
 from ...hands.skeleton import KEYPOINT_BONES, KEYPOINTS
 from ...render.maps import render_maps
@@ -51,7 +50,7 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     (out / "images").mkdir()
     partial, count, hands = out / ".annotations.partial", 0, 0
     # Annotations come behind all pictures in the file, but are made along with them, and may be gigabytes.
-    with partial.open("x", encoding="utf-8") as file, tempfile.TemporaryFile("w+", encoding="utf-8") as behind:
+    with open_new(partial) as file, tempfile.TemporaryFile("w+", encoding="utf-8") as behind:
         header = {"info": {"description": "SesaHand image-mesh pairs", "version": "1"}, "categories": [CATEGORY]}
         file.write(json.dumps(header)[:-1] + ', "images": [')
         for pair in pairs:
@@ -107,6 +106,8 @@ def describe_hand(
     if left >= right or top >= bottom:
         return None
     if masks is None:
+        import cv2
+
         hull = cv2.convexHull(hands.keypoints_2d[n].astype(np.float32))[:, 0]
         hull = hull.clip(0, (width, height)).astype(np.float32)
         polygons, area = [hull.astype(float).flatten().tolist()], float(cv2.contourArea(hull))
@@ -155,6 +156,8 @@ def hand_masks(pair: Pair) -> list[np.ndarray] | None:
 
 def trace(mask: np.ndarray) -> list[list[float]]:
     """Return the outer outlines of a mask, bool `[H, W]`: polygons x, y, x, y, ... that run along its pixels' edges."""
+    import cv2
+
     rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
     if not len(rows):
         return []

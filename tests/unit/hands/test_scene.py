@@ -15,6 +15,7 @@ from mano_fixture import write_mano
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
 from sesahand.file_names import check_file_name, check_relative_path
 from sesahand.hands.array_files import write_bytes
+from sesahand.hands.hand_files import load_hands
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import load_mano
 from sesahand.hands.mano_parameters import read_mano_parameters
@@ -373,7 +374,8 @@ def test_unsafe_paths_are_refused(path):
         "", " ", ".", "..", "../hands.json", "..\\hands.json", "/etc/passwd", "C:\\a.json", "C:a.json",
         "\\\\host\\a.json", "a/b.json", "a\0.json", "a\n.json", ".hidden.json", "CON", "con.json",
         "NUL .json", "COM1.npz", "hands.json ", "COM\u00b9", "com\u00b2.json", "LPT\u00b3 .npz", "CONIN$",
-        "conout$.json", "CLOCK$", "\u200d", "\u200c\u200d", "a\u200b.json", "a\u2066.json", "a\ufeff.json", "con.", "a. ",
+        "conout$.json", "CLOCK$", "\u200d",
+        "\u200c\u200d", "a\u200b.json", "a\u2066.json", "a\ufeff.json", "con.", "a. ",
         "hands.json.", "a*.json", "a?.json", "a|b.json", "a" * 200 + ".json", "a\u202ejson.exe", None, 7, b"a.json",
     ],
 )  # fmt: skip
@@ -577,7 +579,43 @@ def test_wrong_reconstructor_output_is_named(change, named):
         read_mano_parameters(data, MODEL)
 
 
-@pytest.mark.parametrize("source", [[], [3], 7, "hands.txt", [{"betas": [0] * 10}, {}]])
+@pytest.mark.parametrize(
+    "source", [[], {"betas": [], "hand_pose": []}, {"betas": np.zeros((0, 10)), "hand_pose": torch.zeros(0, 15, 3, 3)}]
+)
+def test_a_picture_without_hands_is_a_scene_without_hands(source, tmp_path):
+    scene = read_mano_parameters(source, MODEL)
+    assert len(scene) == 0 and scene.num_frames == 1
+    assert read_mano_parameters(source, MODEL, image_size=(640, 480)).camera == Camera.hamer(640, 480)
+    (tmp_path / "none.json").write_text("[]")
+    assert len(load_hands(tmp_path / "none.json", MODEL)) == 0
+
+
+@pytest.mark.parametrize("lefts", ["mirrored", "own"])
+def test_a_mean_pose_that_was_left_out_is_added_as_mano_adds_it(tmp_path, lefts):
+    mano = load_mano(write_mano(tmp_path))
+    right = np.array([True, False])
+    flat = 0.2 * np.random.default_rng(0).standard_normal((2, 45))
+    # A left hand's own numbers are those of MANO_LEFT: rotations about y and z have the other sign, its mean too.
+    sign = np.tile([1.0, -1.0, -1.0], 15)
+    left_mean = mano.pose_mean.numpy() * (sign if lefts == "own" else 1)
+    mean = np.stack([mano.pose_mean.numpy(), left_mean])
+    common = {"betas": np.zeros((2, 10)), "right": right, "cam_t": np.full((2, 3), 0.5), "img_size": [64, 64],
+              "global_orient": np.zeros((2, 3))}  # fmt: skip
+    wanted = read_mano_parameters({**common, "hand_pose": flat + mean}, mano, lefts)
+    found = read_mano_parameters({**common, "hand_pose": flat}, mano, lefts, mean_pose="left out")
+    torch.testing.assert_close(found.hand_pose, wanted.hand_pose, atol=1e-5, rtol=0)
+    as_read = read_mano_parameters({**common, "hand_pose": flat}, mano, lefts)
+    assert (as_read.hand_pose - wanted.hand_pose).abs().max() > 0.05
+
+
+def test_a_mean_pose_cannot_be_added_by_a_hand_that_has_none():
+    with pytest.raises(SesaHandError, match="Load MANO Hand Model"):
+        read_mano_parameters(hamer_prediction(), MODEL, mean_pose="left out")
+    with pytest.raises(SesaHandError, match="included"):
+        read_mano_parameters(hamer_prediction(), MODEL, mean_pose="maybe")
+
+
+@pytest.mark.parametrize("source", [[3], 7, "hands.txt", [{"betas": [0] * 10}, {}]])
 def test_things_that_are_no_parameters_are_refused(source):
     with pytest.raises(InvalidFileError):
         read_mano_parameters(source, MODEL)
