@@ -92,8 +92,12 @@ class HandScene:
         return replace(scene, num_frames=len(frames), frame=frame)
 
     def resized(self, width: int, height: int) -> "HandScene":
-        """Return the same hands seen in a picture of another size and the same aspect ratio."""
-        return replace(self, camera=self.camera.resized(width, height))
+        """Return the same hands seen in a picture of another size and the same aspect ratio, but for a VAE's crop.
+
+        Raises:
+            SesaHandError: If the picture shows another view; the message says what to do.
+        """
+        return replace(self, camera=self.camera.fitted(width, height))
 
     def to_json(self) -> str:
         """Return the scene as JSON text; `scene_files` documents the format."""

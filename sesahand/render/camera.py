@@ -74,5 +74,44 @@ class Camera:
             height=height,
         )
 
+    def fitted(self, width: int, height: int) -> "Camera":
+        """Return the camera for the same view at another size, also if the picture came through a VAE.
+
+        A VAE cuts sides to whole blocks: a picture of 1024x683 pixels comes out as 1024x680, one of the three rows that
+        are too many cut off at the top and two at the bottom. The focal length stays, and the principal point moves.
+        Which of the two it was tells the size, as one of them fits it better; if both do, nothing was cut.
+
+        Args:
+            width: Of the picture, which may have been enlarged or shrunk, after a VAE or without one.
+            height: Likewise.
+
+        Raises:
+            SesaHandError: If the picture shows another view; the message says what to do.
+
+        Source: `vae_encode_crop_pixels` of ComfyUI.
+        """
+
+        def error(camera: "Camera") -> float:
+            aspect = camera.width / camera.height
+            return min(abs(aspect * height - width), abs(width / aspect - height))
+
+        views = [self]
+        for block in VAE_BLOCKS:
+            size = self.width - self.width % block, self.height - self.height % block
+            if size != (self.width, self.height) and min(size) > 0:
+                x, y = self.principal_point
+                point = x - self.width % block // 2, y - self.height % block // 2
+                views.append(Camera(self.focal_length, point, *size))
+        best = min(views, key=error)
+        try:
+            return (best if error(best) < 0.5 else self).resized(width, height)
+        except SesaHandError as fault:
+            raise SesaHandError(
+                f"{fault} Nor does a VAE cut one to the other. Crop or resize the picture to the size that the hands "
+                "were placed in, or place the hands in the picture's size."
+            ) from fault
+
 
 MAX_SIZE = 16384
+# Pixels a side of what a VAE makes one latent of: Stable Diffusion's, and those of newer models.
+VAE_BLOCKS = (8, 16, 32)

@@ -120,8 +120,7 @@ def fit_scene(scene: HandScene, width: int, height: int) -> HandScene:
         return scene.resized(width, height)
     except SesaHandError as error:
         raise SesaHandError(
-            f"The picture's proportions are not those that the hands were placed in. {error} Crop or resize the "
-            "picture, or place the hands in its size."
+            f"The picture's proportions are not those that the hands were placed in. {error}"
         ) from error
 
 
