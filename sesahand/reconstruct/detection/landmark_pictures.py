@@ -14,6 +14,8 @@ from ..landmarks import HandLandmarks
 
 # Skin around the joints' centres, as a part of the hand's longer side.
 FLESH = 0.08
+# Pixels, in a picture of the size that skeletons are drawn for.
+LEAST_LABEL, LABEL_SIZE = 11, 13
 LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
 # A notice has letters of this part of the picture's width, to be read on a node, on a band of this colour.
 NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 18, 11, 96
@@ -46,22 +48,23 @@ def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
 
 
 def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> None:
-    import cv2
+    from PIL import Image, ImageDraw, ImageFont
 
     seen = points[(np.abs(points) < FARTHEST).all(1)]
     if not len(seen):
         return
-    size = max(0.4, 0.45 * scale)
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
-    x, y = seen[0] + (4 * scale, height + 4 * scale)
+    # OpenCV's text is another from version to version: what measures it is to be what draws it.
+    font = ImageFont.load_default(max(LEAST_LABEL, round(LABEL_SIZE * scale)))
+    edge = max(1, round(font.size / 10))
+    picture = Image.fromarray(canvas)
+    draw = ImageDraw.Draw(picture)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font, stroke_width=edge)
+    x, y = seen[0] + 4 * scale
     # It stays in the picture, also beside a wrist at its edge.
-    place = (
-        int(np.clip(x, 0, max(canvas.shape[1] - width, 0))),
-        int(np.clip(y, height, max(canvas.shape[0] - 2, height))),
-    )
-    for color, thickness in ((LABEL_EDGE, 3), (LABEL_COLOR, 1)):
-        width_of_line = max(1, round(thickness * size * 1.5))
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, width_of_line, cv2.LINE_AA)
+    x = int(np.clip(x, 0, max(canvas.shape[1] - (right - left), 0)))
+    y = int(np.clip(y, 0, max(canvas.shape[0] - (bottom - top), 0)))
+    draw.text((x - left, y - top), text, LABEL_COLOR, font, stroke_width=edge, stroke_fill=LABEL_EDGE)
+    canvas[:] = np.asarray(picture)
 
 
 def draw_notice(pictures: Tensor, text: str) -> Tensor:
