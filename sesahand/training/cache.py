@@ -158,7 +158,10 @@ def open_samples(folder: Path) -> SampleCache:
             raise InvalidFileError(
                 f"{folder} was drawn by version {about['world']} of the small world, this is {WORLD}: draw it again."
             )
-        arrays = map_arrays(folder, about, "r")
+        try:
+            arrays = map_arrays(folder, about, "r")
+        except InvalidFileError as error:
+            raise ValueError(error) from error
         return SampleCache(SyntheticHands(about["split"], about["seed"], about["size"]), **arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidFileError(f"{folder} holds no rendered samples ({error}); draw them there first.") from error

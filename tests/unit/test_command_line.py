@@ -129,7 +129,7 @@ def test_render_reads_what_hamer_writes(tmp_path, capsys):
         ("no_such_gesture", "no_such_gesture"),
         ("--hand-model /nope", "'/nope' does not exist"),
         ("--scene nope.json", "nope.json"),
-        ("--mask nope.png", "'nope.png' cannot be read as a picture"),
+        ("--mask nope.png", "nope.png cannot be read as a picture"),
         ("--fov nan", "field of view"),
     ],
 )
