@@ -183,7 +183,9 @@ AROUND = {
     "hardlink_to", "save", "savez", "savez_compressed", "savetxt", "tofile", "load", "loadtxt", "genfromtxt",
     "fromfile", "memmap", "open_memmap", "imread", "imwrite", "TarFile", "ZipFile",
 }  # fmt: skip
-OF_MODULES = re.compile(r"os\.(remove|removedirs|renames|replace|symlink|link|fdopen|truncate)|shutil\.(?!copyfileobj)\w+")
+OF_MODULES = re.compile(
+    r"os\.(remove|removedirs|renames|replace|symlink|link|fdopen|truncate)|shutil\.(?!copyfileobj)\w+"
+)
 # Names that mean something else on what they are called on.
 HARMLESS = re.compile(r"(results|batch)\.save|(HandGenerator|TransformersVLM)\.load|json\.load")
 # Calls that go around the doors, each with its reason.
