@@ -12,8 +12,10 @@ def test_the_sentence_of_a_node_that_fails_is_read_without_a_click(frontend, com
         "3": defaults(comfyui_server, "SesaHandRenderCondition", hands=["2", 0]),
     }
     page = frontend.page
-    page.evaluate("graph => { app.loadApiJson(graph, 'fails'); app.queuePrompt(0, 1); }", graph)
-    page.get_by_text(SENTENCE).first.wait_for(timeout=60_000)
+    page.evaluate("async graph => await app.loadApiJson(graph, 'fails')", graph)
+    page.wait_for_timeout(1000)
+    page.evaluate("async () => await app.queuePrompt(0, 1)")
+    page.get_by_text(SENTENCE).locator("visible=true").first.wait_for(timeout=60_000)
     page.wait_for_timeout(500)
     said = page.inner_text("body")
     # In the frontend's own dialog, or in our message where that has gone; some is there for screen readers only.
