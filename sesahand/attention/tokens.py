@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
+from .spelling import spelled_offsets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -207,22 +208,7 @@ def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[t
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(piece, return_offsets_mapping=True)
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
-    ids = tokenizer(piece)["input_ids"][first:last]
-    return list(zip(ids, _aligned(piece, tokenizer.convert_ids_to_tokens(ids)), strict=True))
-
-
-def _aligned(piece: str, surfaces: list[str]) -> list[tuple[int, int]]:
-    """Where the surfaces of a tokenizer without offsets stand in its text; (0, 0) for one that cannot be found."""
-    lower, at, offsets = piece.lower(), 0, []
-    for surface in surfaces:
-        word = surface.replace("</w>", "").lower()
-        start = lower.find(word, at) if word else -1
-        if 0 <= start <= at + 16:
-            at = start + len(word)
-            offsets.append((start, at))
-        else:
-            offsets.append((0, 0))
-    return offsets
+    return spelled_offsets(piece, tokenizer, first, last)
 
 
 def columns_of(text: str, spans: Iterable[tuple[int, int]], sd_tokenizer: Any, batches: Sequence) -> HandTokens:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..attention.spelling import byte_alphabet
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -62,13 +64,6 @@ def vocabulary(pairs: list[tuple[str, str]]) -> dict[str, int]:
     alphabet = byte_alphabet()
     tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *(first + second for first, second in pairs)]
     return {token: index for index, token in enumerate([*tokens, START, END])}
-
-
-def byte_alphabet() -> list[str]:
-    """A visible letter for each byte, the bytes that are visible themselves first, as GPT-2 began to write them."""
-    visible = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    hidden = [byte for byte in range(256) if byte not in visible]
-    return [chr(byte) for byte in visible] + [chr(256 + index) for index in range(len(hidden))]
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
