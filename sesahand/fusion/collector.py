@@ -1,9 +1,10 @@
 """Gather a ControlNet's self-attention maps while it runs, and refine its residuals with them."""
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -86,6 +87,18 @@ class ControlNetLayout:
         return tuple(residual for residual in self.residuals if residual.level >= finest)
 
 
+@dataclass(eq=False)
+class _Call:
+    """What one forward pass has brought so far."""
+
+    size: Grid
+    attended: dict[int, Tensor] = field(default_factory=dict)
+    projections: dict[int, dict[str, Tensor]] = field(default_factory=lambda: defaultdict(dict))
+    maps: dict[int, Tensor] = field(default_factory=dict)
+    collected: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    waiting: dict[Residual, Tensor] = field(default_factory=dict)
+
+
 class FusionCollector:
     """Listens to self-attention, adds up pooled maps, and refines features in front of their zero convolutions.
 
@@ -93,6 +106,9 @@ class FusionCollector:
     maps max-pooled to g, as far as they are not coarser than g: max pooling only shrinks. The encoder's layers on one
     resolution count as their mean, and so do the middle block's: each of these groups has the same say. On the coarsest
     grid, where SD1.5's encoder has no self-attention and SDXL's has, the middle block is a group of its own.
+
+    Its hooks sit on modules that other threads may be using: they act on a pass that this thread has begun, and leave
+    every other alone.
 
     Args:
         layout: The ControlNet's layers.
@@ -132,20 +148,49 @@ class FusionCollector:
                     f"{_resolution(residual.level)}. Choose a resolution of {_resolution(residual.level)} or more, or "
                     f"refine only coarser residuals (refine is {settings.refine!r})."
                 )
-        self.reset()
+        self._calls: dict[int, _Call | None] = {}
+        self._replays: dict[int, _Call] = {}
 
-    def reset(self) -> None:
-        """Forget the last pass."""
-        self._attended: dict[int, Tensor] = {}
-        self._projections: dict[int, dict[str, Tensor]] = defaultdict(dict)
-        self._maps: dict[int, Tensor] = {}
-        self._collected: dict[int, int] = defaultdict(int)
-        self._waiting: dict[Residual, Tensor] = {}
+    def __getstate__(self) -> dict:
+        # A copy of the model begins passes of its own.
+        return {**self.__dict__, "_calls": {}, "_replays": {}}
 
     def begin(self, size: Grid) -> None:
-        """Start a pass over a latent of `size` (h, w)."""
+        """Start a pass of this thread over a latent of `size` (h, w)."""
         self.reset()
         self.size = (int(size[0]), int(size[1]))
+        self._calls[threading.get_ident()] = _Call(self.size)
+
+    def pass_by(self) -> None:
+        """Start a pass of this thread in which nothing is listened to, until `reset`."""
+        self.reset()
+        self._calls[threading.get_ident()] = None
+
+    def reset(self) -> None:
+        """Forget this thread's last pass."""
+        self._calls.pop(threading.get_ident(), None)
+        self._replays.pop(threading.get_ident(), None)
+
+    @property
+    def _call(self) -> _Call | None:
+        return self._calls.get(threading.get_ident())
+
+    @property
+    def _maps(self) -> dict[int, Tensor]:
+        return self._call.maps if self._call else {}
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether this thread is in a pass that is listened to."""
+        return self._call is not None
+
+    def _heard_by(self) -> _Call | None:
+        """What a layer's projections go to now, None for a pass of others."""
+        thread = threading.get_ident()
+        if thread in self._calls or not torch.is_grad_enabled():
+            return self._calls.get(thread)
+        # Gradient checkpointing runs a layer again after its pass, in any thread, and must find the same graph.
+        return self._replays.setdefault(thread, _Call(self.size))
 
     def attach(self) -> list[RemovableHandle]:
         """Put the hooks on, none at strength 0; they work until each returned handle is removed."""
@@ -177,8 +222,9 @@ class FusionCollector:
 
     def check_complete(self) -> None:
         """Raise a SesaHandError if, at the end of a pass, maps never came, or a layer never took its attention."""
-        heard = all(self._is_complete(residual.level) for residual in self._waiting)
-        if not heard or self._projections or self._attended:
+        call = self._call
+        heard = call is not None and all(self._is_complete(call, residual.level) for residual in call.waiting)
+        if not heard or call.projections or call.attended:
             raise SesaHandError(
                 "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
                 "projections to_q, to_k, to_v and to_out were not all called, or cannot be listened to. Undo what "
@@ -190,41 +236,49 @@ class FusionCollector:
 
         A ControlNet that runs each zero convolution as soon as its block is done has not seen its middle block then.
         """
-        for residual, feature in self._waiting.items():
+        for residual, feature in self._call.waiting.items():
             yield residual, self._refine(feature, residual.level)
 
     def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
-        projections = self._projections[index]
+        call = self._heard_by()
+        if call is None:
+            return None
+        projections = call.projections[index]
         projections[name] = output
         shared = _is_shared(self.attention[index], output)
         if len(projections) == 3:
-            self._collect(index, shared, **self._projections.pop(index))
+            self._collect(call, index, shared, **call.projections.pop(index))
+            if call is not self._call:
+                call.maps.clear()
         # The layer's own attention is left a single token: what it would find is already there, see `_hand_over`.
         return output[:, :1] if shared else None
 
     def _hand_over(self, index: int, module: nn.Module, args: tuple) -> tuple | None:
-        attended = self._attended.pop(index, None)
+        attended = None if self._call is None else self._call.attended.pop(index, None)
         return None if attended is None else (attended, *args[1:])
 
     def _intercept(self, residual: Residual, module: nn.Module, args: tuple) -> tuple | None:
-        if self._is_complete(residual.level):
+        call = self._call
+        if call is None:
+            return None
+        if self._is_complete(call, residual.level):
             return (self._refine(args[0], residual.level), *args[1:])
-        self._waiting[residual] = args[0]
+        call.waiting[residual] = args[0]
         return None
 
-    def _collect(self, index: int, shared: bool, query: Tensor, key: Tensor, value: Tensor) -> None:
+    def _collect(self, call: _Call, index: int, shared: bool, query: Tensor, key: Tensor, value: Tensor) -> None:
         layer = self.attention[index]
         if self.detach:
             query, key = query.detach(), key.detach()
         attention = {}
         if shared:
-            self._attended[index] = torch.empty_like(query)
-            attention = {"value": _heads(value, layer), "attended": _heads(self._attended[index], layer)}
+            call.attended[index] = torch.empty_like(query)
+            attention = {"value": _heads(value, layer), "attended": _heads(call.attended[index], layer)}
         query, key = _heads(query, layer), _heads(key, layer)
         share = 1 / self._layers_of_group[layer.level, layer.in_middle]
-        size, finer = self._grid(layer.level), {}
+        size, finer = _grid(call.size, layer.level), {}
         for level in sorted({residual.level for residual in self.residuals if residual.level >= layer.level}):
-            grid = self._grid(level)
+            grid = _grid(call.size, level)
             through = next((known for known in finer if pooling_nests(known, grid)), None)
             if through is None:
                 finer[grid] = pooled_self_attention(
@@ -233,31 +287,32 @@ class FusionCollector:
                 attention = {}
             else:
                 finer[grid] = pool_map(finer[through], through, grid)
-            self._add(level, finer[grid], share)
-
-    def _add(self, level: int, pooled: Tensor, share: float) -> None:
-        held = self._maps.get(level)
-        self._collected[level] += 1
-        if held is None:
-            self._maps[level] = pooled if share == 1 else share * pooled
-        elif held.requires_grad or pooled.requires_grad:
-            self._maps[level] = held + share * pooled
-        else:
-            held.add_(pooled, alpha=share)
+            _add(call, level, finer[grid], share)
 
     def _refine(self, feature: Tensor, level: int) -> Tensor:
         settings = self.settings
         return fuse(feature, self.psi(level), settings.mode, settings.strength, settings.orientation)
 
-    def _grid(self, level: int) -> Grid:
-        # Each halving is a convolution of stride 2 with padding, which rounds up.
-        return -(-self.size[0] // 2**level), -(-self.size[1] // 2**level)
-
     def _needed_maps(self, level: int) -> int:
         return sum(layer.level <= level for layer in self.attention)
 
-    def _is_complete(self, level: int) -> bool:
-        return self._collected[level] == self._needed_maps(level)
+    def _is_complete(self, call: _Call, level: int) -> bool:
+        return call.collected[level] == self._needed_maps(level)
+
+
+def _grid(size: Grid, level: int) -> Grid:
+    # Each halving is a convolution of stride 2 with padding, which rounds up.
+    return -(-size[0] // 2**level), -(-size[1] // 2**level)
+
+
+def _add(call: _Call, level: int, pooled: Tensor, share: float) -> None:
+    held = call.maps.get(level)
+    call.collected[level] += 1
+    if held is not None and not (held.requires_grad or pooled.requires_grad):
+        held.add_(pooled, alpha=share)
+        return
+    part = pooled if share == 1 else share * pooled
+    call.maps[level] = part if held is None else held + part
 
 
 def _is_shared(layer: SelfAttention, projection: Tensor) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import get_ident
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -18,6 +19,7 @@ from ..attention.bias import (
     on_grid,
 )
 from ..errors import SesaHandError
+from ..fusion.own_calls import OwnCalls
 
 PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
 LATENT_PIXELS = 8
@@ -42,15 +44,18 @@ class AttachedBias:
         span: tuple[float, float, int],
         mask: torch.Tensor | None,
         feather: float,
+        own_calls: OwnCalls | None = None,
     ):
         self._columns, self._alpha, self._span, self._mask, self._feather = columns, alpha, span, mask, feather
         self._hooks: list = []
+        self.own_calls = OwnCalls() if own_calls is None else own_calls
+        # By thread, the pass that is running there, None for one of others; and the last one of all.
+        self._running: dict[int, Pass | None] = {}
         self._pass: Pass | None = None
         self._passes = WeakIdKeyDictionary()
-        self._running = False
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_pass": None, "_passes": None, "_running": False}
+        return {**self.__dict__, "_pass": None, "_passes": None, "_running": {}}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state, _passes=WeakIdKeyDictionary())
@@ -67,17 +72,25 @@ class AttachedBias:
             self._hooks.pop().remove()
         self._pass, self._passes = None, WeakIdKeyDictionary()
 
-    def _begin(self, unet: torch.nn.Module, args: tuple, kwargs: dict) -> None:
+    def _begin(self, unet: torch.nn.Module, args: tuple, kwargs: dict | None = None) -> None:
+        # Without kwargs in a thread that calls while another one is taking the hook off.
+        if kwargs is None or not self.own_calls:
+            self._running[get_ident()] = None
+            return
         latent = tuple((args[0] if args else kwargs["sample"]).shape[-2:])
         time = args[1] if len(args) > 1 else kwargs["timestep"]
-        self._pass, self._running = Pass(latent, is_active(time, *self._span)), True
+        self._pass = self._running[get_ident()] = Pass(latent, is_active(time, *self._span))
 
     def _end(self, unet: torch.nn.Module, args: tuple, output: object) -> None:
-        self._running = False
-        if not torch.is_grad_enabled():
+        own = self._running.pop(get_ident(), None)
+        if not torch.is_grad_enabled() and own is self._pass:
             self._pass = None
 
-    def _before_attention(self, attention: torch.nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict] | None:
+    def _before_attention(
+        self, attention: torch.nn.Module, args: tuple, kwargs: dict | None = None
+    ) -> tuple[tuple, dict] | None:
+        if kwargs is None:
+            return None
         query = args[0] if args else kwargs["hidden_states"]
         text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
         text = text[0] if isinstance(text, tuple) else text
@@ -94,11 +107,12 @@ class AttachedBias:
 
     def _pass_of(self, text: torch.Tensor) -> Pass | None:
         """The pass that calls; gradient checkpointing calls again in the backward pass, with the text it had then."""
-        if not self._running:
-            return self._passes.get(text, self._pass)
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._passes[text] = self._pass
-        return self._pass
+        if get_ident() not in self._running:
+            return self._passes.get(text, self._pass if self.own_calls else None)
+        current = self._running[get_ident()]
+        if current is not None and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._passes[text] = current
+        return current
 
 
 def attach_attention_bias(
@@ -111,6 +125,7 @@ def attach_attention_bias(
     mask: torch.Tensor | None = None,
     feather: float = 0.0,
     train_timesteps: int = 1000,
+    own_calls: OwnCalls | None = None,
 ) -> AttachedBias:
     """Let a UNet attend more to the hand tokens of its prompts: softmax(Q K^T / sqrt(d) + B).
 
@@ -130,6 +145,7 @@ def attach_attention_bias(
             that divides them and is repeated in order.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
         train_timesteps: Number of timesteps the model was trained with, to tell start and end.
+        own_calls: The calls that it acts on; None stands for all, whichever thread makes them.
 
     Returns:
         The handle by which it is taken off again; `detach_attention_bias` takes off all of a UNet.
@@ -146,7 +162,7 @@ def attach_attention_bias(
     layers = cross_attentions(unet, blocks)
     if not columns:
         raise SesaHandError("columns is empty: give the hand-token columns of each prompt, () for one without any.")
-    attached = AttachedBias(columns, alpha, (start, end, train_timesteps), mask, feather)
+    attached = AttachedBias(columns, alpha, (start, end, train_timesteps), mask, feather, own_calls)
     if alpha > 0 and start < end and any(columns):
         attached.attach(unet, layers)
     return attached
@@ -162,12 +178,14 @@ def detach_attention_bias(unet: torch.nn.Module) -> None:
 
 @contextmanager
 def attention_bias(unet: torch.nn.Module, columns: Sequence[Sequence[int]], **settings) -> Iterator[AttachedBias]:
-    """`attach_attention_bias` for the length of a with block."""
-    attached = attach_attention_bias(unet, columns, **settings)
-    try:
-        yield attached
-    finally:
-        attached.detach()
+    """`attach_attention_bias` for the calls in a with block, and for none that other threads make meanwhile."""
+    own = OwnCalls()
+    with own.entered():
+        attached = attach_attention_bias(unet, columns, **settings, own_calls=own)
+        try:
+            yield attached
+        finally:
+            attached.detach()
 
 
 def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module]:

@@ -139,7 +139,7 @@ class HandGenerator:
 
     def _sample(self, pipeline, prompts, maps: Tensor, seeds, settings: SamplingSettings, counter) -> Tensor:
         """Make one batch; both alignments are attached for its length only."""
-        from .structural_fusion import attach_structural_fusion
+        from .structural_fusion import structural_fusion
 
         # As the pipeline decides it: at 1 the negative prompt is not asked.
         guided = settings.guidance > 1
@@ -159,7 +159,7 @@ class HandGenerator:
                 )
             )
             if settings.fusion is not None and not settings.fusion.is_off:
-                attached.enter_context(attach_structural_fusion(self.controlnet.model, settings.fusion))
+                attached.enter_context(structural_fusion(self.controlnet.model, settings.fusion))
             pictures = pipeline(
                 prompt=[_text(prompt) for prompt in prompts],
                 negative_prompt=[settings.negative] * len(prompts),

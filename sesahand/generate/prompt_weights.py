@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
+from ..fusion.own_calls import OwnCalls
 from ..mini.tokenizer import tokenize
 
 
@@ -48,7 +50,9 @@ def prompt_weights(
     chosen = {tuple(ids): list(wanted) for ids, wanted in zip(rows.tolist(), columns, strict=False)}
     empty = text_encoder(rows[-1:].to(_device(text_encoder)))[0]
 
-    def weigh(module, args: tuple, kwargs: dict, output):
+    def weigh(own: OwnCalls, module, args: tuple, kwargs: dict | None = None, output=None):
+        if not own:
+            return None
         ids = args[0] if args else kwargs["input_ids"]
         weights = torch.ones(ids.shape)
         for row, key in enumerate(map(tuple, ids.tolist())):
@@ -56,11 +60,12 @@ def prompt_weights(
         output.last_hidden_state = weighted(output.last_hidden_state, empty, weights)
         return output
 
-    handle = text_encoder.register_forward_hook(weigh, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    with OwnCalls().entered() as own:
+        handle = text_encoder.register_forward_hook(partial(weigh, own), with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 def weighted(encoded: Tensor, empty: Tensor, weights: Tensor) -> Tensor:

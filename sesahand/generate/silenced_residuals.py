@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..errors import SesaHandError
+from ..fusion.own_calls import OwnCalls
 from ..fusion.settings import FusionSettings
 from .structural_fusion import diffusers_layout
 
@@ -35,13 +37,14 @@ def silenced_residuals(controlnet: ControlNetModel, which: str, settings: Fusion
     layout = diffusers_layout(controlnet)
     refined = layout.select_residuals(settings)
     silent = [residual for residual in layout.residuals if (residual in refined) == (which == REFINED)]
-    handles = [residual.zero_conv.register_forward_hook(_nothing) for residual in silent]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
+    with OwnCalls().entered() as own:
+        handles = [residual.zero_conv.register_forward_hook(partial(_nothing, own)) for residual in silent]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
-def _nothing(module: torch.nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(output)
+def _nothing(own: OwnCalls, module: torch.nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(output) if own else output

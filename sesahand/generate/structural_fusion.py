@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SesaHandError
 from ..fusion.collector import ControlNetLayout, FusionCollector, Residual, SelfAttention
+from ..fusion.own_calls import OwnCalls
 from ..fusion.settings import FusionSettings
 
 if TYPE_CHECKING:
@@ -13,10 +16,15 @@ if TYPE_CHECKING:
 
 
 class AttachedFusion:
-    """Structural fusion at work on a ControlNetModel, until `detach()` or the end of its `with` block."""
+    """Structural fusion at work on a ControlNetModel, until `detach()` or the end of its `with` block.
 
-    def __init__(self, controlnet: ControlNetModel, collector: FusionCollector):
+    In a `with` block it acts on the calls made in it; other threads that use the same ControlNet meanwhile have it
+    plain, or with a fusion of their own.
+    """
+
+    def __init__(self, controlnet: ControlNetModel, collector: FusionCollector, own_calls: OwnCalls):
         self.collector = collector
+        self.own_calls = own_calls
         self._handles = [
             controlnet.register_forward_pre_hook(self._begin, with_kwargs=True),
             # Also after an exception, so that no map outlives the pass it belongs to.
@@ -31,19 +39,27 @@ class AttachedFusion:
         self.collector.reset()
 
     def __enter__(self) -> AttachedFusion:
+        if not self.own_calls.is_entered:
+            self.own_calls.enter()
         return self
 
     def __exit__(self, *exception) -> None:
+        self.own_calls.leave()
         self.detach()
 
-    def _begin(self, controlnet: ControlNetModel, args: tuple, kwargs: dict) -> None:
+    def _begin(self, controlnet: ControlNetModel, args: tuple, kwargs: dict | None = None) -> None:
+        # Without kwargs in a thread that calls while another one is taking the hook off.
+        if kwargs is None or _acting(controlnet) is not self:
+            self.collector.pass_by()
+            return
         sample = args[0] if args else kwargs["sample"]
         self.collector.begin(sample.shape[-2:])
 
     def _end(self, controlnet: ControlNetModel, args: tuple, output: object) -> None:
         try:
             # Every map is there before diffusers comes to the zero convolutions, unless a layer was never called.
-            self.collector.check_complete()
+            if self.collector.is_listening:
+                self.collector.check_complete()
         finally:
             self.collector.reset()
 
@@ -57,6 +73,8 @@ def attach_structural_fusion(
     chunk_bytes: int | None = None,
 ) -> AttachedFusion | None:
     """Refine a ControlNet's residuals by its own self-attention maps in every forward pass from now on.
+
+    Used as `with attach_structural_fusion(...)`, it acts on the passes of the block, not on those of others.
 
     Nothing is added to the weights: what is trained this way is saved and loaded as any ControlNet. Put
     `settings.to_metadata()` into the file, so that SesaHand's loader in ComfyUI recognises it.
@@ -77,17 +95,38 @@ def attach_structural_fusion(
     Source: paper sec. 3.
     """
     settings = settings or FusionSettings()
+    return _attach(controlnet, settings, OwnCalls(), detach_psi, checkpoint, chunk_bytes)
+
+
+@contextmanager
+def structural_fusion(controlnet: ControlNetModel, settings: FusionSettings) -> Iterator[AttachedFusion]:
+    """`attach_structural_fusion` for the length of a with block, at no moment for others."""
+    with OwnCalls().entered() as own, _attach(controlnet, settings, own) as attached:
+        yield attached
+
+
+def _attach(
+    controlnet: ControlNetModel,
+    settings: FusionSettings,
+    own_calls: OwnCalls,
+    detach_psi: bool = False,
+    checkpoint: bool = False,
+    chunk_bytes: int | None = None,
+) -> AttachedFusion:
     layout = diffusers_layout(controlnet)
-    if _attached(controlnet):
+    acting = [one for one in _attached(controlnet) if one.own_calls]
+    # What another thread has attached for itself is none of this one's.
+    if any(one.own_calls.is_entered or one.own_calls.is_of_this_thread for one in acting):
         raise SesaHandError("This ControlNet has structural fusion attached already; detach_structural_fusion() first.")
     collector = FusionCollector(layout, settings, detach_psi, checkpoint, chunk_bytes)
-    return AttachedFusion(controlnet, collector)
+    return AttachedFusion(controlnet, collector, own_calls)
 
 
 def detach_structural_fusion(controlnet: ControlNetModel) -> None:
     """Undo `attach_structural_fusion`; a ControlNet without it is left as it is."""
     for attached in _attached(controlnet):
-        attached.detach()
+        if attached.own_calls:
+            attached.detach()
 
 
 def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
@@ -141,5 +180,20 @@ def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
 
 
 def _attached(controlnet: ControlNetModel) -> list[AttachedFusion]:
-    owners = (getattr(hook, "__self__", None) for hook in controlnet._forward_pre_hooks.values())
+    # A copy, since other threads may attach and detach.
+    owners = (getattr(hook, "__self__", None) for hook in tuple(controlnet._forward_pre_hooks.values()))
     return [owner for owner in owners if isinstance(owner, AttachedFusion)]
+
+
+def _acting(controlnet: ControlNetModel) -> AttachedFusion | None:
+    """The one fusion that is meant for a call made here: of this with block, else of this thread, else of any."""
+    acting = [one for one in _attached(controlnet) if one.own_calls]
+    for nearer in ("is_entered", "is_of_this_thread"):
+        near = [one for one in acting if getattr(one.own_calls, nearer)]
+        acting = near or acting
+    if len(acting) > 1:
+        raise SesaHandError(
+            "Two other threads have attached structural fusion to this ControlNet, so it is not clear which is meant "
+            "here. Attach it in a with block, which acts on its own calls only."
+        )
+    return acting[0] if acting else None
