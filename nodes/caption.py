@@ -5,7 +5,7 @@ from pathlib import Path
 from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
-from ..sesahand.errors import SesaHandError
+from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.semantics.prompts import CAPTION_INSTRUCTION
 from ..sesahand.vlm.endpoint import Endpoint
 from ..sesahand.vlm.exchange import Limits
@@ -30,10 +30,12 @@ def find_model_folder(name: str) -> Path:
     """Return the folder of a model of the list, or say where to put it."""
     folder = model_folders().get(name)
     if folder is None:
-        which = {NOTHING_YET: "yet", None: "chosen", "": "chosen"}.get(name, repr(name))
+        what = "No model was chosen."
+        if name:
+            what = f"There is no model folder {'yet' if name == NOTHING_YET else quote(name)}."
         raise SesaHandError(
-            f"There is no model folder {which}. Put the folder of a model (config.json, tokenizer, .safetensors) into "
-            "models/sesahand_vlm, models/VLM or models/LLM, and press R to refresh the list."
+            f"{what} Put the folder of a model (config.json, tokenizer, .safetensors) into models/sesahand_vlm, "
+            "models/VLM or models/LLM, press R to refresh the list, and choose it."
         )
     return folder
 
@@ -115,7 +117,8 @@ class ConnectVLM(io.ComfyNode):
             **found_by("caption server", "Ollama", "LM Studio", "OpenAI"),
             description="Connects to a vision-language model behind the OpenAI chat-completions protocol: Ollama, LM "
             "Studio, vLLM, llama.cpp or a hosted one. Keys stay in a file of yours, bound to their hosts; hosts other "
-            "than this machine must be allowed there first.",
+            "than this machine must be allowed there first. An Ollama that is signed in sends what models named "
+            "...-cloud get to its maker: such a model must be named there too.",
             inputs=[
                 io.String.Input(
                     "base_url",

@@ -6,7 +6,9 @@ into every picture and the history.
 
 import server
 
-from .managed_vlm import credential_names
+from ..sesahand.errors import SesaHandError
+from ..sesahand.vlm.endpoint import Endpoint
+from .managed_vlm import credential_file, credential_names
 
 NODE = "SesaHandConnectVLM"
 NO_CREDENTIAL = "none"
@@ -16,6 +18,18 @@ WITHHELD = "(withheld)"
 # A single word shorter than this is the name of a credential that is missing here, such as "default", and no key;
 # another widget may well hold the same word.
 LONGEST_NAME = 16
+SHORTEST_KEY = 8
+# One for each reason for which a base URL is refused.
+STAND_INS = (
+    WITHHELD,
+    "https://@",
+    "https://?",
+    "https://#",
+    "https:// ",
+    "https://:port",
+    "https://host:0",
+    "https://-",
+)
 
 
 def withhold_keys(request: dict) -> dict:
@@ -25,7 +39,7 @@ def withhold_keys(request: dict) -> dict:
         request: What a browser or script posts to /prompt.
 
     Returns:
-        The request; unchanged when each credential is a known name and no base URL holds '@', '?' or '#'.
+        The request; unchanged when each credential is a known name and each base URL is one.
     """
     graph = request.get("prompt")
     nodes = [node for node in graph.values() if isinstance(node, dict)] if isinstance(graph, dict) else []
@@ -41,10 +55,44 @@ def _secrets(inputs: dict) -> list[tuple[str, str]]:
     if isinstance(credential, str) and credential not in ("", NO_CREDENTIAL, *credential_names()):
         if not (credential.isalpha() and len(credential) <= LONGEST_NAME):
             found.append((credential, WITHHELD))
-    mark = next((mark for mark in "@?#" if isinstance(url, str) and mark in url), "")
-    if mark:
-        found.append((url, f"https://{mark}"))
+    if isinstance(url, str) and (mark := _stand_in(url)):
+        found.append((url, mark))
     return found
+
+
+def _stand_in(url: str) -> str | None:
+    """What stands for a base URL that cannot be one, None for one that can, or for a short word.
+
+    It is refused for the same reason, so that the message stays the one that belongs to what was typed.
+    """
+    reason = _refusal(url) or _is_bare_word(url)
+    if (
+        not reason
+        or (len(url) < SHORTEST_KEY and not set(url) & set("@?#"))
+        or (url.isalpha() and len(url) <= LONGEST_NAME)
+    ):
+        return None
+    return next((mark for mark in STAND_INS if _refusal(mark) == reason), WITHHELD)
+
+
+def _is_bare_word(url: str) -> bool:
+    """Whether the host of a URL is one long word that nobody has allowed: a key behind https://."""
+    endpoint = Endpoint.parse(url)
+    if endpoint.is_loopback or "." in endpoint.host or ":" in endpoint.host or len(endpoint.host) < LONGEST_NAME:
+        return False
+    try:
+        credential_file().authorize(endpoint)
+    except SesaHandError:
+        return True
+    return False
+
+
+def _refusal(url: str) -> str:
+    try:
+        Endpoint.parse(url)
+    except SesaHandError as error:
+        return str(error)
+    return ""
 
 
 def _replaced(value, secrets: dict[str, str]):

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from ..errors import SesaHandError
-from .reasoning import begins_with_thought, split_thoughts
+from .reasoning import begins_with_thought, split_thoughts, without_marks
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while a model works, between tokens or while waiting; it may raise to interrupt."""
@@ -74,12 +74,12 @@ def without_reasoning(text: str, max_tokens: int) -> str:
         max_tokens: The limit under which it was written, for the message.
 
     Returns:
-        The answer alone, stripped.
+        The answer alone, stripped, without the marks of the model's template.
 
     Raises:
         SesaHandError: The thought was cut off by the limit, so that there is no answer.
     """
-    answer = split_thoughts(text)[-1].strip()
+    answer = without_marks(split_thoughts(text)[-1])
     if begins_with_thought(answer):
         raise SesaHandError(
             f"The model spent all of its {max_tokens} tokens on thinking and gave no answer. Raise the length limit, "

@@ -5,11 +5,14 @@ The file is JSON, one entry per name:
     {
       "openai":  {"hosts": ["api.openai.com"], "env": "OPENAI_API_KEY"},
       "office":  {"hosts": ["vlm.example.com:8443"], "key": "..."},
-      "den":     {"hosts": ["192.168.1.20:11434"], "allow_http": true}
+      "den":     {"hosts": ["192.168.1.20:11434"], "allow_http": true},
+      "here":    {"hosts": ["127.0.0.1:11434", "localhost:11434"], "models": ["qwen2.5vl:7b"]}
     }
 
 `hosts` is what pictures may be sent to at all, and what the key may be sent to. An entry without key or env only allows
-its hosts. `allow_http` permits plain HTTP inside a private network, for entries without a key.
+its hosts. `allow_http` permits plain HTTP inside a private network, for entries without a key. `models` says which
+models may be asked there; it holds for this machine too, whose servers need no entry otherwise. An Ollama that is
+signed in forwards what models named "...-cloud" are asked to its maker, so those need an entry that names them.
 """
 
 import json
@@ -20,12 +23,15 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
 from .endpoint import DEFAULT_PORTS, Endpoint, parse_host_entry
 
 logger = logging.getLogger(__name__)
 
-FIELDS = {"hosts", "key", "env", "allow_http"}
+FIELDS = {"hosts", "key", "env", "allow_http", "models"}
+FORWARDED = re.compile(r"(?:^|[:-])cloud$", re.IGNORECASE)
+"""How Ollama's models are called that it has answered elsewhere."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,23}")
 """Shorter than a key, so that a key pasted in the place of a name is noticed."""
 
@@ -67,12 +73,13 @@ class CredentialFile:
         """
         self._named(self._read(), name)
 
-    def authorize(self, endpoint: Endpoint, name: str = "") -> str:
+    def authorize(self, endpoint: Endpoint, name: str = "", model: str = "") -> str:
         """Decide whether anything may be sent to an endpoint, and with which key.
 
         Args:
             endpoint: Where to.
             name: The entry to use; empty for none, which loopback and allowed hosts take.
+            model: The model that is to be asked there.
 
         Returns:
             The key, or an empty text for none.
@@ -81,6 +88,7 @@ class CredentialFile:
             SesaHandError: The host is not allowed, or the key does not belong to it, or it would travel in the clear.
         """
         entries = self._read()
+        self._check_model(entries, endpoint, model)
         if name:
             entry = self._named(entries, name)
             if not entry.covers(endpoint):
@@ -106,6 +114,25 @@ class CredentialFile:
                 'entry without a key can say "allow_http": true for a host of a private network.)'
             )
         return key
+
+    def _check_model(self, entries: dict[str, "_Entry"], endpoint: Endpoint, model: str) -> None:
+        """Refuse a model that the entries for its host do not name, or one that leaves this machine unnamed."""
+        naming = [entry for entry in entries.values() if entry.models and entry.covers(endpoint)]
+        if any(model in entry.models for entry in naming):
+            return
+        if naming:
+            allowed = sorted({known for entry in naming for known in entry.models})
+            raise SesaHandError(
+                f"The model {quote(model)} is not allowed at {endpoint.address}: {self.path} names "
+                f'{", ".join(allowed)[:300]} there. Choose one of these, or add it to "models".'
+            )
+        if endpoint.is_loopback and FORWARDED.search(model.strip()):
+            raise SesaHandError(
+                f"An Ollama that is signed in sends what the model {quote(model)} is asked to its maker, so nothing "
+                "was sent: a workflow from elsewhere must not be able to send your pictures away. If you want that, "
+                f'add an entry to {self.path}, for example {{"cloud": {{"hosts": ["{endpoint.address}"], "models": '
+                f"[{json.dumps(model[:80])}]}}}}."
+            )
 
     def _named(self, entries: dict[str, "_Entry"], name: str) -> "_Entry":
         if not NAME.fullmatch(name):
@@ -152,6 +179,7 @@ class _Entry:
     stored: str
     env: str
     allow_http: bool
+    models: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, path: Path, name: str, fields) -> "_Entry":
@@ -166,6 +194,9 @@ class _Entry:
             raise wrong('needs "hosts", a list of the hosts that it is for.')
         if not isinstance(key, str) or not isinstance(env, str) or (key and env):
             raise wrong('takes either "key" or "env" (the name of an environment variable), as text.')
+        models = fields.get("models", [])
+        if not isinstance(models, list) or not all(isinstance(model, str) for model in models):
+            raise wrong('takes "models" as a list of the names of models.')
         if not isinstance(fields.get("allow_http", False), bool) or (fields.get("allow_http") and (key or env)):
             raise wrong('can say "allow_http": true only without a key, which must not travel in the clear.')
         for host in hosts:
@@ -173,7 +204,7 @@ class _Entry:
                 parse_host_entry(host)
             except SesaHandError as error:
                 raise wrong(f"has a host that cannot be read: {error}") from None
-        return cls(name, tuple(hosts), key, env, fields.get("allow_http", False))
+        return cls(name, tuple(hosts), key, env, fields.get("allow_http", False), tuple(models))
 
     def covers(self, endpoint: Endpoint) -> bool:
         usual = DEFAULT_PORTS[endpoint.scheme]

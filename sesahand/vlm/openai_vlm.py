@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
@@ -21,6 +21,8 @@ from .credentials import CredentialFile
 from .endpoint import Endpoint
 from .exchange import POLL_SECONDS, Limits, Reply, post
 from .pictures import to_pictures
+from .reasoning import without_marks
+from .redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ WORTH_RETRYING = {408, 425, 429, 500, 502, 503, 504, 529}
 MAX_SIDE = 2048
 """Pixels; servers shrink larger pictures themselves, or refuse them."""
 JPEG_QUALITY = 92
+QUOTED_BYTES = 20_000
+"""Of what a server says, so many are looked through for a key; what a message quotes is far shorter."""
 CHARACTERS_PER_TOKEN = 20
 """More than any language needs: an answer beyond it ignores the limit that was asked for."""
 
@@ -76,7 +80,7 @@ class OpenAIVLM:
         Raises:
             SesaHandError: See `CredentialFile.authorize`.
         """
-        self.credentials.authorize(Endpoint.parse(self.base_url), self.credential)
+        self.credentials.authorize(Endpoint.parse(self.base_url), self.credential, self.model)
 
     def describe(
         self,
@@ -126,7 +130,8 @@ class OpenAIVLM:
         """Answer each prompt with one request; see `Captioner.complete`."""
         opening = [{"role": "system", "content": system}] if system else []
         conversations = ([*opening, {"role": "user", "content": prompt}] for prompt in prompts)
-        return self._ask_all(conversations, len(prompts), max_tokens, seed, temperature, progress)
+        answers = self._ask_all(conversations, len(prompts), max_tokens, seed, temperature, progress)
+        return [without_marks(answer) for answer in answers]
 
     def _ask_all(
         self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
@@ -156,19 +161,19 @@ class OpenAIVLM:
 
     def _ask(self, payload: dict, max_tokens: int, poll: Callable[[], None]) -> str:
         endpoint = Endpoint.parse(self.base_url)
-        key = self.credentials.authorize(endpoint, self.credential)
+        key = self.credentials.authorize(endpoint, self.credential, self.model)
         try:
             reply = self._send(endpoint, key, payload, poll)
-            while (simpler := _without_refused_field(payload, reply)) is not None:
+            while (simpler := _without_refused_part(payload, reply)) is not None:
                 payload = simpler
                 reply = self._send(endpoint, key, payload, poll)
             if reply.status != 200:
-                raise SesaHandError(self._complaint(endpoint, reply))
-            text = _answer_text(endpoint, reply.body, max_tokens)
+                raise SesaHandError(self._complaint(endpoint, reply, key))
+            text = _answer_text(endpoint, reply.body, max_tokens, key)
         except SesaHandError as error:
             # A server may repeat what it was sent, in an error as well as in an answer.
-            raise type(error)(_redact(str(error), key)) from None
-        return _redact(text, key)
+            raise type(error)(redact(str(error), key)) from None
+        return text
 
     def _send(self, endpoint: Endpoint, key: str, payload: dict, poll: Callable[[], None]) -> Reply:
         """Post, and post again after a while where that may help."""
@@ -183,19 +188,17 @@ class OpenAIVLM:
             pause = delay
             try:
                 reply = post(endpoint, "/chat/completions", body, dict(headers), self.limits, poll)
-                # Before anything is cut short, which could leave half a key.
-                reply = replace(reply, body=reply.body.replace(key.encode(), b"***") if key else reply.body)
-                if reply.status not in WORTH_RETRYING or last:
+                if reply.status not in WORTH_RETRYING or last or _refuses_system(payload, reply):
                     return reply
                 pause = _retry_after(reply, delay)
                 logger.info("%s answered %d; trying again in %g s", self.name, reply.status, pause)
             except TimeoutError as error:
                 raise SesaHandError(
-                    f"{self.name} did not answer in time ({_clean(str(error))}). Raise the time limit, lower the "
+                    f"{self.name} did not answer in time ({_clean(str(error), key)}). Raise the time limit, lower the "
                     "length of the answer, or look whether the server is still loading the model."
                 ) from None
             except ConnectionError as error:
-                reason = _clean(_redact(str(error), key))
+                reason = _clean(str(error), key)
                 if last:
                     raise SesaHandError(
                         f"No connection to {self.name} after {attempt + 1} attempts ({reason}). Is the server running, "
@@ -205,8 +208,8 @@ class OpenAIVLM:
             _wait(min(pause, self.limits.longest_delay_seconds), poll)
             delay *= 2
 
-    def _complaint(self, endpoint: Endpoint, reply: Reply) -> str:
-        said = _error_message(reply.body)
+    def _complaint(self, endpoint: Endpoint, reply: Reply, key: str) -> str:
+        said = _error_message(reply.body, key)
         said = f" The server says: {said}" if said else ""
         where, status = endpoint.address, reply.status
         if 300 <= status < 400:
@@ -233,8 +236,19 @@ def _data_url(picture) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _without_refused_field(payload: dict, reply: Reply) -> dict | None:
-    """Servers differ in the options they know: rename or drop the one that an error names, or None if none is named."""
+def _refuses_system(payload: dict, reply: Reply) -> bool:
+    """Whether a server says that its model has no system turn; the templates of some models raise over one."""
+    said = _error_message(reply.body) if 400 <= reply.status < 600 and reply.status != 429 else ""
+    refused = r"\bsystem\W*(?:role|message|prompt|turn|instruction)|\broles?\b.*\bsystem\b|roles must alternate"
+    return payload["messages"][0]["role"] == "system" and re.search(refused, said, re.IGNORECASE) is not None
+
+
+def _without_refused_part(payload: dict, reply: Reply) -> dict | None:
+    """Servers differ in what they know: rename, move or drop what an error names, or None if nothing is named."""
+    if _refuses_system(payload, reply):
+        system, first, *further = payload["messages"]
+        merged = first | {"content": f"{system['content']}\n\n{first['content']}"}
+        return payload | {"messages": [merged, *further]}
     if reply.status not in (400, 422):
         return None
     said = _error_message(reply.body)
@@ -248,7 +262,7 @@ def _without_refused_field(payload: dict, reply: Reply) -> dict | None:
     return None
 
 
-def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int) -> str:
+def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int, key: str) -> str:
     """Take the text out of a chat completion.
 
     Returns:
@@ -259,24 +273,31 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int) -> str:
     """
     content = _parse(body)
     if content is None:
-        start = _clean(body[:80].decode("utf-8", "replace"))
+        start = _clean(body[:QUOTED_BYTES].decode("utf-8", "replace"), key)[:80]
         raise SesaHandError(f"{endpoint.address} did not answer with JSON but with {start!r}. Is the base URL right?")
     try:
         choice = content["choices"][0]
         message = choice["message"]
         text, refusal = message.get("content"), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError):
-        said = _error_message(body) or "no choices[0].message"
+        said = _error_message(body, key) or "no choices[0].message"
         raise SesaHandError(f"{endpoint.address} did not answer with a chat completion: {said}") from None
     if isinstance(text, list):
         text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
     if refusal and not text:
-        raise SesaHandError(f"The model at {endpoint.address} refused: {_clean(str(refusal))}")
+        raise SesaHandError(f"The model at {endpoint.address} refused: {_clean(str(refusal), key)}")
     if not isinstance(text, str) or not text.strip():
         cut = isinstance(choice, dict) and choice.get("finish_reason") == "length"
         reason = f" within the {max_tokens} tokens asked for" if cut else ""
         logger.warning("The model at %s wrote nothing%s", endpoint.address, reason)
         return ""
+    if isinstance(choice, dict) and choice.get("finish_reason") == "length":
+        logger.warning(
+            "The answer of %s was cut off after the %d tokens asked for; raise the length limit if it misses its end",
+            endpoint.address,
+            max_tokens,
+        )
+    text = redact(text[: CHARACTERS_PER_TOKEN * max_tokens + QUOTED_BYTES], key)
     text = "".join(mark for mark in text if mark in "\n\t" or mark.isprintable()).strip()
     if len(text) > CHARACTERS_PER_TOKEN * max_tokens:
         logger.warning("%s wrote more than the %d tokens asked for; the rest is cut off", endpoint.address, max_tokens)
@@ -291,21 +312,19 @@ def _parse(body: bytes):
         return None
 
 
-def _error_message(body: bytes) -> str:
+def _error_message(body: bytes, key: str = "") -> str:
     """What a server says is wrong, in one of the forms in use, short and printable."""
     content = _parse(body)
     for name in ("error", "message", "detail"):
         if isinstance(content, dict) and name in content:
             content = content[name]
-    return _clean(content if isinstance(content, str) else json.dumps(content) if content else "")
+    return _clean(content if isinstance(content, str) else json.dumps(content) if content else "", key)
 
 
-def _clean(text: str) -> str:
+def _clean(text: str, key: str = "") -> str:
+    """What a server says on one line, without the key, and only then cut: half a key would not be known as one."""
+    text = redact(text[:QUOTED_BYTES], key)
     return " ".join("".join(mark if mark.isprintable() else " " for mark in text[:2000]).split())[:300]
-
-
-def _redact(text: str, key: str) -> str:
-    return text.replace(key, "***") if key else text
 
 
 def _retry_after(reply: Reply, delay: float) -> float:

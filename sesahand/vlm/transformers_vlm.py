@@ -12,6 +12,7 @@ from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
 from .captioner import Progress, without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
+from .reasoning import without_marks
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ class TransformersVLM:
         for index, prompt in enumerate(prompts):
             inputs = self._process(self._chat(prompt, pictures=0, system=system), None)
             tick = _Tick(progress, index * max_tokens, len(prompts) * max_tokens)
-            answers.append(self._generate(inputs, max_tokens, seed, temperature, tick).strip())
+            answers.append(without_marks(self._generate(inputs, max_tokens, seed, temperature, tick)))
             tick.finish(max_tokens)
         return answers
 

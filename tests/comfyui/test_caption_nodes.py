@@ -303,12 +303,32 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
         ("http://localhost:1/v1", KEY),
         (f"https://{KEY}@a.example/v1", "mine"),
         (f"https://a.example/v1?key={KEY}", "none"),
+        (KEY, "none"),
+        (f"{KEY}\n", "mine"),
+        (f"https://a.example:{KEY}/v1", "none"),
+        (f"https://{KEY}", "none"),
+        (f"https://{KEY}:443/v1", "none"),
+        (f"https://a b.example/{KEY}", "none"),
+        (f"{KEY}://a.example/v1", "none"),
+        (f"ftp://a.example/{KEY}", "none"),
+        (f"https://[{KEY}]/v1", "none"),
+        (f"https://a.example\\{KEY}", "none"),
+        (f"https://\u200b{KEY}", "none"),
     ]:
         kept = withhold_keys(request(url, credential))
         assert KEY not in json.dumps(kept)
         assert refusals(ConnectVLM, **kept["prompt"]["1"]["inputs"])
     for odd in ({}, {"prompt": []}, {"prompt": {"1": None}}, {"prompt": {"1": {"class_type": "SesaHandConnectVLM"}}}):
         assert withhold_keys(odd) is odd
+
+
+def test_a_short_word_that_is_no_url_stays_and_a_missing_model_has_a_sentence():
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": "none", "credential": "none"}}
+    request = {"prompt": {"1": node, "2": {"class_type": "X", "inputs": {"mode": "none", "text": ""}}}}
+    assert withhold_keys(request) is request
+    for name in (None, "", "gone"):
+        with pytest.raises(SesaHandError, match="and choose it"):
+            LoadVLM.execute(name, "auto", "cpu")
 
 
 def test_credentials_are_offered_by_name_and_a_broken_file_breaks_no_node(models, caplog):

@@ -13,6 +13,7 @@ KEY = "sk-sentinel-0123456789abcdef"
 
 
 def written(tmp_path, entries) -> CredentialFile:
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "credentials.json"
     path.write_text(entries if isinstance(entries, str) else json.dumps(entries))
     path.chmod(0o600)
@@ -158,3 +159,21 @@ def test_the_first_file_that_exists_is_the_one(tmp_path, monkeypatch):
     assert CredentialFile(paths).names() == ["a"]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert default_credentials_path() == tmp_path / "sesahand" / "credentials.json"
+
+
+def test_a_model_that_a_local_server_would_forward_is_asked_only_if_the_file_names_it(tmp_path):
+    url = "http://127.0.0.1:11434/v1"
+    nothing, others = written(tmp_path / "a", {}), {"here": {"hosts": ["127.0.0.1:11434"], "models": ["qwen2.5vl:7b"]}}
+    named = {"cloud": {"hosts": ["127.0.0.1:11434"], "models": ["qwen3-vl:235b-cloud"]}}
+    asked = Endpoint.parse(url)
+    assert nothing.authorize(asked, "", "qwen2.5vl:7b") == "" == nothing.authorize(asked, "", "cloudy:7b")
+    for model in ("qwen3-vl:235b-cloud", "glm-4.6:cloud", " KIMI-K2:1T-CLOUD "):
+        with pytest.raises(SesaHandError, match="to its maker, so nothing was sent"):
+            nothing.authorize(asked, "", model)
+    allowed = written(tmp_path / "b", named | others)
+    assert allowed.authorize(asked, "", "qwen3-vl:235b-cloud") == "" == allowed.authorize(asked, "", "qwen2.5vl:7b")
+    with pytest.raises(SesaHandError, match="names qwen2.5vl:7b, qwen3-vl:235b-cloud there"):
+        allowed.authorize(asked, "", "llava")
+    assert allowed.authorize(Endpoint.parse("http://127.0.0.1:1234/v1"), "", "llava") == ""
+    with pytest.raises(InvalidFileError, match="list of the names of models"):
+        written(tmp_path / "c", {"a": {"hosts": ["b"], "models": "c"}}).names()

@@ -201,6 +201,35 @@ def test_refusals_are_explained_and_not_repeated(status, says):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "System role not supported"),
+        (400, "Conversation roles must alternate user/assistant/user/assistant/..."),
+        (500, "Only user and assistant roles are supported, got system."),
+        (422, "This model has no system prompt."),
+    ],
+)
+def test_a_model_without_a_system_role_is_asked_in_the_users_turn(status, message):
+    with chat_server(answer({"error": {"message": message}}, status), answer(completion("yes"))) as server:
+        assert vlm(server).complete(["Is it?"], system="Be brief.", max_tokens=9, seed=0) == ["yes"]
+    first, second = (body["messages"] for body in server.bodies)
+    assert [turn["role"] for turn in first] == ["system", "user"]
+    assert second == [{"role": "user", "content": "Be brief.\n\nIs it?"}]
+
+
+def test_a_key_in_escapes_that_the_cut_would_split_is_hidden(tmp_path):
+    key = "sk/sentinel/0123456789/abcdef"
+    path = tmp_path / "credentials.json"
+    for before in range(255, 300, 4):
+        echo = b'{"error": {"message": "' + b"x" * before + b" " + key.replace("/", "\\\\/").encode() + b'"}}'
+        with chat_server(answer(echo, 401)) as server:
+            path.write_text(json.dumps({"local": {"hosts": [f"127.0.0.1:{server.port}"], "key": key}}))
+            with pytest.raises(SesaHandError) as caught:
+                caption(vlm(server, credential="local", credentials=CredentialFile((path,))))
+        assert "sentinel" not in str(caught.value) and "012345" not in str(caught.value)
+
+
 def test_a_refused_key_names_the_credential_and_hides_the_key(tmp_path, caplog):
     echo = answer({"error": {"message": "x" * 290 + f" Incorrect API key provided: {KEY}"}}, 401)
     with caplog.at_level(logging.DEBUG), chat_server(echo) as server:

@@ -1,0 +1,105 @@
+"""Keys taken out of what a server says, in every form in which it may repeat them."""
+
+import base64
+import html
+import re
+
+MARK = "***"
+SHORTEST = 8
+"""Characters of a key in a row that are taken out: a server may cut a key, and so may a message."""
+
+MAX_CHARACTERS = 1 << 20
+LAYERS = 4
+"""How often escapes may lie within escapes, for example JSON within JSON within a URL."""
+
+_ESCAPE = re.compile(
+    r"\\+u00([0-9a-f]{2})|\\+x([0-9a-f]{2})|%(?:u00)?([0-9a-f]{2})|=([0-9a-f]{2})|(&(?:#x?[0-9a-f]{1,6}|[a-z]{2,6});)|\\(.)",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str, key: str) -> str:
+    """Replace a key, and any long piece of it, by a mark.
+
+    It is found as it is, with other capitals, across blanks and line breaks, with JSON's, URLs', HTML's and quoted
+    printable's escapes, in hexadecimal digits and in base64, as in Basic authentication, where other text may stand
+    before it.
+
+    Args:
+        text: What a server said, not yet cut: a cut could leave part of an escaped key that is no longer known.
+        key: May be empty for none.
+    """
+    if not key:
+        return text
+    text = text[:MAX_CHARACTERS]
+    marked = bytearray(len(text))
+    stream = [(letter, k, k + 1) for k, letter in enumerate(text) if not letter.isspace()]
+    forms = _forms(key)
+    for _ in range(LAYERS):
+        written = "".join(letter for letter, _, _ in stream)
+        for length, pieces, folded in forms:
+            _mark(written.translate(_SMALL) if folded else written, length, pieces, stream, marked)
+        decoded = _decoded(written, stream)
+        if len(decoded) == len(stream):
+            break
+        stream = decoded
+    return _without(text, marked)
+
+
+def _forms(key: str) -> list[tuple[int, set[str], bool]]:
+    """For each way of writing the key: the length of its pieces, the pieces, and whether capitals do not matter."""
+    if len(key) < SHORTEST:
+        # Such as the name of a server, which people type where none is asked for; its parts are words.
+        return [_pieces(key, len(key), False)]
+    forms = [_pieces(key.translate(_SMALL), SHORTEST, True), _pieces(key.encode().hex(), 2 * SHORTEST, True)]
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + key.encode()).decode().rstrip("=")
+        # The first and the last letters also hold bits of what stands beside the key.
+        core = coded[(0, 2, 3)[before] : len(coded) - ((before + len(key)) % 3 != 0)]
+        # Short ones could be anything.
+        if len(core) >= SHORTEST:
+            forms += [_pieces(core, SHORTEST, False), _pieces(core.translate(_URL_SAFE), SHORTEST, False)]
+    return forms
+
+
+def _pieces(whole: str, length: int, folded: bool) -> tuple[int, set[str], bool]:
+    length = min(length, len(whole))
+    return length, {whole[k : k + length] for k in range(len(whole) - length + 1)}, folded
+
+
+def _mark(written: str, length: int, pieces: set[str], stream: list, marked: bytearray) -> None:
+    for k in range(len(written) - length + 1):
+        if written[k : k + length] in pieces:
+            for _, start, end in stream[k : k + length]:
+                marked[start:end] = b"\1" * (end - start)
+
+
+def _decoded(written: str, stream: list) -> list[tuple[str, int, int]]:
+    """The stream with one layer of escapes resolved."""
+    decoded, at = [], 0
+    for match in _ESCAPE.finditer(written):
+        digits = match[1] or match[2] or match[3] or match[4]
+        letter = chr(int(digits, 16)) if digits else html.unescape(match[5]) if match[5] else match[6]
+        decoded += stream[at : match.start()]
+        if len(letter) == 1:
+            decoded.append((letter, stream[match.start()][1], stream[match.end() - 1][2]))
+        else:
+            decoded += stream[match.start() : match.end()]
+        at = match.end()
+    return decoded + stream[at:]
+
+
+def _without(text: str, marked: bytearray) -> str:
+    kept, inside = [], False
+    for k, letter in enumerate(text):
+        hidden = bool(marked[k])
+        if hidden and not inside:
+            kept.append(MARK)
+        if not hidden:
+            kept.append(letter)
+        inside = hidden
+    return "".join(kept)
+
+
+_SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_URL_SAFE = str.maketrans("+/", "-_")

@@ -1,0 +1,88 @@
+"""A key that a server repeats, in all the forms in which software writes texts, wherever a message is cut."""
+
+import base64
+import html
+import json
+import quopri
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sesahand.vlm.openai_vlm import _clean
+from sesahand.vlm.redaction import SHORTEST, redact
+
+KEY = "sk-Ab/Cd+Ef=gh.IJ_kl~mn9012345678"
+
+FORMS = {
+    "plain": lambda key: key,
+    "capitals": str.upper,
+    "JSON with slashes escaped": lambda key: json.dumps(key)[1:-1].replace("/", "\\/"),
+    "JSON in JSON": lambda key: json.dumps(json.dumps(key).replace("/", "\\/"))[1:-1],
+    "JSON with all escaped": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "a URL": lambda key: quote(key, safe=""),
+    "a URL in a URL": lambda key: quote(quote(key, safe=""), safe=""),
+    "a URL in small letters": lambda key: "".join(f"%{ord(c):02x}" for c in key),
+    "HTML": lambda key: html.escape("".join(f"&#x{ord(c):x};" if not c.isalnum() else c for c in key), False),
+    "HTML in decimals": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "a repr of bytes": lambda key: repr("".join(f"\\x{ord(c):02x}" for c in key)),
+    "quoted printable": lambda key: quopri.encodestring(key.encode(), quotetabs=True).decode(),
+    "hexadecimal": lambda key: key.encode().hex().upper(),
+    "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "Basic authentication": lambda key: base64.b64encode(f"user:{key}".encode()).decode(),
+    "Basic authentication without a user": lambda key: base64.b64encode(f":{key}".encode()).decode(),
+    "base64 of a header": lambda key: base64.b64encode(f"Bearer {key}\r\n".encode()).decode(),
+    "base64 for URLs": lambda key: base64.urlsafe_b64encode(f"k:{key}".encode()).decode(),
+    "broken lines": lambda key: "\n  ".join(key[k : k + 5] for k in range(0, len(key), 5)),
+}
+
+
+def decodings(text: str) -> str:
+    """A text and what one can make of it with everyday tools, put together."""
+    found = [text, "".join(text.split())]
+    for word in text.replace('"', " ").split():
+        try:
+            found.append(
+                base64.b64decode(word + "=" * (-len(word) % 4), b"-_" if "-" in word else None).decode("latin1")
+            )
+        except ValueError:
+            continue
+    return "\n".join(found)
+
+
+def leaks(text: str, key: str) -> list[str]:
+    seen = decodings(text).lower()
+    return [key[k : k + SHORTEST] for k in range(len(key) - SHORTEST + 1) if key[k : k + SHORTEST].lower() in seen]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("before", [0, 1, 2, 40, 270, 285, 299, 1990])
+def test_no_piece_of_a_key_is_left_in_any_form_or_by_the_cut(name, before):
+    said = "x" * before + " " * (before > 0) + FORMS[name](KEY) + " is no valid key"
+    whole, cut = redact(said, KEY), _clean(said, KEY)
+    assert "***" in whole and not leaks(whole, KEY), whole
+    assert not leaks(cut, KEY) and len(cut) <= 300
+    written = FORMS[name](KEY)
+    pieces = [written[k : k + 24] for k in range(len(written) - 24)]
+    # Of an encoded key the first letters may also stand for what was before it.
+    assert sum(piece in whole for piece in pieces) == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60),
+    st.sampled_from(sorted(FORMS)),
+    st.integers(0, 310),
+    st.integers(8, 60),
+)
+def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key, name, before, length):
+    part = key[:length]
+    assert not leaks(_clean("y" * before + " " + FORMS[name](part), key), key)
+
+
+def test_what_is_no_part_of_a_key_stays_and_a_short_key_is_found_as_it_is():
+    text = 'Incorrect API key. See https://example.com/a%20b?x=\\u0041 & "<b>"'
+    assert redact(text, KEY) == text and redact(text, "") == text
+    assert redact(f"got {KEY}, want another", KEY) == "got ***, want another"
+    assert redact("Is Ollama running? key ollama", "ollama") == "Is Ollama running? key ***"
