@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ..errors import SesaHandError
+from ..vlm.reasoning import without_marks
 
 COMPONENTS = ("pose", "action", "hand_action", "environment")
 
@@ -95,14 +96,51 @@ SYNONYMS = {
 }
 """What language models write for the names of components."""
 
-_NOT = r"(?:none|not|nothing|no(?: \w+){0,2})"
 _SAID = (
     r"(?:described|visible|mentioned|specified|stated|given|shown|seen|provided|available|applicable|present|clear"
-    r"|known|detected)"
+    r"|known|detected|depicted|indicated|included|discernible|determined|determinable|identified|identifiable"
+    r"|recogni[sz]able|inferred|discussed|noted|listed|reported|defined|detailed|apparent|evident|found|recorded|sure)"
+)
+_THING = (
+    r"(?:pose|posture|body|actions?|activity|activities|hand[ _-]?actions?|hands?(?: or fingers?)?|fingers?|gestures?"
+    r"|environment|place|location|setting|scene|background|surroundings?|details?|information|data|context|component"
+    r"|value|field|answer|persons?|people|subject|behaviou?r|one|this|that|it|they|anything)"
+)
+_WHICH = (
+    r"(?:(?:the|a|an|any|his|her|its|their|this|that|such|of|specific|exact|particular|clear|other|further|more|much"
+    r"|additional|explicit|sufficient|enough|relevant|discernible|person's|woman's|man's|left|right"
+    r"|both|about|on|for) )*"
+)
+_SOURCE = r"(?:description|caption|text|image|picture|photo|photograph|input|prompt|passage|sentence|scene|view|frame)"
+_BE = r"(?:is|are|was|were|has been|have been|isn't|aren't|wasn't|weren't)"
+_TELL = (
+    r"(?:mention|describe|specify|state|show|say|give|provide|indicate|tell|reveal|contain|include|name|detail|depict"
+    r"|identify|define|determine|see|know|infer|discern|find)s?"
+)
+_TAIL = (
+    rf"(?: (?:here|explicitly|directly|clearly|at all|anywhere|yet|in the \w+"
+    rf"|(?:in|by|from|within|on) {_WHICH}(?:given |provided |original )?{_SOURCE}))?"
 )
 _NO_ANSWER = re.compile(
-    rf"{_NOT} (?:is |are |was |were )?(?:\w+ly )?{_SAID}(?: in the \w+)?"
-    r"|none|null|nil|nothing|n/?a|unknown|unspecified|undescribed|undefined|unclear|empty"
+    rf"(?:none|nothing|nobody|no one|no(?: [\w-]+){{0,3}}|{_WHICH}{_THING}(?: {_WHICH}{_THING})?|it|there)?"
+    rf" ?(?:{_BE} )?(?:not |n't |nowhere |never )?(?:\w+ly )?(?:be )?{_SAID}{_TAIL}"
+    rf"|(?:it )?(?:{_BE} )?(?:cannot|can't|can not|could not|couldn't|unable to|impossible to|not possible to|hard to"
+    rf"|difficult to|i (?:cannot|can't|don't know|do not know|am not sure))"
+    rf"(?: (?:be )?(?:\w+ly )?(?:{_SAID}|{_TELL})(?: {_WHICH}{_THING})?)?{_TAIL}"
+    rf"|{_WHICH}{_THING} (?:cannot|can't|can not|could not|couldn't) be (?:\w+ly )?{_SAID}{_TAIL}"
+    rf"|{_WHICH}{_SOURCE} (?:does not|doesn't|did not|didn't|do not|don't) (?:\w+ly )?{_TELL}(?: {_WHICH}\w+)?"
+    rf"(?: (?:or|and|of) {_WHICH}\w+)?{_TAIL}"
+    rf"|(?:there (?:is|are|was|were) )?(?:no|not enough|insufficient|unknown|unclear|unspecified|undefined|missing"
+    rf"|without|lack of) {_WHICH}{_THING}(?: (?:or|and|of|about|on|for|regarding) {_WHICH}{_THING})?"
+    rf"(?: (?:{_BE} )?{_SAID})?{_TAIL}"
+    rf"|(?:there (?:is|are) )?no mention(?: of {_WHICH}{_THING})?{_TAIL}|(?:unclear|unknown|unspecified){_TAIL}"
+    rf"|{_WHICH}{_THING} (?:{_BE}|remains?) (?:unknown|unclear|unspecified|undefined|missing|omitted|hidden)"
+    rf"|(?:it is |it's )?(?:none|null|nil|nothing|n/?a|n\.a\.?|unknown|unspecified|undescribed|undefined|unclear|empty"
+    rf"|blank|left blank|empty string|no idea|not sure|nobody|no one|undetermined|unmentioned|ambiguous|missing|tbd)"
+)
+_BUT_NO = re.compile(
+    r"\b(?:no|not|none|nothing|nobody|nowhere|never|cannot|unable|un\w+|insufficient|lack|without|n/?a"
+    r"|n\.a|null|nil|empty|blank|\w+n't|missing|ambiguous|impossible|hard|difficult|hidden|omitted|tbd)\b"
 )
 
 
@@ -121,8 +159,21 @@ def _text(name: str, value: object) -> str:
 def _said(value: str) -> str:
     """A value without control characters; nothing for words that only say that nothing is said, or for no words."""
     text = "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Cs") else letter for letter in value).strip()
-    bare = re.sub(r"^\W+|\W+$", "", " ".join(text.lower().split()))
-    return "" if not bare or _NO_ANSWER.fullmatch(bare) else text
+    text = without_marks(text)
+    clauses = re.split(
+        r"[;,:()\[\]]|[.!?](?:\s|$)| [-\u2013\u2014] ", " ".join(text.lower().replace("\u2019", "'").split())
+    )
+    bare = [re.sub(r"^\W+|\W+$", "", clause) for clause in clauses]
+    silent = [_says_nothing(clause) for clause in bare]
+    # "Environment: not mentioned" names what it says nothing of.
+    heading = any(silent) and re.fullmatch(f"{_WHICH}{_THING}", bare[0]) is not None
+    told = any(clause and not quiet for clause, quiet in list(zip(bare, silent, strict=True))[heading:])
+    return text if told else ""
+
+
+def _says_nothing(clause: str) -> bool:
+    """Whether a clause only says that nothing is said: "the environment is not mentioned"."""
+    return bool(_BUT_NO.search(clause) and len(clause) < 200 and _NO_ANSWER.fullmatch(clause))
 
 
 def _of_hand(key: str, text: str) -> str:

@@ -150,6 +150,8 @@ def parse_answer(answer: str) -> BehaviorSemantics:
             problem = str(error)
         except RecursionError:
             problem = "its JSON is nested too deeply."
+    if problem.startswith("there is no") and text.count("{") > text.count("}"):
+        problem = "there is no JSON object in it that ends: it was cut off. Answer briefly, or raise the length limit."
     raise SesaHandError(f"The answer cannot be used: {problem}")
 
 

@@ -336,7 +336,7 @@ class TestAnswersOfOtherNodes:
 
     @pytest.mark.parametrize(
         "answer, why",
-        [('{"pose": "a woman standing", "acti', "no JSON object"), ('{"pose": "standing"}', "lacks"),
+        [('{"pose": "a woman standing", "acti', "was cut off"), ('{"pose": "standing"}', "lacks"),
          (json.dumps(EXTRACTION_EXAMPLES[0][2]), "repeats an example"), ("I am sorry, I cannot do that.", "no JSON"),
          ("", "no JSON")],
     )  # fmt: skip
@@ -356,3 +356,105 @@ class TestAnswersOfOtherNodes:
         text = instruction(f"  {WAVE} ")
         assert text.startswith(EXTRACTION_SYSTEM) and text.rstrip().endswith(f"Description: {WAVE}")
         assert all(example in text for example, _, _ in EXTRACTION_EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The environment is not mentioned",
+        "not mentioned",
+        "No information about the environment is given.",
+        "The description does not mention the environment",
+        "The environment cannot be determined.",
+        "not explicitly stated",
+        "No specific environment is described",
+        "N/A (not visible)",
+        "none mentioned",
+        "Not specified in the description",
+        "hands not visible",
+        "The hands are not visible in the image.",
+        "No hand action described",
+        "unknown location",
+        "insufficient information",
+        "It is unclear",
+        "Unclear from the caption",
+        "no hand action",
+        "Cannot be determined from the text",
+        "The setting is not specified",
+        "there is no information about the pose",
+        "not enough information",
+        "no hands are visible",
+        "The caption doesn't specify the place",
+        "Environment: not mentioned",
+        "None; the hands are hidden",
+        "unable to determine",
+        "nothing is mentioned",
+        "no details provided",
+        "Not applicable.",
+        "The pose isn't described.",
+        "I cannot tell",
+        "the text does not describe the hands",
+        "unspecified environment",
+        "no clear environment",
+        "the person's hands are not described",
+        "(none)",
+        "-",
+        "...",
+        "No mention of environment",
+        "no environment mentioned",
+        "no mention",
+        "No hands or fingers are described",
+    ],
+)
+def test_words_that_only_say_that_nothing_is_said_are_no_component(text):
+    assert BehaviorSemantics.from_mapping({"pose": "standing", "environment": text}).environment == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no hands on the wheel",
+        "standing in clear water",
+        "holding nothing back",
+        "an unknown woman waving",
+        "a missing person poster",
+        "in an empty room",
+        "nowhere in particular a street",
+        "not smiling, waving",
+        "holding an empty glass",
+        "blank paper in hand",
+        "seen from behind",
+        "visible hands on a table",
+        "in a place known as Rome",
+        "on a hidden beach",
+        "a given name tag",
+        "no gloves on, waving at the crowd",
+        "pose",
+        "hand",
+        "shown a card",
+        "at the scene",
+        "a man with no shirt standing",
+        "hands hidden in pockets",
+        "in an unknown city",
+        "her hands are empty",
+        "unclear glass door",
+        "without gloves",
+        "with no background",
+        "empty street",
+        "at an undetermined spot",
+    ],
+)
+def test_words_that_say_what_is_not_there_stay(text):
+    assert BehaviorSemantics.from_mapping({"environment": text}).environment == text
+
+
+def test_marks_of_a_template_do_not_get_into_a_component():
+    answer = {"pose": "standing<|im_end|>", "action": "", "hand_action": "a fist</s>", "environment": "<answer>a park"}
+    assert parse_answer(json.dumps(answer)).to_dict() == {
+        "pose": "standing", "action": "", "hand_action": "a fist", "environment": "a park"
+    }  # fmt: skip
+
+
+def test_an_answer_that_was_cut_is_called_that():
+    with pytest.raises(SesaHandError, match="was cut off.*raise the length limit"):
+        parse_answer('Persons: a woman. {"pose": "a woman standing", "action": "wav')
