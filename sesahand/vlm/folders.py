@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InvalidFileError, UnsafeFileError
+from .config_rules import check_configurations
 
 MAX_DEPTH = 3
 """Folders below a root that are looked into: LLM/<family>/<model>/<revision>."""
@@ -49,7 +50,8 @@ def read_config(folder: Path) -> dict:
 
     Raises:
         InvalidFileError: No model folder, no safetensors, a quantized model, or a bare adapter.
-        UnsafeFileError: Pickles where tokenizers would read them, or weights outside safetensors.
+        UnsafeFileError: Pickles where tokenizers would read them, weights outside safetensors, or a configuration that
+            asks for code or files from elsewhere.
     """
     config = _read_json(folder / "config.json")
     weights = sorted(path.name for path in folder.glob("*.safetensors"))
@@ -70,16 +72,7 @@ def read_config(folder: Path) -> dict:
         raise InvalidFileError(
             f"{folder} holds a PEFT adapter (adapter_config.json). Merge it into its base model and save the result."
         )
-    if "quantization_config" in config:
-        method = config["quantization_config"].get("quant_method", "unknown")
-        raise InvalidFileError(
-            f"{folder} is quantized ({method}), and such weights cannot be moved on and off the GPU by ComfyUI. Take "
-            "the bf16 or fp16 version, or serve the quantized one with vLLM, Ollama or llama.cpp and connect to it."
-        )
-    if _mentions(config, "use_pretrained_backbone"):
-        raise UnsafeFileError(
-            f"{folder / 'config.json'} asks for a backbone from the internet (use_pretrained_backbone)."
-        )
+    check_configurations(folder)
     return config
 
 
@@ -113,9 +106,3 @@ def _check_shards(index: Path) -> None:
             raise UnsafeFileError(f"{index} names {shard!r} as weights; only .safetensors beside it are read.")
         if not (index.parent / shard).is_file():
             raise InvalidFileError(f"{index.parent} is incomplete: {shard} is missing. Download it again.")
-
-
-def _mentions(config, key: str) -> bool:
-    if isinstance(config, dict):
-        return bool(config.get(key)) or any(_mentions(value, key) for value in config.values())
-    return isinstance(config, list) and any(_mentions(value, key) for value in config)

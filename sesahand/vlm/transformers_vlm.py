@@ -10,6 +10,7 @@ import torch
 
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
 from .captioner import Progress, without_reasoning
+from .config_rules import plain_generation, without_choices
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
 from .reasoning import without_marks
@@ -56,19 +57,24 @@ class TransformersVLM:
             InvalidFileError: Not such a folder, incomplete, or a model that the installed transformers does not know.
             UnsafeFileError: Something in it would run code.
         """
+        from transformers import AutoConfig
+
         folder = Path(folder)
         auto_class = _auto_class(folder, read_config(folder))
         try:
             # Building a model draws random weights before the stored ones replace them.
             with _seeded(torch.device("cpu"), 0):
+                local = {"local_files_only": True, "trust_remote_code": False}
                 model, report = auto_class.from_pretrained(
                     folder,
-                    local_files_only=True,
-                    trust_remote_code=False,
+                    config=without_choices(AutoConfig.from_pretrained(folder, **local)),
+                    **local,
                     use_safetensors=True,
                     output_loading_info=True,
                     **{_dtype_argument(): dtype},
                 )
+            if getattr(model, "generation_config", None) is not None:
+                plain_generation(model.generation_config)
             processor = _load_processor(folder)
         except SesaHandError:
             raise

@@ -391,3 +391,75 @@ def test_the_fingerprint_follows_the_files(copy):
     assert fingerprint(copy) == first
     edit(copy / "config.json", note=1)
     assert fingerprint(copy) != first
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attn_implementation": "owner/repo"},
+        {"_attn_implementation": "owner/repo@main:function"},
+        {"text_config": {"attn_implementation": "owner/repo"}},
+        {"vision_config": {"_attn_implementation_internal": "owner/repo"}},
+        {"attn_implementation": {"text_config": "owner/repo", "vision_config": "sdpa"}},
+        {"text_config": {"deeper": [{"attn_implementation": "paged|owner/repo"}]}},
+        {"attn_implementation": ["owner/repo"]},
+        {"experts_implementation": "owner/repo"},
+        {"use_kernels": True},
+        {"text_config": {"kernel_config": {"RMSNorm": "owner/repo:RMSNorm"}}},
+        {"configuration_files": ["config.4.0.0.json"]},
+        {"vision_config": {"architecture": "hf-hub:owner/repo"}},
+        {"vision_config": {"backbone": "local-dir:/tmp/x"}},
+        {"transformers_weights": "../other/model.safetensors"},
+        {"text_config": {"assistant_model": "owner/repo"}},
+    ],
+)
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json", "processor_config.json"])
+def test_a_configuration_that_asks_for_code_or_files_from_elsewhere_is_refused(copy, file, changes):
+    (copy / file).touch()
+    content = json.loads((copy / file).read_text() or "{}")
+    (copy / file).write_text(json.dumps(content | changes))
+    with pytest.raises(UnsafeFileError, match=file):
+        TransformersVLM.load(copy)
+
+
+def test_code_that_generates_and_audio_tokenizers_from_elsewhere_are_refused(copy, tmp_path):
+    (copy / "custom_generate").mkdir()
+    (copy / "custom_generate" / "generate.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\n")
+    with pytest.raises(UnsafeFileError, match="custom_generate"):
+        TransformersVLM.load(copy)
+    shutil.rmtree(copy / "custom_generate")
+    asked = {"audio_tokenizer_class": "DacModel", "audio_tokenizer_name_or_path": "owner/repo"}
+    (copy / "processor_config.json").write_text(json.dumps({"audio_tokenizer": asked}))
+    with pytest.raises(UnsafeFileError, match="audio tokenizer"):
+        TransformersVLM.load(copy)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_what_a_configuration_chooses_among_transformers_own_attentions_changes_nothing(folders, tmp_path):
+    """flash_attention_2 would be fetched as a kernel where it is not installed."""
+    plain = caption(TransformersVLM.load(folders["llava"]))
+    for chosen in ("flash_attention_2", "sdpa", None, {"text_config": "flash_attention_3"}):
+        folder = shutil.copytree(folders["llava"], tmp_path / str(chosen)[:9])
+        edit(folder / "config.json", attn_implementation=chosen, quantization_config=None)
+        parts = json.loads((folder / "config.json").read_text())["text_config"]
+        edit(folder / "config.json", text_config=parts | {"_attn_implementation": "flash_attention_2"})
+        model = TransformersVLM.load(folder)
+        assert {part._attn_implementation for part in (model.model.config, model.model.config.text_config)} <= {
+            "sdpa",
+            "eager",
+        }
+        assert caption(model) == plain
+
+
+def test_a_generation_setting_whose_code_is_elsewhere_is_left_out(copy):
+    (copy / "generation_config.json").write_text(json.dumps({"penalty_alpha": 0.6, "top_k": 4, "num_beam_groups": 2}))
+    model = TransformersVLM.load(copy)
+    assert caption(model) and model.model.generation_config.penalty_alpha is None
+
+
+@pytest.mark.parametrize("place", ["config.json", "text_config"])
+def test_a_quantized_model_is_named_wherever_it_says_so(copy, place):
+    asked = {"quantization_config": {"quant_method": "awq"}}
+    edit(copy / "config.json", **(asked if place == "config.json" else {place: asked}))
+    with pytest.raises(InvalidFileError, match="quantized .awq"):
+        TransformersVLM.load(copy)

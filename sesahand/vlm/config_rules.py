@@ -1,0 +1,157 @@
+"""What the configuration files of a model folder may say about code, kernels and files from elsewhere.
+
+transformers is told to run no remote code and to fetch nothing, but not all that a configuration can ask for heeds it:
+an attention of the form "owner/repository" is a package to download and import, and so are some other kernels,
+quantizers and audio tokenizers. The rules here are asked before transformers reads anything.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidFileError, UnsafeFileError, quote
+from ..files.reading import read_json
+
+ATTENTIONS = (None, "", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
+"""Attentions that are a part of transformers. Which one is used is not the file's to say, see `without_choices`."""
+
+EXPERTS = (None, "", "eager", "grouped_mm", "batched_mm")
+
+# By a key's name without underscores in front, what it may say: one of some values, or nothing at all.
+CHOICES = {
+    "attn_implementation": ATTENTIONS,
+    "attn_implementation_internal": ATTENTIONS,
+    "attn_implementation_autoset": (None, True, False),
+    "attention_implementation": ATTENTIONS,
+    "experts_implementation": EXPERTS,
+    "experts_implementation_internal": EXPERTS,
+}
+NOTHING = {
+    "use_kernels": "asks for kernels, which are packages from the internet",
+    "kernel_config": "asks for kernels, which are packages from the internet",
+    "hub_kernels": "asks for kernels, which are packages from the internet",
+    "custom_generate": "asks for code that generates",
+    "configuration_files": "leads to another configuration file",
+    "fast_tokenizer_files": "leads to another tokenizer file",
+    "audio_tokenizer": "asks for an audio tokenizer from elsewhere",
+    "use_pretrained_backbone": "asks for a backbone from the internet",
+    "pretrained_backbone": "asks for a backbone from the internet",
+    "assistant_model": "asks for another model",
+}
+QUANTIZED = ("quantization_config", "compression_config")
+# Names that timm takes as addresses: "hf-hub:owner/repository", "local-dir:folder".
+ADDRESSED = ("backbone", "architecture")
+MOST_FILES = 200
+MAX_CONFIG_BYTES = 4 << 20
+# Vocabularies, not configurations, and as large as they like.
+VOCABULARIES = ("tokenizer.json", "vocab.json", "tekken.json", "added_tokens.json")
+_HUB = re.compile(r"lazy_load_kernel|get_kernel\(|use_kernel_func_from_hub")
+
+
+def check_configurations(folder: Path) -> None:
+    """Refuse a model folder one of whose configuration files asks for more than data.
+
+    Raises:
+        UnsafeFileError: If one asks for code or for files from elsewhere.
+        InvalidFileError: If one is no JSON object, or the model is quantized.
+    """
+    if (folder / "custom_generate").exists():
+        raise UnsafeFileError(f"{folder} brings code that generates (custom_generate). Remove that folder.")
+    if (folder / "audio_tokenizer_config.json").exists():
+        raise UnsafeFileError(f"{folder} asks for an audio tokenizer from elsewhere (audio_tokenizer_config.json).")
+    files = sorted(folder.glob("*.json"))[: MOST_FILES + 1]
+    if len(files) > MOST_FILES:
+        raise InvalidFileError(f"{folder} holds more than {MOST_FILES} .json files, which no model folder does.")
+    for path in files:
+        if path.name in VOCABULARIES or path.name.endswith(".index.json"):
+            continue
+        for key, value in _entries(read_json(path, MAX_CONFIG_BYTES)):
+            _check(path, key, value)
+
+
+def _check(path: Path, key: str, value: Any) -> None:
+    name = key.lstrip("_")
+    if name in CHOICES:
+        for one in value.values() if isinstance(value, dict) else [value]:
+            if not (one is None or isinstance(one, str | bool)) or one not in CHOICES[name]:
+                raise UnsafeFileError(
+                    f"{path} asks for {key} {quote(one)}, which is no part of transformers: it would be downloaded and "
+                    f"run. Remove that line, if you trust the model; {', '.join(filter(None, ATTENTIONS[2:4]))} work."
+                )
+    if name in NOTHING and value:
+        raise UnsafeFileError(f"{path} {NOTHING[name]} ({key}), which is never done here. Remove that line.")
+    if name in QUANTIZED and value:
+        method = value.get("quant_method", "unknown") if isinstance(value, dict) else value
+        raise InvalidFileError(
+            f"{path.parent} is quantized ({method!s:.40}), and such weights cannot be moved on and off the GPU by "
+            "ComfyUI. Take the bf16 or fp16 version, or serve the quantized one with vLLM, Ollama or llama.cpp and "
+            "connect to it."
+        )
+    if name in ADDRESSED and isinstance(value, str) and (":" in value or value.startswith(("/", "."))):
+        raise UnsafeFileError(f"{path} asks for {key} {quote(value)}, which leads elsewhere.")
+    if name == "transformers_weights" and value and (not isinstance(value, str) or Path(value).name != value):
+        raise UnsafeFileError(f"{path} asks for the weights {quote(value)}, which are not beside it.")
+    if name == "model_type" and isinstance(value, str) and _fetches_kernels(value):
+        raise UnsafeFileError(
+            f"{path} asks for the model type {quote(value)}, for which transformers downloads and runs kernels where "
+            "the package kernels is installed. Uninstall that package, or take another model."
+        )
+
+
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    """Every key with its value, at any depth."""
+    open_ones = [value]
+    while open_ones:
+        one = open_ones.pop()
+        if isinstance(one, dict):
+            yield from one.items()
+            open_ones += one.values()
+        elif isinstance(one, list):
+            open_ones += one
+
+
+def _fetches_kernels(kind: str) -> bool:
+    """Whether the package kernels is there, and the code of a model type of transformers asks it for kernels."""
+    from importlib.util import find_spec
+
+    if not re.fullmatch(r"[\w-]{1,60}", kind) or find_spec("kernels") is None:
+        return False
+    models = find_spec("transformers").submodule_search_locations[0]
+    sources = Path(models, "models", kind.replace("-", "_")).glob("modeling_*.py")
+    return any(_HUB.search(source.read_text(encoding="utf-8")) for source in sources)
+
+
+def without_choices(config: Any) -> Any:
+    """A configuration object of transformers in which no attention is chosen, here or in a part: transformers chooses.
+
+    Args:
+        config: It is changed.
+    """
+    seen, open_ones = set(), [config]
+    while open_ones:
+        one = open_ones.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        for name in ("_attn_implementation_internal", "_experts_implementation_internal"):
+            if name in vars(one):
+                setattr(one, name, None)
+        open_ones += [
+            part for part in vars(one).values() if hasattr(type(part), "from_dict") and hasattr(part, "__dict__")
+        ]
+    return config
+
+
+GENERATION = (
+    "custom_generate", "penalty_alpha", "dola_layers", "num_beam_groups", "constraints", "force_words_ids",
+    "prompt_lookup_num_tokens", "compile_config", "watermarking_config", "assistant_early_exit",
+)  # fmt: skip
+"""Settings of a generation_config.json whose code transformers has moved to the internet, or that compile code."""
+
+
+def plain_generation(config: Any) -> None:
+    """Take settings out of a generation configuration that transformers would look for code for."""
+    for name in GENERATION:
+        if getattr(config, name, None) is not None:
+            setattr(config, name, None)
