@@ -1,16 +1,16 @@
 """ControlNet weight files: the control part of whatever holds one, and whether it was trained with fusion."""
 
 import math
-import pickle
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ..errors import InvalidFileError, UnsafeFileError
+from ..errors import InvalidFileError
+from ..files.checkpoint_pickle import read_checkpoint_tensors
+from ..files.reading import open_regular
 from .settings import FusionSettings
 
 CONTROL_PREFIX = "control_model."
@@ -129,31 +129,13 @@ def _read_safetensors(path: Path) -> ControlNetWeights:
 
 def _load_torch_file(path: Path) -> dict[str, Tensor]:
     _check_start(path)
-    try:
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError as error:
-            if "mmap can only be used" not in str(error):
-                raise
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UnsafeFileError(
-            f"{path.name} is not plain data: reading it would run code from the file, or it is damaged. "
-            "Where you trust it, save its state_dict as .safetensors and use that file."
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise InvalidFileError(f"{path.name} cannot be read as a torch file ({error}). Copy it again.") from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise InvalidFileError(f"{path.name} holds a {type(content).__name__} where a dict of weights was expected.")
-    return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    return read_checkpoint_tensors(path)
 
 
 def _check_start(path: Path) -> None:
     """Raise an InvalidFileError for what is no torch file at all, a download's error page for example."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(64)
     except OSError as error:
         raise InvalidFileError(f"{path.name} cannot be read ({error.strerror}).") from error

@@ -384,7 +384,7 @@ def _from_sparse(record: Record, label: str, nesting: int) -> np.ndarray:
     shape = state["_shape"] if "_shape" in state else state["shape"]
     rows, columns = _shape_from(shape)
     data, indices, indptr = (array_from(state[key], label, nesting) for key in ("data", "indices", "indptr"))
-    if rows * columns > MAX_ELEMENTS:
+    if rows * columns > MAX_ELEMENTS or max(len(data), len(indices), len(indptr)) > MAX_ELEMENTS:
         raise ValueError("a sparse matrix that is too large")
     counts = np.diff(indptr.astype(np.int64))
     if len(indptr) != columns + 1 or (counts < 0).any() or int(indptr[0]) != 0 or int(indptr[-1]) != len(data):
@@ -403,7 +403,11 @@ def _from_chumpy(record: Record, label: str, nesting: int) -> np.ndarray:
 def _from_selection(record: Record, label: str, nesting: int) -> np.ndarray:
     source = array_from(record.state["a"], label, nesting).ravel()
     index = array_from(record.state["idxs"], label, nesting).ravel()
-    if index.dtype.kind not in "iu" or (len(index) and not (0 <= index.min() and index.max() < len(source))):
+    if (
+        len(index) > MAX_ELEMENTS
+        or index.dtype.kind not in "iu"
+        or (len(index) and not (0 <= index.min() and index.max() < len(source)))
+    ):
         raise ValueError("a selection outside its array")
     shape = record.state.get("preferred_shape")
     picked = source[index.astype(np.int64)]

@@ -1,6 +1,5 @@
 """HaMeR's and WiLoR's networks from the files that their authors publish. Nothing of those is part of this project."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InvalidFileError
-from .checkpoint_pickle import ZIP_START, read_checkpoint_tensors
+from ...files.checkpoint_pickle import ZIP_START, read_checkpoint_tensors
+from ...files.reading import open_regular
 from .hamer import HaMeR, HaMeRSize
 from .vit import NUM_HEADS, ViTSize
 from .wilor import WiLoR
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth")
-# What torch's own reader raises over foreign objects and damaged bytes.
-TORCH_REFUSALS = (
-    pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError,
-    AssertionError, OverflowError,
-)  # fmt: skip
 # Parts of a checkpoint that only training needs, and the authors' copy of MANO, which is read from MANO's own file.
 UNUSED = ("discriminator.", "mano.")
 MAX_NAMED = 4
@@ -183,20 +178,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_torch_file(path: Path) -> dict[str, Tensor]:
-    """Read a torch file with torch where torch trusts it, else only the tensors in it."""
-    with path.open("rb") as file:
+    """Read the tensors of a torch file; torch's own reader would make whatever the file describes."""
+    with open_regular(path) as file:
         if file.read(len(ZIP_START)) != ZIP_START:
             raise InvalidFileError(
                 f"{path.name} is not a checkpoint of a present torch: it does not begin as one. It may be an error "
                 f"page or half a download. {where_to_get()}"
             )
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except TORCH_REFUSALS:
-        # Foreign objects or damage: the other reader leaves out the former and describes the latter.
-        return read_checkpoint_tensors(path, is_used)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise InvalidFileError(f"{path.name} holds a {type(content).__name__}, expected a dictionary of weights.")
-    return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+    return read_checkpoint_tensors(path, is_used)
