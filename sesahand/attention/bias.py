@@ -83,12 +83,18 @@ def check_mask(mask: torch.Tensor) -> None:
     """Refuse what is no mask.
 
     Raises:
-        SesaHandError: It has another number of dimensions, or nothing in it.
+        SesaHandError: It has another number of dimensions, nothing in it, or values that are not numbers.
     """
     if mask.ndim != 3 or 0 in mask.shape:
         raise SesaHandError(
             f"A mask is [batch, height, width], got the shape {list(mask.shape)}. Give a single one as [1, height, "
             "width]."
+        )
+    if not bool(torch.isfinite(mask.float()).all()):
+        wrong = [k + 1 for k, one in enumerate(mask) if not bool(torch.isfinite(one.float()).all())]
+        raise SesaHandError(
+            f"Mask {wrong[0]} of the {len(mask)} of the attention bias holds values that are not numbers (NaN or "
+            "infinity), which would make the whole picture black. Look at the node that made the mask."
         )
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.model_configs import check_configurations
 from ..fusion.settings import FusionSettings
 from ..fusion.weights import FAMILY_OF_CONTEXT, read_controlnet_weights
 from ..mini.ldm_names import load_ldm
@@ -161,10 +162,12 @@ def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
     files = sorted(file for file in path.glob(f"{WEIGHTS}*.safetensors"))
     if not files:
         raise InvalidFileError(f"{path} lacks {WEIGHTS}.safetensors. Older formats can run code: convert them first.")
+    check_configurations(path)
     variant = {} if (path / f"{WEIGHTS}.safetensors").is_file() else {"variant": files[0].name.split(".")[1]}
     try:
         model = ControlNetModel.from_pretrained(path, local_files_only=True, use_safetensors=True, **variant)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # diffusers raises many kinds here, all of them about the files.
         raise InvalidFileError(f"{path} cannot be loaded as a ControlNet ({error!s:.300}).") from error
     return model, _metadata(files[0])
 

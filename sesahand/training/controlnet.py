@@ -15,7 +15,7 @@ from ..mini.model_files import write_controlnet
 from .base_model import load_base
 from .config import ControlNetConfig, to_dict
 from .diffusion import ALWAYS, NEVER, DiffusionTask, Networks
-from .loop import Outcome, Watcher, main_process_first, train
+from .loop import Outcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, open_samples
 from .validation import control_pictures, draw_samples, save_sheet, true_pictures
 
@@ -50,8 +50,8 @@ def train_controlnet(
     learnt = Subset(every, 0, len(every) - held_out)
     shown = [every[index] for index in range(len(every) - held_out, len(every))][:8]
     networks = load_base(config.base, getattr(torch, config.frozen_dtype))
-    torch.manual_seed(config.seed)
-    networks.controlnet = start_controlnet(networks, config.start)
+    with seeded(config.seed):
+        networks.controlnet = start_controlnet(networks, config.start)
     if config.gradient_checkpointing:
         networks.controlnet.enable_gradient_checkpointing()
         networks.unet.enable_gradient_checkpointing()

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import InvalidFileError, SesaHandError
-from ..files.reading import open_regular
+from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.writing import write_with
 from ..metrics.mask_overlap import mask_iou
 from .cache import SampleCache
+from .checkpoint_state import named_tensors, put_into_optimizer, read_state, write_state
 from .judge import (
     CELL,
     HEADS,
@@ -250,32 +251,39 @@ def save_state(path: Path, kept: dict) -> None:
     Raises:
         SesaHandError: If it cannot be written.
     """
+    network, optimizer = kept["network"], named_tensors(kept["optimizer"]["state"])
+    facts = {name: value for name, value in kept.items() if name not in ("network", "optimizer")}
     try:
-        write_with(path, lambda file: torch.save(kept, file))
-    except (OSError, RuntimeError) as error:
+        write_with(path, lambda file: write_state(file, {"network": network, "optimizer": optimizer}, facts))
+    except (OSError, RuntimeError, TypeError, ValueError) as error:
         raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
 
 
 def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer, config: JudgeConfig) -> int:
-    """Take up an interrupted training and return its next step, 0 if there is none."""
-    if not state.exists():
+    """Take up an interrupted training and return its next step, 0 if there is none.
+
+    Raises:
+        InvalidFileError: If the state is damaged, a pickle of an earlier version, or that of another network.
+        SesaHandError: If it is of another training.
+    """
+    if not os.path.lexists(state):
         return 0
+    kept, facts = read_state(state)
+    # As JSON has it, which knows no tuples.
+    if facts.get("config") != json.loads(json.dumps(asdict(config))):
+        raise SesaHandError(
+            f"{state} is of another training, {quote(facts.get('config'), 400)}: remove it, or choose another output."
+        )
     try:
-        with open_regular(state) as file:
-            kept = torch.load(file, weights_only=True)
-        if not isinstance(kept, dict) or not {"config", "network", "optimizer", "step"} <= kept.keys():
-            raise ValueError("it is of another kind")
-    except SesaHandError:
-        raise
-    except Exception as error:
+        network.load_state_dict(kept.get("network", {}))
+        put_into_optimizer(optimizer, kept.get("optimizer", {}))
+        if type(facts.get("step")) is not int or facts["step"] < 0:
+            raise ValueError("it does not say how far it is")
+    except (RuntimeError, ValueError) as error:
         raise InvalidFileError(
             f"{state!s:.200} cannot be read ({error!s:.120}). Remove it to start anew, or copy it again."
         ) from error
-    if kept["config"] != asdict(config):
-        raise SesaHandError(f"{state} is of another training, {kept['config']}: remove it, or choose another output.")
-    network.load_state_dict(kept["network"])
-    optimizer.load_state_dict(kept["optimizer"])
-    return kept["step"]
+    return facts["step"]
 
 
 def finish(network: JudgeNetwork, heldout: SampleCache, output: Path, training: list[dict]) -> Judge:

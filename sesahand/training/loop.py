@@ -25,6 +25,7 @@ from ..files.locks import WriterLock
 from ..files.reading import read_json, read_json_lines
 from ..files.writing import append_line, write_whole
 from .average import WeightAverage
+from .checkpoint_state import load_checkpoint, save_checkpoint
 from .config import Common, Steps, changed_since, to_dict
 from .samples import Batches, Samples
 
@@ -168,7 +169,6 @@ class _Run:
         trained = [parameter for group in groups for parameter in group["params"]]
         self.trained = trained
         self.average = WeightAverage(trained, steps.average)
-        accelerator.register_for_checkpointing(self.progress, self.average)
         together = steps.batch_size * steps.accumulation * accelerator.num_processes
         self.batches = Batches(samples, config.seed, together, config.workers)
         self.log: list[dict] = []
@@ -268,9 +268,10 @@ class _Run:
         if accelerator.is_main_process:
             delete_folder(self.folder, partial.name)
         accelerator.wait_for_everyone()
-        accelerator.save_state(str(partial))
-        accelerator.wait_for_everyone()
         if accelerator.is_main_process:
+            partial.mkdir()
+            task = accelerator.unwrap_model(self.wrapped)
+            save_checkpoint(partial, task, self.optimizer, self.average.averages, self._facts())
             write_whole(partial / CONFIG, json.dumps(self.identity).encode())
             whole = self.folder / f"{CHECKPOINT}{self.progress.step:08d}"
             delete_folder(self.folder, whole.name)
@@ -292,13 +293,35 @@ class _Run:
                 f"{newest} belongs to another training: {'; '.join(changes[:5])}. Set these back to go on, or choose "
                 "another folder with --out to start anew."
             )
-        self.accelerator.load_state(str(newest))
+        task = self.accelerator.unwrap_model(self.wrapped)
+        self._put(load_checkpoint(newest, task, self.optimizer, self.average.averages), newest)
         if hasattr(self.task, "passes"):
             self.task.passes = self.progress.passes
         self.log = read_log(log, self.progress.step)
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
         logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
+
+    def _facts(self) -> dict:
+        scaler = self.accelerator.scaler
+        facts = {"progress": self.progress.state_dict(), "updates": self.average.updates}
+        return facts | ({"scaler": scaler.state_dict()} if scaler is not None else {})
+
+    def _put(self, facts: dict, folder: Path) -> None:
+        """Take up the facts of a checkpoint."""
+        progress, updates, scaler = facts.get("progress"), facts.get("updates"), facts.get("scaler")
+        known = self.progress.state_dict()
+        whole = isinstance(progress, dict) and progress.keys() == known.keys()
+        whole = whole and all(isinstance(progress[name], int | float) and progress[name] >= 0 for name in known)
+        if not whole or not isinstance(updates, int) or not isinstance(progress["step"], int):
+            raise InvalidFileError(f"{folder!s:.200} does not say how far its training is; remove it.")
+        self.progress.load_state_dict(progress)
+        self.average.updates = updates
+        if self.accelerator.scaler is not None and isinstance(scaler, dict):
+            try:
+                self.accelerator.scaler.load_state_dict(scaler)
+            except (RuntimeError, KeyError, TypeError, ValueError) as error:
+                raise InvalidFileError(f"{folder!s:.200} holds a loss scale that is none; remove it.") from error
 
     def _finish(self) -> None:
         """Leave the average in the model."""
@@ -316,6 +339,14 @@ def main_process_first() -> Iterator[bool]:
     state = PartialState()
     with state.main_process_first():
         yield state.is_main_process
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw the first weights of a network from a seed, and leave the process's random state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def generator_of(seed: int, step: int, part: int = 0, process: int = 0) -> torch.Generator:

@@ -31,7 +31,7 @@ from .autoencoding import AutoencoderTask, encode_all, measure_latents
 from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of
 from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, Networks, use_plain_attention
-from .loop import Outcome, Watcher, main_process_first, train
+from .loop import Outcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, TrainingSample, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
 
@@ -139,18 +139,19 @@ class MiniTraining:
         return render_world(folder, split, count, size, data.seed, self.config.workers, self.stop, tell)
 
     def _start(self, learnt: Samples) -> MiniModel:
-        torch.manual_seed(self.config.seed)
         layout = self.config.layout
         some = range(0, len(learnt), max(1, len(learnt) // VOCABULARY_SAMPLES))
         texts = (text for index in some for text in learnt[index].captions.values())
-        text_encoder = layout.build_text_encoder(ids_of(self.tokenizer, _distinct_words(texts)))
-        return MiniModel(layout, layout.build_unet(), text_encoder, layout.build_autoencoder(), {})
+        words = ids_of(self.tokenizer, _distinct_words(texts))
+        with seeded(self.config.seed):
+            text_encoder = layout.build_text_encoder(words)
+            return MiniModel(layout, layout.build_unet(), text_encoder, layout.build_autoencoder(), {})
 
     def _scaffold(self) -> nn.Module:
-        torch.manual_seed(self.config.seed + 1)
-        scaffold = self.config.layout.build_controlnet()
-        for convolution in [*scaffold.controlnet_down_blocks, scaffold.controlnet_mid_block]:
-            nn.init.normal_(convolution.weight, std=INITIAL_ZERO_CONVOLUTION)
+        with seeded(self.config.seed + 1):
+            scaffold = self.config.layout.build_controlnet()
+            for convolution in [*scaffold.controlnet_down_blocks, scaffold.controlnet_mid_block]:
+                nn.init.normal_(convolution.weight, std=INITIAL_ZERO_CONVOLUTION)
         return scaffold
 
     def _control_start(self, model: MiniModel, scaffold: nn.Module) -> nn.Module:
@@ -158,10 +159,10 @@ class MiniTraining:
             return copy.deepcopy(scaffold)
         from diffusers import ControlNetModel
 
-        torch.manual_seed(self.config.seed + 2)
-        return ControlNetModel.from_unet(
-            model.unet, conditioning_embedding_out_channels=scaffold.config.conditioning_embedding_out_channels
-        )
+        with seeded(self.config.seed + 2):
+            return ControlNetModel.from_unet(
+                model.unet, conditioning_embedding_out_channels=scaffold.config.conditioning_embedding_out_channels
+            )
 
     def _autoencoder(self, model: MiniModel, learnt: Samples, shown: Sequence[TrainingSample]) -> bool:
         if self.config.autoencoder_of:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InvalidFileError, UnsafeFileError
-from .config_rules import check_configurations
+from ..files.model_configs import check_configurations
 
 MAX_DEPTH = 3
 """Folders below a root that are looked into: LLM/<family>/<model>/<revision>."""

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 import torch
 
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
+from ..files.model_configs import plain_generation, without_choices
 from .captioner import Progress, without_reasoning
-from .config_rules import plain_generation, without_choices
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
 from .reasoning import without_marks
@@ -24,6 +25,8 @@ MAX_OPENING_WORDS = 8
 """A longer instruction cannot be meant as the beginning of a caption."""
 
 FLORENCE_TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
+_SEEDING = threading.RLock()
+
 LLAVA_TYPES = ("llava", "llava_next", "vipllava")
 
 
@@ -265,7 +268,15 @@ def _watch(tick: _Tick):
 
 @contextmanager
 def _seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed what `generate` samples from, and put every touched random state back."""
+    """Seed what `generate` samples from, and put every touched random state back.
+
+    The states are the process's: two threads at once would each find and put back the other's.
+    """
+    with _SEEDING:
+        yield from _seeded_alone(device, seed)
+
+
+def _seeded_alone(device: torch.device, seed: int) -> Iterator[None]:
     backend = None if device.type in ("cpu", "meta") else torch.get_device_module(device)
     # Metal has a single generator and takes no device.
     where = () if device.type == "mps" else (device,)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidFileError, UnsafeFileError, quote
-from ..files.reading import read_json
+from .reading import read_json
 
 ATTENTIONS = (None, "", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 """Attentions that are a part of transformers. Which one is used is not the file's to say, see `without_choices`."""

@@ -1,0 +1,156 @@
+"""The state of a training on disk: numbers as safetensors, the rest as JSON, so that going on with it runs nothing.
+
+Training folders are passed on like other files, and a pickle in one would be a program. Randomness is no part of the
+state: it follows from the seed and the step's number.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from ..files.folders import inside
+from ..files.reading import open_regular, read_json
+from ..files.writing import write_whole, write_with
+
+TENSORS, FACTS = "state.safetensors", "state.json"
+PICKLES = (".pkl", ".pickle", ".bin", ".pt", ".pth")
+METADATA = "sesahand.state"
+MAX_HEADER = 100 << 20
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer remembers of each parameter, by "<number of the parameter>.<name>"."""
+    return named_tensors(optimizer.state_dict()["state"])
+
+
+def named_tensors(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
+    """The "state" of an optimizer's `state_dict` as `optimizer_tensors` gives it."""
+    return {
+        f"{number}.{name}": torch.as_tensor(value) for number, kept in state.items() for name, value in kept.items()
+    }
+
+
+def put_into_optimizer(optimizer: torch.optim.Optimizer, kept: dict[str, Tensor]) -> None:
+    """Give an optimizer what `optimizer_tensors` took from one of the same parameters.
+
+    Raises:
+        ValueError: If they are those of other parameters.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in kept.items():
+        number, _, field = name.partition(".")
+        if not number.isdigit() or int(number) >= len(parameters) or field not in ("step", "exp_avg", "exp_avg_sq"):
+            raise ValueError(f"an optimizer's state of {name[:60]}")
+        parameter = parameters[int(number)]
+        if value.shape != (() if field == "step" else parameter.shape):
+            raise ValueError(f"an optimizer's state of another shape, {name[:60]}")
+        # In the parameter's own layout in memory, which the file does not keep.
+        placed = value if field == "step" else torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        state.setdefault(int(number), {})[field] = placed
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def write_state(file, parts: dict[str, dict[str, Tensor]], facts: dict[str, Any] | None = None) -> None:
+    """Write named parts of a state into an open file, the facts beside them in its header."""
+    from safetensors.torch import save
+
+    tensors = {
+        f"{part}/{name}": value.detach().cpu().contiguous().clone()
+        for part, kept in parts.items()
+        for name, value in kept.items()
+    }
+    file.write(save(tensors, {METADATA: json.dumps(facts or {})}))
+
+
+def read_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Read what `write_state` wrote: the parts and the facts.
+
+    Raises:
+        InvalidFileError: If it is missing, damaged or of another kind.
+    """
+    from safetensors import safe_open
+
+    parts: dict[str, dict[str, Tensor]] = {}
+    try:
+        with open_regular(path, follow=False) as file:
+            head = file.read(8)
+        if len(head) < 8 or int.from_bytes(head, "little") > MAX_HEADER:
+            raise ValueError("it is no safetensors file")
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {})[METADATA])
+            for name in file.keys():
+                part, _, rest = name.partition("/")
+                parts.setdefault(part, {})[rest] = file.get_tensor(name)
+        if not isinstance(facts, dict):
+            raise ValueError("its facts are none")
+    except SesaHandError:
+        raise
+    except Exception as error:
+        raise InvalidFileError(
+            f"{path!s:.200} cannot be read as the state of a training ({error!s:.120}). Those of earlier versions were "
+            "pickles, which run code when they are read. Remove it to start anew, or copy it again."
+        ) from error
+    return parts, facts
+
+
+def save_checkpoint(
+    folder: Path, module: torch.nn.Module, optimizer: torch.optim.Optimizer, averages: list[Tensor], facts: dict
+) -> None:
+    """Write a checkpoint's files into a folder: weights, what the optimizer remembers, averages, and facts."""
+    parts = {
+        "model": module.state_dict(),
+        "optimizer": optimizer_tensors(optimizer),
+        "average": {str(number): value for number, value in enumerate(averages)},
+    }
+    write_with(folder / TENSORS, lambda file: write_state(file, parts))
+    write_whole(folder / FACTS, json.dumps(facts).encode())
+
+
+def load_checkpoint(
+    folder: Path, module: torch.nn.Module, optimizer: torch.optim.Optimizer, averages: list[Tensor]
+) -> dict[str, Any]:
+    """Take up what `save_checkpoint` wrote, and return the facts.
+
+    Raises:
+        InvalidFileError: If it is missing, damaged, or of other parameters.
+    """
+    refuse_pickles(folder)
+    parts, _ = read_state(inside(folder, TENSORS))
+    facts = read_json(inside(folder, FACTS), follow=False)
+    try:
+        if not isinstance(facts, dict):
+            raise ValueError("its facts are none")
+        module.load_state_dict(parts.get("model", {}))
+        put_into_optimizer(optimizer, parts.get("optimizer", {}))
+        kept = parts.get("average", {})
+        if len(kept) != len(averages):
+            raise ValueError(f"averages of {len(kept)} parameters, not {len(averages)}")
+        for number, average in enumerate(averages):
+            if kept[str(number)].shape != average.shape:
+                raise ValueError("an average of another shape")
+            average.copy_(kept[str(number)])
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InvalidFileError(
+            f"{folder!s:.200} is no checkpoint of this training ({error!s:.200}). Remove it, or choose another folder "
+            "with --out."
+        ) from error
+    return facts
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a checkpoint of an earlier version, or of a stranger, whose files would have to be unpickled."""
+    found = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in PICKLES)
+    if found or not (folder / TENSORS).exists():
+        named = f" ({', '.join(found[:3])})" if found else ""
+        raise InvalidFileError(
+            f"{folder!s:.200} is a checkpoint of an earlier version, which kept pickles{named}. They run code when "
+            "they are read, so they are not. Finish that training with the version that began it, or start anew in "
+            "another folder."
+        )
