@@ -311,3 +311,11 @@ def test_diffusers_models_without_cross_attention_and_wrong_batches_are_refused(
         attach_attention_bias(unet, [(2,)], mask=torch.ones(8, 8))
     with attention_bias(unet, [(), (2,)], mask=torch.ones(3, 8, 8)), pytest.raises(SesaHandError, match="3 pictures"):
         run(unet, *inputs(4))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_mask_with_a_value_that_is_no_number_is_named(value):
+    mask = torch.zeros(2, 8, 8)
+    mask[1, 3, 3] = value
+    with pytest.raises(SesaHandError, match="Mask 2 of the 2 .*not numbers"):
+        feathered_mask(mask, 4, 4)
