@@ -1,9 +1,8 @@
 """What structural fusion does, as one value that a node, a training script and a weight file's metadata share."""
 
-import math
 from dataclasses import dataclass
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
 
 MODES = ("paper", "blend")
 RESOLUTIONS = (64, 32, 16, 8)
@@ -53,13 +52,14 @@ class FusionSettings:
         ):
             if getattr(self, name) not in choices:
                 raise SesaHandError(
-                    f"Structural fusion: {name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}."
+                    f"Structural fusion: {name} is {quote(getattr(self, name))}; choose one of {', '.join(choices)}."
                 )
-        if not (isinstance(self.strength, (int, float)) and math.isfinite(self.strength) and 0 <= self.strength <= 1):
-            raise SesaHandError(f"Structural fusion: strength is {self.strength!r}; choose a number from 0 to 1.")
-        if not self.resolutions or not set(self.resolutions) <= set(RESOLUTIONS):
+        if not (isinstance(self.strength, (int, float)) and 0 <= self.strength <= 1):
+            raise SesaHandError(f"Structural fusion: strength is {quote(self.strength)}; choose a number from 0 to 1.")
+        listed = isinstance(self.resolutions, (list, tuple)) and all(type(one) is int for one in self.resolutions)
+        if not listed or not self.resolutions or not set(self.resolutions) <= set(RESOLUTIONS):
             raise SesaHandError(
-                f"Structural fusion: resolutions are {tuple(self.resolutions)}; choose at least one of {RESOLUTIONS}."
+                f"Structural fusion: resolutions are {quote(self.resolutions)}; choose at least one of {RESOLUTIONS}."
             )
         if self.mode == "paper" and self.strength:
             object.__setattr__(self, "strength", 1.0)
@@ -121,6 +121,6 @@ class FusionSettings:
             return cls(**values)
         except (SesaHandError, TypeError, ValueError) as error:
             raise InvalidFileError(
-                f"The file's {METADATA_PREFIX}* metadata is {values}, which this version cannot read ({error}). "
+                f"The file's {METADATA_PREFIX}* metadata is {quote(values, 300)}, which this version cannot read ({error}). "
                 "Update SesaHand, or write the metadata again with FusionSettings.to_metadata()."
             ) from error

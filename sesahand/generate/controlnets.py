@@ -119,9 +119,9 @@ def map_of(path: Path, metadata: Mapping[str, str], base: BaseModel) -> str:
     try:
         facts = json.loads(metadata.get(FACTS, "{}"))
         said = facts["config"]["data"]["control"] if facts.get("kind") == "controlnet" else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         said = None
-    if said in ALL_MAPS:
+    if isinstance(said, str) and said in ALL_MAPS:
         return said
     if base.is_mini:
         return MINI_MAP

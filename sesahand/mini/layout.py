@@ -21,14 +21,15 @@ HEAD_WIDTH = 64
 
 # Group normalisation over 32 groups of one channel each would erase the channels' means, and with them the colours.
 LEAST_WIDTH = 64
+MOST_LEVELS, MOST_WIDTH = 6, 4096
+RANGES = {
+    "blocks": (1, 8),
+    "text_width": (8, MOST_WIDTH),
+    "text_layers": (1, 48),
+    "text_heads": (1, 64),
+    "size": (16, 4096),
+}
 HINT_CHANNELS = (16, 32, 96, 256)
-MOST = {
-    "widths": 2048, "blocks": 8, "text_width": 2048, "text_layers": 48, "text_heads": 64, "autoencoder_widths": 1024,
-    "size": 4096,
-}  # fmt: skip
-"""The largest that can be asked for; Stable Diffusion itself stays below."""
-
-MOST_LEVELS = 6
 
 
 @dataclass(frozen=True)
@@ -57,15 +58,14 @@ class MiniLayout:
 
     def __post_init__(self):
         for name in ("widths", "autoencoder_widths"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        # A file says these, and networks of any size would be built for it.
-        for name, most in MOST.items():
-            values = getattr(self, name)
-            for value in values if isinstance(values, tuple) else (values,):
-                if type(value) is not int or not 1 <= value <= most:
-                    raise SesaHandError(f"{name} is {quote(values)}; choose whole numbers from 1 to {most}.")
-        if len(self.widths) > MOST_LEVELS:
-            raise SesaHandError(f"The small model has {len(self.widths)} levels; choose at most {MOST_LEVELS}.")
+            value = getattr(self, name)
+            if not isinstance(value, list | tuple) or len(value) > MOST_LEVELS:
+                raise SesaHandError(f"{name} is {quote(value)}; give a list of at most {MOST_LEVELS} channel numbers.")
+            object.__setattr__(self, name, tuple(value))
+            for width in value:
+                _check_number(name, width, 1, MOST_WIDTH)
+        for name, (least, most) in RANGES.items():
+            _check_number(name, getattr(self, name), least, most)
         first = self.widths[0] if self.widths else 0
         if len(self.widths) < 2 or first < LEAST_WIDTH or first % HEAD_WIDTH or any(w % first for w in self.widths):
             raise SesaHandError(
@@ -86,7 +86,7 @@ class MiniLayout:
             raise SesaHandError(
                 f"Pictures of {self.size} px: with {len(self.widths)} levels choose a multiple of {multiple}."
             )
-        if self.prediction not in ("v_prediction", "epsilon"):
+        if not isinstance(self.prediction, str) or self.prediction not in ("v_prediction", "epsilon"):
             raise SesaHandError(f"prediction is {quote(self.prediction)}; choose v_prediction or epsilon.")
 
     def to_json(self) -> str:
@@ -102,7 +102,7 @@ class MiniLayout:
         """
         try:
             return cls(**json.loads(text))
-        except (ValueError, TypeError, SesaHandError) as error:
+        except (ValueError, TypeError, RecursionError, SesaHandError) as error:
             raise InvalidFileError(
                 f"The file's description of the small model cannot be read ({error!s:.200}). It is damaged or was "
                 "written by a newer version: copy it again or update SesaHand."
@@ -181,3 +181,8 @@ class MiniLayout:
             # diffusers' name for the number of heads.
             "attention_head_dim": tuple(width // HEAD_WIDTH for width in self.widths),
         }
+
+
+def _check_number(name: str, value: object, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise SesaHandError(f"The small model's {name} is {quote(value)}; choose whole numbers from {least} to {most}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import math
 import sys
 import types
 import typing
@@ -67,8 +66,9 @@ class Steps:
         _check_range("weight_decay", self.weight_decay, 0, 10)
         _check_range("max_norm", self.max_norm, 1e-6, 1e6)
         _check_range("average", self.average, 0, 0.999999)
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise SesaHandError(f"betas is {self.betas}; give two numbers from 0 to 1, such as 0.9 and 0.999.")
+        numbers = all(type(beta) in (int, float) for beta in self.betas)
+        if len(self.betas) != 2 or not numbers or not all(0 <= beta < 1 for beta in self.betas):
+            raise SesaHandError(f"betas is {quote(self.betas)}; give two numbers from 0 to 1, such as 0.9 and 0.999.")
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -149,8 +149,8 @@ class Noise:
         if unknown:
             raise SesaHandError(f"styles names {quote(unknown[0])}; captions come in {', '.join(STYLES)}.")
         weights = self.styles.values()
-        if not self.styles or any(w < 0 or not math.isfinite(w) for w in weights) or not sum(weights):
-            raise SesaHandError(f"styles is {self.styles}; give a positive number for at least one caption style.")
+        if not self.styles or not all(0 <= w <= 1e9 for w in weights) or not sum(weights):
+            raise SesaHandError(f"styles is {quote(self.styles)}; give at least one caption style a positive number.")
 
 
 @dataclass(frozen=True)
@@ -350,7 +350,7 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
     for change in changes:
         _assign(values, change)
     kind = values.get("kind")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise SesaHandError(f"kind is {quote(kind)}; choose {' or '.join(KINDS)}.")
     return _build(KINDS[kind], values, "")
 
@@ -440,7 +440,7 @@ def _value(hint: object, value: object, name: str):
     if origin in (types.UnionType, typing.Union):
         raise SesaHandError(f"{name} cannot be set.")
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(value, name)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(value)
     wrong = isinstance(value, bool) != (origin is bool)
@@ -449,6 +449,13 @@ def _value(hint: object, value: object, name: str):
     if origin is dict and not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value.values()):
         raise SesaHandError(f"{name} is {quote(value)}, expected a number for each entry.")
     return value
+
+
+def _as_float(value: int, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise SesaHandError(f"{name} is {quote(value)}, which is too large.") from None
 
 
 def _type_name(kind: type) -> str:
