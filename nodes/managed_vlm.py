@@ -78,7 +78,11 @@ class _Weights(torch.nn.Module):
 
 
 def manage(model: torch.nn.Module, load_device: torch.device, offload_device: torch.device) -> ModelPatcher:
-    """Hand a transformers model to ComfyUI, which moves it on demand and frees it when nothing refers to it."""
+    """Hand a transformers model to ComfyUI, which moves it on demand and frees it when nothing refers to it.
+
+    To the plain ModelPatcher under DynamicVRAM, too: the layers are not core's, so a dynamic one would load them whole
+    and give nothing back when another model needs the room.
+    """
     size = sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
     return ModelPatcher(_Weights(model, offload_device), load_device, offload_device, size=size)
 
