@@ -152,6 +152,7 @@ GENERATION = (
 
 def plain_generation(config: Any) -> None:
     """Take settings out of a generation configuration that transformers would look for code for."""
+    plain = type(config)()
     for name in GENERATION:
-        if getattr(config, name, None) is not None:
-            setattr(config, name, None)
+        if hasattr(config, name):
+            setattr(config, name, getattr(plain, name, None))

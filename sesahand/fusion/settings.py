@@ -121,6 +121,6 @@ class FusionSettings:
             return cls(**values)
         except (SesaHandError, TypeError, ValueError) as error:
             raise InvalidFileError(
-                f"The file's {METADATA_PREFIX}* metadata is {quote(values, 300)}, which this version cannot read ({error}). "
-                "Update SesaHand, or write the metadata again with FusionSettings.to_metadata()."
+                f"The file's {METADATA_PREFIX}* metadata is {quote(values, 300)}, which this version cannot read "
+                f"({error}). Update SesaHand, or write the metadata again with FusionSettings.to_metadata()."
             ) from error

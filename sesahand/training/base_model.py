@@ -56,7 +56,7 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
 
 def _from_folder(path: Path) -> Networks:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPTokenizerFast
 
     missing = [name for name in FOLDERS if not (path / name).is_dir()]
     if missing:
@@ -72,6 +72,8 @@ def _from_folder(path: Path) -> Networks:
                 f"{path / name} holds no .safetensors weights. Other formats can run code when they are read: download "
                 "the model's safetensors version, or convert it."
             )
+    # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
+    tokenizer = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
     local = {"local_files_only": True}
     weights = local | {"use_safetensors": True}
     try:
@@ -79,7 +81,7 @@ def _from_folder(path: Path) -> Networks:
         return Networks(
             UNet2DConditionModel.from_pretrained(path, subfolder="unet", **weights),
             CLIPTextModel.from_pretrained(path, subfolder="text_encoder", config=text, **weights),
-            CLIPTokenizer.from_pretrained(path, subfolder="tokenizer", **local),
+            tokenizer.from_pretrained(path, subfolder="tokenizer", **local),
             AutoencoderKL.from_pretrained(path, subfolder="vae", **weights),
             DDIMScheduler.from_pretrained(path, subfolder="scheduler", **local),
         )

@@ -352,7 +352,7 @@ def seeded(seed: int) -> Iterator[None]:
 def generator_of(seed: int, step: int, part: int = 0, process: int = 0) -> torch.Generator:
     """A CPU generator of its own for each pass of each step on each device."""
     state = np.random.SeedSequence([seed, step, part, process]).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0] >> 1))
+    return torch.Generator().manual_seed(int(state[0]) >> 1)
 
 
 def checkpoints(folder: Path) -> list[Path]:
