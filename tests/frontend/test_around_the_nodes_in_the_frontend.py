@@ -151,9 +151,7 @@ def test_the_search_box_offers_the_node(query, node, frontend):
     frontend.page.evaluate("() => app.extensionManager.command.execute('Workspace.SearchBox.Toggle')")
     frontend.page.keyboard.type(query)
     # The first is 1.27's list, the second that of 1.49 and later.
-    lists = frontend.page.locator(
-        ".comfy-vue-node-search-container .p-autocomplete-option, #results-list [role=option]"
-    )
+    lists = ".comfy-vue-node-search-container .p-autocomplete-option, #results-list [role=option]"
     option = frontend.page.locator(lists, has_text=name).first
     option.wait_for(timeout=20_000)
     frontend.page.keyboard.press("Escape")
