@@ -122,6 +122,14 @@ def _fetches_kernels(kind: str) -> bool:
     return any(_HUB.search(source.read_text(encoding="utf-8")) for source in sources)
 
 
+def without_nulls(config: Any) -> Any:
+    """A copy of a configuration's JSON without quantizations that are null, which older transformers take for one."""
+    if isinstance(config, dict):
+        kept = {key: value for key, value in config.items() if value is not None or key not in QUANTIZED}
+        return {key: without_nulls(value) for key, value in kept.items()}
+    return [without_nulls(value) for value in config] if isinstance(config, list) else config
+
+
 def without_choices(config: Any) -> Any:
     """A configuration object of transformers in which no attention is chosen, here or in a part: transformers chooses.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
-from ..files.model_configs import plain_generation, without_choices
+from ..files.model_configs import plain_generation, without_choices, without_nulls
 from .captioner import Progress, without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
@@ -60,17 +60,18 @@ class TransformersVLM:
             InvalidFileError: Not such a folder, incomplete, or a model that the installed transformers does not know.
             UnsafeFileError: Something in it would run code.
         """
-        from transformers import AutoConfig
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
         folder = Path(folder)
-        auto_class = _auto_class(folder, read_config(folder))
+        config = read_config(folder)
+        auto_class = _auto_class(folder, config)
         try:
             # Building a model draws random weights before the stored ones replace them.
             with _seeded(torch.device("cpu"), 0):
                 local = {"local_files_only": True, "trust_remote_code": False}
                 model, report = auto_class.from_pretrained(
                     folder,
-                    config=without_choices(AutoConfig.from_pretrained(folder, **local)),
+                    config=without_choices(CONFIG_MAPPING[config["model_type"]].from_dict(without_nulls(config))),
                     **local,
                     use_safetensors=True,
                     output_loading_info=True,
