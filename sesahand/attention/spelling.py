@@ -151,7 +151,7 @@ def _words(text: str) -> Iterable[Place]:
 
 def _without_final_sigma(raw: bytes) -> bytes:
     """Which of the two small sigmas a capital becomes depends on its neighbours; they have equally many bytes."""
-    return raw.replace("ς".encode(), "σ".encode())
+    return raw.replace("\u03c2".encode(), "\u03c3".encode())
 
 
 _BYTES = {letter: byte for byte, letter in _letters_of_bytes().items()}

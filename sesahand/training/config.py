@@ -376,7 +376,7 @@ def _differences(before: object, now: object, name: str = "") -> typing.Iterator
 
 
 def _read(path: Path) -> dict:
-    text = read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8", "replace")
+    text = read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8-sig", "replace")
     try:
         if path.suffix.lower() == ".json":
             values = json.loads(text)

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, UnsafeFileError
 from ..files.model_configs import check_configurations
+from ..files.reading import open_regular
 
+# Of an index that lists the weights of the largest models, some megabytes.
+MAX_CONFIG_BYTES = 64 << 20
 MAX_DEPTH = 3
 """Folders below a root that are looked into: LLM/<family>/<model>/<revision>."""
 
@@ -84,7 +87,9 @@ def needs_remote_code(folder: Path) -> list[str]:
 
 def _read_json(path: Path) -> dict:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with open_regular(path) as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+        content = json.loads(data.decode("utf-8-sig")) if len(data) <= MAX_CONFIG_BYTES else None
     except FileNotFoundError:
         raise InvalidFileError(
             f"{path.parent} is not a model folder: {path.name} is missing. Choose the folder that holds config.json, "

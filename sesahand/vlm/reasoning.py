@@ -5,26 +5,27 @@ import re
 _TAG = r"(?:think|thinking|thought|reasoning|analysis|reflection)"
 # The second forms are Kimi's, the third that of models that answer in channels.
 _CLOSED = re.compile(
-    rf"</{_TAG}>|◁/{_TAG}▷|\[/{_TAG}\]|<\|/{_TAG}\|>|<\|end_of_{_TAG}\|>|<\|channel\|>\s*final\s*<\|message\|>",
+    rf"</{_TAG}>|\u25c1/{_TAG}\u25b7|\[/{_TAG}\]|<\|/{_TAG}\|>|<\|end_of_{_TAG}\|>|<\|channel\|>\s*final\s*<\|message\|>",
     re.IGNORECASE,
 )
 _OPEN = re.compile(
-    rf"<{_TAG}>|◁{_TAG}▷|\[{_TAG}\]|<\|{_TAG}\|>|<\|channel\|>\s*analysis\s*<\|message\|>", re.IGNORECASE
+    rf"<{_TAG}>|\u25c1{_TAG}\u25b7|\[{_TAG}\]|<\|{_TAG}\|>|<\|channel\|>\s*analysis\s*<\|message\|>", re.IGNORECASE
 )
 
 _ENDS = (
     r"(?:end|eot|eos|eom|eod|return|im_end|eot_id|eom_id|end_?of_?(?:text|turn|sentence|utterance|message|turn_token))"
 )
 _TURN_END = re.compile(
-    rf"<\|{_ENDS}\|>|<｜end▁of▁sentence｜>|</s>|<(?:eos|eot|end_of_turn|end_of_utterance|endoftext|end_of_text)>|\[/?INST\]"
-    r"|<\|(?:im_start|start_header_id|start_of_turn|start)\|>|<start_of_turn>|<｜(?:User|Assistant)｜>",
+    rf"<\|{_ENDS}\|>|<\uff5cend\u2581of\u2581sentence\uff5c>|</s>|<(?:eos|eot|end_of_turn|end_of_utterance|endoftext|end_of_text)>|\[/?INST\]"
+    r"|<\|(?:im_start|start_header_id|start_of_turn|start)\|>|<start_of_turn>|<\uff5c(?:User|Assistant)\uff5c>",
     re.IGNORECASE,
 )
 """Where a model's turn is over; what some servers let it write behind that is a turn of somebody else."""
 
 _MARK = re.compile(
-    r"<\|[a-z][\w/.▁ -]{0,40}\|>|<｜[^<>｜]{1,40}｜>|</?(?:s|eos|bos|pad|unk|answer|response|output|box)>"
-    r"|</?(?:start|end)_of_\w{1,20}>|\[/?(?:INST|ANSWER)\]|◁/?\w{1,20}▷",
+    r"<\|[a-z][\w/.\u2581 -]{0,40}\|>|<\uff5c[^<>\uff5c]{1,40}\uff5c>"
+    r"|</?(?:s|eos|bos|pad|unk|answer|response|output|box)>"
+    r"|</?(?:start|end)_of_\w{1,20}>|\[/?(?:INST|ANSWER)\]|\u25c1/?\w{1,20}\u25b7",
     re.IGNORECASE,
 )
 """Tokens that steer a model and are no words: around turns, boxes and answers."""

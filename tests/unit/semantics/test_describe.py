@@ -176,3 +176,9 @@ def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):
     assert printed["from"] == "language model" and printed["prompt"] == "a man kneeling, tying his shoe"
     with pytest.raises(SesaHandError):
         run("A man ties his shoe.", "--vlm", "https://vlm.example.com/v1", "--model", "tiny")
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_word(tmp_path):
+    for mark in (b"", b"\xef\xbb\xbf"):
+        (tmp_path / "c.txt").write_bytes(mark + b"A woman holds a cup.")
+        assert describe._read_text(tmp_path / "c.txt") == "A woman holds a cup."

@@ -29,7 +29,7 @@ from sesahand.render.maps import render_maps
 from sesahand.training.base_model import load_base
 from sesahand.training.config import load_config
 from sesahand.training.controlnet import train_controlnet
-from sesahand.training.samples import TrainingSample, open_samples
+from sesahand.training.samples import TrainingSample, _first_line, open_samples
 
 LAYOUT = MiniLayout(widths=(64, 64), text_width=64, text_layers=1, size=64, autoencoder_widths=(8, 16, 24))
 COUNT = 10
@@ -238,3 +238,9 @@ def test_a_base_saved_by_diffusers_is_read(base, tmp_path):
     assert again.tokenizer("a fist").input_ids == networks.tokenizer("a fist").input_ids
     for name, value in networks.unet.state_dict().items():
         assert torch.equal(again.unet.state_dict()[name], value)
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_a_caption(tmp_path):
+    for mark in (b"", b"\xef\xbb\xbf"):
+        (tmp_path / "caption.txt").write_bytes(mark + "a hand, ça va\nmore".encode())
+        assert _first_line(tmp_path / "caption.txt") == "a hand, ça va"
