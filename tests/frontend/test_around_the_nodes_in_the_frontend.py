@@ -21,20 +21,23 @@ def drop(frontend, data: bytes, suffix: str) -> None:
     frontend.page.wait_for_function("() => app.graph._nodes.length > 0", timeout=20_000)
 
 
-def test_preview_3d_loads_the_file_and_dropping_it_brings_the_graph_back(frontend, comfyui_server):
+def test_preview_3d_loads_the_file_and_dropping_it_brings_the_graph_back(frontend, site, comfyui_server):
+    # Two frontends share a server, and what it has made before it does not make again.
+    name = "dropped_vue" if site.vue else "dropped"
+
     def node(class_type, **given):
         return workflows.defaults(comfyui_server, class_type, **given)
 
     graph = {
         "1": node("SesaHandPoseHand", gesture="ok"),
-        "2": node("SesaHandExportMesh", hands=["1", 0], filename_prefix="dropped"),
+        "2": node("SesaHandExportMesh", hands=["1", 0], filename_prefix=name),
         "3": node("Preview3D", model_file=["2", 1]),
     }
     frontend.problems.clear()
     frontend.page.evaluate("async graph => await app.loadApiJson(graph, 'hand')", graph)
     # The viewer is put into the page after the node, and a run that has ended before is not shown in it.
     frontend.page.wait_for_timeout(3000)
-    with frontend.page.expect_response(lambda answer: "dropped_00001_.glb" in answer.url, timeout=60_000) as answer:
+    with frontend.page.expect_response(lambda answer: f"{name}_00001_.glb" in answer.url, timeout=60_000) as answer:
         frontend.run()
     data = answer.value.body()
     assert answer.value.ok and data[:4] == b"glTF"

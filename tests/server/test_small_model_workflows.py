@@ -138,7 +138,8 @@ def test_the_five_ways_are_compared_on_one_labelled_sheet(comfyui_server):
         assert all(not np.array_equal(picture, other) for other in shown[:k]), "each part of the method has a say"
     [sheet] = run.images(the(api, "SaveImage"))
     assert sheet.width > 5 * 384 and sheet.height > 384
-    labels = api[the(api, "SesaHandContactSheet")]["inputs"]["labels"].splitlines()
+    source, _ = api[the(api, "SesaHandContactSheet")]["inputs"]["labels"]
+    labels = api[source]["inputs"]["value"].splitlines()
     assert [label.split(":")[0] for label in labels] == ["plain", "+ SE", "+ SE + SF", "+ SE + SF + AE", "(hand"]
 
 
