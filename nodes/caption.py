@@ -30,12 +30,10 @@ def find_model_folder(name: str) -> Path:
     """Return the folder of a model of the list, or say where to put it."""
     folder = model_folders().get(name)
     if folder is None:
-        what = "No model was chosen."
-        if name:
-            what = f"There is no model folder {'yet' if name == NOTHING_YET else quote(name)}."
+        which = {NOTHING_YET: "yet", None: "chosen", "": "chosen"}.get(name) or quote(name)
         raise SesaHandError(
-            f"{what} Put the folder of a model (config.json, tokenizer, .safetensors) into models/sesahand_vlm, "
-            "models/VLM or models/LLM, press R to refresh the list, and choose it."
+            f"There is no model folder {which}. Put the folder of a model (config.json, tokenizer, .safetensors) into "
+            "models/sesahand_vlm, models/VLM or models/LLM, press R to refresh the list, and choose it."
         )
     return folder
 

@@ -124,7 +124,8 @@ def find_fault(node: type[io.ComfyNode], values: dict) -> str | None:
 def _fault_of_reading(readers: dict[str, Callable[[str], object]], values: dict) -> str | None:
     for name, read in readers.items():
         try:
-            if name in values:
+            # Of an empty list there is a better word than what its reader would say.
+            if name in values and values[name] != NOTHING_YET:
                 read(values[name])
         except SesaHandError as error:
             return str(error)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, UnsafeFileError
-from ..hands.pickle_reader import DAMAGE, Name, PickleReader, Record
+from .pickle_reader import DAMAGE, Name, PickleReader, Record
 from .reading import open_regular
 
 MAX_PICKLE_BYTES = 64 * 2**20

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.pickle_reader import array_from, read_pickle
 from .array_files import read_bytes, read_npz, read_safetensors, write_bytes
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
-from .pickle_reader import array_from, read_pickle
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .skeleton import MANO_PARENTS, MANO_TIP_VERTICES
 from .unwrapping import unwrap

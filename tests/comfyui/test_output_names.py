@@ -149,8 +149,8 @@ def test_no_hands_are_no_file(placed, folders, caplog):
 def test_a_combo_without_choices_has_one_that_says_what_to_do(folders):
     (entry, *_) = hand.LoadHands.define_schema().inputs
     assert entry.options == [wires.NOTHING_YET]
-    said = hand.LoadHands.validate_inputs(file=wires.NOTHING_YET, left_hands="mirrored")
-    assert "nothing to choose from yet" in said and "input folder" in said
+    with pytest.raises(SesaHandError, match="nothing to choose from yet.*input folder"):
+        hand.LoadHands.validate_inputs(file=wires.NOTHING_YET, left_hands="mirrored")
     (folders / "input" / "a.json").write_text("{}")
     assert hand.LoadHands.define_schema().inputs[0].options == ["a.json"]
 

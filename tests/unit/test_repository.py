@@ -15,7 +15,7 @@ NODES = sorted((ROOT / "nodes").rglob("*.py"))
 COMFYUI = {"comfy", "comfy_api", "comfy_extras", "comfy_execution", "folder_paths", "nodes", "execution", "server"}
 
 # The one module that reads pickles, through an unpickler that resolves nothing but inert types.
-PICKLE_READER = ROOT / "sesahand" / "hands" / "pickle_reader.py"
+PICKLE_READER = ROOT / "sesahand" / "files" / "pickle_reader.py"
 # The one that writes them, for HaMeR's data sets: writing numbers and texts runs nothing.
 PICKLE_WRITER = ROOT / "sesahand" / "data" / "formats" / "python_objects.py"
 # The one command that runs a program: the user's own pip, to take a package from the index that the user has set up.
@@ -198,24 +198,11 @@ EXCEPTIONS = {
     "sesahand/data/hand_arrays.py": {"np.savez": "into memory"},
     "sesahand/data/picture_files.py": {"Image.fromarray(levels).save": "into memory"},
     "sesahand/evaluation/results.py": {"np.savez": "into memory"},
-    "sesahand/fusion/weights.py": {
-        "torch.load": "weights_only; the readers of checkpoints have doors of their own", "open": "a header's bytes",
-    },
     "sesahand/hands/array_files.py": {"zipfile.ZipFile": "over bytes that the door has read; the reader of npz"},
     "sesahand/hands/gestures.py": {"ASSET.read_text": "a file of the package"},
     "sesahand/hands/scene_files.py": {"np.savez": "into memory"},
     "sesahand/mini/tokenizer.py": {"MERGES.read_bytes": "a file of the package"},
-    "sesahand/reconstruct/learned/checkpoint_pickle.py": {"zipfile.ZipFile": "the reader of checkpoints"},
-    "sesahand/reconstruct/learned/checkpoints.py": {
-        "path.open": "a header's bytes",
-        "torch.load": "weights_only; the readers of checkpoints have doors of their own",
-    },
-    "sesahand/training/judge_training.py": {
-        "torch.load": "weights_only, of a file that the door has opened",
-        "torch.save": "into a file that the door has opened",
-    },
     "sesahand/vlm/credentials.py": {"path.read_text": "the user's own file of keys"},
-    "sesahand/vlm/folders.py": {"path.read_text": "a configuration, after its size and kind were checked"},
     "sesahand/vlm/openai_vlm.py": {"picture.save": "into memory"},
 }  # fmt: skip
 

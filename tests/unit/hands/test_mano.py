@@ -15,9 +15,9 @@ from mano_fixture import mano_arrays, official_layout, pickled, write_mano
 from safetensors.numpy import load_file
 
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
+from sesahand.files.pickle_reader import array_from, read_pickle
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import convert_mano, load_mano, mean_pose, pose_from_pca, read_mano_arrays
-from sesahand.hands.pickle_reader import array_from, read_pickle
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation
 
 MODEL_ARRAYS = (
