@@ -47,7 +47,8 @@ class CollectRootAsDirectory:
 
 def pytest_configure(config):
     config.pluginmanager.register(CollectRootAsDirectory(), "sesahand-root")
-    if os.environ.get("SESAHAND_IN_COMFYUI") != "1":
+    # A process that has a core is itself what a relay has started.
+    if "SESAHAND_CORE" not in os.environ and os.environ.get("SESAHAND_IN_COMFYUI") != "1":
         config.pluginmanager.register(Relay(), "sesahand-relay")
 
 

@@ -6,8 +6,9 @@ the whole folder with that ComfyUI's interpreter, this run shows what it found (
 anywhere; a test's id ends with its core, as if that were a parameter), tells it which tests were chosen, and shows its
 reports. A child that dies fails the test it was at and all that would have followed.
 
-The children work while this process runs the tests of the library and those with a server, and the relayed items come
-last: two cores of a processor are busy instead of one.
+The children work while this process runs the tests with a server, and the relayed items come last: two cores of a
+processor are busy instead of one. In a run of everything (SESAHAND_RELAY_LIBRARY=1, which tools/quickstart.py sets) the
+tests of the library are relayed as well, to a child with this very interpreter.
 
 The two talk in lines of JSON: the child sends {"collected": [...]}, then {"report": ...} and {"done": id} for each
 test; it is sent one line with the chosen ids. Run as a script, this file is the child.
@@ -28,6 +29,8 @@ from comfy_install import CORES, Unavailable, find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "comfyui"
+LIBRARY = "library"
+LIBRARY_FOLDERS = (ROOT / "tests" / "unit", ROOT / "tests" / "fuzz")
 LOG_TAIL = 10000
 
 
@@ -36,16 +39,20 @@ class Relay:
 
     def __init__(self):
         self.cores = {}
+        self.with_library = os.environ.get("SESAHAND_RELAY_LIBRARY") == "1"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(self, module_path, parent):
         if FOLDER in module_path.parents:
-            return RelayedFile.from_parent(parent, path=module_path)
+            return RelayedFile.from_parent(parent, path=module_path, cores=tuple(CORES))
+        if self.with_library and any(folder in module_path.parents for folder in LIBRARY_FOLDERS):
+            return RelayedFile.from_parent(parent, path=module_path, cores=(LIBRARY,))
 
     def core(self, name: str) -> "RelayedCore":
         """Return a core, with the tests that its interpreter has found; the first call starts them all."""
         if not self.cores:
-            self.cores = {each: RelayedCore(each) for each in CORES}
+            names = (*CORES, LIBRARY) if self.with_library else tuple(CORES)
+            self.cores = {each: RelayedCore(each) for each in names}
         return self.cores[name]
 
     @pytest.hookimpl(trylast=True)
@@ -83,12 +90,12 @@ class Relay:
 
 
 class RelayedCore:
-    """One ComfyUI: its child process and what that has collected, or why there is none."""
+    """One ComfyUI, or the library: its child process and what that has collected, or why there is none."""
 
     def __init__(self, name: str):
         self.name, self.child, self.reason = name, None, None
         try:
-            self.child = Child(find_comfyui(name), name)
+            self.child = Child(*((sys.executable, None) if name == LIBRARY else comfyui(name)), name)
         except Unavailable as reason:
             self.reason = str(reason)
 
@@ -97,17 +104,27 @@ class RelayedCore:
         """What the child found: node ids, keywords and errors for each file of the folder."""
         message = self.child.receive()
         if message is None:
-            problem = f"The interpreter of the {self.name} ComfyUI could not collect these tests."
+            problem = f"The interpreter of the {self.name} tests could not collect them."
             raise pytest.Collector.CollectError(f"{problem} {self.child.obituary()}")
         return message["collected"]
 
 
+def comfyui(name: str) -> tuple[Path, Path]:
+    """Return the interpreter and the checkout of a core."""
+    installation = find_comfyui(name)
+    return installation.python, installation.path
+
+
 class RelayedFile(pytest.File):
-    """A test file that the interpreters of all cores import in place of this one."""
+    """A test file that the interpreters of some cores import in place of this one."""
+
+    def __init__(self, cores, **arguments):
+        super().__init__(**arguments)
+        self.cores = cores
 
     def collect(self):
         relay = self.config.pluginmanager.get_plugin("sesahand-relay")
-        for name in CORES:
+        for name in self.cores:
             if reason := relay.core(name).reason:
                 yield MissingCore.from_parent(self, name=f"all tests[{name}]", reason=reason)
                 continue
@@ -170,34 +187,40 @@ def id_parts(test: dict) -> list[str]:
     return [*parts[:-1], parts[-1] + bracket + parameter]
 
 
+def named(test: str, core: str) -> str:
+    """Return a test's name with its core as one more parameter; the library has one interpreter, which is not named."""
+    if core == LIBRARY:
+        return test
+    return f"{test[:-1]}-{core}]" if test.endswith("]") else f"{test}[{core}]"
+
+
 def relayed(parent, core: str, tests: list[dict], depth: int):
     """Yield items and classes for a core's tests whose ids share their first `depth` parts."""
     classes = {}
     for test in tests:
         parts = id_parts(test)
         if depth == len(parts) - 1:
-            name = f"{parts[depth][:-1]}-{core}]" if parts[depth].endswith("]") else f"{parts[depth]}[{core}]"
-            yield RelayedItem.from_parent(parent, name=name, core=core, test=test)
+            yield RelayedItem.from_parent(parent, name=named(parts[depth], core), core=core, test=test)
         elif parts[depth] not in classes:
             members = classes[parts[depth]] = [t for t in tests if id_parts(t)[depth] == parts[depth]]
             yield RelayedClass.from_parent(parent, name=parts[depth], core=core, tests=members, depth=depth + 1)
 
 
 class Child:
-    """The process in a ComfyUI's interpreter, seen from this side."""
+    """The process in another interpreter, seen from this side; a checkout of ComfyUI is None for the library."""
 
-    def __init__(self, installation, core: str):
+    def __init__(self, python, comfyui: Path | None, core: str):
         self.log = tempfile.TemporaryFile()
         environment = {
             "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // len(CORES))),  # they share the processor
             **os.environ,
-            "SESAHAND_IN_COMFYUI": "1",
             "SESAHAND_CORE": core,
-            "COMFYUI_PATH": str(installation.path),
         }
+        if comfyui:
+            environment |= {"SESAHAND_IN_COMFYUI": "1", "COMFYUI_PATH": str(comfyui)}
         environment.pop("PYTEST_ADDOPTS", None)  # meant for the run that the user started
         self.process = subprocess.Popen(
-            [installation.python, __file__],
+            [python, __file__, *map(str, [FOLDER] if comfyui else filter(Path.is_dir, LIBRARY_FOLDERS))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -331,7 +354,7 @@ def respond() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     options = ["--continue-on-collection-errors", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
     return pytest.main(
-        [*options, "-c", str(ROOT / "pyproject.toml"), str(FOLDER)], plugins=[Responder(orders, channel)]
+        [*options, "-c", str(ROOT / "pyproject.toml"), *sys.argv[1:]], plugins=[Responder(orders, channel)]
     )
 
 

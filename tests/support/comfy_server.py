@@ -156,7 +156,9 @@ class ComfyServer:
             settings["front-end-version"] = f"Comfy-Org/ComfyUI_frontend@v{self.frontend}"
         for name, value in settings.items():
             command += [f"--{name}", str(value)]
-        environment = {k: v for k, v in os.environ.items() if k != "SESAHAND_IN_COMFYUI"}
+        # Threads of several processes that wait for each other on few cores cost far more than they bring.
+        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
+        environment = threads | {k: v for k, v in os.environ.items() if k != "SESAHAND_IN_COMFYUI"}
         with open(self.folder / "server.log", "wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.installation.path, stdout=log, stderr=subprocess.STDOUT, env=environment
