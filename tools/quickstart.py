@@ -40,8 +40,8 @@ def main(arguments: list[str]) -> int:
     # torch is pinned here and only here: inside somebody's ComfyUI it is never touched.
     install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
     steps = ([*install, "-e", requirement], *before, [*command, *arguments[1:]])
-    # Library, servers, browsers and nodes beside each other, in processes of their own, unless some tests are chosen.
-    settings = {**os.environ, "SESAHAND_RELAY_ALL": "1"} if arguments == ["test"] else None
+    # The tests of the library beside those of the nodes, each in a process of its own, unless some are chosen.
+    settings = {**os.environ, "SESAHAND_RELAY_LIBRARY": "1"} if arguments == ["test"] else None
     for step in steps:
         code = subprocess.call([str(python), *step], cwd=ROOT, env=settings)
         if code:

@@ -6,9 +6,9 @@ the whole folder with that ComfyUI's interpreter, this run shows what it found (
 anywhere; a test's id ends with its core, as if that were a parameter), tells it which tests were chosen, and shows its
 reports. A child that dies fails the test it was at and all that would have followed.
 
-The children work while this process runs the tests in a browser, and the relayed items come last: all cores of a
-processor are busy. In a run of everything (SESAHAND_RELAY_ALL=1, which tools/quickstart.py sets) the tests of the
-library and those with a server are relayed as well, to children with this very interpreter.
+The children work while this process runs the tests with a server, and the relayed items come last: two cores of a
+processor are busy instead of one. In a run of everything (SESAHAND_RELAY_LIBRARY=1, which tools/quickstart.py sets) the
+tests of the library are relayed as well, to a child with this very interpreter.
 
 The two talk in lines of JSON: the child sends {"collected": [...]}, then {"report": ...} and {"done": id} for each
 test; it is sent one line with the chosen ids. Run as a script, this file is the child.
@@ -17,7 +17,6 @@ test; it is sent one line with the chosen ids. Run as a script, this file is the
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,11 +29,8 @@ from comfy_install import CORES, Unavailable, find_comfyui
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "comfyui"
-# What this very interpreter runs in children of its own, in a run of everything.
-OWN = {
-    "library": (ROOT / "tests" / "unit", ROOT / "tests" / "fuzz"),
-    "servers": (ROOT / "tests" / "server",),
-}
+LIBRARY = "library"
+LIBRARY_FOLDERS = (ROOT / "tests" / "unit", ROOT / "tests" / "fuzz")
 LOG_TAIL = 10000
 
 
@@ -43,20 +39,19 @@ class Relay:
 
     def __init__(self):
         self.cores = {}
-        self.relays_all = os.environ.get("SESAHAND_RELAY_ALL") == "1"
+        self.with_library = os.environ.get("SESAHAND_RELAY_LIBRARY") == "1"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(self, module_path, parent):
         if FOLDER in module_path.parents:
             return RelayedFile.from_parent(parent, path=module_path, cores=tuple(CORES))
-        for name, folders in OWN.items():
-            if self.relays_all and any(folder in module_path.parents for folder in folders):
-                return RelayedFile.from_parent(parent, path=module_path, cores=(name,))
+        if self.with_library and any(folder in module_path.parents for folder in LIBRARY_FOLDERS):
+            return RelayedFile.from_parent(parent, path=module_path, cores=(LIBRARY,))
 
     def core(self, name: str) -> "RelayedCore":
         """Return a core, with the tests that its interpreter has found; the first call starts them all."""
         if not self.cores:
-            names = (*OWN, *CORES) if self.relays_all else tuple(CORES)
+            names = (*CORES, LIBRARY) if self.with_library else tuple(CORES)
             self.cores = {each: RelayedCore(each) for each in names}
         return self.cores[name]
 
@@ -95,12 +90,12 @@ class Relay:
 
 
 class RelayedCore:
-    """One ComfyUI, or a part of OWN: its child process and what that has collected, or why there is none."""
+    """One ComfyUI, or the library: its child process and what that has collected, or why there is none."""
 
     def __init__(self, name: str):
         self.name, self.child, self.reason = name, None, None
         try:
-            self.child = Child(*((sys.executable, None) if name in OWN else comfyui(name)), name)
+            self.child = Child(*((sys.executable, None) if name == LIBRARY else comfyui(name)), name)
         except Unavailable as reason:
             self.reason = str(reason)
 
@@ -193,8 +188,8 @@ def id_parts(test: dict) -> list[str]:
 
 
 def named(test: str, core: str) -> str:
-    """Return a test's name with its core as one more parameter; this interpreter's own tests are named as they are."""
-    if core in OWN:
+    """Return a test's name with its core as one more parameter; the library has one interpreter, which is not named."""
+    if core == LIBRARY:
         return test
     return f"{test[:-1]}-{core}]" if test.endswith("]") else f"{test}[{core}]"
 
@@ -212,7 +207,7 @@ def relayed(parent, core: str, tests: list[dict], depth: int):
 
 
 class Child:
-    """The process in another interpreter, seen from this side; a checkout of ComfyUI is None for our own tests."""
+    """The process in another interpreter, seen from this side; a checkout of ComfyUI is None for the library."""
 
     def __init__(self, python, comfyui: Path | None, core: str):
         self.log = tempfile.TemporaryFile()
@@ -225,7 +220,7 @@ class Child:
             environment |= {"SESAHAND_IN_COMFYUI": "1", "COMFYUI_PATH": str(comfyui)}
         environment.pop("PYTEST_ADDOPTS", None)  # meant for the run that the user started
         self.process = subprocess.Popen(
-            [python, __file__, *map(str, [FOLDER] if comfyui else filter(Path.is_dir, OWN[core]))],
+            [python, __file__, *map(str, [FOLDER] if comfyui else filter(Path.is_dir, LIBRARY_FOLDERS))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -282,10 +277,7 @@ class Child:
             return
         self.process.stdin.close()
         if self.process.poll() is None and not self.ended_by_itself():
-            if os.name != "nt":
-                self.process.send_signal(signal.SIGINT)  # so that it ends the servers that it has started
-            if os.name == "nt" or not self.ended_by_itself():
-                self.process.kill()
+            self.process.kill()
             self.process.wait()
         self.reader.join(timeout=10)
         self.process.stdout.close()

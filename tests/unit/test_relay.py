@@ -85,7 +85,7 @@ def project(folder: Path, **files: str) -> Path:
 
 def run_pytest(folder: Path, *arguments: str, launcher=("-m", "pytest"), **environment: str):
     """Run pytest in a process of its own, with the floor's ComfyUI alone unless the environment names another."""
-    ours = ("PYTEST_ADDOPTS", "SESAHAND_IN_COMFYUI", "SESAHAND_CORE", "SESAHAND_RELAY_ALL", "OMP_NUM_THREADS")
+    ours = ("PYTEST_ADDOPTS", "SESAHAND_IN_COMFYUI", "SESAHAND_CORE", "SESAHAND_RELAY_LIBRARY", "OMP_NUM_THREADS")
     settings = {k: v for k, v in os.environ.items() if k not in ours}
     settings["COMFYUI_CURRENT_PATH"] = "/nowhere"
     command = [sys.executable, *launcher, "-p", "no:cacheprovider", *arguments]
@@ -163,7 +163,7 @@ def test_the_library_is_tested_beside_them_when_all_is_asked_for(tmp_path):
     where = "import os\n\ndef test_where():\n    print('ran as', os.environ.get('SESAHAND_CORE'))\n"
     folder = project(tmp_path, outcomes=OUTCOMES)
     (folder / "tests/unit/test_where.py").write_text(where)
-    code, text = run_pytest(folder, "-rP", SESAHAND_RELAY_ALL="1")
+    code, text = run_pytest(folder, "-rP", SESAHAND_RELAY_LIBRARY="1")
     assert code == 1 and "1 failed, 5 passed, 2 skipped, 1 xfailed, 1 error" in text
     assert "ran as library" in text
     code, text = run_pytest(folder, "-rP", "tests/unit")
