@@ -4,15 +4,19 @@
 with an exception, or dead. The bound on memory counts from where the child stands when all is imported.
 """
 
+import functools
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,24 +73,55 @@ def run_limited(target: str | Callable, *args: Any, megabytes: int = 1000, secon
         target = f"{inspect.getsourcefile(target)}:{target.__qualname__}"
     with tempfile.TemporaryDirectory() as folder:
         question, answer = Path(folder, "question"), Path(folder, "answer")
-        question.write_bytes(pickle.dumps((target, args, named, megabytes)))
-        marks = {"SESAHAND_LIMITED": "1", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "MALLOC_ARENA_MAX": "2"}
-        child = subprocess.Popen(
-            [sys.executable, __file__, question, answer], env=os.environ | marks, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        try:
-            _, errors = child.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            # Its own children too, which a decoder may have started.
-            os.killpg(child.pid, signal.SIGKILL) if hasattr(os, "killpg") else child.kill()
-            _, errors = child.communicate()
-            return Ended(died="time", output=errors.decode("utf-8", "replace")[-3000:])
-        output = errors.decode("utf-8", "replace")[-3000:]
-        if child.returncode or not answer.exists():
-            kind = f"signal {-child.returncode}" if child.returncode < 0 else f"status {child.returncode}"
-            return Ended(died=kind, output=output)
+        question.write_bytes(pickle.dumps((target, args, named, megabytes, dict(os.environ), os.getcwd())))
+        errors = Path(folder, "errors")
+        code = (_run_forked if sys.platform == "linux" else _run)(question, answer, errors, seconds)
+        output = errors.read_text("utf-8", "replace")[-3000:]
+        if code is None:
+            return Ended(died="time", output=output)
+        if code or not answer.exists():
+            return Ended(died=f"signal {-code}" if code < 0 else f"status {code}", output=output)
         return Ended(*pickle.loads(answer.read_bytes()), output=output)
+
+
+def _start(*arguments, **pipes) -> subprocess.Popen:
+    marks = {"SESAHAND_LIMITED": "1", "OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1", "MALLOC_ARENA_MAX": "2"}
+    return subprocess.Popen(
+        [sys.executable, __file__, *arguments], env=os.environ | marks, start_new_session=True, **pipes
+    )
+
+
+def _run(question: Path, answer: Path, errors: Path, seconds: float) -> int | None:
+    """Let a new process answer; its exit code, or None if it took too long."""
+    with errors.open("wb") as file:
+        child = _start(question, answer, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file)
+        try:
+            return child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            return None
+
+
+def _run_forked(question: Path, answer: Path, errors: Path, seconds: float) -> int | None:
+    """As `_run`, by a fork of a process that has imported torch already: starting that anew takes seconds each time."""
+    nursery = _nursery()
+    nursery.stdin.write(json.dumps([str(question), str(answer), str(errors)]).encode() + b"\n")
+    pid, late = int(nursery.stdout.readline()), False
+    if not select.select([nursery.stdout], [], [], seconds)[0]:
+        # Its own children too, which a decoder may have started.
+        os.killpg(pid, signal.SIGKILL)
+        late = True
+    code = int(nursery.stdout.readline())
+    return None if late else code
+
+
+@functools.cache
+def _nursery() -> subprocess.Popen:
+    """The process whose forks answer; it ends with this one, whose pipe it reads."""
+    nursery = _start(bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    nursery.stdout.readline()  # it is ready
+    return nursery
 
 
 def _load(target: str) -> Callable:
@@ -115,15 +150,21 @@ def _bound_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _main() -> None:
+def _prepare() -> None:
+    """Import what all targets need, before the bound on memory counts."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-    target, args, named, megabytes = pickle.loads(Path(sys.argv[1]).read_bytes())
     import numpy  # noqa: F401
     import torch  # noqa: F401
     from PIL import Image
 
     Image.init()
     torch.set_num_threads(1)
+
+
+def _answer(question: Path, answer: Path) -> None:
+    target, args, named, megabytes, environment, place = pickle.loads(question.read_bytes())
+    os.environ.update(environment | {"SESAHAND_LIMITED": "1"})
+    os.chdir(place)
     function = _load(target)
     _bound_memory(megabytes)
     try:
@@ -134,8 +175,41 @@ def _main() -> None:
         told = pickle.dumps((value, error, message))
     except Exception:
         told = pickle.dumps((repr(value)[:2000], error, message))
-    Path(sys.argv[2]).write_bytes(told)
+    answer.write_bytes(told)
+
+
+def _say(word) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def _serve() -> None:
+    """Fork for each line of standard input, and say the fork's number and then how it ended."""
+    _say("ready")
+    for line in sys.stdin:
+        question, answer, errors = json.loads(line)
+        ready, go = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.setsid()
+            os.write(go, b"1")
+            nothing, told = os.open(os.devnull, os.O_RDWR), os.open(errors, os.O_WRONLY | os.O_CREAT)
+            for descriptor, target in ((nothing, 0), (nothing, 1), (told, 2)):
+                os.dup2(descriptor, target)
+            try:
+                _answer(Path(question), Path(answer))
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            os._exit(0)
+        os.read(ready, 1)  # it leads a group of its own, which can be killed
+        os.close(ready), os.close(go)
+        _say(pid)
+        _, status = os.waitpid(pid, 0)
+        _say(os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":
-    _main()
+    _prepare()
+    _serve() if len(sys.argv) == 1 else _answer(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -186,8 +186,12 @@ def test_every_comfyui_runs_the_tests_in_its_own_interpreter_and_there_is_one_to
     assert code == 0 and "2 passed, 1 skipped" in text and "name the same ComfyUI" in text
 
 
-@pytest.mark.parametrize("launcher", [("-m", "pytest"), ("-c", "import pytest, sys; sys.exit(pytest.main())")])
-@pytest.mark.parametrize("place", ["root", "parent", "tests"])
+MODULE, CALL = ("-m", "pytest"), ("-c", "import pytest, sys; sys.exit(pytest.main())")
+
+
+@pytest.mark.parametrize(
+    ("launcher", "place"), [(MODULE, "root"), (CALL, "root"), (CALL, "parent"), (MODULE, "tests"), (CALL, "tests")]
+)
 def test_pytest_starts_from_anywhere(launcher, place):
     # The whole tree from the parent folder, where pytest meets the root's __init__.py; elsewhere a file is enough.
     folder, argument = {
