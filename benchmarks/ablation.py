@@ -40,7 +40,7 @@ from sesahand.errors import SesaHandError  # noqa: E402
 from sesahand.evaluation.cells import HAND, OTHER, Cell  # noqa: E402
 from sesahand.evaluation.drawing import draw_pictures  # noqa: E402
 from sesahand.evaluation.features import features_of_files, load_extractor  # noqa: E402
-from sesahand.evaluation.measuring import (  # noqa: E402
+from sesahand.evaluation.measuring import (
     column_mean,
     fingerprint,
     frechet_distances,
@@ -48,27 +48,20 @@ from sesahand.evaluation.measuring import (  # noqa: E402
     measure,
     measure_pictures,
 )
-from sesahand.evaluation.readings import (  # noqa: E402
-    DETECTED,
-    TITLES,
-    DetectorReader,
-    FeatureReader,
-    JudgeReader,
-    Readers,
-)
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_judge  # noqa: E402
+from sesahand.evaluation.readings import DETECTED, TITLES, DetectorReader, FeatureReader, JudgeReader, Readers
 from sesahand.evaluation.requests import Requests  # noqa: E402
 from sesahand.evaluation.results import CellResults  # noqa: E402
 from sesahand.fusion.settings import REFINED_RESIDUALS, FusionSettings  # noqa: E402
-from sesahand.generate.base_models import load_base_model  # noqa: E402
-from sesahand.generate.controlnets import load_controlnet  # noqa: E402
 from sesahand.generate.pipeline import HandGenerator, choose_device, choose_dtype  # noqa: E402
 from sesahand.metrics.paired_bootstrap import paired_difference  # noqa: E402
-from sesahand.mini.embedded import EMBEDDED  # noqa: E402
-from sesahand.mini.model_files import CONTROLS  # noqa: E402
+from sesahand.models.base import load_base_model  # noqa: E402
+from sesahand.models.controlnets import load_controlnet  # noqa: E402
+from sesahand.models.small.embedded import EMBEDDED  # noqa: E402
+from sesahand.models.small.model_files import CONTROLS  # noqa: E402
 from sesahand.render.contact_sheet import contact_sheet, to_pil  # noqa: E402
-from sesahand.training.judge import FEATURES, SHIPPED, load_judge  # noqa: E402
 from sesahand.training.samples import VERBOSE, render_world  # noqa: E402
-from sesahand.training.synthetic import HELD_OUT_SEED, SyntheticHands  # noqa: E402
+from sesahand.world.synthetic import HELD_OUT_SEED, SyntheticHands  # noqa: E402
 
 NONE, SE, SF, AE = "none", "+SE", "+SE +SF", "+SE +SF +AE"
 CHEAP_NONE, CHEAP = "none, (hand:1.3)", "+SE +SF, (hand:1.3)"

@@ -104,7 +104,7 @@ def diffusers_cases(arguments) -> dict[str, Callable[[], object]]:
     sys.path.insert(0, str(ROOT))
     from diffusers import UNet2DConditionModel
 
-    from sesahand.generate.attention_bias import attention_bias
+    from sesahand.models.diffusers_bias import attention_bias
 
     settings = dict(QUICK if arguments.quick else FULL)
     size = settings.pop("size")

@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, mirror_hand, place_in_box
 from sesahand.metrics.joint_errors import pa_mpjpe
 from sesahand.reconstruct.detection.crops import Picture
 from sesahand.reconstruct.detection.detector import TIPS, load_detector, squares_around
@@ -34,9 +33,10 @@ from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks
 from sesahand.reconstruct.detection.network import Network
 from sesahand.reconstruct.detection.tflite import read_tflite
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
+from sesahand.scene.camera import Camera
+from sesahand.scene.placing import Hand, mirror_hand, place_in_box
 
 THRESHOLD = 0.2
 SKIN, WALL = (0.88, 0.68, 0.58), (0.35, 0.40, 0.45)

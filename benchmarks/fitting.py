@@ -27,7 +27,6 @@ from sesahand.hands.limits import joint_frames, joint_limits, pose_from_angles  
 from sesahand.hands.model import HandModel  # noqa: E402
 from sesahand.hands.pose import jitter  # noqa: E402
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation  # noqa: E402
-from sesahand.hands.scene import HandScene  # noqa: E402
 from sesahand.metrics.joint_errors import pa_mpjpe  # noqa: E402
 from sesahand.reconstruct.fitting.fit import fit_hands, scene_of  # noqa: E402
 from sesahand.reconstruct.fitting.hand_prior import HandPrior  # noqa: E402
@@ -35,7 +34,8 @@ from sesahand.reconstruct.fitting.initial_guess import from_bones  # noqa: E402
 from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, KeypointModel  # noqa: E402
 from sesahand.reconstruct.fitting.measurements import NOISE_3D, Measurements  # noqa: E402
 from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
-from sesahand.render.camera import Camera  # noqa: E402
+from sesahand.scene.camera import Camera  # noqa: E402
+from sesahand.scene.hand_scene import HandScene  # noqa: E402
 
 CAMERA = Camera.from_fov(512, 512)
 NOISES = {"exact": (0.0, 0.0), "3 px and 8 mm": (3.0, 0.008)}

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch  # noqa: E402
 
 from sesahand.fusion.settings import FusionSettings  # noqa: E402
-from sesahand.generate.structural_fusion import attach_structural_fusion  # noqa: E402
+from sesahand.models.diffusers_fusion import attach_structural_fusion  # noqa: E402
 
 WHOLE_MAP = 1 << 40
 VARIANTS = {

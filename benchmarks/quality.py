@@ -29,7 +29,7 @@ from sesahand.commands.progress import Bar  # noqa: E402
 from sesahand.errors import SesaHandError  # noqa: E402
 from sesahand.evaluation.cells import Cell  # noqa: E402
 from sesahand.evaluation.drawing import draw_pictures, through_autoencoder  # noqa: E402
-from sesahand.evaluation.measuring import (  # noqa: E402
+from sesahand.evaluation.measuring import (
     column_mean,
     fingerprint,
     frechet_distances,
@@ -37,17 +37,17 @@ from sesahand.evaluation.measuring import (  # noqa: E402
     measure,
     measure_pictures,
 )
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_judge  # noqa: E402
 from sesahand.evaluation.readings import SMALLER_IS_BETTER, TITLES, JudgeReader  # noqa: E402
 from sesahand.evaluation.requests import Requests  # noqa: E402
 from sesahand.evaluation.results import CellResults  # noqa: E402
 from sesahand.fusion.settings import FusionSettings  # noqa: E402
-from sesahand.generate.controlnets import load_controlnet  # noqa: E402
 from sesahand.generate.pipeline import MINI_GUIDANCE, MINI_STEPS, HandGenerator  # noqa: E402
 from sesahand.generate.sampling import SamplingSettings  # noqa: E402
-from sesahand.mini.embedded import EMBEDDED  # noqa: E402
-from sesahand.training.judge import FEATURES, SHIPPED, load_judge  # noqa: E402
+from sesahand.models.controlnets import load_controlnet  # noqa: E402
+from sesahand.models.small.embedded import EMBEDDED  # noqa: E402
 from sesahand.training.samples import render_world  # noqa: E402
-from sesahand.training.synthetic import HELD_OUT_SEED  # noqa: E402
+from sesahand.world.synthetic import HELD_OUT_SEED  # noqa: E402
 
 # The attention bias that generating has by default, which is the paper's.
 ALPHA = SamplingSettings().alpha

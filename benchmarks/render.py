@@ -17,10 +17,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.hands.builtin import load_builtin_hand  # noqa: E402
-from sesahand.hands.scene import HandScene  # noqa: E402
-from sesahand.render.camera import Camera  # noqa: E402
 from sesahand.render.maps import render_maps  # noqa: E402
 from sesahand.render.rasterizer import rasterize  # noqa: E402
+from sesahand.scene.camera import Camera  # noqa: E402
+from sesahand.scene.hand_scene import HandScene  # noqa: E402
 
 LIMITS = {"all maps, 512": 25, "all maps, 16 frames of 512": 300, "all maps, 1024": 60}
 

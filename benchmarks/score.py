@@ -23,14 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.hands.gestures import load_gestures  # noqa: E402
 from sesahand.hands.loading import load_hand_model  # noqa: E402
-from sesahand.hands.placing import Hand, place_in_box  # noqa: E402
 from sesahand.hands.pose import jitter  # noqa: E402
 from sesahand.hands.rotations import axis_angle_to_matrix  # noqa: E402
-from sesahand.hands.scene import HandScene  # noqa: E402
 from sesahand.reconstruct.fitting.fit import fit_hands  # noqa: E402
 from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
 from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, WEIGHTS, HandScores, score_hands  # noqa: E402
-from sesahand.render.camera import Camera  # noqa: E402
+from sesahand.scene.camera import Camera  # noqa: E402
+from sesahand.scene.hand_scene import HandScene  # noqa: E402
+from sesahand.scene.placing import Hand, place_in_box  # noqa: E402
 
 
 @dataclass(frozen=True)

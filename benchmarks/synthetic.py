@@ -17,7 +17,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.render.maps import render_maps  # noqa: E402
-from sesahand.training.synthetic import SyntheticHands  # noqa: E402
+from sesahand.world.synthetic import SyntheticHands  # noqa: E402
 
 
 def main() -> None:

@@ -18,18 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from sesahand.mini.layout import MiniLayout  # noqa: E402
-from sesahand.mini.tokenizer import load_tokenizer  # noqa: E402
+from sesahand.models.networks import Networks
+from sesahand.models.small.layout import MiniLayout  # noqa: E402
+from sesahand.models.small.tokenizer import load_tokenizer  # noqa: E402
 from sesahand.training.autoencoding import AutoencoderTask  # noqa: E402
 from sesahand.training.config import MiniConfig  # noqa: E402
-from sesahand.training.diffusion import (  # noqa: E402
-    ALWAYS,
-    EVERY_OTHER,
-    NEVER,
-    DiffusionTask,
-    Networks,
-    use_plain_attention,
-)
+from sesahand.training.diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, use_plain_attention
 from sesahand.training.loop import generator_of  # noqa: E402
 from sesahand.training.samples import TrainingSample  # noqa: E402
 

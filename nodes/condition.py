@@ -8,11 +8,11 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.hands.bounding_boxes import write_bounding_boxes
-from ..sesahand.hands.scene import HandScene
 from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
 from ..sesahand.render.shading import NORMAL_CONVENTIONS
-from ..sesahand.render.viewer_camera import seen_by_viewer
+from ..sesahand.scene.bounding_boxes import write_bounding_boxes
+from ..sesahand.scene.hand_scene import HandScene
+from ..sesahand.scene.viewer_camera import seen_by_viewer
 from . import wires
 from .progress import progress
 

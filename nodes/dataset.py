@@ -10,7 +10,7 @@ from ..sesahand.data.batch import PairBatch, describe_batch
 from ..sesahand.data.record import PairFacts
 from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.file_names import check_relative_path
+from ..sesahand.files.names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
 from . import wires
 from .output_files import check_folder, fill_in

@@ -8,7 +8,6 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.hands.bounding_boxes import write_bounding_boxes
 from ..sesahand.reconstruct.detection.body_pose import read_body_pose
 from ..sesahand.reconstruct.detection.detector import as_colour, load_detector
 from ..sesahand.reconstruct.detection.detector_files import (
@@ -29,6 +28,7 @@ from ..sesahand.reconstruct.detection.external import (
 from ..sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, draw_notice, mask_landmarks
 from ..sesahand.reconstruct.detection.sides import describe_sides, settle_sides
 from ..sesahand.reconstruct.landmarks import HandLandmarks
+from ..sesahand.scene.bounding_boxes import write_bounding_boxes
 from . import wires
 from .condition import list_boxes
 from .model_folders import register_model_folder

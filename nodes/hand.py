@@ -11,20 +11,20 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.files.reading import open_regular
-from ..sesahand.generate.requests import named_gesture, named_side
-from ..sesahand.hands.bounding_boxes import Box, read_bounding_boxes
 from ..sesahand.hands.gestures import find_gesture, gesture_names
-from ..sesahand.hands.hand_files import load_hands
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
-from ..sesahand.hands.mano_parameters import MEAN_POSES
 from ..sesahand.hands.model import NUM_BETAS
-from ..sesahand.hands.placing import Hand, mirror_hand, place_in_box, place_in_mask
-from ..sesahand.hands.scene import SIDES, HandScene, combine, concatenate_frames
-from ..sesahand.hands.scene_files import save_scene
 from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
-from ..sesahand.render.camera import MAX_SIZE, Camera
-from ..sesahand.render.viewer_camera import ViewerCamera
+from ..sesahand.scene.bounding_boxes import Box, read_bounding_boxes
+from ..sesahand.scene.camera import MAX_SIZE, Camera
+from ..sesahand.scene.hand_files import load_hands
+from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
+from ..sesahand.scene.mano_parameters import MEAN_POSES
+from ..sesahand.scene.placing import Hand, mirror_hand, place_in_box, place_in_mask
+from ..sesahand.scene.scene_files import save_scene
+from ..sesahand.scene.viewer_camera import ViewerCamera
+from ..sesahand.semantics.gesture_words import named_gesture, named_side
 from . import wires
 from .model_folders import register_model_folder
 from .output_files import check_prefix, output_path

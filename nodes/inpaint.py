@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..sesahand.hands.bounding_boxes import mask_of_boxes, read_bounding_boxes
 from ..sesahand.inpaint.crop import crop_to_mask, paste_back
-from ..sesahand.render.camera import MAX_SIZE
+from ..sesahand.scene.bounding_boxes import mask_of_boxes, read_bounding_boxes
+from ..sesahand.scene.camera import MAX_SIZE
 from . import wires
 
 CATEGORY = "SesaHand/inpaint"

@@ -11,10 +11,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.hands.scene import HandScene
 from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.reconstruct.learned.checkpoints import PUBLISHED, SUFFIXES, load_network, where_to_get
 from ..sesahand.reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+from ..sesahand.scene.hand_scene import HandScene
 from . import wires
 from .managed_vlm import DTYPES, manage, pick_dtype
 from .model_folders import register_model_folder

@@ -6,8 +6,8 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.mini.embedded import EMBEDDED, embedded_path
-from ..sesahand.mini.model_files import CONTROLS, control_path
+from ..sesahand.models.small.embedded import EMBEDDED, embedded_path
+from ..sesahand.models.small.model_files import CONTROLS, control_path
 from . import wires
 from .model_folders import register_model_folder
 from .patches.control_loading import load_controlnet

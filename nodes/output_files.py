@@ -15,7 +15,7 @@ import folder_paths
 from comfy.cli_args import args
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.file_names import FORBIDDEN, check_relative_path
+from ..sesahand.files.names import FORBIDDEN, check_relative_path
 
 # As the frontend has them: day, month, hour, minute and second with one digit or two, and the year.
 DATE_PARTS = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")

@@ -9,7 +9,7 @@ from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_usabl
 from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.reconstruct.reconstructor import run_reconstructor
-from ..sesahand.render.camera import Camera
+from ..sesahand.scene.camera import Camera
 from . import wires
 from .progress import progress
 

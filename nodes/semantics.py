@@ -11,13 +11,13 @@ from comfy_api.latest import io
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
 from ..sesahand.errors import SesaHandError
-from ..sesahand.generate.requests import batch_in_small_words
-from ..sesahand.mini.token_embedding import describe_unknown
-from ..sesahand.mini.tokenizer import load_tokenizer
+from ..sesahand.models.small.token_embedding import describe_unknown
+from ..sesahand.models.small.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
 from ..sesahand.semantics.prompts import instruction
+from ..sesahand.world.vocabulary import batch_in_small_words
 from .patches.mini_loading import learnt_tokens
 from .wires import VLM, Semantics, checks, found_by, rare
 

@@ -8,8 +8,8 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.export.core_mesh import surface_mesh
-from ..sesahand.hands.export import scene_mesh
-from ..sesahand.hands.scene import HandScene
+from ..sesahand.export.scene_mesh import scene_mesh
+from ..sesahand.scene.hand_scene import HandScene
 
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")

@@ -19,7 +19,7 @@ from sesahand.reconstruct.detection.detector import load_detector  # noqa: E402
 from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks  # noqa: E402
 from sesahand.reconstruct.fitting.fit import fit_hands  # noqa: E402
 from sesahand.render.overlay import draw_hands, draw_turntable  # noqa: E402
-from sesahand.training.synthetic import SyntheticHands  # noqa: E402
+from sesahand.world.synthetic import SyntheticHands  # noqa: E402
 
 SAMPLES = (0, 2, 7)
 SIZE, SHOWN = 384, 256

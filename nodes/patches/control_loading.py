@@ -11,7 +11,7 @@ import comfy.model_detection
 import comfy.utils
 
 from ...sesahand.errors import InvalidFileError
-from ...sesahand.fusion.weights import ControlNetWeights, read_controlnet_weights
+from ...sesahand.models.controlnet_files import ControlNetWeights, read_controlnet_weights
 from .core_loading import check_names, check_shapes, expected_shapes
 from .structural_fusion import TRAINED_SETTINGS
 

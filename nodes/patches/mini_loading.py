@@ -17,10 +17,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy.supported_models_base import ClipTarget
 
 from ...sesahand.errors import InvalidFileError
-from ...sesahand.fusion.weights import UNET_PREFIX
-from ...sesahand.mini.autoencoder import MiniAutoencoder
-from ...sesahand.mini.layout import HEAD_WIDTH, MiniLayout
-from ...sesahand.mini.model_files import (
+from ...sesahand.models.controlnet_files import UNET_PREFIX
+from ...sesahand.models.small.autoencoder import MiniAutoencoder
+from ...sesahand.models.small.layout import HEAD_WIDTH, MiniLayout
+from ...sesahand.models.small.model_files import (
     AUTOENCODER_PREFIX,
     TEXT_PREFIX,
     TOKEN_IDS,
@@ -29,8 +29,8 @@ from ...sesahand.mini.model_files import (
     part,
     read_mini_state,
 )
-from ...sesahand.mini.token_embedding import VocabularyEmbedding, known_words
-from ...sesahand.mini.tokenizer import load_tokenizer
+from ...sesahand.models.small.token_embedding import VocabularyEmbedding, known_words
+from ...sesahand.models.small.tokenizer import load_tokenizer
 from .core_loading import check_names, check_shapes, core_patcher, expected_shapes, is_dynamic, remember_loader
 
 # Where core's CLIP has what this model's files name without it.

@@ -17,10 +17,10 @@ def run(options: argparse.Namespace) -> int:
     from ..files.pictures import save_picture
     from ..hands.builtin import load_builtin_hand
     from ..hands.gestures import load_gestures
-    from ..hands.placing import Hand, place_pair
-    from ..render.camera import Camera
     from ..render.contact_sheet import contact_sheet
     from ..render.maps import ALL_MAPS
+    from ..scene.camera import Camera
+    from ..scene.placing import Hand, place_pair
     from .render import write_maps
 
     model = load_builtin_hand()

@@ -119,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the pictures, write them, and print a table."""
     from ..generate.picture_folder import PictureFolder
     from ..generate.pipeline import HandGenerator
-    from ..mini.model_files import CONTROLS
+    from ..models.small.model_files import CONTROLS
 
     check_options(options)
     if not options.verbose:
@@ -195,7 +195,7 @@ class Order:
 
     def model(self) -> tuple:
         """Base, ControlNet and type, as they were named."""
-        from ..mini.embedded import EMBEDDED
+        from ..models.small.embedded import EMBEDDED
 
         options = self.options
         return options.base or EMBEDDED, options.controlnet, options.dtype or "auto"
@@ -215,7 +215,8 @@ class Order:
     def jobs(self, generator) -> list[tuple]:
         """Pairs of a request and a seed."""
         from ..generate.canvas import check_size, see_at, size_for
-        from ..generate.requests import PictureRequest, in_small_words
+        from ..generate.requests import PictureRequest
+        from ..world.vocabulary import in_small_words
 
         options, base = self.options, generator.base
         native = (base.size, base.size)
@@ -239,8 +240,9 @@ class Order:
 
     def _words(self) -> list[tuple]:
         """For each sentence its semantics, the gesture's name and the side."""
-        from ..generate.requests import gesture_of, read_words, side_of
+        from ..generate.requests import read_words
         from ..hands.gestures import find_gesture
+        from ..semantics.gesture_words import gesture_of, side_of
 
         options = self.options
         vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
@@ -265,7 +267,7 @@ class Order:
 
     def _hands(self) -> tuple:
         """Hands that do not depend on the words, or None; and the width and height of what they are in, or None."""
-        from ..hands.hand_files import load_hands
+        from ..scene.hand_files import load_hands
         from .render import LEFTS, read_mask
 
         options = self.options
@@ -283,7 +285,7 @@ class Order:
         from ..files.pictures import read_picture
         from ..reconstruct.detection.detector import as_colour, load_detector
         from ..reconstruct.fitting.fit import fit_usable_hands
-        from ..render.camera import Camera
+        from ..scene.camera import Camera
         from .render import DEFAULT_FOV
 
         options = self.options
@@ -451,7 +453,7 @@ class Workshop:
 
     def _judge(self):
         from ..errors import InvalidFileError
-        from ..generate.judging import Judge
+        from ..reconstruct.scoring.picture_scorer import Judge
 
         if self.options.no_score:
             return None

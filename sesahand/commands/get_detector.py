@@ -61,7 +61,7 @@ def get_detector(folder: Path, wheel: Path | None = None) -> Path:
 def has_detector(folder: Path) -> bool:
     """Tell whether a folder has every file as it must be; a damaged one is got again."""
     from ..errors import InvalidFileError
-    from ..hands.array_files import read_bytes
+    from ..files.reading import read_bytes
     from ..reconstruct.detection.detector_files import SHA256
 
     def is_whole(path: Path) -> bool:
@@ -144,7 +144,7 @@ def install(contents: dict[str, bytes], folder: Path) -> None:
         SesaHandError: If it cannot be made or written to.
     """
     from ..errors import SesaHandError
-    from ..hands.array_files import write_bytes
+    from ..files.writing import write_bytes
 
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     """Write everything, print the table, and return 1 if a picture could not be used."""
     from ..files.locks import WriterLock
     from ..files.pictures import find_pictures
-    from ..hands.array_files import write_bytes
+    from ..files.writing import write_bytes
     from ..reconstruct.summary import Outcome, counted, summary_csv, summary_json, summary_text
 
     pictures = find_pictures(options.pictures)
@@ -113,7 +113,7 @@ class Workshop:
 
     def camera(self, width: int, height: int):
         """Return the camera that the options ask for."""
-        from ..render.camera import Camera
+        from ..scene.camera import Camera
 
         if self.options.camera == "perspective":
             return Camera.from_fov(width, height, DEFAULT_FOV if self.options.fov is None else self.options.fov)
@@ -153,7 +153,7 @@ class Workshop:
 
     def free_name(self, path: Path) -> str:
         """Return the start of a picture's file names; the same stem of another folder or type gets a number."""
-        from ..file_names import to_file_name
+        from ..files.names import to_file_name
 
         start = name = to_file_name(path.stem)
         number = 1
@@ -184,8 +184,8 @@ class Workshop:
             outcome: Gets the names of the files.
         """
         from ..export.files import FORMATS, write_hands
-        from ..hands.scene_files import save_scene
         from ..render.overlay import draw_hands
+        from ..scene.scene_files import save_scene
 
         self.write_picture(f"{name}_overlay.png", draw_hands(view, seen, "both", OPACITY), outcome)
         path = self.options.out / f"{name}_hands.json"
@@ -218,7 +218,7 @@ class Workshop:
 
 def load_requested(path: Path, model, total: int):
     """Read the hands that were asked for in `total` pictures: of the hand model in use, or of the built-in hand."""
-    from ..hands.hand_files import load_hands
+    from ..scene.hand_files import load_hands
 
     try:
         requested = load_hands(path, model)

@@ -89,7 +89,7 @@ def check_options(options: argparse.Namespace) -> None:
 def loaded_hands(options: argparse.Namespace, model):
     """Return the scene in the file that the options name."""
     from ..errors import SesaHandError
-    from ..hands.hand_files import load_hands
+    from ..scene.hand_files import load_hands
 
     scene = load_hands(options.scene, model, options.lefts or LEFTS[0], options.size)
     seen = (scene.camera.width, scene.camera.height)
@@ -104,8 +104,8 @@ def loaded_hands(options: argparse.Namespace, model):
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
     from ..hands.gestures import find_gesture
-    from ..hands.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
-    from ..render.camera import Camera
+    from ..scene.camera import Camera
+    from ..scene.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
 
     gesture = find_gesture("open_palm" if options.gesture is None else options.gesture)
     hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
@@ -126,9 +126,9 @@ def write_maps(scene, folder: Path, **settings) -> list[Path]:
     """Render a scene's maps into `folder`, one PNG per map and frame, beside `scene.json`; return the paths."""
     from ..errors import SesaHandError
     from ..files.pictures import save_picture
-    from ..hands.scene_files import save_scene
     from ..render.contact_sheet import to_pil
     from ..render.maps import ALL_MAPS, render_maps
+    from ..scene.scene_files import save_scene
 
     maps = render_maps(scene, **settings)
     pictures = {
@@ -163,7 +163,7 @@ def read_mask(path: Path):
 
 def picture_size(text: str) -> tuple[int, int]:
     """Parse "512x768" as width and height."""
-    from ..render.camera import MAX_SIZE
+    from ..scene.camera import MAX_SIZE
 
     width, cross, height = text.lower().partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Draw the samples and print where they are."""
     from ..errors import SesaHandError
-    from ..training.cache import render_samples
+    from ..world.cache import render_samples
 
     which, _, parts = options.part.partition("/")
     if not (which.isdecimal() and parts.isdecimal() and 1 <= int(which) <= int(parts)):

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     changes = [*options.changes, *([f"out={json.dumps(options.out)}"] if options.out else [])]
     config = load_config(options.config, changes)
     if options.scale is not None:
-        from ..training.mini import small_config
+        from ..training.small_model import small_config
 
         if not isinstance(config, MiniConfig) or not 0 < options.scale <= 1:
             raise SesaHandError("--scale is a fraction of the small model's recipe, above 0 and at most 1.")
@@ -88,7 +88,7 @@ class Stop:
 def _train(config, stop: Stop) -> list | None:
     from ..training.config import MiniConfig
     from ..training.controlnet import train_controlnet
-    from ..training.mini import MiniTraining
+    from ..training.small_model import MiniTraining
 
     if isinstance(config, MiniConfig):
         return MiniTraining(config, stop, report).run()

@@ -13,7 +13,7 @@ EVERY = 50
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    from ..training.judge_config import JudgeConfig
+    from ..evaluation.reader.config import JudgeConfig
 
     parser.add_argument("--samples", type=Path, required=True, help="folder of drawn training samples")
     parser.add_argument("--heldout", type=Path, required=True, help="folder of drawn held-out samples")
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print what the judge reads how well, and whether that passes its bar."""
-    from ..training.cache import open_samples
-    from ..training.judge import load_judge
-    from ..training.judge_config import JudgeConfig
-    from ..training.judge_training import train_judge
+    from ..evaluation.reader.config import JudgeConfig
+    from ..evaluation.reader.network import load_judge
+    from ..evaluation.reader.training import train_judge
+    from ..world.cache import open_samples
 
     config = JudgeConfig(**{field.name: getattr(options, field.name) for field in fields(JudgeConfig)})
     samples = open_samples(options.samples)
@@ -50,7 +50,7 @@ def report(step: int, parts: dict) -> None:
 
 def table(facts: dict) -> str:
     """Return the results as a table in Markdown."""
-    from ..training.judge import bar_of
+    from ..evaluation.reader.network import bar_of
 
     rows = ["| read | bar | held-out renders | degraded | publishes |", "|---|---:|---:|---:|---|"]
     for name, value in facts["results"].items():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 from ..semantics.behavior import ImageSemantics
 from .picture_files import to_levels
 from .record import PairFacts

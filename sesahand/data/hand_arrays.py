@@ -14,13 +14,13 @@ import numpy as np
 import torch
 
 from ..errors import InvalidFileError, SesaHandError
-from ..hands.array_files import read_npz
+from ..files.arrays import read_npz
 from ..hands.model import HandModel
 from ..hands.rotations import matrix_to_axis_angle
-from ..hands.scene import HandScene
-from ..hands.scene_files import SCENE_ARRAYS, scene_from_arrays, scene_to_arrays
 from ..reconstruct.landmarks import NUM_KEYPOINTS
-from ..render.camera import Camera
+from ..scene.camera import Camera
+from ..scene.hand_scene import HandScene
+from ..scene.scene_files import SCENE_ARRAYS, scene_from_arrays, scene_to_arrays
 from .record import MAX_HANDS, HandSummary
 
 EXTRA = ("keypoints_2d", "keypoints_3d", "K")

@@ -19,8 +19,8 @@ import re
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..file_names import RESERVED
 from ..files.folders import inside
+from ..files.names import RESERVED
 from ..files.reading import read_json
 from ..files.writing import PARTIAL
 

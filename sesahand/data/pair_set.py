@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..hands.loading import BUILTIN, load_hand_model
 from ..hands.model import HandModel
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 from ..semantics.behavior import BehaviorSemantics
 from .hand_arrays import HandParameters, parameters_of, read_hand_file, scene_of
 from .index import read_index

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.pictures import open_picture
-from ..hands.array_files import read_bytes
+from ..files.reading import read_bytes
 from .record import MAX_PIXELS
 
 # Pixels of a photograph hardly get smaller above this, but take twice the time.

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.reading import parse_json
-from ..hands.scene import SIDES
-from ..hands.scene_files import whole_number
+from ..scene.hand_scene import SIDES
+from ..scene.scene_files import whole_number
 from ..semantics.behavior import COMPONENTS, BehaviorSemantics
 from .layout import MAP_NAMES, PICTURE_SUFFIXES, check_key
 

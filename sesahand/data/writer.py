@@ -14,7 +14,7 @@ from ..files.folders import delete_file, is_file, list_folder, make_folder
 from ..files.locks import WriterLock
 from ..files.reading import open_regular
 from ..files.writing import write_whole
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 from .hand_arrays import PosedScene, frame_scene, pose_scene
 from .index import MAX_LINE, read_index
 from .layout import (

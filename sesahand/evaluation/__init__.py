@@ -1,1 +1,1 @@
-"""Measure what a model draws: the same requests and noise in cells that differ in one thing, read by a judge."""
+"""Measuring models: the same requests and noise in cells that differ in one thing, and tables of the results."""

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..attention.tokens import plain_columns
 from ..fusion.settings import FusionSettings
-from ..generate.attention_bias import attention_bias
 from ..generate.pipeline import HandGenerator
-from ..generate.prompt_weights import prompt_weights
 from ..generate.sampling import SamplingSettings
-from ..generate.silenced_residuals import silenced_residuals
+from ..models.diffusers_bias import attention_bias
+from ..models.prompt_weights import prompt_weights
+from ..models.silenced_residuals import silenced_residuals
 from ..semantics.hand_words import word_spans
 from .cells import HAND, HAND_NOUN, Cell, noise_seed
 from .requests import Requests

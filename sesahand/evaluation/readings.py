@@ -13,11 +13,11 @@ from torch import Tensor
 from ..errors import SesaHandError
 from ..metrics.keypoint_errors import mse_2d
 from ..metrics.mask_overlap import mask_iou
-from ..training.judge import HEADS, UNNAMED, Judge, bar_of, labels_of
+from .reader.network import HEADS, UNNAMED, Judge, bar_of, labels_of
 from .requests import Requests
 
 if TYPE_CHECKING:
-    from ..training.cache import SampleCache
+    from ..world.cache import SampleCache
 
 # The columns that are no words, and the result of the judge's proof that settles whether they may be published.
 PROOF = {
@@ -124,7 +124,7 @@ class DetectorReader:
     columns = DETECTED
 
     def __init__(self, requests: Requests, detector: str | Path | None = None):
-        from ..generate.judging import Judge as HandJudge
+        from ..reconstruct.scoring.picture_scorer import Judge as HandJudge
 
         self.requests, self.judge = requests, HandJudge(detector)
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from ..generate.maps import control_map
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 from ..training.samples import CLEAN, VERBOSE
 
 if TYPE_CHECKING:
-    from ..training.cache import SampleCache
-    from ..training.synthetic import Description, SyntheticHands
+    from ..world.cache import SampleCache
+    from ..world.synthetic import Description, SyntheticHands
 
 RENDERED_MAP = "mesh"
 

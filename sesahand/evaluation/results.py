@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError
-from ..hands.array_files import read_npz, write_bytes
+from ..files.arrays import read_npz
+from ..files.writing import write_bytes
 
 DONE, FEATURES, ABOUT, SECONDS = "done", "features", "about", "seconds"
 COLUMN = "column_"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..hands.export import TO_Y_UP
-from ..hands.scene import HandScene
+from ..scene.camera import TO_Y_UP
+from ..scene.hand_scene import HandScene
 from .surface import Surface
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from ..errors import SesaHandError
-from ..file_names import check_file_name
-from ..hands.array_files import write_bytes
-from ..hands.scene import HandScene
-from ..hands.scene_files import save_scene
+from ..files.names import check_file_name
+from ..files.writing import write_bytes
+from ..scene.hand_scene import HandScene
+from ..scene.scene_files import save_scene
 from .posed_hands import posed_glb, posed_obj, posed_ply
 from .rigged_hand import rigged_glb
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hands.scene import HandScene
-from ..render.camera import Camera
 from ..render.shading import SIDE_COLORS
+from ..scene.camera import Camera
+from ..scene.hand_scene import HandScene
 from .gltf import INDEX_BUFFER, VERTEX_BUFFER, GltfDocument
 from .surface import Surface
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..hands.export import TO_Y_UP
-from ..hands.scene import HandScene
 from ..render.shading import SIDE_COLORS
+from ..scene.camera import TO_Y_UP
+from ..scene.hand_scene import HandScene
 from .gltf import GENERATOR
 from .hand_document import add_camera, add_material, add_surface, start_document
 from .rig import hand_tracks

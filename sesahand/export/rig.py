@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..hands.export import TO_Y_UP
 from ..hands.model import HandModel, chain_joints
 from ..hands.rotations import mirror_rotation
-from ..hands.scene import SIDES, HandScene
 from ..hands.skeleton import MANO_PARENTS
-from ..render.maps import hands_of_frames
+from ..scene.camera import TO_Y_UP
+from ..scene.hand_scene import SIDES, HandScene, hands_of_frames
 from .surface import Surface
 
 INFLUENCES = 4

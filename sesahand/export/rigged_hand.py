@@ -28,9 +28,9 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.rotations import matrix_to_quaternion
-from ..hands.scene import HandScene
-from ..hands.scene_files import check_rotations
 from ..hands.skeleton import MANO_JOINTS, MANO_PARENTS
+from ..scene.hand_scene import HandScene
+from ..scene.scene_files import check_rotations
 from .gltf import VERTEX_BUFFER, GltfDocument
 from .hand_document import add_camera, add_material, add_surface, floats, start_document
 from .rig import Rig, Track, hand_tracks

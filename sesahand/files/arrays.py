@@ -1,13 +1,25 @@
-"""numpy's array files, mapped or made: never what could be code, never through a link, and of the shape that is due."""
+"""Array files (npy, npz, safetensors): never what could be code, never through a link, never larger than is due."""
 
+import io
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InvalidFileError
+from ..errors import InvalidFileError, UnsafeFileError
 from .folders import inside
-from .reading import open_regular
+from .reading import MAX_FILE_BYTES, open_regular, read_bytes
 from .writing import write_with
+
+# What zipfile, zlib and numpy raise over damaged bytes.
+DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 
 def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: str = "r") -> np.ndarray:
@@ -51,6 +63,64 @@ def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) ->
     path = Path(folder) / name
     path.unlink(missing_ok=True)
     return np.lib.format.open_memmap(path, "w+", kind, shape)
+
+
+def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file without ever unpickling, and without believing the sizes it claims.
+
+    Raises:
+        UnsafeFileError: If it holds Python objects.
+        InvalidFileError: If it is missing, truncated, or unpacks to more than `limit` bytes.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path, limit))) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > limit:
+                raise InvalidFileError(f"{path} unpacks to more than {limit} bytes.")
+            if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+                raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
+            return {
+                member.filename.removesuffix(".npy"): _array_from_npy(archive.read(member), f"{path}:{member.filename}")
+                for member in members
+            }
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise InvalidFileError(f"{path} is not a readable npz file ({error!s:.80}); copy it again.") from error
+    except DAMAGE as error:
+        raise InvalidFileError(f"{path} holds a damaged array ({error!s:.80}); copy it again.") from error
+
+
+def _array_from_npy(data: bytes, label: str) -> np.ndarray:
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise UnsafeFileError(f"{label} was refused: it holds Python objects, not numbers. Save it as plain arrays.")
+    rest = data[stream.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(rest):
+        raise InvalidFileError(f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes.")
+    return (
+        np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
+        if len(rest)
+        else np.empty(shape, dtype)
+    )
+
+
+def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:
+    """Return the arrays of a safetensors file.
+
+    Raises:
+        InvalidFileError: If it is missing, too large or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    data = read_bytes(path, limit)
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InvalidFileError(f"{path} is not a readable safetensors file ({error!s:.80}); copy it again.") from error
 
 
 def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) -> None:

@@ -15,6 +15,8 @@ _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 MAX_JSON_BYTES = 16 * 2**20
 MAX_LINE = 1 << 20
+MAX_FILE_BYTES = 64 * 2**20
+"""Of a file that is read at once, unless its reader says otherwise."""
 
 
 def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffering: int = -1) -> BinaryIO:
@@ -126,3 +128,26 @@ def read_json_lines(path: str | Path, follow: bool = True) -> tuple[list[Any], s
             found.pop()
             torn = f"{path}, line {number} has no end."
     return found, torn and f"{torn} It was dropped: writing it was interrupted."
+
+
+def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the contents of a file of at most `limit` bytes.
+
+    Raises:
+        InvalidFileError: If it is missing, unreadable, empty or larger.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise InvalidFileError(f"{path} does not exist or is not a file; check the path.")
+        with open_regular(path) as file:
+            data = file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise InvalidFileError(
+            f"{path!s:.200} cannot be read: {error!s:.200}. Check the path and that you may read the file."
+        ) from error
+    if not data:
+        raise InvalidFileError(f"{path} is empty; copy or download it again.")
+    if len(data) > limit:
+        raise InvalidFileError(f"{path} is larger than {limit} bytes, more than a file of its kind holds.")
+    return data

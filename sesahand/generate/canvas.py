@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from ..errors import SesaHandError
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 
 LARGEST_SIDE = 4096
 # Part of a picture that may be cut off so that another shape is filled.

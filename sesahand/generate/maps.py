@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..hands.scene import HandScene
 from ..render.maps import COLOR_MAPS, render_maps
+from ..scene.hand_scene import HandScene
 
 
 def control_map(scene: HandScene, name: str, forearm: bool = False) -> Tensor:

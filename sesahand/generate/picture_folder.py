@@ -14,13 +14,12 @@ from torch import Tensor
 from ..data.picture_files import encode, to_levels
 from ..errors import SesaHandError
 from ..files.pictures import save_picture
-from ..files.writing import claim
-from ..hands.array_files import write_bytes
-from ..hands.scene_files import save_scene
-from ..mini.embedded import EMBEDDED
+from ..files.writing import claim, write_bytes
+from ..models.small.embedded import EMBEDDED
+from ..reconstruct.scoring.picture_scorer import Judgement
 from ..render.contact_sheet import contact_sheet, to_pil
 from ..render.overlay import draw_hands
-from .judging import Judgement
+from ..scene.scene_files import save_scene
 from .record import PictureRecord
 
 SHEET = "contact_sheet.png"

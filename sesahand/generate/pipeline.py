@@ -15,12 +15,12 @@ from ..attention.choice import CHOICES, choose_spans
 from ..attention.tokens import HandTokens, plain_columns
 from ..errors import SesaHandError
 from ..fusion.settings import FusionSettings
-from ..mini.embedded import EMBEDDED
+from ..models.base import BaseModel, load_base_model
+from ..models.condition_once import condition_once
+from ..models.controlnets import LoadedControlNet, load_controlnet
+from ..models.diffusers_bias import attention_bias
+from ..models.small.embedded import EMBEDDED
 from ..semantics.behavior import ImageSemantics
-from .attention_bias import attention_bias
-from .base_models import BaseModel, load_base_model
-from .condition_once import condition_once
-from .controlnets import LoadedControlNet, load_controlnet
 from .sampling import MAX_SEED, SamplingSettings, build_scheduler
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class HandGenerator:
 
     def _sample(self, pipeline, prompts, maps: Tensor, seeds, settings: SamplingSettings, counter) -> Tensor:
         """Make one batch; both alignments are attached for its length only."""
-        from .structural_fusion import structural_fusion
+        from ..models.diffusers_fusion import structural_fusion
 
         # As the pipeline decides it: at 1 the negative prompt is not asked.
         guided = settings.guidance > 1

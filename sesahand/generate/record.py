@@ -9,12 +9,11 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.reading import parse_json
-from ..hands.array_files import read_bytes
+from ..files.reading import parse_json, read_bytes
 from ..hands.model import HandModel
-from ..hands.scene import HandScene
-from ..hands.scene_files import scene_from_json
 from ..render.maps import ALL_MAPS
+from ..scene.hand_scene import HandScene
+from ..scene.scene_files import scene_from_json
 from ..semantics.behavior import ImageSemantics, SemanticsBatch
 from .pipeline import DTYPES, check_seeds
 from .sampling import SamplingSettings

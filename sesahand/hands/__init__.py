@@ -1,1 +1,1 @@
-"""Parametric hands: models, poses, scenes."""
+"""The parametric hand: models, skinning, poses, gestures' angles, limits. No camera, no English."""

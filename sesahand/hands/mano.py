@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
+from ..files.arrays import read_npz, read_safetensors
 from ..files.pickle_reader import array_from, read_pickle
-from .array_files import read_bytes, read_npz, read_safetensors, write_bytes
+from ..files.reading import read_bytes
+from ..files.writing import write_bytes
 from .model import NUM_BETAS, NUM_JOINTS, HandModel
 from .rotations import axis_angle_to_matrix, mirror_rotation
 from .skeleton import MANO_PARENTS, MANO_TIP_VERTICES

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..attention.bias import feathered_mask
 from ..errors import SesaHandError
-from ..hands.mask_regions import find_regions, is_painted_photograph, white_threshold
+from ..scene.mask_regions import find_regions, is_painted_photograph, white_threshold
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.scene import SIDES
-from ..render.camera import Camera
+from ..scene.camera import Camera
+from ..scene.hand_scene import SIDES
 
 NUM_KEYPOINTS = 21
 

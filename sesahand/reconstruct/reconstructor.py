@@ -5,7 +5,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.scene import HandScene
+from ..scene.hand_scene import HandScene
 from .landmarks import HandLandmarks
 
 

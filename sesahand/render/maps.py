@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.model import NUM_JOINTS
-from ..hands.scene import HandScene
+from ..scene.camera import MAX_SIZE, Camera
+from ..scene.hand_scene import HandScene, hands_of_frames
 from . import shading
-from .camera import MAX_SIZE, Camera
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
 
@@ -252,14 +252,6 @@ def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Ca
                 "one behind the other: render fewer of them together, or at a smaller size."
             )
     return views
-
-
-def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
-    """Return the hands in each frame that has any."""
-    hands = {}
-    for n, f in enumerate(frame.tolist()):
-        hands.setdefault(f, []).append(n)
-    return hands
 
 
 def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:

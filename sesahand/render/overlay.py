@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
-from ..hands.scene import HandScene
-from .camera import MAX_SIZE, Camera
+from ..scene.camera import MAX_SIZE, Camera
+from ..scene.hand_scene import HandScene
 from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, quarters, render_maps
 from .shading import AMBIENT, SIDE_COLORS
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from .camera import Camera
+from ..scene.camera import Camera
 
 # x and y in pixels and inverse depth in 1/metres of one corner of every face.
 Corner = tuple[Tensor, Tensor, Tensor]

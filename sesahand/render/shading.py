@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import SesaHandError
 from ..hands.model import NUM_JOINTS
 from ..hands.skeleton import FINGER_JOINTS, FINGERS
-from .camera import Camera
+from ..scene.camera import Camera
 
 # The darkest a covered pixel of the mesh map gets: 158 of 255. In AttentionHand's samples one pixel in a hundred is
 # below 162 to 176, and its code finds hands by gray > 127.

@@ -7,7 +7,7 @@ import dataclasses
 import re
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import SesaHandError
 from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, Span
@@ -214,3 +214,10 @@ def _too_long(prompt: str, count_tokens: Callable[[str], int] | None) -> list[st
         f"The prompt needs {columns} columns of the text encoder; one chunk has {CONTEXT}. It is encoded in several "
         "chunks, which weakens the words behind the first. Shorten a component with Write Semantics, or the style."
     ]
+
+
+def as_typed(image: ImageSemantics, text: str, prefix: str = "", style: str = "") -> ImageSemantics:
+    """The semantics with a text as it was typed for their prompt, and its hand words as spans."""
+    prompt = ", ".join(filter(None, (" ".join(part.split()) for part in (prefix, text, style))))
+    spans = tuple(Span("hand word", start, end, prompt[start:end]) for start, end in hand_word_spans(prompt))
+    return replace(image, prompt=prompt, spans=spans)

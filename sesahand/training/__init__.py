@@ -1,1 +1,1 @@
-"""The engine room: rendered training data, the judge that reads pictures, and training."""
+"""Training: configuration, loop, losses and checkpoints, for ControlNets and the small model."""

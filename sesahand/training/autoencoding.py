@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..mini.autoencoder import LATENT_CHANNELS, MiniAutoencoder
+from ..models.small.autoencoder import LATENT_CHANNELS, MiniAutoencoder
 from .samples import TrainingSample
 
 GRADIENT_WEIGHT = 0.5

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.reading import read_bytes
 from ..fusion.settings import FusionSettings
-from ..hands.array_files import read_bytes
-from ..mini.layout import MiniLayout
+from ..models.small.layout import MiniLayout
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20

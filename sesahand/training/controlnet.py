@@ -9,12 +9,13 @@ from pathlib import Path
 
 import torch
 
-from ..fusion.weights import read_controlnet_weights
-from ..mini.ldm_names import load_ldm
-from ..mini.model_files import write_controlnet
-from .base_model import load_base
+from ..models.checkpoints import load_base
+from ..models.controlnet_files import read_controlnet_weights
+from ..models.ldm_names import load_ldm
+from ..models.networks import Networks
+from ..models.small.model_files import write_controlnet
 from .config import ControlNetConfig, to_dict
-from .diffusion import ALWAYS, NEVER, DiffusionTask, Networks
+from .diffusion import ALWAYS, NEVER, DiffusionTask
 from .loop import Outcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, open_samples
 from .validation import control_pictures, draw_samples, save_sheet, true_pictures

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,29 +12,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..fusion.settings import FusionSettings
-from ..generate.structural_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
-from ..mini.tokenizer import tokenize
+from ..models.diffusers_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
+from ..models.networks import Networks
+from ..models.small.tokenizer import tokenize
 from .config import Fusion, Noise
 from .samples import CLEAN, TrainingSample
 
 if TYPE_CHECKING:
-    from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextModel, PreTrainedTokenizerBase
+    pass
 
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
-
-
-@dataclass
-class Networks:
-    """The parts of a latent diffusion model in diffusers' form; `controlnet` may be missing."""
-
-    unet: UNet2DConditionModel
-    text_encoder: CLIPTextModel
-    tokenizer: PreTrainedTokenizerBase
-    autoencoder: nn.Module
-    scheduler: DDIMScheduler
-    controlnet: ControlNetModel | None = None
 
 
 class DiffusionTask(nn.Module):
@@ -211,7 +198,7 @@ class DiffusionTask(nn.Module):
         texts = ["" if drop else text for text, drop in zip(texts, dropped.tolist(), strict=True)]
         ids = tokenize(self.networks.tokenizer, texts)
         if self.noise.no_word and "text_encoder" in self.trained:
-            from ..mini.token_embedding import text_embeddings
+            from ..models.small.token_embedding import text_embeddings
 
             embedding = text_embeddings(self.networks.text_encoder).token_embedding
             lost = torch.rand(ids.shape, generator=generator) < self.noise.no_word

@@ -18,7 +18,7 @@ from ..files.pictures import open_picture
 from ..files.reading import open_regular, parse_json, read_lines
 
 if TYPE_CHECKING:
-    from .cache import SampleCache
+    from ..world.cache import SampleCache
 
 STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
@@ -255,8 +255,8 @@ def render_world(
     Returns:
         The samples; None if it was stopped.
     """
-    from .cache import ABOUT, create_arrays, open_samples
-    from .synthetic import WORLD
+    from ..world.cache import ABOUT, create_arrays, open_samples
+    from ..world.synthetic import WORLD
 
     there = open_samples(folder) if (folder / ABOUT).exists() else ()
     about = {"world": WORLD, "split": split, "seed": seed, "size": size, "count": max(count, len(there))}
@@ -316,7 +316,7 @@ def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int
 
 
 def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Callable[[int, int], None] | None = None) -> None:
-    from .cache import render_samples
+    from ..world.cache import render_samples
 
     render_samples(folder, about["count"], about["split"], about["seed"], about["size"], part, progress)
 

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from ..files.folders import make_folder
 from ..files.pictures import save_picture
-from ..mini.autoencoder import MiniAutoencoder
-from ..mini.tokenizer import tokenize
+from ..models.networks import Networks
+from ..models.small.autoencoder import MiniAutoencoder
+from ..models.small.tokenizer import tokenize
 from .autoencoding import to_pictures
-from .diffusion import Networks
 from .samples import CLEAN, TrainingSample
 
 GAP = 2

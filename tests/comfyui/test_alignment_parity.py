@@ -8,8 +8,8 @@ from diffusers_twins import diffusers_controlnet, diffusers_unet, noise_in_comfy
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.structural_fusion import apply_structural_fusion
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
-from sesahand_pack.sesahand.generate.attention_bias import attention_bias
-from sesahand_pack.sesahand.generate.structural_fusion import attach_structural_fusion
+from sesahand_pack.sesahand.models.diffusers_bias import attention_bias
+from sesahand_pack.sesahand.models.diffusers_fusion import attach_structural_fusion
 
 import nodes as core_nodes
 

@@ -7,8 +7,8 @@ import torch
 from glb_reader import Glb
 from sesahand_pack.nodes import assets, hand, output_files
 from sesahand_pack.sesahand.errors import SesaHandError
-from sesahand_pack.sesahand.hands.scene import HandScene, concatenate_frames
-from sesahand_pack.sesahand.hands.scene_files import load_scene
+from sesahand_pack.sesahand.scene.hand_scene import HandScene, concatenate_frames
+from sesahand_pack.sesahand.scene.scene_files import load_scene
 
 import comfy.model_management
 import folder_paths

@@ -8,7 +8,7 @@ import torch
 from attention_reference import conditioning, relative_l2
 from diffusers_twins import diffusers_unet, noise_in_comfyui, noise_in_diffusers
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
-from sesahand_pack.sesahand.generate.attention_bias import attention_bias
+from sesahand_pack.sesahand.models.diffusers_bias import attention_bias
 
 TOLERANCE = 2e-5
 HAND = (4, 5, 9)

@@ -12,11 +12,11 @@ import pytest
 import torch
 from sesahand_pack.nodes import assets, condition, detection, hand, inpaint, reconstruction, semantics
 from sesahand_pack.sesahand.errors import SesaHandError
-from sesahand_pack.sesahand.hands.scene import combine, concatenate_frames
 from sesahand_pack.sesahand.reconstruct.detection import body_pose
 from sesahand_pack.sesahand.reconstruct.detection.external import write_keypoints
 from sesahand_pack.sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand_pack.sesahand.render.camera import Camera
+from sesahand_pack.sesahand.scene.camera import Camera
+from sesahand_pack.sesahand.scene.hand_scene import combine, concatenate_frames
 
 import folder_paths
 from comfy_api import latest

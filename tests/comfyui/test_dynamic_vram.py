@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import simulated_dynamic_vram
 import torch
-from sesahand_pack.sesahand.mini.embedded import has_embedded
+from sesahand_pack.sesahand.models.small.embedded import has_embedded
 from simulated_dynamic_vram import LAYERS, PATCHERS, PLAIN
 
 SCRIPT = Path(simulated_dynamic_vram.__file__).with_name("every_patcher.py")

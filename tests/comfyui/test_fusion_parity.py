@@ -6,7 +6,7 @@ import torch
 from diffusers_twins import diffusers_controlnet
 from sesahand_pack.nodes.patches.structural_fusion import apply_structural_fusion
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
-from sesahand_pack.sesahand.generate.structural_fusion import attach_structural_fusion
+from sesahand_pack.sesahand.models.diffusers_fusion import attach_structural_fusion
 
 TOLERANCE = 2e-5
 

@@ -13,8 +13,8 @@ from sesahand_pack.nodes import condition, hand, wires
 from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
-from sesahand_pack.sesahand.hands.scene import HandScene
-from sesahand_pack.sesahand.render.camera import Camera
+from sesahand_pack.sesahand.scene.camera import Camera
+from sesahand_pack.sesahand.scene.hand_scene import HandScene
 from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths

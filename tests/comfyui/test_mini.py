@@ -15,10 +15,10 @@ from sesahand_pack.nodes.patches.structural_fusion import trained_settings
 from sesahand_pack.sesahand.attention.tokens import plain_columns
 from sesahand_pack.sesahand.errors import InvalidFileError, SesaHandError
 from sesahand_pack.sesahand.fusion.settings import FusionSettings
-from sesahand_pack.sesahand.generate.prompt_weights import prompt_weights
-from sesahand_pack.sesahand.mini import embedded
-from sesahand_pack.sesahand.mini.layout import MiniLayout
-from sesahand_pack.sesahand.mini.model_files import (
+from sesahand_pack.sesahand.models.prompt_weights import prompt_weights
+from sesahand_pack.sesahand.models.small import embedded
+from sesahand_pack.sesahand.models.small.layout import MiniLayout
+from sesahand_pack.sesahand.models.small.model_files import (
     MiniModel,
     control_path,
     read_mini,
@@ -26,8 +26,8 @@ from sesahand_pack.sesahand.mini.model_files import (
     write_controlnet,
     write_mini,
 )
-from sesahand_pack.sesahand.mini.token_embedding import ids_of
-from sesahand_pack.sesahand.mini.tokenizer import load_tokenizer
+from sesahand_pack.sesahand.models.small.token_embedding import ids_of
+from sesahand_pack.sesahand.models.small.tokenizer import load_tokenizer
 from sesahand_pack.sesahand.training.diffusion import tokenize
 
 import comfy.controlnet
@@ -267,7 +267,7 @@ def test_a_single_checkpoint_of_stable_diffusion_is_a_base_for_training(tmp_path
     import narrow_models
     from diffusers import AutoencoderKL
     from diffusers_twins import diffusers_unet
-    from sesahand_pack.sesahand.training.base_model import load_base
+    from sesahand_pack.sesahand.models.checkpoints import load_base
 
     import comfy.diffusers_convert
 

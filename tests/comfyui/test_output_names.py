@@ -8,7 +8,7 @@ import pytest
 import torch
 from sesahand_pack.nodes import assets, caption, dataset, hand, output_files, wires
 from sesahand_pack.sesahand.errors import SesaHandError
-from sesahand_pack.sesahand.hands.scene import HandScene
+from sesahand_pack.sesahand.scene.hand_scene import HandScene
 
 import folder_paths
 from comfy_api.latest import io

@@ -5,7 +5,7 @@ import torch
 from progress_steps import every_step
 from sesahand_pack.nodes import assets, condition, dataset, hand, scoring
 from sesahand_pack.nodes.progress import progress
-from sesahand_pack.sesahand.hands.scene import concatenate_frames
+from sesahand_pack.sesahand.scene.hand_scene import concatenate_frames
 
 import comfy.model_management
 import folder_paths

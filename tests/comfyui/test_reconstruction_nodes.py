@@ -9,9 +9,9 @@ import torch
 from before_run import refusals
 from sesahand_pack.nodes import FAMILIES, hand, reconstruction
 from sesahand_pack.sesahand.errors import SesaHandError
-from sesahand_pack.sesahand.hands.scene import combine
 from sesahand_pack.sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand_pack.sesahand.render.camera import Camera
+from sesahand_pack.sesahand.scene.camera import Camera
+from sesahand_pack.sesahand.scene.hand_scene import combine
 
 import comfy.model_management
 

@@ -8,9 +8,9 @@ from sesahand_pack.nodes import scoring
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.gestures import gesture
 from sesahand_pack.sesahand.hands.loading import load_hand_model
-from sesahand_pack.sesahand.hands.placing import Hand, place_in_box
-from sesahand_pack.sesahand.hands.scene import HandScene, concatenate_frames
-from sesahand_pack.sesahand.render.camera import Camera
+from sesahand_pack.sesahand.scene.camera import Camera
+from sesahand_pack.sesahand.scene.hand_scene import HandScene, concatenate_frames
+from sesahand_pack.sesahand.scene.placing import Hand, place_in_box
 
 import comfy.model_management
 import folder_paths

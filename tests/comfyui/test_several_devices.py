@@ -16,7 +16,7 @@ from sesahand_pack.nodes.patches.prompt_rows import match_rows
 from sesahand_pack.nodes.patches.sampling_step import Prompt, Session, Step
 from sesahand_pack.nodes.semantics import TextEncode
 from sesahand_pack.sesahand.attention.heatmap import MapAverage
-from sesahand_pack.sesahand.mini.embedded import has_embedded
+from sesahand_pack.sesahand.models.small.embedded import has_embedded
 
 import comfy.sample
 import nodes as core

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 import workflows
-from sesahand.mini.embedded import has_embedded
+from sesahand.models.small.embedded import has_embedded
 
 DROP = """async text => {
     const bytes = Uint8Array.from(atob(text), character => character.charCodeAt(0));

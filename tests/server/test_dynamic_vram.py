@@ -12,7 +12,7 @@ from comfy_install import Unavailable, find_comfyui
 from comfy_server import ComfyServer
 
 import workflows
-from sesahand.mini.embedded import has_embedded
+from sesahand.models.small.embedded import has_embedded
 
 pytestmark = [
     pytest.mark.skipif(not has_embedded(), reason="this checkout holds no weights of the small model"),

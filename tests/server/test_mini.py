@@ -6,10 +6,10 @@ from comfy_server import PromptRejected
 from random_mini import randomised
 
 from sesahand.fusion.settings import FusionSettings
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.model_files import MiniModel, control_path, write_controlnet, write_mini
-from sesahand.mini.token_embedding import ids_of
-from sesahand.mini.tokenizer import load_tokenizer
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.model_files import MiniModel, control_path, write_controlnet, write_mini
+from sesahand.models.small.token_embedding import ids_of
+from sesahand.models.small.tokenizer import load_tokenizer
 
 PROMPT = "a hand making a fist, red wall"
 

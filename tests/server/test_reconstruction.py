@@ -11,7 +11,7 @@ from glb_reader import Glb
 from PIL import Image
 
 import workflows
-from sesahand.hands.scene_files import load_scene
+from sesahand.scene.scene_files import load_scene
 
 pytestmark = pytest.mark.usefixtures("detector_folder")
 

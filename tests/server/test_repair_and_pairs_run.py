@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import workflows
-from sesahand.mini.embedded import has_embedded
+from sesahand.models.small.embedded import has_embedded
 
 pytestmark = [
     pytest.mark.skipif(not has_embedded(), reason="this checkout has no embedded small model (sesahand/assets)"),

@@ -7,8 +7,8 @@ from PIL import Image
 
 import workflows
 from sesahand.data.pair_set import PairSet
-from sesahand.mini.embedded import has_embedded
-from sesahand.training.vocabulary import BACKGROUND_COLORS, COLORS, SKINS
+from sesahand.models.small.embedded import has_embedded
+from sesahand.world.vocabulary import BACKGROUND_COLORS, COLORS, SKINS
 
 pytestmark = pytest.mark.skipif(not has_embedded(), reason="this checkout holds no weights of the small model")
 

@@ -6,7 +6,7 @@ from comfy_install import CORES, Unavailable, find_comfyui
 from comfy_server import ComfyServer, NodeFailed
 
 import workflows
-from sesahand.mini.embedded import has_embedded
+from sesahand.models.small.embedded import has_embedded
 from workflows import defaults
 
 COMMAND = "python -m sesahand get-detector"

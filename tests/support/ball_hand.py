@@ -4,8 +4,8 @@ import torch
 import trimesh
 
 from sesahand.hands.model import HandModel
-from sesahand.hands.scene import HandScene
 from sesahand.hands.skeleton import FINGER_JOINTS, FINGERS
+from sesahand.scene.hand_scene import HandScene
 
 BASES = {  # knuckle, then the direction in which the finger points; metres
     "thumb": ((-0.03, 0.0, 0.03), (-0.6, 0.0, 0.8)),

@@ -67,9 +67,9 @@ def refusals(folder: Path) -> dict[str, str]:
     from sesahand_pack.nodes.patches.control_loading import load_controlnet
     from sesahand_pack.nodes.patches.mini_loading import load_mini
     from sesahand_pack.sesahand.errors import InvalidFileError
-    from sesahand_pack.sesahand.mini.embedded import embedded_path
-    from sesahand_pack.sesahand.mini.layout import MiniLayout
-    from sesahand_pack.sesahand.mini.model_files import control_path, read_mini_state
+    from sesahand_pack.sesahand.models.small.embedded import embedded_path
+    from sesahand_pack.sesahand.models.small.layout import MiniLayout
+    from sesahand_pack.sesahand.models.small.model_files import control_path, read_mini_state
 
     layout, _, _ = read_mini_state(embedded_path())
     assert isinstance(layout, MiniLayout)

@@ -88,7 +88,7 @@ def _checkpoints(folder: Path) -> dict[str, bytes]:
 def _read_checkpoint(path: Path):
     from sesahand.errors import SesaHandError
     from sesahand.files.checkpoint_pickle import read_checkpoint_tensors
-    from sesahand.fusion.weights import read_controlnet_weights
+    from sesahand.models.controlnet_files import read_controlnet_weights
     from sesahand.reconstruct.learned.checkpoints import load_network
 
     found = {name: value.sum() for name, value in read_checkpoint_tensors(path).items()}
@@ -121,12 +121,12 @@ def _safetensors(folder: Path) -> dict[str, bytes]:
 
 def _read_safetensors(path: Path):
     from sesahand.errors import SesaHandError
-    from sesahand.fusion.weights import read_controlnet_weights
-    from sesahand.hands.array_files import read_safetensors
-    from sesahand.mini.model_files import read_mini
+    from sesahand.evaluation.reader.network import load_judge
+    from sesahand.files.arrays import read_safetensors
+    from sesahand.models.controlnet_files import read_controlnet_weights
+    from sesahand.models.small.model_files import read_mini
     from sesahand.reconstruct.learned.checkpoints import load_network
     from sesahand.training.checkpoint_state import read_state
-    from sesahand.training.judge import load_judge
 
     for read in (read_controlnet_weights, read_safetensors, read_mini, load_network, load_judge, read_state):
         try:
@@ -153,7 +153,7 @@ def _npz(folder: Path) -> dict[str, bytes]:
     import numpy as np
     from pair_scenes import make_scene
 
-    from sesahand.hands.scene_files import scene_to_npz
+    from sesahand.scene.scene_files import scene_to_npz
 
     plain = io.BytesIO()
     np.savez(plain, global_orient=np.zeros((2, 3)), hand_pose=np.zeros((2, 45)), betas=np.zeros((2, 10), np.float16))
@@ -164,10 +164,10 @@ def _npz(folder: Path) -> dict[str, bytes]:
 
 def _read_npz(path: Path):
     from sesahand.errors import SesaHandError
-    from sesahand.hands.array_files import read_npz
+    from sesahand.files.arrays import read_npz
     from sesahand.hands.builtin import load_builtin_hand
-    from sesahand.hands.hand_files import load_hands
-    from sesahand.hands.mano_parameters import read_mano_parameters
+    from sesahand.scene.hand_files import load_hands
+    from sesahand.scene.mano_parameters import read_mano_parameters
 
     read_npz(path)
     model = load_builtin_hand()
@@ -181,7 +181,7 @@ def _read_npz(path: Path):
 def _scene(folder: Path) -> dict[str, bytes]:
     from pair_scenes import make_scene
 
-    from sesahand.hands.scene_files import scene_to_json
+    from sesahand.scene.scene_files import scene_to_json
 
     scene = make_scene(1, ("right", "left"))
     keypoints = [{"people": [{"hand_left_keypoints_2d": [1.0] * 63}], "canvas_width": 64, "canvas_height": 48}]
@@ -197,9 +197,9 @@ def _scene(folder: Path) -> dict[str, bytes]:
 def _read_scene(path: Path):
     from sesahand.errors import SesaHandError
     from sesahand.generate.record import read_record
-    from sesahand.hands.hand_files import load_hands
-    from sesahand.hands.scene_files import load_scene
     from sesahand.reconstruct.detection.external import read_boxes, read_keypoints
+    from sesahand.scene.hand_files import load_hands
+    from sesahand.scene.scene_files import load_scene
     from sesahand.semantics.behavior import SemanticsBatch
 
     try:

@@ -5,8 +5,8 @@ import torch
 from sesahand.data.record import PairFacts
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.rotations import axis_angle_to_matrix
-from sesahand.hands.scene import HandScene
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
 from sesahand.semantics.behavior import BehaviorSemantics
 
 MODEL = load_hand_model("builtin")

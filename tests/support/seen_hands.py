@@ -6,9 +6,9 @@ from sesahand.hands.gestures import load_gestures
 from sesahand.hands.model import HandModel
 from sesahand.hands.pose import jitter
 from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation
-from sesahand.hands.scene import HandScene
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
 
 
 def random_hands(model: HandModel, camera: Camera, count: int, seed: int = 0) -> HandScene:

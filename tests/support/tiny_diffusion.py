@@ -6,10 +6,10 @@ import torch
 from random_mini import randomised
 
 from sesahand.fusion.settings import FusionSettings
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.model_files import MiniModel, control_path, write_controlnet, write_mini
-from sesahand.mini.token_embedding import ids_of
-from sesahand.mini.tokenizer import load_tokenizer
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.model_files import MiniModel, control_path, write_controlnet, write_mini
+from sesahand.models.small.token_embedding import ids_of
+from sesahand.models.small.tokenizer import load_tokenizer
 
 LAYOUT = MiniLayout(widths=(64, 64), text_width=64, text_layers=1, size=64, autoencoder_widths=(8, 16, 24))
 WORDS = "a person shows a fist hand, in front of a plain red wall victory"

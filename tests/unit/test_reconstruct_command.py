@@ -14,13 +14,13 @@ from sesahand.cli import main
 from sesahand.files.pictures import find_pictures, read_picture
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, place_in_box
-from sesahand.hands.scene import concatenate_frames
-from sesahand.hands.scene_files import load_scene, save_scene
 from sesahand.reconstruct.summary import Outcome, summary_csv, summary_text
-from sesahand.render.camera import Camera
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import concatenate_frames
+from sesahand.scene.placing import Hand, place_in_box
+from sesahand.scene.scene_files import load_scene, save_scene
 
 SIZE = 256
 

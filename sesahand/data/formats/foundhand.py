@@ -16,8 +16,8 @@ import numpy as np
 
 from ...files.arrays import write_npz
 from ...files.writing import write_whole
-from ...hands.scene import SIDES
 from ...reconstruct.landmarks import NUM_KEYPOINTS
+from ...scene.hand_scene import SIDES
 from ..hand_arrays import HandParameters
 from ..pair_set import Pair
 from .pixels import map_levels, picture_bytes

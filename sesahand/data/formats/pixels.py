@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...hands.array_files import read_bytes
+from ...files.reading import read_bytes
 from ...render.maps import render_maps
 from ..pair_set import Pair
 from ..picture_files import MAX_PICTURE_BYTES, encode, to_levels

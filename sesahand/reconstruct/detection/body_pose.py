@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ...errors import SesaHandError, quote
 from ...hands.builtin import load_builtin_hand
-from ...render.camera import Camera
+from ...scene.camera import Camera
 from ..fitting.initial_guess import likeness_to_gestures
 from ..fitting.keypoint_model import KeypointModel
 from ..landmarks import HandLandmarks

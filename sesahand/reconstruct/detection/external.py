@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ...errors import SesaHandError, quote
-from ...hands.bounding_boxes import is_bounding_boxes, read_bounding_boxes
-from ...hands.mask_regions import find_regions
-from ...hands.scene import SIDES
+from ...scene.bounding_boxes import is_bounding_boxes, read_bounding_boxes
+from ...scene.hand_scene import SIDES
+from ...scene.mask_regions import find_regions
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 
 MAX_HANDS = 4096

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...hands.placing import box_overlap
+from ...scene.placing import box_overlap
 from .crops import to_picture, upright_angle
 
 # Cells along a side and anchors in each, in the order of the network's output.

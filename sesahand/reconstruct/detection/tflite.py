@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InvalidFileError, quote
-from ...hands.array_files import read_bytes
+from ...files.reading import read_bytes
 
 IDENTIFIER = b"TFL3"
 MAX_ITEMS = 4096

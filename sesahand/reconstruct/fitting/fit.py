@@ -18,8 +18,8 @@ from ...errors import SesaHandError
 from ...hands.builtin import load_builtin_hand
 from ...hands.model import MAX_BETA, HandModel
 from ...hands.rotations import mirror_rotation
-from ...hands.scene import HandScene
-from ...render.camera import Camera
+from ...scene.camera import Camera
+from ...scene.hand_scene import HandScene
 from ..landmarks import HandLandmarks
 from .hand_prior import HandPrior
 from .initial_guess import from_bones, from_library

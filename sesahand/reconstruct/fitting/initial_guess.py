@@ -11,7 +11,7 @@ from ...hands.limits import angles_from_pose, joint_limits, pose_from_angles
 from ...hands.model import NUM_BETAS, NUM_JOINTS
 from ...hands.rotations import axis_angle_to_matrix
 from ...hands.skeleton import FINGER_JOINTS, FINGERS
-from ...render.camera import Camera
+from ...scene.camera import Camera
 from ..landmarks import HandLandmarks
 from .keypoint_model import HandState, KeypointModel
 from .measurements import NEAREST, Measurements

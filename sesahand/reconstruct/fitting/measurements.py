@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...render.camera import Camera
+from ...scene.camera import Camera
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from .keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
 from .least_squares import Terms

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ...errors import SesaHandError
 from ...hands.mano import MANO_NAME, MANO_PAGE
-from ...hands.mano_parameters import read_mano_parameters
 from ...hands.model import HandModel
-from ...hands.scene import HandScene
-from ...render.camera import Camera
+from ...scene.camera import Camera
+from ...scene.hand_scene import HandScene
+from ...scene.mano_parameters import read_mano_parameters
 from ..landmarks import HandLandmarks
 from .hand_crops import crop_hands, crop_squares
 from .prediction import Prediction, place_in_picture

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ...hands.limits import angles_from_pose, joint_frames
 from ...hands.rotations import mirror_rotation
-from ...hands.scene import HandScene
 from ...hands.skeleton import FINGER_JOINTS, FINGERS
+from ...scene.hand_scene import HandScene
 
 STATES = ("straight", "half bent", "bent")
 # Degrees of flexion, the three joints of a finger together, at which it is half bent and bent. Over the 23 gestures of

@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from ...errors import SesaHandError
-from ...hands.scene import HandScene
 from ...metrics.joint_errors import pa_mpjpe, pa_mpvpe
 from ...metrics.keypoint_errors import mse_2d, mse_3d
 from ...metrics.mask_overlap import mask_iou
-from ...render.camera import Camera
 from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
+from ...scene.camera import Camera
+from ...scene.hand_scene import HandScene
 from .finger_states import FingerStates, finger_agreement, read_fingers
 from .matching import assign
 

@@ -8,12 +8,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ...errors import SesaHandError
-from ...hands.scene import HandScene
 from ...hands.skeleton import KEYPOINT_BONES
-from ...render.camera import Camera
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
 from ...render.maps import render_maps
 from ...render.rasterizer import NEAR
+from ...scene.camera import Camera
+from ...scene.hand_scene import HandScene
 from .score import DEFAULT_THRESHOLD, HandScores
 
 REQUESTED, GOOD, BAD = (255, 255, 255), (120, 230, 120), (255, 120, 90)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sesahand.attention.bias import check_settings, column_bias, feathered_mask, in_blocks, on_grid
 from sesahand.errors import SesaHandError
-from sesahand.generate.attention_bias import (
+from sesahand.models.diffusers_bias import (
     attach_attention_bias,
     attention_bias,
     detach_attention_bias,

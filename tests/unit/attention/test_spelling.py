@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sesahand.attention.spelling import spelled_offsets
 from sesahand.attention.tokens import plain_columns
-from sesahand.mini.tokenizer import load_tokenizer
+from sesahand.models.small.tokenizer import load_tokenizer
 
 FOREIGN = [
     "ein Mädchen mit Übergröße",

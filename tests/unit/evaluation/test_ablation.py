@@ -15,15 +15,15 @@ from sesahand.attention.tokens import plain_columns
 from sesahand.evaluation.cells import HAND, HAND_NOUN, OTHER, Cell
 from sesahand.evaluation.drawing import chosen_columns, draw_pictures
 from sesahand.evaluation.measuring import measure_pictures
+from sesahand.evaluation.reader.network import HEADS, Judge, JudgeNetwork, labels_of, load_judge, save_judge
 from sesahand.evaluation.readings import JudgeReader
 from sesahand.evaluation.requests import Requests
 from sesahand.generate.maps import control_map
 from sesahand.generate.pipeline import HandGenerator
 from sesahand.metrics.frechet_distance import fid
-from sesahand.training.cache import render_samples
-from sesahand.training.judge import HEADS, Judge, JudgeNetwork, labels_of, load_judge, save_judge
 from sesahand.training.samples import VERBOSE
-from sesahand.training.synthetic import SyntheticHands
+from sesahand.world.cache import render_samples
+from sesahand.world.synthetic import SyntheticHands
 
 BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
 SIZE = 64

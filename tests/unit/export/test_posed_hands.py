@@ -12,11 +12,11 @@ from sesahand.export.files import FORMATS, write_hands
 from sesahand.export.posed_hands import posed_glb, posed_obj, posed_ply
 from sesahand.hands.gestures import gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, place_pair
-from sesahand.hands.scene import HandScene, concatenate_frames
-from sesahand.hands.scene_files import load_scene
-from sesahand.render.camera import Camera
 from sesahand.render.shading import SIDE_COLORS
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene, concatenate_frames
+from sesahand.scene.placing import Hand, place_pair
+from sesahand.scene.scene_files import load_scene
 
 CAMERA = Camera.from_fov(640, 480, 45.0)
 Y_UP = np.array([1.0, -1.0, -1.0])

@@ -16,12 +16,12 @@ from sesahand.export.rig import hand_tracks
 from sesahand.export.rigged_hand import rigged_glb
 from sesahand.hands.gestures import gesture, gesture_names
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, mirror_hand, place_in_box, place_pair
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion
-from sesahand.hands.scene import HandScene, combine, concatenate_frames
-from sesahand.hands.scene_files import scene_from_json
 from sesahand.hands.skeleton import MANO_JOINTS, MANO_PARENTS
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
+from sesahand.scene.placing import Hand, mirror_hand, place_in_box, place_pair
+from sesahand.scene.scene_files import scene_from_json
 
 CAMERA = Camera.from_fov(640, 480, 45.0)
 Y_UP = np.array([1.0, -1.0, -1.0])

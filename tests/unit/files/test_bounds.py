@@ -12,17 +12,17 @@ from hostile import run_limited
 from sesahand.cli import main
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.export.files import write_hands
-from sesahand.hands.export import scene_mesh
+from sesahand.export.scene_mesh import scene_mesh
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, place_in_box
-from sesahand.hands.scene import MOST_POSED, POSED_AT_ONCE, HandScene
-from sesahand.hands.scene_files import load_scene, save_scene
-from sesahand.mini.embedded import embedded_path
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.model_files import read_mini, read_mini_state
-from sesahand.render.camera import Camera
+from sesahand.models.small.embedded import embedded_path
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.model_files import read_mini, read_mini_state
 from sesahand.render.maps import render_maps
 from sesahand.render.overlay import draw_hands
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import MOST_POSED, POSED_AT_ONCE, HandScene
+from sesahand.scene.placing import Hand, place_in_box
+from sesahand.scene.scene_files import load_scene, save_scene
 
 MODEL = load_hand_model("builtin")
 

@@ -14,16 +14,16 @@ import torch
 from torch import nn
 
 from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.evaluation.reader.config import JudgeConfig
+from sesahand.evaluation.reader.network import JudgeNetwork
+from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.files.locks import WriterLock
 from sesahand.files.writing import claim, write_with
 from sesahand.generate.picture_folder import PictureFolder
-from sesahand.training.cache import ABOUT, open_samples, render_samples
 from sesahand.training.config import MiniConfig, Steps
-from sesahand.training.judge import JudgeNetwork
-from sesahand.training.judge_config import JudgeConfig
-from sesahand.training.judge_training import resume, save_state
 from sesahand.training.loop import Watcher, read_log, train
 from sesahand.training.validation import save_sheet
+from sesahand.world.cache import ABOUT, open_samples, render_samples
 
 ROOT = Path(__file__).resolve().parents[3]
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")

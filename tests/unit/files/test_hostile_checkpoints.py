@@ -16,7 +16,7 @@ from sesahand.files.checkpoint_pickle import read_checkpoint_tensors
 READERS = {
     "checkpoint": "sesahand.files.checkpoint_pickle:read_checkpoint_tensors",
     "network": "sesahand.reconstruct.learned.checkpoints:load_network",
-    "controlnet": "sesahand.fusion.weights:read_controlnet_weights",
+    "controlnet": "sesahand.models.controlnet_files:read_controlnet_weights",
 }
 MANO = "sesahand.hands.mano:load_mano"
 

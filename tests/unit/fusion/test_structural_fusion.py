@@ -10,11 +10,7 @@ from diffusers.models.attention_processor import Attention, FusedAttnProcessor2_
 
 from sesahand.errors import SesaHandError
 from sesahand.fusion.settings import FusionSettings
-from sesahand.generate.structural_fusion import (
-    attach_structural_fusion,
-    detach_structural_fusion,
-    diffusers_layout,
-)
+from sesahand.models.diffusers_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
 
 SD15_BLOCKS = ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",)
 SDXL_BLOCKS = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")

@@ -12,17 +12,17 @@ from tiny_diffusion import save_diffusers
 from sesahand.errors import SesaHandError
 from sesahand.fusion.collector import FusionCollector
 from sesahand.fusion.settings import FusionSettings
-from sesahand.generate.attention_bias import attach_attention_bias, attention_bias, detach_attention_bias
-from sesahand.generate.condition_once import condition_once
 from sesahand.generate.pipeline import HandGenerator
-from sesahand.generate.prompt_weights import prompt_weights
-from sesahand.generate.silenced_residuals import silenced_residuals
-from sesahand.generate.structural_fusion import (
+from sesahand.models.condition_once import condition_once
+from sesahand.models.diffusers_bias import attach_attention_bias, attention_bias, detach_attention_bias
+from sesahand.models.diffusers_fusion import (
     attach_structural_fusion,
     detach_structural_fusion,
     diffusers_layout,
     structural_fusion,
 )
+from sesahand.models.prompt_weights import prompt_weights
+from sesahand.models.silenced_residuals import silenced_residuals
 from sesahand.training.diffusion import tokenize
 
 PAPER, BLEND = FusionSettings(mode="paper"), FusionSettings(mode="blend", strength=0.5)

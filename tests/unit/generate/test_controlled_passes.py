@@ -9,10 +9,10 @@ from tiny_diffusion import save_diffusers
 from sesahand.attention.tokens import plain_columns
 from sesahand.errors import SesaHandError
 from sesahand.fusion.settings import FusionSettings
-from sesahand.generate.condition_once import condition_once
 from sesahand.generate.pipeline import HandGenerator
-from sesahand.generate.prompt_weights import prompt_weights, weighted
-from sesahand.generate.silenced_residuals import silenced_residuals
+from sesahand.models.condition_once import condition_once
+from sesahand.models.prompt_weights import prompt_weights, weighted
+from sesahand.models.silenced_residuals import silenced_residuals
 from sesahand.training.diffusion import tokenize
 
 PROMPT, OTHER = "a right hand making a fist", "a red wall"

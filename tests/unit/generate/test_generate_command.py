@@ -10,16 +10,16 @@ from tiny_diffusion import save_mini
 from sesahand.cli import main
 from sesahand.commands.generate import EXAMPLES
 from sesahand.data.pair_set import PairSet
-from sesahand.generate.judging import Judgement
 from sesahand.generate.picture_folder import Finished, label_of
-from sesahand.generate.requests import gesture_of, in_small_words, read_words
+from sesahand.generate.requests import read_words
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.named_gestures import find_named_gesture
-from sesahand.hands.placing import Hand, mirror_hand, place_in_box
+from sesahand.reconstruct.scoring.picture_scorer import Judgement
 from sesahand.reconstruct.scoring.score import score_hands
-from sesahand.render.camera import Camera
-from sesahand.training.vocabulary import translate
+from sesahand.scene.camera import Camera
+from sesahand.scene.placing import Hand, mirror_hand, place_in_box
+from sesahand.semantics.gesture_words import find_named_gesture, gesture_of
+from sesahand.world.vocabulary import in_small_words, translate
 
 
 @pytest.fixture(scope="module")

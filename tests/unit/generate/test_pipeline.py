@@ -9,10 +9,10 @@ from tiny_diffusion import save_diffusers, save_mini
 
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.fusion.settings import FusionSettings
-from sesahand.generate.controlnets import load_controlnet
 from sesahand.generate.pipeline import HandGenerator, choose_fusion
 from sesahand.generate.sampling import SAMPLERS, SamplingSettings
-from sesahand.mini.ldm_names import to_ldm
+from sesahand.models.controlnets import load_controlnet
+from sesahand.models.ldm_names import to_ldm
 
 PROMPTS = ["a clenched fist in front of a wall", "a hand, showing victory"]
 OFF = {"alpha": 0.0, "fusion": FusionSettings(strength=0.0)}

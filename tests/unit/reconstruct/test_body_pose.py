@@ -12,7 +12,7 @@ from sesahand.errors import SesaHandError
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.reconstruct.detection.body_pose import POINTS_OF, read_body_pose
 from sesahand.reconstruct.fitting.fit import fit_hands
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
 
 WIDTH, HEIGHT = 640, 480
 # A vertical field of view of 53 degrees, which SAM 3D Body takes where it is told none.

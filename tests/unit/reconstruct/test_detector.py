@@ -11,16 +11,16 @@ from PIL import Image
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, mirror_hand, place_in_box
-from sesahand.hands.scene import combine
 from sesahand.metrics.joint_errors import pa_mpjpe
 from sesahand.reconstruct.detection import palms
 from sesahand.reconstruct.detection.crops import Picture, to_picture, to_square, upright_angle
 from sesahand.reconstruct.detection.detector import HandDetector, load_detector, tiles_of
 from sesahand.reconstruct.detection.external import HandBox, boxes_of_masks
 from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, mask_landmarks
-from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import combine
+from sesahand.scene.placing import Hand, mirror_hand, place_in_box
 
 SKIN, WALL = torch.tensor([0.88, 0.68, 0.58]), torch.tensor([0.35, 0.40, 0.45])
 

@@ -5,10 +5,10 @@ import torch
 
 from sesahand.hands.gestures import load_gestures
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, mirror_hand, place_in_box
 from sesahand.hands.skeleton import FINGERS
 from sesahand.reconstruct.scoring.finger_states import finger_agreement, read_fingers, thumb_distances
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
+from sesahand.scene.placing import Hand, mirror_hand, place_in_box
 
 GESTURES = load_gestures()
 MODEL, CAMERA = load_hand_model("builtin"), Camera.from_fov(512, 512)

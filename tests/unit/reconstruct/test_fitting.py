@@ -21,7 +21,7 @@ from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, HandStat
 from sesahand.reconstruct.fitting.measurements import HUBER, NEAREST, Measurements, data_terms
 from sesahand.reconstruct.fitting.one_thread import one_thread
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
 
 CAMERA = Camera.from_fov(512, 512)
 NAN = float("nan")

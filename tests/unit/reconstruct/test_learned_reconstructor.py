@@ -14,7 +14,7 @@ from sesahand.reconstruct.learned.checkpoints import build_network
 from sesahand.reconstruct.learned.hand_crops import crop_squares
 from sesahand.reconstruct.learned.prediction import Prediction
 from sesahand.reconstruct.learned.reconstructor import LearnedReconstructor
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
 
 WIDTH, HEIGHT = 320, 240
 POSE = axis_angle_to_matrix(0.4 * torch.randn(16, 3, generator=torch.Generator().manual_seed(8)))

@@ -15,18 +15,18 @@ from sesahand.errors import SesaHandError
 from sesahand.hands.gestures import find_gesture, gesture
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import load_mano
-from sesahand.hands.placing import Hand, change_camera, mirror_hand, place_in_box
 from sesahand.hands.pose import jitter
 from sesahand.hands.rotations import axis_angle_to_matrix
-from sesahand.hands.scene import HandScene, combine, concatenate_frames
 from sesahand.metrics.mask_overlap import mask_iou
 from sesahand.metrics.procrustes import align
 from sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
 from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, pair_score, parts_of, score_hands
 from sesahand.reconstruct.scoring.score_picture import draw_scores
 from sesahand.reconstruct.scoring.score_report import describe_scores
-from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
+from sesahand.scene.placing import Hand, change_camera, mirror_hand, place_in_box
 
 MODEL, CAMERA = load_hand_model("builtin"), Camera.from_fov(512, 512)
 LEFT_HALF, RIGHT_HALF = (30.0, 120, 250, 420), (270.0, 120, 490, 420)

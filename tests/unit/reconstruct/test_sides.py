@@ -11,7 +11,7 @@ from sesahand.hands.builtin import load_builtin_hand
 from sesahand.reconstruct.detection.external import read_keypoints, write_keypoints
 from sesahand.reconstruct.detection.sides import OTHER, describe_sides, settle_sides
 from sesahand.reconstruct.landmarks import HandLandmarks
-from sesahand.render.camera import Camera
+from sesahand.scene.camera import Camera
 
 SIZE = 512
 

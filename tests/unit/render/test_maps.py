@@ -9,10 +9,10 @@ from ball_hand import ball_hand, open_palm
 
 from sesahand.errors import SesaHandError
 from sesahand.render import maps as maps_module
-from sesahand.render.camera import MAX_SIZE, Camera
 from sesahand.render.maps import ALL_MAPS, COLOR_MAPS, render_maps
 from sesahand.render.rasterizer import rasterize
 from sesahand.render.shading import PART_COLORS, color_normals, normalize_depth, shade_mesh
+from sesahand.scene.camera import MAX_SIZE, Camera
 
 CAMERA = Camera.from_fov(161, 133)
 

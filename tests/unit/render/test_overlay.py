@@ -9,12 +9,12 @@ import torch
 from sesahand.errors import SesaHandError
 from sesahand.hands.gestures import gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, place_in_box, place_pair
-from sesahand.hands.scene import HandScene, combine, concatenate_frames
-from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 from sesahand.render.overlay import STYLES, draw_hands, draw_turntable, shrink_view, turn_scene
 from sesahand.render.shading import SIDE_COLORS
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
+from sesahand.scene.placing import Hand, place_in_box, place_pair
 
 CAMERA = Camera.from_fov(160, 120)
 

@@ -7,8 +7,8 @@ import trimesh
 
 from sesahand.errors import SesaHandError
 from sesahand.render import rasterizer
-from sesahand.render.camera import Camera
 from sesahand.render.rasterizer import rasterize
+from sesahand.scene.camera import Camera
 
 OFF_CENTRE = Camera(310.0, (101.3, 96.8), 197, 211)
 

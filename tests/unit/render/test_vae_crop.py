@@ -9,11 +9,11 @@ from sesahand.data.record import PairFacts
 from sesahand.data.writer import PairWriter
 from sesahand.errors import SesaHandError
 from sesahand.hands.loading import load_hand_model
-from sesahand.hands.placing import Hand, place_in_box
 from sesahand.reconstruct.scoring.score import score_hands
-from sesahand.render.camera import Camera
 from sesahand.render.maps import render_maps
 from sesahand.render.overlay import draw_hands
+from sesahand.scene.camera import Camera
+from sesahand.scene.placing import Hand, place_in_box
 
 MODEL = load_hand_model("builtin")
 

@@ -9,11 +9,11 @@ import torch
 from toy_samples import ToySamples
 
 from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.evaluation.reader.config import JudgeConfig
+from sesahand.evaluation.reader.network import JudgeNetwork
+from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.training.checkpoint_state import FACTS, TENSORS
 from sesahand.training.config import MiniConfig, Steps
-from sesahand.training.judge import JudgeNetwork
-from sesahand.training.judge_config import JudgeConfig
-from sesahand.training.judge_training import resume, save_state
 from sesahand.training.loop import Watcher, checkpoints, train
 from sesahand.training.samples import TrainingSample
 

@@ -16,17 +16,17 @@ from sesahand.data.record import PairFacts
 from sesahand.data.writer import PairWriter
 from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.fusion.settings import FusionSettings
-from sesahand.fusion.weights import read_controlnet_weights
 from sesahand.hands.builtin import load_builtin_hand
-from sesahand.hands.placing import Hand, place_in_box
-from sesahand.hands.scene import HandScene
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.model_files import MiniModel, read_mini_controlnet, write_mini
-from sesahand.mini.token_embedding import ids_of
-from sesahand.mini.tokenizer import load_tokenizer
-from sesahand.render.camera import Camera
+from sesahand.models.checkpoints import load_base
+from sesahand.models.controlnet_files import read_controlnet_weights
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.model_files import MiniModel, read_mini_controlnet, write_mini
+from sesahand.models.small.token_embedding import ids_of
+from sesahand.models.small.tokenizer import load_tokenizer
 from sesahand.render.maps import render_maps
-from sesahand.training.base_model import load_base
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.placing import Hand, place_in_box
 from sesahand.training.config import load_config
 from sesahand.training.controlnet import train_controlnet
 from sesahand.training.samples import TrainingSample, _first_line, open_samples

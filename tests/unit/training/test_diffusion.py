@@ -6,12 +6,13 @@ import pytest
 import torch
 from toy_samples import ToySamples
 
-from sesahand.generate.structural_fusion import attach_structural_fusion
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.token_embedding import ids_of
-from sesahand.mini.tokenizer import load_tokenizer
+from sesahand.models.diffusers_fusion import attach_structural_fusion
+from sesahand.models.networks import Networks
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.token_embedding import ids_of
+from sesahand.models.small.tokenizer import load_tokenizer
 from sesahand.training.config import Fusion, Noise
-from sesahand.training.diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, Networks
+from sesahand.training.diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask
 from sesahand.training.loop import generator_of
 from sesahand.training.samples import TrainingSample
 

@@ -9,13 +9,13 @@ import torch
 from toy_samples import ToySamples
 
 from sesahand.errors import SesaHandError
-from sesahand.mini.layout import MiniLayout
-from sesahand.mini.model_files import read_mini
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.model_files import read_mini
 from sesahand.training.average import WeightAverage
 from sesahand.training.config import MiniConfig, Steps, load_config
 from sesahand.training.loop import Watcher, checkpoints, train
-from sesahand.training.mini import MODEL_FILE, MiniTraining
 from sesahand.training.samples import Batches, TrainingSample
+from sesahand.training.small_model import MODEL_FILE, MiniTraining
 
 pytest.importorskip("accelerate")
 

@@ -1,0 +1,1 @@
+"""The network that reads pictures of the rendered world: what hand, what words, what scene."""

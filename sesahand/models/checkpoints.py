@@ -1,0 +1,235 @@
+"""A Stable Diffusion 1.5 base out of a diffusers folder or of one checkpoint file, without asking a model hub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from ..files.model_configs import check_configurations, without_choices
+from ..files.reading import read_bytes
+from .controlnet_files import UNET_PREFIX
+from .ldm_names import load_ldm
+from .networks import Networks
+from .small.model_files import AUTOENCODER_PREFIX, LAYOUT, load_part, part, read_mini
+from .small.tokenizer import END_ID, START_ID, VOCABULARY_SIZE, load_tokenizer
+
+TEXT_PREFIXES = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
+# Stable Diffusion's noise schedule.
+BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key", "prediction_type")
+MAX_YAML_BYTES = 1 << 20
+SPECIAL = {
+    5: "a depth-to-image model",
+    7: "an upscaling model",
+    8: "a model for editing by instructions (InstructPix2Pix)",
+    9: "an inpainting model",
+}
+FOLDERS = ("unet", "text_encoder", "vae", "tokenizer", "scheduler")
+
+
+def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
+    """Load a base for training a ControlNet on it.
+
+    Args:
+        path: A diffusers folder, a Stable Diffusion 1.5 checkpoint as one `.safetensors`, or SesaHand's small model.
+        dtype: Of the weights.
+
+    Raises:
+        InvalidFileError: If it is none of these, damaged or incomplete.
+    """
+    path = Path(path)
+    networks = _from_folder(path) if path.is_dir() else _from_file(path)
+    for module in (networks.unet, networks.text_encoder, networks.autoencoder):
+        # diffusers warns of every cast, also of one that changes nothing.
+        if module.dtype != dtype:
+            module.to(dtype)
+        module.eval().requires_grad_(False)
+    return networks
+
+
+def _from_folder(path: Path) -> Networks:
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPTokenizerFast
+
+    missing = [name for name in FOLDERS if not (path / name).is_dir()]
+    if missing:
+        raise InvalidFileError(
+            f"{path} is no diffusers folder of Stable Diffusion: it lacks {', '.join(missing)}. Name the folder that "
+            "holds model_index.json, or a single safetensors checkpoint."
+        )
+    for name in FOLDERS:
+        check_configurations(path / name)
+    for name in ("unet", "text_encoder", "vae"):
+        if not any((path / name).glob("*.safetensors")):
+            raise InvalidFileError(
+                f"{path / name} holds no .safetensors weights. Other formats can run code when they are read: download "
+                "the model's safetensors version, or convert it."
+            )
+    # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
+    tokenizer = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
+    local = {"local_files_only": True}
+    weights = local | {"use_safetensors": True}
+    try:
+        text = without_choices(CLIPTextConfig.from_pretrained(path, subfolder="text_encoder", **local))
+        return Networks(
+            UNet2DConditionModel.from_pretrained(path, subfolder="unet", **weights),
+            CLIPTextModel.from_pretrained(path, subfolder="text_encoder", config=text, **weights),
+            tokenizer.from_pretrained(path, subfolder="tokenizer", **local),
+            AutoencoderKL.from_pretrained(path, subfolder="vae", **weights),
+            DDIMScheduler.from_pretrained(path, subfolder="scheduler", **local),
+        )
+    except SesaHandError:
+        raise
+    except Exception as error:
+        # diffusers and transformers raise a dozen kinds here, all of them about the files.
+        raise InvalidFileError(f"{path} cannot be loaded as a diffusers model ({error!s:.300}).") from error
+
+
+def _from_file(path: Path) -> Networks:
+    try:
+        with safe_open(path, framework="pt") as file:
+            if LAYOUT in (file.metadata() or {}):
+                model = read_mini(path)
+                scheduler = model.layout.build_scheduler()
+                return Networks(model.unet, model.text_encoder, load_tokenizer(), model.autoencoder, scheduler)
+            state = {name: file.get_tensor(name) for name in file.keys()}
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InvalidFileError(
+            f"{path} cannot be read as safetensors ({error!s:.200}). Name a diffusers folder or a safetensors file."
+        ) from error
+    if f"{UNET_PREFIX}input_blocks.0.0.weight" not in state:
+        raise InvalidFileError(f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it.")
+    return networks_of(state, path.name, prediction_of(path, state, metadata))
+
+
+def prediction_of(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What a checkpoint file says of what its U-Net predicts, as settings of a scheduler; nothing for the noise.
+
+    Marks are tensors called `v_pred` and `ztsnr`, `modelspec.*` in the header, or a .yaml of the same name beside it.
+
+    Args:
+        path: The file.
+        state: Its tensors by name.
+        metadata: Its header's texts.
+
+    Source: the marks are those that ComfyUI (`comfy/model_base.py`), kohya's sd-scripts (`modelspec`) and the original
+    repositories (the .yaml) read and write.
+    """
+    said = " ".join(str(metadata.get(key, "")) for key in PREDICTION_KEYS).lower().split()
+    beside = path.with_suffix(".yaml")
+    if beside.is_file():
+        described = read_bytes(beside, MAX_YAML_BYTES).decode("utf-8", "replace")
+        said += [value.lower() for value in re.findall(r"""parameterization['"]?\s*:\s*['"]?(\w+)""", described)]
+        zero = re.search(
+            r"""(?:zsnr|ztsnr|zero_terminal_snr|rescale_betas_zero_snr)['"]?\s*:\s*true""", described, re.I
+        )
+    else:
+        zero = None
+    zero = zero or "ztsnr" in state or str(metadata.get("modelspec.zero_terminal_snr", "")).lower() == "true"
+    settings: dict[str, Any] = {}
+    if str(metadata.get("ss_v_parameterization", "")).lower() == "true":
+        said.append("v")
+    if "v_pred" in state or {"v", "v_prediction", "v-prediction", "velocity", "vpred"} & set(said):
+        settings["prediction_type"] = "v_prediction"
+    elif {"sample", "x0", "x"} & set(said):
+        settings["prediction_type"] = "sample"
+    if zero:
+        settings |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return settings
+
+
+def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, Any] | None = None) -> Networks:
+    """Build the networks of a Stable Diffusion 1.5 checkpoint from its tensors; also of narrower ones of its kind.
+
+    Args:
+        state: The tensors.
+        name: Of the file, for messages.
+        prediction: What the U-Net predicts, if not the noise, see `prediction_of`.
+    """
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from .small.token_embedding import text_embeddings
+
+    unet_state = part(state, UNET_PREFIX)
+    check_channels(unet_state, name)
+    text_state = next((found for prefix in TEXT_PREFIXES if (found := part(state, prefix))), {})
+    vae_state = part(state, AUTOENCODER_PREFIX)
+    if "embeddings.token_embedding.weight" not in text_state or "encoder.conv_in.weight" not in vae_state:
+        raise InvalidFileError(
+            f"{name} lacks the text encoder or the autoencoder of Stable Diffusion 1.5. Use a full checkpoint."
+        )
+    width = text_state["embeddings.token_embedding.weight"].shape[1]
+    unet = UNet2DConditionModel(
+        block_out_channels=_widths(unet_state),
+        attention_head_dim=8,
+        cross_attention_dim=width,
+        sample_size=64,
+    )
+    load_ldm(unet, unet_state, name)
+    layers = 1 + max(int(key.split(".")[2]) for key in text_state if key.startswith("encoder.layers."))
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=VOCABULARY_SIZE,
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=width // 64,
+            projection_dim=width,
+            bos_token_id=START_ID,
+            eos_token_id=END_ID,
+            pad_token_id=END_ID,
+        )
+    )
+    embeddings = text_embeddings(text)
+    if embeddings.token_embedding.weight.shape != text_state["embeddings.token_embedding.weight"].shape:
+        raise InvalidFileError(f"{name}: its text encoder has another vocabulary than CLIP's. Use an SD1.5 checkpoint.")
+    load_part(text, text_state, name, ignored_prefix="text_model.")
+    vae = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=tuple(
+            vae_state[f"encoder.down.{level}.block.0.conv2.weight"].shape[0] for level in range(4)
+        ),
+        layers_per_block=2,
+        latent_channels=4,
+        scaling_factor=0.18215,
+    )
+    converted = convert_ldm_vae_checkpoint(dict(state), dict(vae.config))
+    load_part(vae, converted, name)
+    settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1} | dict(prediction or {})
+    scheduler = DDIMScheduler(**BETAS, **settings)
+    return Networks(unet, text, load_tokenizer(), vae, scheduler)
+
+
+def check_channels(unet: Mapping[str, Tensor], name: str) -> None:
+    """Name a checkpoint whose U-Net is given more than a latent, such as one for inpainting.
+
+    Raises:
+        InvalidFileError: If it is.
+    """
+    first = unet.get("input_blocks.0.0.weight")
+    channels = first.shape[1] if first is not None and first.ndim == 4 else 4
+    if channels != 4:
+        kind = SPECIAL.get(channels, "a special model")
+        raise InvalidFileError(
+            f"{name} is {kind}: its U-Net takes {channels} channels where 4 are expected. Choose the ordinary "
+            "checkpoint of that model."
+        )
+
+
+def _widths(state: dict[str, Tensor]) -> tuple[int, ...]:
+    """Channels of the four levels of an SD1.5-shaped U-Net, whose second block of each level is numbered so."""
+    names = [f"input_blocks.{index}.0.out_layers.3.weight" for index in (2, 5, 8, 11)]
+    if any(name not in state for name in names) or "input_blocks.13.0.op.weight" in state:
+        raise InvalidFileError("The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two.")
+    return tuple(state[name].shape[0] for name in names)

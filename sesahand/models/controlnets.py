@@ -1,0 +1,204 @@
+"""ControlNets for diffusers out of local files, with the map they were trained on and the fusion they want."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from ..files.model_configs import check_configurations
+from ..fusion.settings import FusionSettings
+from ..render.maps import ALL_MAPS
+from .base import BaseModel
+from .controlnet_files import FAMILY_OF_CONTEXT, read_controlnet_weights
+from .ldm_names import load_ldm
+from .small.model_files import CONTROLS, FACTS, control_path, load_part
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel
+
+WEIGHTS = "diffusion_pytorch_model"
+# Words in the names of ControlNets and the map that they were trained on, ours by their own names first.
+NAMED_MAPS = {
+    "mesh": "mesh",
+    "depth": "depth",
+    "normalbae": "normal",
+    "normal": "normal",
+    "openpose": "keypoints",
+    "pose": "keypoints",
+    "keypoints": "keypoints",
+    "parts": "parts",
+}
+DEFAULT_MAP = "depth"
+MINI_MAP = "mesh"
+
+
+@dataclass(frozen=True)
+class LoadedControlNet:
+    """A ControlNet that fits a base.
+
+    Attributes:
+        name: What it is called in messages and records.
+        path: Where it was loaded from.
+        model: diffusers' network.
+        fusion: The structural fusion it was trained with, or None.
+        map: The condition map it takes, a name of `ALL_MAPS`.
+    """
+
+    name: str
+    path: Path
+    model: ControlNetModel
+    fusion: FusionSettings | None
+    map: str
+
+
+def load_controlnet(
+    controlnet: str | Path | None,
+    base: BaseModel,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> LoadedControlNet:
+    """Load a ControlNet for a base from local files.
+
+    Args:
+        controlnet: A diffusers folder, or one file in ldm or diffusers names, alone or in a checkpoint. For the small
+            model also "sf" or "plain", which are beside its file; None is "sf" there.
+        base: What it is to steer.
+        device: Where it is to run.
+        dtype: Of the weights.
+
+    Raises:
+        InvalidFileError: If there is none, it is damaged, or it belongs to another base.
+        SesaHandError: If none is named for a base that has none of its own.
+    """
+    path = controlnet_path(controlnet, base)
+    if path.is_dir():
+        model, metadata = _from_folder(path)
+        fusion = FusionSettings.from_metadata(metadata)
+        check_family(path.name, model.config.cross_attention_dim, base)
+        widths = tuple(model.config.block_out_channels)
+        if widths != tuple(base.unet.config.block_out_channels):
+            raise _other_shape(path.name, base, f"its channels are {widths}")
+    else:
+        model, fusion = _from_file(path, base)
+        metadata = _metadata(path)
+    # diffusers warns of every cast, also of one that changes nothing.
+    if model.dtype != dtype:
+        model.to(dtype)
+    model.to(device).eval().requires_grad_(False)
+    return LoadedControlNet(path.name, path, model, fusion, map_of(path, metadata, base))
+
+
+def controlnet_path(controlnet: str | Path | None, base: BaseModel) -> Path:
+    """Where a ControlNet is, or a SesaHandError that says which to name."""
+    name = CONTROLS[-1] if controlnet is None and base.is_mini else controlnet
+    if name is None:
+        raise SesaHandError(
+            f"Which ControlNet steers {base.name}? Name one with --controlnet: a diffusers folder or a file, for "
+            "example control_v11f1p_sd15_depth of Stable Diffusion 1.5."
+        )
+    path = control_path(base.path, str(name)) if base.is_mini and name in CONTROLS else Path(name)
+    if not path.exists():
+        raise InvalidFileError(
+            f"There is no ControlNet {path}. Name a diffusers folder or a file"
+            + (f", or {' or '.join(CONTROLS)} for the one beside the small model" if base.is_mini else "")
+            + ". Nothing is downloaded."
+        )
+    return path
+
+
+def map_of(path: Path, metadata: Mapping[str, str], base: BaseModel) -> str:
+    """The condition map that a ControlNet was trained on: as its file says, else by its name, else depth."""
+    try:
+        facts = json.loads(metadata.get(FACTS, "{}"))
+        said = facts["config"]["data"]["control"] if facts.get("kind") == "controlnet" else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        said = None
+    if isinstance(said, str) and said in ALL_MAPS:
+        return said
+    if base.is_mini:
+        return MINI_MAP
+    names = re.split(r"[^a-z]+", f"{path.parent.name} {path.name}".lower())
+    return next((shown for word, shown in NAMED_MAPS.items() if word in names), DEFAULT_MAP)
+
+
+def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
+    """Raise an InvalidFileError if a ControlNet reads text of another width than the base's encoder writes."""
+    wanted = base.unet.config.cross_attention_dim
+    if text_width in (None, wanted):
+        return
+
+    def family(width: int) -> str:
+        return f"{FAMILY_OF_CONTEXT.get(width, 'of another family')} (text width {width})"
+
+    raise InvalidFileError(
+        f"{name} is a ControlNet {family(text_width)}, but the base {base.name} is {family(wanted)}. Choose a "
+        "ControlNet that was made for this base."
+    )
+
+
+def _other_shape(name: str, base: BaseModel, why: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{name} does not fit the base {base.name}, whose channels are {tuple(base.unet.config.block_out_channels)}: "
+        f"{why}. Choose a ControlNet that was made for this base."
+    )
+
+
+def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
+    from diffusers import ControlNetModel
+
+    if not (path / "config.json").is_file():
+        raise InvalidFileError(
+            f"{path} is no diffusers folder of a ControlNet: it lacks config.json. Name the folder that holds it and "
+            f"{WEIGHTS}.safetensors, or a single file."
+        )
+    files = sorted(file for file in path.glob(f"{WEIGHTS}*.safetensors"))
+    if not files:
+        raise InvalidFileError(f"{path} lacks {WEIGHTS}.safetensors. Older formats can run code: convert them first.")
+    check_configurations(path)
+    variant = {} if (path / f"{WEIGHTS}.safetensors").is_file() else {"variant": files[0].name.split(".")[1]}
+    try:
+        model = ControlNetModel.from_pretrained(path, local_files_only=True, use_safetensors=True, **variant)
+    except Exception as error:
+        # diffusers raises many kinds here, all of them about the files.
+        raise InvalidFileError(f"{path} cannot be loaded as a ControlNet ({error!s:.300}).") from error
+    return model, _metadata(files[0])
+
+
+def _from_file(path: Path, base: BaseModel) -> tuple[ControlNetModel, FusionSettings | None]:
+    from diffusers import ControlNetModel
+
+    weights = read_controlnet_weights(path)
+    if weights.unreadable_mark:
+        raise InvalidFileError(weights.unreadable_mark)
+    width = next((value.shape[1] for name, value in weights.state.items() if name.endswith("attn2.to_k.weight")), None)
+    check_family(path.name, width, base)
+    state: dict[str, Tensor] = {name: value.float() for name, value in weights.state.items()}
+    model = ControlNetModel.from_unet(base.unet, load_weights_from_unet=False)
+    try:
+        if weights.layout == "ldm":
+            load_ldm(model, state, path.name)
+        else:
+            load_part(model, state, path.name)
+    except InvalidFileError as error:
+        raise _other_shape(path.name, base, str(error).rstrip(".")) from error
+    return model, weights.settings
+
+
+def _metadata(path: Path) -> Mapping[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix.lower() not in (".safetensors", ".sft"):
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InvalidFileError(f"{path.name} cannot be read as safetensors ({error!s:.160}). Copy it again.") from error

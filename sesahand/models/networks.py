@@ -1,0 +1,24 @@
+"""The networks of a latent diffusion model, as diffusers and transformers build them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextModel, PreTrainedTokenizerBase
+
+
+@dataclass
+class Networks:
+    """The parts of a latent diffusion model in diffusers' form; `controlnet` may be missing."""
+
+    unet: UNet2DConditionModel
+    text_encoder: CLIPTextModel
+    tokenizer: PreTrainedTokenizerBase
+    autoencoder: nn.Module
+    scheduler: DDIMScheduler
+    controlnet: ControlNetModel | None = None

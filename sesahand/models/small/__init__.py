@@ -1,0 +1,1 @@
+"""The project's own small latent diffusion model: its layout, networks, vocabulary and files."""

@@ -1,0 +1,1 @@
+"""Hands before a camera: scenes, placing, masks and boxes, and the files they are kept in."""

@@ -1,0 +1,141 @@
+"""Boxes as ComfyUI's core and its detectors exchange them (BOUNDING_BOX): x, y, width and height in pixels.
+
+A value is one box for all pictures, a list of boxes for all pictures, or a list for each picture. Other keys may stand
+beside the four: detectors write "label" and "score".
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError, quote
+from .hand_scene import SIDES
+
+MAX_BOXES = 4096
+LARGEST_COORDINATE = 1e6
+KEYS = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in a picture.
+
+    Attributes:
+        edges: Left, top, right, bottom in pixels.
+        side: "right" or "left" if its label says so, else None.
+    """
+
+    edges: tuple[float, float, float, float]
+    side: str | None = None
+
+
+def is_bounding_boxes(value) -> bool:
+    """Return whether a value has the form of BOUNDING_BOX, rather than of a list of numbers or of our own entries."""
+    if isinstance(value, dict):
+        return "x" in value
+    if not isinstance(value, list) or not value:
+        return False
+    return all(is_bounding_boxes(entry) or entry == [] for entry in value)
+
+
+def read_bounding_boxes(value, num_frames: int = 1) -> list[list[Box]]:
+    """Read BOUNDING_BOX.
+
+    Args:
+        value: One box, a list of boxes, or a list of lists. One list counts for every picture, as core has it.
+        num_frames: How many pictures there are; 0 takes as many as there are lists.
+
+    Returns:
+        The boxes of each picture; boxes without area, which detectors write for nothing found, are left out.
+
+    Raises:
+        SesaHandError: If it is something else, or has lists for another number of pictures.
+    """
+    if isinstance(value, dict):
+        lists = [[value]]
+    elif isinstance(value, list) and value and all(isinstance(entry, list) for entry in value):
+        lists = value
+    elif isinstance(value, list):
+        lists = [value]
+    else:
+        raise _wrong(value)
+    if num_frames and len(lists) not in (1, num_frames):
+        raise SesaHandError(
+            f"There are boxes for {len(lists)} pictures, but {num_frames} pictures; give one list for all, or one for "
+            "each."
+        )
+    if sum(len(entries) for entries in lists) > MAX_BOXES:
+        raise SesaHandError(f"There are more than {MAX_BOXES} boxes; give those of hands alone.")
+    read = [[box for box in map(_read, entries) if box is not None] for entries in lists]
+    return read * num_frames if len(read) == 1 and num_frames else read
+
+
+def _read(entry) -> Box | None:
+    numbers = [entry.get(key) for key in KEYS] if isinstance(entry, dict) else [None]
+    if not all(type(n) in (int, float) and math.isfinite(n) and abs(n) <= LARGEST_COORDINATE for n in numbers):
+        raise _wrong(entry)
+    x, y, width, height = (float(number) for number in numbers)
+    if width < 0 or height < 0:
+        raise SesaHandError(
+            f"The box {quote(entry)} has a negative width or height; x and y are its upper left corner."
+        )
+    if width < 1 or height < 1:
+        return None
+    label = entry.get("label")
+    side = next((side for side in SIDES if label in (side, f"{side} hand")), None)
+    return Box((x, y, x + width, y + height), side)
+
+
+def _wrong(entry) -> SesaHandError:
+    return SesaHandError(
+        f'The bounding boxes have {quote(entry)}, expected {{"x": ..., "y": ..., "width": ..., "height": ...}} in '
+        "pixels, a list of such boxes, or a list for each picture."
+    )
+
+
+def write_bounding_boxes(
+    frames: Iterable[int],
+    sides: Sequence[str],
+    boxes: Tensor,
+    num_frames: int,
+    size: tuple[int, int],
+    scores: Tensor | None = None,
+) -> list[list[dict]]:
+    """Return BOUNDING_BOX: for each picture the boxes of its hands, in whole pixels that cover them.
+
+    Args:
+        frames: The picture of each of N boxes.
+        sides: "right" or "left" of each; it becomes the label "right hand" or "left hand".
+        boxes: Left, top, right, bottom in pixels `[N, 4]`. They are cut at the picture's edge; what lies beyond, and a
+            box of zeros for a hand that is not seen, is left out.
+        num_frames: How many pictures there are.
+        size: Width and height of the pictures.
+        scores: Confidence of each `[N]`, if there is one.
+    """
+    lists: list[list[dict]] = [[] for _ in range(num_frames)]
+    limit = torch.tensor([*size, *size], dtype=torch.float64)
+    for index, (frame, side) in enumerate(zip(frames, sides, strict=True)):
+        box = boxes[index].detach().cpu().double()
+        if not torch.isfinite(box).all():
+            continue
+        cut = torch.minimum(torch.cat([box[:2].floor(), box[2:].ceil()]).clamp(min=0), limit)
+        x0, y0, x1, y1 = (int(edge) for edge in cut.tolist())
+        if x1 <= x0 or y1 <= y0:
+            continue
+        entry = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "label": f"{side} hand"}
+        lists[frame].append(entry if scores is None else entry | {"score": float(scores[index])})
+    return lists
+
+
+def mask_of_boxes(boxes: Sequence[Sequence[Box]], width: int, height: int) -> Tensor:
+    """Return float32 `[F, H, W]`, 1 in every pixel that a box of the picture touches."""
+    masks = torch.zeros(len(boxes), height, width)
+    for mask, own in zip(masks, boxes, strict=True):
+        for box in own:
+            x0, y0 = (max(0, math.floor(edge)) for edge in box.edges[:2])
+            x1, y1 = (max(0, math.ceil(edge)) for edge in box.edges[2:])
+            mask[y0:y1, x0:x1] = 1
+    return masks

@@ -1,0 +1,186 @@
+"""Hands in front of a camera: the value that travels between posing, rendering, reconstruction and data sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, PosedHands, check_parameters
+from .camera import Camera
+
+SIDES = ("right", "left")
+# While a hand is posed it takes some 150 kB, and then 20 kB.
+POSED_AT_ONCE, MOST_POSED = 1024, 16384
+
+
+@dataclass(frozen=True, eq=False)
+class HandScene:
+    """N hands over F frames, seen by one camera. No hands at all is a normal value.
+
+    Attributes:
+        model: The hand model that the parameters belong to.
+        camera: The camera of every frame.
+        num_frames: F, at least 1; frames without hands count.
+        frame: The frame each hand is in, int64 `[N]`, values 0..F-1.
+        side: "right" or "left" of each hand, N entries.
+        global_orient: `[N, 3, 3]`, in the camera's frame.
+        hand_pose: Absolute joint rotations `[N, 15, 3, 3]`, MANO order.
+        betas: `[N, 10]`.
+        translation: `[N, 3]` metres in the camera's frame, added after posing.
+        score: Confidence of each hand in 0..1, `[N]`; 1 for hands that were posed rather than found.
+        note: Why no hands may have been found, other than that there are none; empty if nothing is to be said. Files
+            do not keep it.
+    """
+
+    model: HandModel
+    camera: Camera
+    num_frames: int
+    frame: Tensor
+    side: tuple[str, ...]
+    global_orient: Tensor
+    hand_pose: Tensor
+    betas: Tensor
+    translation: Tensor
+    score: Tensor
+    note: str = ""
+
+    ARRAYS: ClassVar = ("frame", "global_orient", "hand_pose", "betas", "translation", "score")
+
+    def __post_init__(self):
+        count = len(self.side)
+        check_parameters(count, **{name: getattr(self, name) for name in self.ARRAYS})
+        if not set(self.side) <= set(SIDES):
+            raise SesaHandError(f"Each side must be 'right' or 'left', got {sorted(set(self.side))}.")
+        if self.num_frames < 1:
+            raise SesaHandError(f"A scene has at least one frame, got {self.num_frames}.")
+        if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
+            first, last = int(self.frame.min()), int(self.frame.max())
+            raise SesaHandError(f"Hands are in frames {first} to {last}, but the scene has {self.num_frames}.")
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    @property
+    def is_right(self) -> Tensor:
+        return torch.tensor([side == "right" for side in self.side], dtype=torch.bool)
+
+    @classmethod
+    def empty(cls, model: HandModel, camera: Camera, num_frames: int = 1) -> "HandScene":
+        """Return a scene without hands."""
+        return cls(
+            model, camera, num_frames, torch.zeros(0, dtype=torch.long), (), torch.zeros(0, 3, 3),
+            torch.zeros(0, NUM_JOINTS - 1, 3, 3), torch.zeros(0, NUM_BETAS), torch.zeros(0, 3), torch.zeros(0),
+        )  # fmt: skip
+
+    def select(self, index) -> "HandScene":
+        """Return the scene with only the hands of `index` (int64 or bool tensor, or list of ints), frames unchanged."""
+        index = torch.as_tensor(index)
+        index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
+        arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
+        return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
+
+    def select_frames(self, frames: Sequence[int]) -> "HandScene":
+        """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
+        if not all(0 <= f < self.num_frames for f in frames):
+            raise SesaHandError(f"Frames {list(frames)} were asked of a scene that has {self.num_frames}.")
+        kept = [(n, new) for new, f in enumerate(frames) for n in (self.frame == f).nonzero()[:, 0].tolist()]
+        scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
+        frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
+        return replace(scene, num_frames=len(frames), frame=frame)
+
+    def resized(self, width: int, height: int) -> "HandScene":
+        """Return the same hands seen in a picture of another size and the same aspect ratio, but for a VAE's crop.
+
+        Raises:
+            SesaHandError: If the picture shows another view; the message says what to do.
+        """
+        return replace(self, camera=self.camera.fitted(width, height))
+
+    def to_json(self) -> str:
+        """Return the scene as JSON text; `scene_files` documents the format."""
+        from .scene_files import scene_to_json
+
+        return scene_to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str, model: HandModel | None = None) -> "HandScene":
+        """Read a scene from JSON text; `model` must be the hand that the text names, None is the built-in one."""
+        from .scene_files import scene_from_json
+
+        return scene_from_json(text, model)
+
+    def pose(self, forearm: bool = False) -> PosedHands:
+        """Return vertices `[N, V, 3]` and keypoints `[N, 21, 3]` in the camera's frame, metres.
+
+        Raises:
+            SesaHandError: If there are more hands than memory should hold at once.
+        """
+        count = len(self)
+        if count > MOST_POSED:
+            raise SesaHandError(
+                f"{count} hands are to be posed at once, more than {MOST_POSED}: take fewer frames at a time."
+            )
+        arrays = self.global_orient, self.hand_pose, self.betas, self.translation, self.is_right
+        if count <= POSED_AT_ONCE:
+            return self.model(*arrays, forearm=forearm)
+        parts = [slice(start, start + POSED_AT_ONCE) for start in range(0, count, POSED_AT_ONCE)]
+        posed = [self.model(*(array[part] for array in arrays), forearm=forearm) for part in parts]
+        return PosedHands(torch.cat([part.vertices for part in posed]), torch.cat([part.keypoints for part in posed]))
+
+
+def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
+    """Return the hands in each frame that has any."""
+    hands = {}
+    for n, f in enumerate(frame.tolist()):
+        hands.setdefault(f, []).append(n)
+    return hands
+
+
+def combine(scenes: Sequence[HandScene]) -> HandScene:
+    """Put the hands of several scenes into the same pictures, in the order given.
+
+    Args:
+        scenes: At least one; all of the same hand model and camera. A scene with fewer frames than the longest adds
+            nothing to the rest.
+
+    Raises:
+        SesaHandError: If there is none, or models or cameras differ.
+    """
+    return _join(scenes, [0] * len(scenes), max((scene.num_frames for scene in scenes), default=0))
+
+
+def concatenate_frames(scenes: Sequence[HandScene]) -> HandScene:
+    """Put the frames of several scenes one after the other, under the conditions of `combine`."""
+    counts = [scene.num_frames for scene in scenes]
+    return _join(scenes, [sum(counts[:index]) for index in range(len(counts))], sum(counts))
+
+
+def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> HandScene:
+    if not scenes:
+        raise SesaHandError("There are no scenes to join; give at least one.")
+    first = scenes[0]
+    for scene in scenes[1:]:
+        if scene.model is not first.model and scene.model.name != first.model.name:
+            raise SesaHandError(
+                f"Hands of the models {first.model.name!r} and {scene.model.name!r} cannot share a scene; "
+                "pose both with the same hand model."
+            )
+        if scene.camera != first.camera:
+            raise SesaHandError(
+                f"Hands seen by different cameras cannot share a picture: {_describe(first.camera)}, and "
+                f"{_describe(scene.camera)}. Place them all with the same picture size, camera and field of view "
+                "(Place Hand's width, height, camera and fov)."
+            )
+    arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
+    arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
+    side = tuple(side for scene in scenes for side in scene.side)
+    note = " ".join(dict.fromkeys(scene.note for scene in scenes if scene.note))
+    return replace(first, num_frames=num_frames, side=side, note=note, **arrays)
+
+
+def _describe(camera: Camera) -> str:
+    x, y = camera.principal_point
+    return f"{camera.width}x{camera.height} pixels with focal length {camera.focal_length:.6g} about ({x:.6g}, {y:.6g})"

@@ -1,0 +1,344 @@
+"""Hand scenes as files: JSON for people, npz for programs. Both keep every bit of the numbers.
+
+JSON, version 1 (lengths in metres, angles in radians, picture sizes in pixels)::
+
+    {"format": "sesahand-hands", "version": 1,
+     "frame_of_reference": "camera: x right, y down, z forward", "units": "metres, radians, pixels",
+     "hand_model": "sesahand-cc0", "dtype": "float32", "num_frames": 1,
+     "camera": {"focal_length": 703.3, "principal_point": [256.0, 256.0], "width": 512, "height": 512},
+     "hands": [{"frame": 0, "side": "right", "score": 1.0, "translation": [0.0, 0.0, 0.5],
+                "global_orient": [[...], [...], [...]], "betas": [10 numbers], "hand_pose": [15 rotations]}]}
+
+Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be
+a matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
+"""
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InvalidFileError, SesaHandError
+from ..files.arrays import read_npz
+from ..files.names import check_file_name
+from ..files.reading import parse_json, read_bytes
+from ..files.writing import write_bytes
+from ..hands.loading import BUILTIN, load_hand_model
+from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
+from ..hands.rotations import axis_angle_to_matrix
+from .camera import MAX_SIZE, Camera
+from .hand_scene import SIDES, HandScene
+
+FORMAT, VERSION = "sesahand-hands", 1
+FRAME_OF_REFERENCE = "camera: x right, y down, z forward"
+UNITS = "metres, radians, pixels"
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+# Parsed JSON takes some thirty times its size in memory.
+MAX_JSON_BYTES = 16 * 2**20
+MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
+ROTATION_TOLERANCE = 1e-3
+
+HEADER_FIELDS = ("format", "version", "hand_model", "num_frames", "camera")
+HEADER_OPTIONS = ("frame_of_reference", "units", "dtype")
+HAND_FIELDS = ("side", "translation", "global_orient", "hand_pose")
+HAND_OPTIONS = ("frame", "score", "betas")
+SCENE_ARRAYS = ("header", "is_right", *HandScene.ARRAYS)
+CAMERA_FIELDS = ("focal_length", "principal_point", "width", "height")
+
+
+def save_scene(scene: HandScene, path: str | Path) -> None:
+    """Write a scene to a ".json" or ".npz" file.
+
+    Raises:
+        SesaHandError: If the name is not a plain file name with one of these endings, or cannot be written.
+    """
+    path = Path(path)
+    check_file_name(path.name)
+    if path.suffix.lower() == ".json":
+        write_bytes(path, scene_to_json(scene).encode(), MAX_JSON_BYTES)
+    elif path.suffix.lower() == ".npz":
+        write_bytes(path, scene_to_npz(scene))
+    else:
+        raise SesaHandError(f"Hands are saved as .json or .npz, got the name {path.name!r}.")
+
+
+def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
+    """Read a scene from a ".json" or ".npz" file.
+
+    Args:
+        path: The file.
+        model: The hand model that the file names; None loads the built-in hand.
+
+    Raises:
+        InvalidFileError: If the file is missing or wrong; the message names the field.
+        SesaHandError: If the hands belong to another model.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".json":
+        return scene_from_json(read_bytes(path, MAX_JSON_BYTES), model, str(path))
+    if path.suffix.lower() == ".npz":
+        return scene_from_arrays(read_npz(path), model, str(path))
+    raise InvalidFileError(f"{path!s:.200} is not a hand scene by its name: expected a .json or .npz file.")
+
+
+def scene_to_json(scene: HandScene) -> str:
+    """Return the scene as JSON text with one line per quantity."""
+    header = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in _header(scene).items()]
+    hands = []
+    for index in range(len(scene)):
+        fields = {
+            "frame": int(scene.frame[index]),
+            "side": scene.side[index],
+            "score": float(scene.score[index]),
+            **{name: getattr(scene, name)[index].tolist() for name in ("translation", "global_orient", "betas")},
+        }
+        lines = [f"   {json.dumps(key)}: {json.dumps(value)}" for key, value in fields.items()]
+        rotations = ",\n".join(f"    {json.dumps(rotation)}" for rotation in scene.hand_pose[index].tolist())
+        hands.append("  {\n" + ",\n".join([*lines, f'   "hand_pose": [\n{rotations}\n   ]']) + "\n  }")
+    body = ' "hands": [' + ("\n" + ",\n".join(hands) + "\n ]" if hands else "]")
+    return "{\n" + ",\n".join([*header, body]) + "\n}\n"
+
+
+def scene_from_json(text: str | bytes, model: HandModel | None = None, label: str = "The scene") -> HandScene:
+    """Read a scene from JSON text.
+
+    Args:
+        text: The JSON text or its UTF-8 bytes.
+        model: The hand model that the text names; None loads the built-in hand.
+        label: What to call the text in errors, for example its file name.
+
+    Raises:
+        InvalidFileError: If the text is not a scene; the message names the field.
+        SesaHandError: If the hands belong to another model.
+    """
+    data = _fields(parse_json(text, label), HEADER_FIELDS + ("hands",), HEADER_OPTIONS, label)
+    dtype = _check_header(data, label)
+    hands = data["hands"]
+    if not isinstance(hands, list) or len(hands) > MAX_HANDS:
+        raise InvalidFileError(f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands.")
+    columns = {name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")}
+    for index, hand in enumerate(hands):
+        for name, value in _read_hand(hand, f"{label}: hands[{index}]").items():
+            columns[name].append(value)
+    shapes = {"global_orient": (3, 3), "hand_pose": (NUM_JOINTS - 1, 3, 3), "betas": (NUM_BETAS,), "translation": (3,)}
+    arrays = {
+        name: torch.stack(columns[name]) if hands else torch.zeros(0, *shape, dtype=torch.float64)
+        for name, shape in shapes.items()
+    }
+    arrays["score"] = torch.tensor(columns["score"], dtype=torch.float64)
+    frame = torch.tensor(columns["frame"], dtype=torch.int64)
+    return _assemble(data, model, tuple(columns["side"]), frame, arrays, dtype, label)
+
+
+def scene_to_npz(scene: HandScene) -> bytes:
+    """Return the scene as the bytes of an npz file with the arrays of `scene_to_arrays`."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **scene_to_arrays(scene))
+    return buffer.getvalue()
+
+
+def scene_to_arrays(scene: HandScene) -> dict[str, np.ndarray]:
+    """Return the arrays of `HandScene`, its sides as `is_right`, and the rest as JSON in `header`."""
+    arrays = {name: getattr(scene, name).detach().cpu().numpy() for name in HandScene.ARRAYS}
+    return {"header": np.array(json.dumps(_header(scene))), "is_right": scene.is_right.numpy(), **arrays}
+
+
+def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, label: str) -> HandScene:
+    """Return the scene that `scene_to_arrays` took apart.
+
+    Args:
+        arrays: Those and no others.
+        model: The hand model that the header names; None loads the built-in hand.
+        label: What to call them in errors, for example their file's name.
+
+    Raises:
+        InvalidFileError: If they are not a scene; the message names the array.
+        SesaHandError: If the hands belong to another model.
+    """
+    stored = _fields(arrays, SCENE_ARRAYS, (), label)
+    if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
+        raise InvalidFileError(f"{label}: 'header' must be text.")
+    header = parse_json(str(stored["header"]), f"{label}: 'header'")
+    data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
+    dtype = _check_header(data, label)
+    is_right = stored["is_right"]
+    if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
+        raise InvalidFileError(f"{label}: 'is_right' must be a list of at most {MAX_HANDS} truth values.")
+    for name in HandScene.ARRAYS:
+        if stored[name].dtype.kind not in ("iu" if name == "frame" else "f"):
+            raise InvalidFileError(f"{label}: {name!r} holds {stored[name].dtype}, expected numbers.")
+    arrays = {name: torch.from_numpy(stored[name].astype(np.float64)) for name in HandScene.ARRAYS if name != "frame"}
+    frame = torch.from_numpy(stored["frame"].astype(np.int64))
+    side = tuple(SIDES[0] if right else SIDES[1] for right in is_right.tolist())
+    for name in ("global_orient", "hand_pose"):
+        if arrays[name].shape[-2:] != (3, 3):
+            raise InvalidFileError(f"{label}: {name!r} has shape {tuple(arrays[name].shape)}, expected 3x3 matrices.")
+        check_rotations(arrays[name], f"{label}: {name!r}")
+    return _assemble(data, model, side, frame, arrays, dtype, label)
+
+
+def check_rotations(matrices: Tensor, label: str) -> None:
+    """Raise an InvalidFileError unless matrices `[..., 3, 3]` are rotations to within `ROTATION_TOLERANCE`."""
+    error = (matrices @ matrices.mT - torch.eye(3, dtype=matrices.dtype)).abs()
+    proper = torch.linalg.det(matrices) > 0
+    if not bool((error < ROTATION_TOLERANCE).all() and proper.all()):
+        raise InvalidFileError(
+            f"{label} holds a matrix that is not a rotation: its rows must be perpendicular, of length one, and "
+            "right-handed."
+        )
+
+
+def numbers(value: Any, shapes: tuple[tuple[int, ...], ...], label: str) -> Tensor:
+    """Return nested lists of numbers as a float64 tensor, or raise an error unless they have one of the shapes."""
+    flat: list[float] = []
+    shape = _shape_of(value, flat, label)
+    if shape not in shapes:
+        wanted = " or ".join(str(list(shape)) for shape in shapes)
+        raise InvalidFileError(f"{label} has the shape {list(shape)}, expected {wanted}.")
+    return torch.tensor(flat, dtype=torch.float64).reshape(shape)
+
+
+def _shape_of(value: Any, flat: list[float], label: str, depth: int = 0) -> tuple[int, ...]:
+    """Collect the numbers of nested lists into `flat` and return the lists' common shape."""
+    if not isinstance(value, list):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
+            raise InvalidFileError(f"{label} holds {value!r:.40}, expected a finite number.")
+        flat.append(float(value))
+        return ()
+    if depth > 3 or len(value) > 4 * NUM_JOINTS:
+        raise InvalidFileError(f"{label} nests too deeply or is too long.")
+    inner = {_shape_of(item, flat, label, depth + 1) for item in value}
+    if len(inner) > 1:
+        raise InvalidFileError(f"{label} holds lists of different lengths.")
+    return (len(value), *(inner.pop() if inner else ()))
+
+
+def _is_finite(value: int | float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _header(scene: HandScene) -> dict:
+    camera = scene.camera
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "frame_of_reference": FRAME_OF_REFERENCE,
+        "units": UNITS,
+        "hand_model": scene.model.name,
+        "dtype": "float64" if scene.global_orient.dtype == torch.float64 else "float32",
+        "num_frames": scene.num_frames,
+        "camera": {
+            "focal_length": float(camera.focal_length),
+            "principal_point": [float(value) for value in camera.principal_point],
+            "width": camera.width,
+            "height": camera.height,
+        },
+    }
+
+
+def _fields(value: Any, required: tuple[str, ...], optional: tuple[str, ...], label: str) -> dict:
+    if not isinstance(value, dict):
+        raise InvalidFileError(f"{label} holds a {type(value).__name__}, expected the fields {', '.join(required)}.")
+    missing = [name for name in required if name not in value]
+    unknown = [str(name) for name in value if name not in required + optional]
+    if missing or unknown:
+        problem = f"lacks {', '.join(missing)}" if missing else f"has the unknown field {unknown[0]!r:.40}"
+        raise InvalidFileError(f"{label} {problem}; a hand scene has {', '.join(required + optional)}.")
+    return value
+
+
+def _check_header(data: dict, label: str) -> torch.dtype:
+    if data["format"] != FORMAT:
+        raise InvalidFileError(f"{label} is of the format {data['format']!r:.40}, expected {FORMAT!r}.")
+    if type(data["version"]) is not int or data["version"] != VERSION:
+        raise InvalidFileError(
+            f"{label} has version {data['version']!r:.40}; this SesaHand reads version {VERSION}. Update SesaHand."
+        )
+    for name, expected in (("frame_of_reference", FRAME_OF_REFERENCE), ("units", UNITS)):
+        if data.get(name, expected) != expected:
+            raise InvalidFileError(f"{label}: {name!r} is {data[name]!r:.60}, expected {expected!r}.")
+    dtype = data.get("dtype", "float32")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise InvalidFileError(f"{label}: 'dtype' is {dtype!r:.40}, expected float32 or float64.")
+    return DTYPES[dtype]
+
+
+def whole_number(value: Any, low: int, high: int, label: str) -> int:
+    """Return a whole number between two bounds, or raise an error."""
+    if type(value) is not int or not low <= value <= high:
+        raise InvalidFileError(f"{label} is {value!r:.40}, expected a whole number from {low} to {high}.")
+    return value
+
+
+def read_camera(value: Any, label: str) -> Camera:
+    """Return the camera that a dictionary describes."""
+    fields = _fields(value, CAMERA_FIELDS, (), label)
+    focal = float(numbers(fields["focal_length"], ((),), f"{label}.focal_length"))
+    x, y = numbers(fields["principal_point"], ((2,),), f"{label}.principal_point").tolist()
+    width, height = (whole_number(fields[name], 1, MAX_SIZE, f"{label}.{name}") for name in ("width", "height"))
+    try:
+        return Camera(focal, (x, y), width, height)
+    except SesaHandError as error:
+        raise InvalidFileError(f"{label}: {error}") from error
+
+
+def read_rotations(value: Any, count: int | None, label: str) -> Tensor:
+    """Return rotation matrices from nested lists of matrices or axis-angle vectors, one or `count` of them."""
+    leading = () if count is None else (count,)
+    flat = () if count is None else ((3 * count,),)
+    rotation = numbers(value, ((*leading, 3, 3), (*leading, 3), *flat), label)
+    if rotation.shape[-2:] == (3, 3) and rotation.ndim == len(leading) + 2:
+        check_rotations(rotation, label)
+        return rotation
+    return axis_angle_to_matrix(rotation.reshape(*leading, 3))
+
+
+def _read_hand(value: Any, label: str) -> dict:
+    hand = _fields(value, HAND_FIELDS, HAND_OPTIONS, label)
+    if hand["side"] not in SIDES:
+        raise InvalidFileError(f"{label}.side is {hand['side']!r:.40}, expected 'right' or 'left'.")
+    return {
+        "side": hand["side"],
+        "frame": whole_number(hand.get("frame", 0), 0, MAX_FRAMES, f"{label}.frame"),
+        "score": float(numbers(hand.get("score", 1), ((),), f"{label}.score")),
+        "translation": numbers(hand["translation"], ((3,),), f"{label}.translation"),
+        "global_orient": read_rotations(hand["global_orient"], None, f"{label}.global_orient"),
+        "hand_pose": read_rotations(hand["hand_pose"], NUM_JOINTS - 1, f"{label}.hand_pose"),
+        "betas": numbers(hand.get("betas", [0] * NUM_BETAS), ((NUM_BETAS,),), f"{label}.betas"),
+    }
+
+
+def check_model(name: Any, model: HandModel | None, label: str) -> HandModel:
+    """Return the model that a file's hands belong to: the given one, or the built-in hand where none is given."""
+    given = load_hand_model(BUILTIN) if model is None else model
+    if name != given.name:
+        fix = "give the built-in hand" if name != "mano" else "load MANO_RIGHT.pkl and give that model"
+        raise SesaHandError(
+            f"{label} holds hands of the model {name!r:.40}, but the hand model given is {given.name!r}: {fix}."
+        )
+    return given
+
+
+def _assemble(
+    data: dict, model: HandModel | None, side: tuple[str, ...], frame: Tensor, arrays: dict[str, Tensor],
+    dtype: torch.dtype, label: str,
+) -> HandScene:  # fmt: skip
+    camera = read_camera(data["camera"], f"{label}: camera")
+    num_frames = whole_number(data["num_frames"], 1, MAX_FRAMES, f"{label}: num_frames")
+    if not bool(((arrays["score"] >= 0) & (arrays["score"] <= 1)).all()):
+        raise InvalidFileError(f"{label}: a score is {arrays['score'].tolist()!s:.40}, expected 0 to 1.")
+    model = check_model(data["hand_model"], model, label)
+    try:
+        return HandScene(
+            model, camera, num_frames, frame, side, **{name: array.to(dtype) for name, array in arrays.items()}
+        )
+    except SesaHandError as error:
+        raise InvalidFileError(f"{label}: {error}") from error

@@ -1,0 +1,87 @@
+"""What a base's file or folder says of itself is heeded: what it predicts, what it is for, and in which format."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_diffusion import save_diffusers
+
+from sesahand.errors import InvalidFileError, UnsafeFileError
+from sesahand.models.base import load_base_model
+from sesahand.models.checkpoints import check_channels, prediction_of
+
+
+@pytest.mark.parametrize(
+    ("state", "metadata", "yaml", "expected"),
+    [
+        ({}, {}, None, {}),
+        ({"v_pred": torch.zeros(0)}, {}, None, {"prediction_type": "v_prediction"}),
+        (
+            {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)},
+            {},
+            None,
+            {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"},
+        ),
+        ({}, {"modelspec.prediction_type": "v"}, None, {"prediction_type": "v_prediction"}),
+        ({}, {"modelspec.predict_key": "v"}, None, {"prediction_type": "v_prediction"}),
+        ({}, {"modelspec.prediction_type": "epsilon"}, None, {}),
+        ({}, {"ss_v_parameterization": "True"}, None, {"prediction_type": "v_prediction"}),
+        ({}, {}, 'model:\n  params:\n    parameterization: "v"\n', {"prediction_type": "v_prediction"}),
+        ({}, {}, "model:\n  params:\n    parameterization: eps\n", {}),
+        ({}, {}, "\x00\xff nonsense", {}),
+    ],
+)
+def test_marks_of_what_a_model_predicts_are_heeded(tmp_path, state, metadata, yaml, expected):
+    if yaml is not None:
+        (tmp_path / "base.yaml").write_text(yaml, encoding="latin1")
+    assert prediction_of(tmp_path / "base.safetensors", state, metadata) == expected
+
+
+@pytest.mark.parametrize(
+    ("channels", "kind"), [(9, "inpainting"), (8, "InstructPix2Pix"), (5, "depth"), (6, "special")]
+)
+def test_a_checkpoint_for_another_purpose_is_named(channels, kind):
+    with pytest.raises(InvalidFileError, match=f"base is an? .*{kind}.*{channels} channels"):
+        check_channels({"input_blocks.0.0.weight": torch.zeros(8, channels, 3, 3)}, "base")
+    check_channels({"input_blocks.0.0.weight": torch.zeros(8, 4, 3, 3)}, "base")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return save_diffusers(tmp_path_factory.mktemp("models"))[0]
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "base")
+
+
+@pytest.mark.parametrize("name", ["unet", "text_encoder", "vae"])
+def test_weights_of_a_folder_that_could_carry_code_are_not_read(folder, name):
+    (weights,) = (folder / name).glob("*.safetensors")
+    torch.save(load_file(weights), weights.with_suffix(".bin"))
+    weights.unlink()
+    with pytest.raises(InvalidFileError, match=f"{name} holds no .safetensors"):
+        load_base_model(folder)
+
+
+@pytest.mark.parametrize("name", ["unet", "text_encoder", "vae", "scheduler", "tokenizer"])
+def test_a_part_that_asks_for_code_from_elsewhere_is_refused(folder, name):
+    (folder / name / "config.json").touch()
+    content = json.loads((folder / name / "config.json").read_text() or "{}")
+    (folder / name / "config.json").write_text(json.dumps(content | {"attn_implementation": "owner/repo"}))
+    with pytest.raises(UnsafeFileError, match="owner/repo"):
+        load_base_model(folder)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"block_out_channels": "x"}, {"down_block_types": ["Evil"]}, {"cross_attention_dim": [[1]]}, {"act_fn": 3}],
+)
+def test_a_folder_whose_configuration_is_damaged_is_an_error_of_it(folder, changes):
+    content = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps(content | changes))
+    with pytest.raises(InvalidFileError, match="cannot be loaded"):
+        load_base_model(folder)
