@@ -127,7 +127,7 @@ class PairWriter:
         maps: Mapping[str, Tensor] | None = None,
         frame: int = 0,
     ) -> None:
-        """Raise what `add` would raise over a pair that cannot be stored, and store nothing."""
+        """Raise what `add` would raise over a pair that cannot be stored, and store nothing; arguments as of `add`."""
         self._prepare(picture, scene, facts, maps, self._next_key(), frame)
 
     def _prepare(

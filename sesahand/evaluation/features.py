@@ -66,6 +66,9 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
 def features_of_files(reader, folder: str | Path, size: int, batch_size: int = 32) -> np.ndarray:
     """Features of the pictures in a folder, cut to squares of `size` pixels.
 
+    Returns:
+        `[pictures, D]` float32, in the order of their paths.
+
     Raises:
         InvalidFileError: If there are fewer than two.
     """

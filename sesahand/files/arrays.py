@@ -32,6 +32,9 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         shape: The shape that it must have.
         mode: "r" to read, "r+" to change.
 
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
+
     Raises:
         InvalidFileError: If it is missing, a link or no regular file, or holds anything else.
     """
@@ -55,6 +58,15 @@ def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) ->
     """Make a .npy file of zeros in a folder, whatever was of that name, and map it for writing.
 
     A link of that name is replaced, and what it leads to stays as it is.
+
+    Args:
+        folder: Where it shall be.
+        name: Of the file.
+        kind: Its dtype.
+        shape: Its shape.
+
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
 
     Raises:
         InvalidFileError: If a folder is of that name.
@@ -125,6 +137,11 @@ def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str,
 
 def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) -> None:
     """Write arrays as an npz file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        compressed: Whether to deflate it.
+        **arrays: Of any shape and dtype but object, by their names in the file.
 
     Raises:
         OSError: If it cannot be written.

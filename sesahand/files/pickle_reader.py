@@ -313,7 +313,7 @@ def array_from(value: Any, label: str, nesting: int = 0) -> np.ndarray:
         nesting: How many records this one lies within.
 
     Returns:
-        The numbers, dense. The array may be read-only.
+        The numbers, dense, in any shape that the record states. The array may be read-only.
 
     Raises:
         InvalidFileError: If the record does not describe an array of numbers.

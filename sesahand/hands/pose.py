@@ -127,7 +127,7 @@ def mirror_hand(global_orient: Tensor, hand_pose: Tensor, translation: Tensor) -
         translation: `[..., 3]`, metres.
 
     Returns:
-        The three, mirrored.
+        The three, mirrored; each has the same shape as what it mirrors.
     """
     sign = torch.tensor([-1.0, 1.0, 1.0], dtype=translation.dtype, device=translation.device)
     return mirror_rotation(global_orient), mirror_rotation(hand_pose), translation * sign

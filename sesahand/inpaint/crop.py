@@ -110,7 +110,16 @@ def _start(middle: float, size: int, limit: int) -> int:
 
 
 def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Tensor:
-    """Return what a box shows of a picture `[H, W, C]`; beyond its edges they go on, or there is `outside`."""
+    """Return what a box shows of a picture.
+
+    Args:
+        picture: `[H, W, C]` in any range.
+        box: Left, top, right, bottom in whole pixels, `[4]`; it may reach beyond the picture.
+        outside: Value beyond the picture's edges; the edges go on there if None.
+
+    Returns:
+        `[bottom - top, right - left, C]`.
+    """
     left, top, right, bottom = box.tolist()
     rows, columns = torch.arange(top, bottom), torch.arange(left, right)
     high, wide = picture.shape[:2]
@@ -122,7 +131,7 @@ def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Ten
 
 
 def resized(picture: Tensor, width: int, height: int) -> Tensor:
-    """Return a picture `[H, W, C]` of 0..1 at another size; at its own size, as it is."""
+    """Return a picture `[H, W, C]` of 0..1 at another size, `[height, width, C]`; at its own size, as it is."""
     if picture.shape[:2] == (height, width):
         return picture
     planes = picture.movedim(-1, 0)[None].float()

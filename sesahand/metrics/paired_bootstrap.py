@@ -74,7 +74,14 @@ def paired_difference(
 
 
 def mean_of_seeds(values: np.ndarray) -> np.ndarray:
-    """Mean of each sample over those of its seeds that have a number, `[n]`; samples without any are left out."""
+    """Mean of each sample over those of its seeds that have a number; samples without any are left out.
+
+    Args:
+        values: `[N]`, or `[N, S]` with S seeds each; NaN where there is no number.
+
+    Returns:
+        `[n]` float64, n at most N.
+    """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
     known = np.isfinite(values)

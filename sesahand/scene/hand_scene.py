@@ -65,6 +65,7 @@ class HandScene:
 
     @property
     def is_right(self) -> Tensor:
+        """Whether each hand is a right one, bool `[N]`."""
         return torch.tensor([side == "right" for side in self.side], dtype=torch.bool)
 
     @classmethod
@@ -132,7 +133,7 @@ class HandScene:
 
 
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
-    """Return the hands in each frame that has any."""
+    """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
     hands = {}
     for n, f in enumerate(frame.tolist()):
         hands.setdefault(f, []).append(n)

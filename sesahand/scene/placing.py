@@ -103,7 +103,15 @@ class Hand:
     def scene(
         self, camera: Camera, orient: Tensor, translation: Tensor, frame: Tensor | None = None, num_frames: int = 1
     ) -> HandScene:
-        """Return a scene with this hand once per row of `orient` `[N, 3, 3]` and `translation` `[N, 3]`."""
+        """Return a scene with this hand once per row.
+
+        Args:
+            camera: What sees them.
+            orient: `global_orient` of each, `[N, 3, 3]` in the camera's frame.
+            translation: Of each, `[N, 3]`, metres in the camera's frame.
+            frame: The frame of each, int64 `[N]`; the first if None.
+            num_frames: How many frames there are.
+        """
         count = len(orient)
         return HandScene(
             model=self.model,
@@ -390,7 +398,15 @@ def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: floa
 
 
 def box_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Return intersection over union of boxes `[..., 4]` given as x0, y0, x1, y1."""
+    """Return intersection over union of boxes.
+
+    Args:
+        first: `[..., 4]`: x0, y0, x1, y1 in any unit of length.
+        second: Likewise.
+
+    Returns:
+        0 to 1, `[...]`.
+    """
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     shared = (high - low).clamp(min=0).prod(-1)
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]

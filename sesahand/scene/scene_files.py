@@ -194,7 +194,7 @@ def check_rotations(matrices: Tensor, label: str) -> None:
 
 
 def numbers(value: Any, shapes: tuple[tuple[int, ...], ...], label: str) -> Tensor:
-    """Return nested lists of numbers as a float64 tensor, or raise an error unless they have one of the shapes."""
+    """Return nested lists of numbers as a float64 tensor, of any shape among `shapes`; raise an error for others."""
     flat: list[float] = []
     shape = _shape_of(value, flat, label)
     if shape not in shapes:
@@ -291,7 +291,7 @@ def read_camera(value: Any, label: str) -> Camera:
 
 
 def read_rotations(value: Any, count: int | None, label: str) -> Tensor:
-    """Return rotation matrices from nested lists of matrices or axis-angle vectors, one or `count` of them."""
+    """Return matrices `[3, 3]` or `[count, 3, 3]`, float64, from nested lists of matrices or axis-angle vectors."""
     leading = () if count is None else (count,)
     flat = () if count is None else ((3 * count,),)
     rotation = numbers(value, ((*leading, 3, 3), (*leading, 3), *flat), label)

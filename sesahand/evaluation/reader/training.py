@@ -117,15 +117,18 @@ def mirrored(batch: dict) -> dict:
 
 
 def degrade(pictures: Tensor, generator: torch.Generator, least: float = 0.0) -> Tensor:
-    """Return pictures `[B, 3, H, W]` with the faults of generated ones, each to another degree.
+    """Return pictures with the faults of generated ones, each to another degree.
 
     Fine detail is lost as in an autoencoder (a blur, and high frequencies of 8 x 8 blocks damped), colours drift, and
     there is noise.
 
     Args:
-        pictures: In 0..1.
+        pictures: `[B, 3, H, W]` in 0..1.
         generator: Draws the degrees.
         least: Of how much of each fault no picture has less, 0 to 1.
+
+    Returns:
+        `[B, 3, H, W]` in 0..1.
     """
     count = len(pictures)
 
@@ -173,7 +176,16 @@ def losses(network: JudgeNetwork, batch: dict) -> dict[str, Tensor]:
 
 
 def peaks(cells: Tensor, size: int, width: float = 0.8) -> Tensor:
-    """Return heat maps `[B, K, size^2]` that add up to one, with a Gaussian peak at each point `[B, K, 2]` in cells."""
+    """Return heat maps that add up to one, with a Gaussian peak at each point.
+
+    Args:
+        cells: Points `[B, K, 2]`, x and y in cells.
+        size: Cells a side.
+        width: Standard deviation in cells.
+
+    Returns:
+        `[B, K, size * size]`, row after row.
+    """
     axis = torch.arange(size, dtype=cells.dtype) + 0.5
     across, down = (torch.exp(-((axis - cells[..., k, None]) ** 2) / (2 * width**2)) for k in (0, 1))
     heat = (down[..., :, None] * across[..., None, :]).flatten(2)

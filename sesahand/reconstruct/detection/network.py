@@ -75,7 +75,7 @@ class Network(nn.Module):
         """Run the network.
 
         Args:
-            pictures: Input `[N, H, W, C]` of the size of `input_shape`, float32.
+            pictures: Input `[N, H, W, C]` of the size of `input_shape`, float32; the detectors take 0..1.
             check: Compare the shape of every step's result with what the file says.
 
         Returns:
