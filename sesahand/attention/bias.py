@@ -63,7 +63,10 @@ def column_bias(
     bias = torch.zeros(len(rows), keys, dtype=dtype)
     for row, (columns, period) in enumerate(rows):
         if period < 1 or keys % period:
-            raise SesaHandError(f"A prompt of {period} tokens cannot fill {keys} keys of a cross-attention.")
+            raise SesaHandError(
+                f"A prompt of {period} tokens cannot fill {keys} keys of a cross-attention, expected a whole number of "
+                "repeats. Encode the prompt with the text encoder of the model that samples."
+            )
         outside = [column for column in columns if not 0 <= column < period]
         if outside:
             raise SesaHandError(

@@ -52,7 +52,10 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
             "one for each picture."
         )
     if not len(pictures) or 0 in pictures.shape[1:]:
-        raise SesaHandError(f"There is nothing to cut out of: the pictures have the shape {list(pictures.shape)}.")
+        raise SesaHandError(
+            f"There is nothing to cut out of: the pictures have the shape {list(pictures.shape)}, expected at least "
+            "one picture with pixels; connect it."
+        )
     if not bool(torch.isfinite(masks.float()).all()):
         raise SesaHandError("The mask holds values that are not numbers (NaN or infinity); look at what made it.")
     shares, white = (torch.stack(parts) for parts in zip(*map(_soft_and_white, masks), strict=True))

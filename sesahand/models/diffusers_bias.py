@@ -226,7 +226,10 @@ def bias_of(columns, alpha, mask, feather, latent: tuple[int, int], size: tuple[
     """The bias `[B, 1 or N, K]` of one attention of `size` B, N, K."""
     batch, queries, keys = size
     if batch % len(columns):
-        raise SesaHandError(f"The columns of {len(columns)} prompts were given, and the UNet got a batch of {batch}.")
+        raise SesaHandError(
+            f"The columns of {len(columns)} prompts were given, and the UNet got a batch of {batch}, expected whole "
+            "pictures of each: give columns for every prompt, negative ones too."
+        )
     images = batch // len(columns)
     bias = column_bias([(row, keys) for row in columns for _ in range(images)], keys, alpha)[:, None]
     if mask is None:

@@ -69,7 +69,9 @@ class HandLandmarks:
         if self.num_frames < 1:
             raise SesaHandError(f"Landmarks belong to at least one picture, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
-            raise SesaHandError(f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames}.")
+            raise SesaHandError(
+                f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames} (numbered from 0)."
+            )
 
     def __len__(self) -> int:
         return len(self.side)
@@ -104,7 +106,10 @@ def concatenate_landmarks(parts: Sequence[HandLandmarks]) -> HandLandmarks:
         raise SesaHandError("There are no landmarks to join; give at least one.")
     sizes = {(part.width, part.height) for part in parts}
     if len(sizes) > 1:
-        raise SesaHandError(f"Landmarks of pictures of different sizes cannot be joined: {sorted(sizes)}.")
+        raise SesaHandError(
+            f"Landmarks of pictures of different sizes cannot be joined: {sorted(sizes)}. Find hands in pictures of "
+            "one size."
+        )
     starts = [sum(part.num_frames for part in parts[:i]) for i in range(len(parts))]
     arrays = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
     arrays["frame"] = torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)])

@@ -60,7 +60,7 @@ def find_regions(mask: Tensor, which: str, threshold: float | None = None) -> li
         raise SesaHandError(f"region must be one of {', '.join(REGIONS)}, got {which!r}.")
     values = mask.detach().cpu().double().numpy()
     if not np.isfinite(values).all():
-        raise SesaHandError("The mask holds NaN or infinite values.")
+        raise SesaHandError("The mask holds NaN or infinite values; look at the node that made it.")
     white = (values > (white_threshold(values) if threshold is None else threshold)).astype(np.uint8)
     if not white.any():
         return []

@@ -260,7 +260,10 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
         return replace(scene, camera=camera)
     vertices = scene.pose().vertices.double()
     if float(vertices[..., 2].min()) <= 0:
-        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+        raise SesaHandError(
+            "A hand is not in front of its camera, so that it has no place in the picture to keep. Place it anew, at "
+            "a depth above 0."
+        )
     seen = scene.camera.project(vertices)
     boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
     translation = scene.translation.double()

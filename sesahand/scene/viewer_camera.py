@@ -70,7 +70,10 @@ class ViewerCamera:
         fov = DEFAULT_FOV if fov is None else _number(value, "fov")
         zoom = 1.0 if zoom is None else _number(value, "zoom")
         if not 0 < fov < 180 or zoom <= 0:
-            raise SesaHandError(f"camera_info has a field of view of {fov:g} degrees and a zoom of {zoom:g}.")
+            raise SesaHandError(
+                f"camera_info has a field of view of {fov:g} degrees and a zoom of {zoom:g}, expected 0 to 180 degrees "
+                "and a zoom above 0: move the view once."
+            )
         seen = 2 * math.degrees(math.atan(math.tan(math.radians(fov) / 2) / zoom))
         return cls(position, rotation, seen, quaternion is None and value.get("fov") is None)
 

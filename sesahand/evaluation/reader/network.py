@@ -221,7 +221,7 @@ class WorldReader:
             raise SesaHandError(f"The reader reads pictures [B, H, W, 3], got {tuple(pictures.shape)}.")
         pictures = pictures.float()
         if not torch.isfinite(pictures).all():
-            raise SesaHandError("The pictures hold NaN or infinite values.")
+            raise SesaHandError("The pictures hold NaN or infinite values; look at the model that drew them.")
         height, width = pictures.shape[1:3]
         masks, keypoints, logits = [torch.zeros(0, height, width)], [torch.zeros(0, KEYPOINTS, 2)], []
         found = [torch.zeros(0, FEATURES)]

@@ -223,10 +223,14 @@ def train_reader(
     for each in (samples, heldout):
         if each.source.size != SIZE or not each.done.all():
             raise SesaHandError(
-                f"The reader learns from finished renders of {SIZE} pixels; draw them to the end first."
+                f"The reader learns from finished renders of {SIZE} pixels, got {int(each.done.sum())} of "
+                f"{len(each.done)} at {each.source.size}: draw them to the end first."
             )
     if (samples.source.split, heldout.source.split) != ("train", "heldout"):
-        raise SesaHandError("The reader learns from the split 'train' and is proven on 'heldout'.")
+        raise SesaHandError(
+            f"The reader learns from the split 'train' and is proven on 'heldout', got {samples.source.split!r} and "
+            f"{heldout.source.split!r}."
+        )
     labels = read_labels(samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -270,7 +274,9 @@ def save_state(path: Path, kept: dict) -> None:
     try:
         write_with(path, lambda file: write_state(file, {"network": network, "optimizer": optimizer}, facts))
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"The training's state cannot be written to {path!s:.200}: {error!s:.200}. Choose another folder with room."
+        ) from error
 
 
 def resume(state: Path, network: ReaderNetwork, optimizer: torch.optim.Optimizer, config: ReaderConfig) -> int:

@@ -295,9 +295,11 @@ def as_colour(pictures: Tensor) -> Tensor:
         raise SesaHandError(f"The pictures have {channels} channels, expected 3 (colour), 1 (grey) or 4 (with alpha).")
     low, high = pictures.amin(), pictures.amax()
     if not (torch.isfinite(low) and torch.isfinite(high)):
-        raise SesaHandError("The pictures hold NaN or infinite values; the node that made them went wrong.")
+        raise SesaHandError("The pictures hold NaN or infinite values; look at the node that made them.")
     if high > 2 or low < -1:
-        raise SesaHandError(f"The pictures hold values from {float(low):.4g} to {float(high):.4g}, expected 0..1.")
+        raise SesaHandError(
+            f"The pictures hold values from {float(low):.4g} to {float(high):.4g}, expected 0..1: scale them to that."
+        )
     pictures = pictures.float().clamp(0, 1) if low < 0 or high > 1 else pictures
     if channels == 4:
         alpha = pictures[..., 3:]
