@@ -7,9 +7,8 @@ LEFTS = ("mirrored", "own")
 HELP = "pose and place a hand, or load a scene, and write its condition maps"
 
 
-SMALLEST, DEFAULT_SIZE, DEFAULT_FOV = 16, (512, 512), 40.0
-# Part of the picture that stays free on each side where no box is given.
-MARGIN = 0.08
+SMALLEST = 16
+DEFAULT_FOV = 40.0
 
 # Options that have no say beside another; each is None unless it is given.
 EXCLUDED = {
@@ -104,22 +103,19 @@ def loaded_hands(options: argparse.Namespace, model):
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
     from ..hands.gestures import find_gesture
-    from ..scene.camera import Camera
-    from ..scene.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
+    from ..scene.placing import Hand
 
     gesture = find_gesture("open_palm" if options.gesture is None else options.gesture)
-    hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
-    hand = mirror_hand(hand) if options.side == "left" else hand
-    fov = DEFAULT_FOV if options.fov is None else options.fov
-    if options.mask:
-        mask = read_mask(options.mask)
-        return place_in_mask(hand, Camera.from_fov(mask.shape[1], mask.shape[0], fov), mask)
-    width, height = options.size or DEFAULT_SIZE
-    near, far = MARGIN, 1 - MARGIN
-    target = options.box or (width * near, height * near, width * far, height * far)
-    place = place_pair if options.side == "both" else place_in_box
-    angles = (getattr(options, name) or 0.0 for name in ("roll", "pitch", "yaw"))
-    return place(hand, Camera.from_fov(width, height, fov), target, *angles)
+    return placement(options).place(Hand(model, gesture.hand_pose).turned(*gesture.view), options.side or "right")
+
+
+def placement(options: argparse.Namespace):
+    """Return where the options put a hand."""
+    from ..scene.placement import Placement
+
+    names = ("size", "fov", "box", "roll", "pitch", "yaw")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return Placement(**given, mask=None if options.mask is None else read_mask(options.mask))
 
 
 def write_maps(scene, folder: Path, **settings) -> list[Path]:
