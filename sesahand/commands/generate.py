@@ -241,8 +241,8 @@ class Order:
     def _words(self) -> list[tuple]:
         """For each sentence its semantics, the gesture's name and the side."""
         from ..generate.requests import read_words
-        from ..hands.gestures import find_gesture
         from ..semantics.gesture_words import gesture_of, side_of
+        from ..semantics.gestures import gesture_called
 
         options = self.options
         vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
@@ -256,7 +256,7 @@ class Order:
                 note(warning)
             gesture = ""
             if options.gesture is not None:
-                gesture = find_gesture(options.gesture).name
+                gesture = gesture_called(options.gesture).name
             elif self.hands is None:
                 named = gesture_of(image)
                 gesture = named.name

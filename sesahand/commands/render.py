@@ -103,11 +103,11 @@ def loaded_hands(options: argparse.Namespace, model):
 
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
-    from ..hands.gestures import find_gesture
     from ..scene.camera import Camera
     from ..scene.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
+    from ..semantics.gestures import gesture_called
 
-    gesture = find_gesture("open_palm" if options.gesture is None else options.gesture)
+    gesture = gesture_called("open_palm" if options.gesture is None else options.gesture)
     hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
     hand = mirror_hand(hand) if options.side == "left" else hand
     fov = DEFAULT_FOV if options.fov is None else options.fov
