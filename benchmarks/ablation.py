@@ -48,8 +48,8 @@ from sesahand.evaluation.measuring import (
     measure,
     measure_pictures,
 )
-from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_judge  # noqa: E402
-from sesahand.evaluation.readings import DETECTED, TITLES, DetectorReader, FeatureReader, JudgeReader, Readers
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader  # noqa: E402
+from sesahand.evaluation.readings import DETECTED, TITLES, DetectorReader, FeatureReader, Readers, RequestReader
 from sesahand.evaluation.requests import Requests  # noqa: E402
 from sesahand.evaluation.results import CellResults  # noqa: E402
 from sesahand.fusion.settings import REFINED_RESIDUALS, FusionSettings  # noqa: E402
@@ -282,7 +282,7 @@ def set_up(arguments: argparse.Namespace, generator: HandGenerator) -> Bench:
             arguments.heldout, "heldout", count, size, HELD_OUT_SEED, report=lambda done: bar(done, count)
         ).rendered
         requests = Requests(drawn.source, drawn)
-        judge = JudgeReader(load_judge(arguments.judge), drawn)
+        judge = RequestReader(load_world_reader(arguments.judge), drawn)
         readers.append(judge)
         trusted = judge.trusted()
         published += [column for column in judge.columns if trusted[column]]

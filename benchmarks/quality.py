@@ -37,8 +37,8 @@ from sesahand.evaluation.measuring import (
     measure,
     measure_pictures,
 )
-from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_judge  # noqa: E402
-from sesahand.evaluation.readings import SMALLER_IS_BETTER, TITLES, JudgeReader  # noqa: E402
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader  # noqa: E402
+from sesahand.evaluation.readings import SMALLER_IS_BETTER, TITLES, RequestReader  # noqa: E402
 from sesahand.evaluation.requests import Requests  # noqa: E402
 from sesahand.evaluation.results import CellResults  # noqa: E402
 from sesahand.fusion.settings import FusionSettings  # noqa: E402
@@ -144,7 +144,7 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse()
-    judge = load_judge(arguments.judge)
+    judge = load_world_reader(arguments.judge)
     generator = HandGenerator.load(arguments.model, "sf", arguments.device)
     if not generator.base.is_mini:
         raise SesaHandError(f"{generator.base.name} is no small model; benchmarks/ablation.py measures others.")
@@ -159,7 +159,7 @@ def main() -> None:
     drawn = render_world(
         arguments.heldout, "heldout", count, size, HELD_OUT_SEED, report=lambda done: bar(done, count)
     ).rendered
-    requests, reader = Requests(drawn.source, drawn), JudgeReader(judge, drawn)
+    requests, reader = Requests(drawn.source, drawn), RequestReader(judge, drawn)
 
     rows, probes = make_cells(arguments, fusion)
     if arguments.rows:
@@ -199,7 +199,7 @@ def main() -> None:
     report(arguments, reader, figures, probes, alone, together, generator)
 
 
-def report(arguments, reader: JudgeReader, figures, probes, alone, together, generator: HandGenerator) -> None:
+def report(arguments, reader: RequestReader, figures, probes, alone, together, generator: HandGenerator) -> None:
     """Print the tables and write them down."""
     trusted = reader.trusted()
     published = [column for column in reader.columns if trusted[column]]

@@ -10,8 +10,9 @@ import folder_paths
 from comfy import model_management
 from comfy.model_patcher import ModelPatcher
 
+from ..sesahand.callbacks import Progress
 from ..sesahand.errors import SesaHandError
-from ..sesahand.vlm.captioner import Captioner, Progress
+from ..sesahand.vlm.captioner import Captioner
 from ..sesahand.vlm.credentials import CredentialFile, default_credentials_path
 from ..sesahand.vlm.folders import find_model_folders
 

@@ -26,7 +26,7 @@ EXACT_WITH_MASK = {
 # What goes into a cross-attention, before and after other nodes have changed it.
 BEFORE, AFTER, CONTEXT = f"{KEY}_before", f"{KEY}_after", f"{KEY}_context"
 
-Block = tuple[str, int, int]
+BlockKey = tuple[str, int, int]
 
 
 class Call:
@@ -50,7 +50,7 @@ class Call:
             return self.rows
         return tuple(replace(row, period=row.period * keys // self.keys) for row in self.rows)
 
-    def bias(self, block: Block, rows: tuple[Row, ...], keys: int, query: torch.Tensor, extra_options: dict):
+    def bias(self, block: BlockKey, rows: tuple[Row, ...], keys: int, query: torch.Tensor, extra_options: dict):
         """What is added to the logits here, [B, 1, 1 or N, K], or None where nothing is."""
         biases = [bias for bias in self.step.biases if in_blocks(block[0], bias.blocks)]
         if not biases or not any(row.prompt and row.prompt.columns for row in rows):
@@ -121,7 +121,7 @@ class Call:
             )
         return row.image
 
-    def record(self, block: Block, rows: tuple[Row, ...], query, key, heads: int, bias, extra_options: dict) -> None:
+    def record(self, block: BlockKey, rows: tuple[Row, ...], query, key, heads: int, bias, extra_options: dict) -> None:
         """Add the hand tokens' share of this attention to the maps of the step."""
         wanted = [i for i, row in enumerate(rows) if row.prompt and row.prompt.uuid in self.step.session.positive]
         wanted = [i for i in wanted if rows[i].prompt.columns]
@@ -159,7 +159,7 @@ def grid_of(query: torch.Tensor, extra_options: dict) -> tuple[int, int]:
     return height, width
 
 
-def replace_attention(options: dict, blocks: tuple[Block, ...], call: Call) -> dict:
+def replace_attention(options: dict, blocks: tuple[BlockKey, ...], call: Call) -> dict:
     """A copy of the transformer options in which the cross-attentions concerned go through `call`."""
     patches = dict(options.get("patches", {}))
     replacements = dict(options.get("patches_replace", {}))
@@ -181,7 +181,7 @@ def replace_attention(options: dict, blocks: tuple[Block, ...], call: Call) -> d
     return {**options, "patches": patches, "patches_replace": replacements}
 
 
-def attention_through(call: Call, block: Block, previous: Callable | None) -> Callable:
+def attention_through(call: Call, block: BlockKey, previous: Callable | None) -> Callable:
     """The replacement of one cross-attention; what other nodes do there stays, and the bias comes on top of it."""
 
     def attend(query, key, value, extra_options):

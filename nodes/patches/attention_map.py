@@ -10,7 +10,7 @@ from comfy.patcher_extension import WrappersMP
 from ...sesahand.attention.bias import check_settings
 from ...sesahand.attention.heatmap import AttentionMaps, AttentionRecorder, MapAverage
 from .attention_bias import check_whole_batch
-from .cross_attention import SESSION, Record, add_wrapper, track_prompts, with_task
+from .cross_attention import SESSION, Recording, add_wrapper, track_prompts, with_task
 
 # The finest grid that is looked at, as a fraction of the picture's side, and the cells of the latent it stands for.
 DETAIL = {"1/8": 1, "1/16": 2, "1/32": 4}
@@ -50,7 +50,7 @@ def record_attention(
         check_whole_batch(model_options, "the maps of its parts do not fit together. Leave out Record Attention")
         height, width = (-(-size // coarseness) for size in x.shape[-2:])
         average = MapAverage(x.shape[0], height, width)
-        options = with_task(model_options, conds, x, record=Record(blocks, coarseness, average))
+        options = with_task(model_options, conds, x, record=Recording(blocks, coarseness, average))
         out = executor(model, conds, x, timestep, options)
         session = options["transformer_options"].get(SESSION)
         if session is not None:

@@ -18,22 +18,22 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 
 from ...sesahand.errors import SesaHandError
-from .attention_call import Block, Call, replace_attention
-from .sampling_step import KEY, TOKENS, Bias, Record, Session, Step, find_prompts
+from .attention_call import BlockKey, Call, replace_attention
+from .sampling_step import KEY, TOKENS, Bias, Recording, Session, Step, find_prompts
 
 logger = logging.getLogger(__name__)
 
 SESSION = "sesahand_attention_session"
 
 
-def cross_attention_blocks(model: ModelPatcher) -> tuple[Block, ...]:
+def cross_attention_blocks(model: ModelPatcher) -> tuple[BlockKey, ...]:
     """The name, number and depth of every cross-attention to a text in a Stable Diffusion UNet.
 
     Raises:
         SesaHandError: The model is of another kind.
     """
     unet = model.get_model_object("diffusion_model")
-    blocks: list[Block] = []
+    blocks: list[BlockKey] = []
     if isinstance(unet, UNetModel):
         places = [("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks)]
         for name, modules in places:
@@ -117,7 +117,7 @@ def start_session(conds: dict[str, list[dict]], model_options: dict) -> Session:
     return session
 
 
-def with_task(model_options: dict, conds: Sequence, x: torch.Tensor, **task: Bias | Record) -> dict:
+def with_task(model_options: dict, conds: Sequence, x: torch.Tensor, **task: Bias | Recording) -> dict:
     """The options with one more thing to do in this step: `bias=` or `record=`, or nothing, which only tracks."""
     options = model_options.get("transformer_options", {})
     step = options.get(KEY)

@@ -27,7 +27,7 @@ class Bias:
 
 
 @dataclass(frozen=True)
-class Record:
+class Recording:
     """What one recording node asks for: the mean map of this step, from grids no finer than 1/`coarseness` latent."""
 
     blocks: str
@@ -67,7 +67,7 @@ class Step:
     latent: torch.Tensor
     session: Session
     biases: tuple[Bias, ...] = ()
-    records: tuple[Record, ...] = ()
+    records: tuple[Recording, ...] = ()
     texts: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)
     latents: dict[torch.device, torch.Tensor] = field(default_factory=dict, repr=False)
 

@@ -11,7 +11,7 @@ from comfy.ldm.modules.attention import SpatialTransformer, get_attn_precision
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, ResBlock
 
 from ...sesahand.errors import InvalidFileError, SesaHandError
-from ...sesahand.fusion.collector import ControlNetLayout, FusionCollector, Residual, SelfAttention
+from ...sesahand.fusion.collector import AttentionLayer, ControlNetLayout, FusionCollector, Residual
 from ...sesahand.fusion.settings import FusionSettings
 
 logger = logging.getLogger(__name__)
@@ -124,9 +124,9 @@ def comfy_layout(model: comfy.cldm.cldm.ControlNet) -> ControlNetLayout:
     return ControlNetLayout(tuple(attention), tuple(residuals))
 
 
-def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
+def _self_attention(block, level: int, in_middle: bool) -> list[AttentionLayer]:
     return [
-        SelfAttention(
+        AttentionLayer(
             layer.attn1.to_q,
             layer.attn1.to_k,
             layer.attn1.to_v,

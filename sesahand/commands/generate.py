@@ -414,7 +414,7 @@ class Workshop:
     def _add_pair(self, pairs, done) -> None:
         from ..data.record import PairFacts
 
-        record, settings, judged = done.record, done.record.settings, done.judgement
+        record, settings, judged = done.record, done.record.settings, done.scored
         scales = {
             "strength": float(settings.strength),
             "alpha": float(settings.alpha),
@@ -439,7 +439,7 @@ class Workshop:
         """Write the contact sheet of several pictures and print the table."""
         rows = [("picture", "score", "gesture", "seed", "prompt")]
         for done in self.finished:
-            score = "-" if done.judgement is None else f"{done.judgement.score:.2f}"
+            score = "-" if done.scored is None else f"{done.scored.score:.2f}"
             record = done.record
             rows.append((done.name, score, record.gesture or "-", str(record.seed), record.semantics.prompt))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -453,12 +453,12 @@ class Workshop:
 
     def _judge(self):
         from ..errors import InvalidFileError
-        from ..reconstruct.scoring.picture_scorer import Judge
+        from ..reconstruct.scoring.picture_scorer import PictureScorer
 
         if self.options.no_score:
             return None
         try:
-            return Judge(self.options.detector)
+            return PictureScorer(self.options.detector)
         except InvalidFileError as error:
             if self.options.detector is not None:
                 raise

@@ -54,18 +54,18 @@ def run(options: argparse.Namespace) -> int:
     from ..files.locks import WriterLock
     from ..files.pictures import find_pictures
     from ..files.writing import write_bytes
-    from ..reconstruct.summary import Outcome, counted, summary_csv, summary_json, summary_text
+    from ..reconstruct.summary import PictureOutcome, counted, summary_csv, summary_json, summary_text
 
     pictures = find_pictures(options.pictures)
-    workshop = Workshop(options, len(pictures))
+    work = PictureReconstruction(options, len(pictures))
     open_folder(options.out, pictures)
     outcomes, interrupted = [], False
     # Pictures of one name in two runs at once would end with each other's hands.
     with WriterLock(options.out / LOCK, "folder with --out"):
         try:
             for number, path in enumerate(progress(pictures, len(pictures), "reconstructing")):
-                outcome = Outcome(str(path))
-                workshop.reconstruct(path, number, outcome)
+                outcome = PictureOutcome(str(path))
+                work.reconstruct(path, number, outcome)
                 outcomes.append(outcome)
         except KeyboardInterrupt:
             interrupted = True
@@ -96,7 +96,7 @@ def open_folder(out: Path, pictures: list[Path]) -> None:
         raise SesaHandError(f"{inside[0]} lies in the folder for the results. Choose another with --out.")
 
 
-class Workshop:
+class PictureReconstruction:
     """What all pictures share: the detector, the hand model, what to compare with, and the names already taken."""
 
     def __init__(self, options: argparse.Namespace, total: int):

@@ -13,30 +13,30 @@ EVERY = 50
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    from ..evaluation.reader.config import JudgeConfig
+    from ..evaluation.reader.config import ReaderConfig
 
     parser.add_argument("--samples", type=Path, required=True, help="folder of drawn training samples")
     parser.add_argument("--heldout", type=Path, required=True, help="folder of drawn held-out samples")
     parser.add_argument("--out", type=Path, default=Path("judge.safetensors"), help="file (default judge.safetensors)")
     parser.add_argument("--start", type=Path, help="a judge to go on from, instead of from nothing")
     parser.add_argument("--first", type=int, help="learn from this many of the samples only")
-    for field in fields(JudgeConfig):
+    for field in fields(ReaderConfig):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=field.type, default=field.default, help=f"default {field.default}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, and print what the judge reads how well, and whether that passes its bar."""
-    from ..evaluation.reader.config import JudgeConfig
-    from ..evaluation.reader.network import load_judge
-    from ..evaluation.reader.training import train_judge
+    from ..evaluation.reader.config import ReaderConfig
+    from ..evaluation.reader.network import load_world_reader
+    from ..evaluation.reader.training import train_reader
     from ..world.cache import open_samples
 
-    config = JudgeConfig(**{field.name: getattr(options, field.name) for field in fields(JudgeConfig)})
+    config = ReaderConfig(**{field.name: getattr(options, field.name) for field in fields(ReaderConfig)})
     samples = open_samples(options.samples)
     samples = samples if options.first is None else samples.first(options.first)
-    start = None if options.start is None else load_judge(options.start)
-    judge = train_judge(samples, open_samples(options.heldout), options.out, config, report, start)
+    start = None if options.start is None else load_world_reader(options.start)
+    judge = train_reader(samples, open_samples(options.heldout), options.out, config, report, start)
     print(table(judge.facts))
     print(options.out)
     return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..callbacks import Progress
 from ..files.reading import open_regular
 from ..fusion.settings import FusionSettings
 from ..generate.pipeline import HandGenerator
@@ -30,7 +31,7 @@ def measure(
     results: CellResults,
     batch_size: int,
     refined: FusionSettings | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CellResults:
     """Draw and read what is missing of a cell; its file is written after every batch.
 

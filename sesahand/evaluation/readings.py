@@ -1,4 +1,4 @@
-"""What is read in pictures, as one figure a picture and column: by the small world's judge, or by the hand detector."""
+"""What is read in pictures, one figure a picture and column: by the world's reader, or by the hand detector."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from ..errors import SesaHandError
 from ..metrics.keypoint_errors import mse_2d
 from ..metrics.mask_overlap import mask_iou
-from .reader.network import HEADS, UNNAMED, Judge, bar_of, labels_of
+from .reader.network import HEADS, UNNAMED, WorldReader, bar_of, labels_of
 from .requests import Requests
 
 if TYPE_CHECKING:
     from ..world.cache import SampleCache
 
-# The columns that are no words, and the result of the judge's proof that settles whether they may be published.
+# The columns that are no words, and the result of the reader's proof that settles whether they may be published.
 PROOF = {
     "mask_iou": "mask_iou",
     "silhouette_iou": "mask_iou",
@@ -52,26 +52,26 @@ TITLES = {
 }
 
 
-class JudgeReader:
+class RequestReader:
     """Reads pictures of the small world and compares them with what was asked for.
 
     Args:
-        judge: A trained judge.
+        reader: A trained reader.
         samples: What was asked for, drawn.
     """
 
     columns = JUDGED
 
-    def __init__(self, judge: Judge, samples: SampleCache):
-        self.judge, self.samples = judge, samples
+    def __init__(self, reader: WorldReader, samples: SampleCache):
+        self.reader, self.samples = reader, samples
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Read pictures `[B, S, S, 3]` of samples.
 
         Returns:
-            Each column as float32 `[B]`, NaN where it does not apply; and the judge's features `[B, 192]`.
+            Each column as float32 `[B]`, NaN where it does not apply; and the reader's features `[B, 192]`.
         """
-        samples, reading = self.samples, self.judge.read(pictures)
+        samples, reading = self.samples, self.reader.read(pictures)
         seen = reading.mask > 0.5
         columns = {
             "mask_iou": mask_iou(seen, torch.from_numpy(samples.masks[list(indices)] > 127)).numpy(),
@@ -94,7 +94,7 @@ class JudgeReader:
 
     def _keypoints(self, found: Tensor, indices: Sequence[int]) -> np.ndarray:
         truth = torch.from_numpy(np.array(self.samples.keypoints[list(indices)]))
-        # Of two hands the judge gives no keypoints that mean anything.
+        # Of two hands the reader gives no keypoints that mean anything.
         single = truth[:, 0].isfinite().all((1, 2)) & truth[:, 1, 0, 0].isnan() if truth.ndim == 4 else None
         wanted = truth[:, 0].nan_to_num()
         size = (wanted.amax(1) - wanted.amin(1)).amax(1).clamp(min=1e-6)
@@ -102,14 +102,14 @@ class JudgeReader:
 
     def trusted(self) -> dict[str, bool]:
         """Which columns may be published: those whose reading passed its bar on held-out renders."""
-        passed = self.judge.trusted
+        passed = self.reader.trusted
         return {column: passed.get(PROOF.get(column, column), False) for column in JUDGED}
 
     def reason(self, column: str) -> str:
         """Why a column is not published."""
         proof = PROOF.get(column, column)
-        value = self.judge.facts.get("results", {}).get(proof)
-        said = "the judge's file does not say how well it reads it" if value is None else f"the judge has {value:.3f}"
+        value = self.reader.facts.get("results", {}).get(proof)
+        said = "the reader's file does not say how well it reads it" if value is None else f"the reader has {value:.3f}"
         return f"{TITLES.get(column, column)}: {said}, its bar is {bar_of(proof):g}"
 
 
@@ -124,15 +124,15 @@ class DetectorReader:
     columns = DETECTED
 
     def __init__(self, requests: Requests, detector: str | Path | None = None):
-        from ..reconstruct.scoring.picture_scorer import Judge as HandJudge
+        from ..reconstruct.scoring.picture_scorer import PictureScorer
 
-        self.requests, self.judge = requests, HandJudge(detector)
+        self.requests, self.scorer = requests, PictureScorer(detector)
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], None]:
         """Read pictures `[B, S, S, 3]` of samples; a picture without hands has confidence 0 and no MSE-2D."""
         rows = []
         for picture, index in zip(pictures, indices, strict=True):
-            judged = self.judge(picture, self.requests.scene(index))
+            judged = self.scorer(picture, self.requests.scene(index))
             confidence = float(judged.found.score.max()) if len(judged.found) else 0.0
             error = judged.mse_2d
             rows.append((float(len(judged.found) > 0), confidence, np.nan if error is None else error, judged.score))
@@ -162,7 +162,9 @@ class Readers:
 
     def __init__(self, readers: Sequence):
         if not readers:
-            raise SesaHandError("Nobody reads the pictures: name a judge, a detector or a feature extractor.")
+            raise SesaHandError(
+                "Nobody reads the pictures: name a reader of the world, a detector or a feature extractor."
+            )
         self.readers = list(readers)
 
     @property

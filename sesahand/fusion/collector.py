@@ -17,7 +17,7 @@ from .settings import RESOLUTIONS, FusionSettings
 
 
 @dataclass(frozen=True)
-class SelfAttention:
+class AttentionLayer:
     """One self-attention layer: the projections to listen to, and where in the ControlNet it stands.
 
     Attributes:
@@ -60,10 +60,10 @@ class Residual:
 class ControlNetLayout:
     """Where a ControlNet's self-attention and residuals are, in the order in which they run."""
 
-    attention: tuple[SelfAttention, ...]
+    attention: tuple[AttentionLayer, ...]
     residuals: tuple[Residual, ...]
 
-    def select_attention(self, settings: FusionSettings) -> tuple[SelfAttention, ...]:
+    def select_attention(self, settings: FusionSettings) -> tuple[AttentionLayer, ...]:
         """The layers whose maps are summed."""
         chosen = [layer for layer in self.attention if _resolution(layer.level) in settings.resolutions]
         if settings.layers == "last":
@@ -315,7 +315,7 @@ def _add(call: _Call, level: int, pooled: Tensor, share: float) -> None:
     call.maps[level] = part if held is None else held + part
 
 
-def _is_shared(layer: SelfAttention, projection: Tensor) -> bool:
+def _is_shared(layer: AttentionLayer, projection: Tensor) -> bool:
     """Whether the layer's own attention is computed together with its pooled map.
 
     On a CPU the scores and their softmax are most of the fusion's cost, and the layer needs the same ones; the result
@@ -326,7 +326,7 @@ def _is_shared(layer: SelfAttention, projection: Tensor) -> bool:
     return projection.device.type == "cpu" and exact and not torch.is_grad_enabled()
 
 
-def _heads(projection: Tensor, layer: SelfAttention) -> Tensor:
+def _heads(projection: Tensor, layer: AttentionLayer) -> Tensor:
     """Return `[B, h*w, heads * D]` as a view `[B, heads, h*w, D]`."""
     return projection.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
 

@@ -16,7 +16,7 @@ from ..errors import SesaHandError
 from ..files.pictures import save_picture
 from ..files.writing import claim, write_bytes
 from ..models.small.embedded import EMBEDDED
-from ..reconstruct.scoring.picture_scorer import Judgement
+from ..reconstruct.scoring.picture_scorer import PictureScore
 from ..render.contact_sheet import contact_sheet, to_pil
 from ..render.overlay import draw_hands
 from ..scene.scene_files import save_scene
@@ -39,14 +39,14 @@ class Finished:
         record: What it was made from.
         picture: `[H, W, 3]` of 0..1.
         map: The condition map, likewise.
-        judgement: Its score and the hands in it, or None.
+        scored: Its score and the hands in it, or None.
     """
 
     name: str
     record: PictureRecord
     picture: Tensor
     map: Tensor
-    judgement: Judgement | None = None
+    scored: PictureScore | None = None
 
 
 class PictureFolder:
@@ -96,9 +96,9 @@ class PictureFolder:
         start = self.path / done.name
         write_bytes(self._map_path(done.name), encode(to_levels(done.map, "The map"), "png"))
         save_scene(done.record.scene, Path(f"{start}_hands.json"))
-        if done.judgement is not None:
+        if done.scored is not None:
             write_bytes(Path(f"{start}_found.png"), encode(to_levels(overlay(done), "The overlay"), "png"))
-            write_bytes(Path(f"{start}_score.json"), done.judgement.scores.to_json().encode())
+            write_bytes(Path(f"{start}_score.json"), done.scored.scores.to_json().encode())
         write_bytes(Path(f"{start}_parameters.json"), done.record.to_json().encode())
         path = Path(f"{start}_picture.png")
         write_bytes(path, encode(to_levels(done.picture, "The picture"), "png"))
@@ -107,10 +107,10 @@ class PictureFolder:
     def write_sheet(self, finished: Sequence[Finished]) -> Path:
         """Write the contact sheet of several pictures and return its path; only the first `MAX_ROWS` are on it."""
         rows = [(label_of(done), tiles_of(done)) for done in finished[:MAX_ROWS]]
-        heads = ["asked for", "picture"] + ["found"] * (finished[0].judgement is not None)
+        heads = ["asked for", "picture"] + ["found"] * (finished[0].scored is not None)
         base = finished[0].record.base
         note = f"{len(finished)} pictures, made with {'the small model' if base == EMBEDDED else Path(base).name}"
-        scores = [done.judgement.score for done in finished if done.judgement is not None]
+        scores = [done.scored.score for done in finished if done.scored is not None]
         note += f"; mean score {sum(scores) / len(scores):.2f}" if scores else ""
         sheet = contact_sheet(rows, heads, "SesaHand", note, blocks=2 if len(rows) > 3 else 1)
         path = self.path / SHEET
@@ -125,17 +125,17 @@ class PictureFolder:
 
 def overlay(done: Finished) -> Tensor:
     """The hands that were found drawn over the picture, `[H, W, 3]`; the picture itself if there are none."""
-    found = done.judgement.found
+    found = done.scored.found
     return draw_hands(found, done.picture[None], "both", OPACITY)[0] if len(found) else done.picture
 
 
 def label_of(done: Finished) -> str:
     """What stands beside a picture: sentence, gesture and score, and a side that is read as the other one."""
     head = [done.record.gesture.replace("_", " ")] if done.record.gesture else []
-    if done.judgement is not None:
-        scores = done.judgement.scores
+    if done.scored is not None:
+        scores = done.scored.scores
         misread = {scores.found.side[pair.found] for pair in scores.pairs if not pair.right_side}
-        head += [f"score {done.judgement.score:.2f}", *(f"read as a {side} hand" for side in sorted(misread))]
+        head += [f"score {done.scored.score:.2f}", *(f"read as a {side} hand" for side in sorted(misread))]
     words = done.record.semantics.caption or done.record.semantics.prompt
     lines = textwrap.wrap(words, LABEL_LETTERS, max_lines=LABEL_LINES, placeholder=" ...")
     return "\n".join([*lines, ", ".join(head)])
@@ -143,7 +143,7 @@ def label_of(done: Finished) -> str:
 
 def tiles_of(done: Finished) -> list[Image.Image]:
     """The map, the picture and the overlay, as tiles of one size on the colour of the sheet."""
-    shown = [done.map, done.picture] + ([overlay(done)] if done.judgement is not None else [])
+    shown = [done.map, done.picture] + ([overlay(done)] if done.scored is not None else [])
     return [_tile(to_pil(picture)) for picture in shown]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..attention.choice import CHOICES, choose_spans
 from ..attention.tokens import HandTokens, plain_columns
+from ..callbacks import Progress
 from ..errors import SesaHandError
 from ..fusion.settings import FusionSettings
 from ..models.base import BaseModel, load_base_model
@@ -26,7 +27,6 @@ from .sampling import MAX_SEED, SamplingSettings, build_scheduler
 if TYPE_CHECKING:
     from diffusers import StableDiffusionControlNetPipeline
 
-Progress = Callable[[int, int], None]
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 HAND_TOKENS = CHOICES[0]

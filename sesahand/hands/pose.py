@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import SesaHandError
 from .gestures import gesture
 from .limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
-from .rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
+from .rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from .skeleton import FINGER_JOINTS, FINGERS
 
 # Abduction in degrees of one unit of spread, thumb to pinky: fingers fan out from the middle one, which stays.
@@ -114,20 +114,3 @@ def jitter(hand_pose: Tensor, degrees: float, seed: int, frames: Tensor | None =
     noise = torch.randn(hand_pose.shape[:-1], generator=generator) * scale * math.radians(degrees)
     varied = pose_from_angles(angles_from_pose(hand_pose, frames) + noise.to(hand_pose), frames)
     return clamp_to_limits(varied, frames)
-
-
-def mirror_hand(global_orient: Tensor, hand_pose: Tensor, translation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the parameters of the other side's hand that is the mirror image at the plane x = 0.
-
-    Together with the original they make a symmetric pair.
-
-    Args:
-        global_orient: `[..., 3, 3]`.
-        hand_pose: `[..., 15, 3, 3]`.
-        translation: `[..., 3]`, metres.
-
-    Returns:
-        The three, mirrored.
-    """
-    sign = torch.tensor([-1.0, 1.0, 1.0], dtype=translation.dtype, device=translation.device)
-    return mirror_rotation(global_orient), mirror_rotation(hand_pose), translation * sign

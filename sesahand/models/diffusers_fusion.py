@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SesaHandError
-from ..fusion.collector import ControlNetLayout, FusionCollector, Residual, SelfAttention
+from ..fusion.collector import AttentionLayer, ControlNetLayout, FusionCollector, Residual
 from ..fusion.own_calls import OwnCalls
 from ..fusion.settings import FusionSettings
 
@@ -161,9 +161,9 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
     return ControlNetLayout(tuple(attention), tuple(residuals))
 
 
-def _self_attention(block, level: int, in_middle: bool) -> list[SelfAttention]:
+def _self_attention(block, level: int, in_middle: bool) -> list[AttentionLayer]:
     return [
-        SelfAttention(
+        AttentionLayer(
             layer.attn1.to_q,
             layer.attn1.to_k,
             layer.attn1.to_v,

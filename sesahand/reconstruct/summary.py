@@ -36,7 +36,7 @@ class FoundHand:
 
 
 @dataclass
-class Outcome:
+class PictureOutcome:
     """What became of one picture.
 
     Attributes:
@@ -72,7 +72,7 @@ def describe_hands(fitted: FittedHands) -> list[FoundHand]:
     ]
 
 
-def table_rows(outcome: Outcome) -> list[dict[str, str]]:
+def table_rows(outcome: PictureOutcome) -> list[dict[str, str]]:
     """Return the lines of the table for one picture: one for each hand, or one that says why there is none."""
     match = "" if outcome.match is None else f"{outcome.match:.3f}"
     row = dict.fromkeys(COLUMNS, "") | {"picture": outcome.picture, "match": match, "note": outcome.error or ""}
@@ -93,7 +93,7 @@ def table_rows(outcome: Outcome) -> list[dict[str, str]]:
     return rows
 
 
-def summary_text(outcomes: Sequence[Outcome]) -> str:
+def summary_text(outcomes: Sequence[PictureOutcome]) -> str:
     """Return the table as aligned text, without columns that are empty and without the middle of long names."""
     rows = [row for outcome in outcomes for row in table_rows(outcome)]
     rows = [row | {"picture": shorten(row["picture"])} for row in rows]
@@ -119,7 +119,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def summary_csv(outcomes: Sequence[Outcome]) -> str:
+def summary_csv(outcomes: Sequence[PictureOutcome]) -> str:
     """Return the table as CSV."""
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS)
@@ -129,7 +129,7 @@ def summary_csv(outcomes: Sequence[Outcome]) -> str:
     return text.getvalue()
 
 
-def summary_json(outcomes: Sequence[Outcome]) -> str:
+def summary_json(outcomes: Sequence[PictureOutcome]) -> str:
     """Return everything as JSON text."""
     data = {
         "pictures": len(outcomes),

@@ -2,13 +2,13 @@
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..callbacks import Progress
 from ..errors import SesaHandError
 from ..hands.model import NUM_JOINTS
 from ..scene.camera import MAX_SIZE, Camera
@@ -77,7 +77,7 @@ def render_maps(
     forearm: bool = False,
     depth_range: str | tuple[float, float] = "hand",
     normal_convention: str = "normalbae",
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: Progress | None = None,
 ) -> ConditionMaps:
     """Render the condition maps of every frame of a scene, from one rasterisation.
 

@@ -1,12 +1,12 @@
 """Hands drawn over pictures for people to look at, and seen from all sides."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ..callbacks import Progress
 from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
@@ -36,7 +36,7 @@ def draw_hands(
     style: str = "mesh",
     opacity: float = 0.8,
     forearm: bool = False,
-    on_frame: Callable[[int, int], None] | None = None,
+    on_frame: Progress | None = None,
 ) -> Tensor:
     """Draw the hands of a scene over pictures; near hands hide far ones.
 
@@ -150,9 +150,7 @@ def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> T
     return canvas * (1 - opacity * cover) + opacity * color
 
 
-def paint_meshes(
-    scene: HandScene, forearm: bool, on_frame: Callable[[int, int], None] | None = None
-) -> tuple[Tensor, Tensor]:
+def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = None) -> tuple[Tensor, Tensor]:
     """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
     maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
@@ -188,7 +186,7 @@ def draw_turntable(
     views: int,
     style: str = "mesh",
     forearm: bool = False,
-    on_view: Callable[[int, int], None] | None = None,
+    on_view: Progress | None = None,
 ) -> Tensor:
     """Draw the hands of the first frame that has any, turned once about the vertical through their centre.
 

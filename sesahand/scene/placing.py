@@ -10,12 +10,12 @@ about the camera's axes, first pitch, then yaw, then roll:
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ..callbacks import Progress
 from ..errors import SesaHandError
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
@@ -273,7 +273,7 @@ def place_in_mask(
     region: str = "largest",
     fingers: float | None = None,
     threshold: float | None = None,
-    on_region: Callable[[int, int], None] | None = None,
+    on_region: Progress | None = None,
 ) -> HandScene:
     """Place a hand over the white region of a mask, for example to repaint a malformed hand.
 

@@ -16,7 +16,7 @@ from ..models.networks import Networks
 from ..models.small.model_files import write_controlnet
 from .config import ControlNetConfig, to_dict
 from .diffusion import ALWAYS, NEVER, DiffusionTask
-from .loop import Outcome, Watcher, main_process_first, seeded, train
+from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, open_samples
 from .validation import control_pictures, draw_samples, save_sheet, true_pictures
 
@@ -36,7 +36,7 @@ class Subset:
 
 def train_controlnet(
     config: ControlNetConfig, stop: Callable[[], bool] = lambda: False, report: Callable[[dict], None] = lambda e: None
-) -> tuple[Outcome, Path | None]:
+) -> tuple[TrainingOutcome, Path | None]:
     """Run a configuration from its newest checkpoint to the end.
 
     Returns:
@@ -97,7 +97,7 @@ def start_controlnet(networks: Networks, path: str = ""):
     return controlnet
 
 
-def facts_of(config, outcome: Outcome, samples: int) -> dict:
+def facts_of(config, outcome: TrainingOutcome, samples: int) -> dict:
     """What a file's header says of its training."""
     return {
         "kind": config.kind,

@@ -54,7 +54,7 @@ class Task(Protocol):
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far a stage is; kept in its checkpoints."""
 
     step: int = 0
@@ -84,7 +84,7 @@ class Watcher:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingOutcome:
     """What a stage came to.
 
     Attributes:
@@ -123,7 +123,7 @@ def train(
     folder: Path,
     watcher: Watcher | None = None,
     identity: dict | None = None,
-) -> Outcome:
+) -> TrainingOutcome:
     """Train a task, from its newest checkpoint in `folder` if there is one; its weights are the average at the end.
 
     Args:
@@ -165,7 +165,7 @@ class _Run:
             groups, lr=1.0, betas=steps.betas, weight_decay=steps.weight_decay, fused=on_gpu_or_cpu
         )
         self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         trained = [parameter for group in groups for parameter in group["params"]]
         self.trained = trained
         self.average = WeightAverage(trained, steps.average)
@@ -174,7 +174,7 @@ class _Run:
         self.log: list[dict] = []
         self.writer = _tensorboard(folder) if config.tensorboard and accelerator.is_main_process else None
 
-    def go(self) -> Outcome:
+    def go(self) -> TrainingOutcome:
         self._resume()
         progress, steps, config = self.progress, self.steps, self.config
         started, earlier, sums, counted = time.monotonic(), progress.seconds, {}, 0
@@ -201,7 +201,7 @@ class _Run:
             self._finish()
         recent = [entry["loss"] for entry in self.log[-5:]]
         loss = sum(recent) / len(recent) if recent else float("nan")
-        return Outcome(progress.step >= steps.steps, progress.step, progress.seconds, loss)
+        return TrainingOutcome(progress.step >= steps.steps, progress.step, progress.seconds, loss)
 
     def close(self) -> None:
         self.batches.close()

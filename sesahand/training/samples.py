@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..callbacks import Progress
 from ..data.layout import HEADER
 from ..data.pair_set import PairSet
 from ..errors import InvalidFileError, SesaHandError, quote
@@ -315,7 +316,7 @@ def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int
     return True
 
 
-def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Callable[[int, int], None] | None = None) -> None:
+def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Progress | None = None) -> None:
     from ..world.cache import render_samples
 
     render_samples(folder, about["count"], about["split"], about["seed"], about["size"], part, progress)

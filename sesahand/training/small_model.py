@@ -32,7 +32,7 @@ from .autoencoding import AutoencoderTask, encode_all, measure_latents
 from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of
 from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, use_plain_attention
-from .loop import Outcome, Watcher, main_process_first, seeded, train
+from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, TrainingSample, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
 
@@ -54,7 +54,7 @@ INITIAL_ZERO_CONVOLUTION = 0.02
 @dataclass
 class _Stage:
     name: str
-    outcome: Outcome
+    outcome: TrainingOutcome
 
 
 class MiniTraining:

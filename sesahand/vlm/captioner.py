@@ -1,15 +1,12 @@
 """What a vision-language model must do to be used here, be it in this process or behind a server."""
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
 
+from ..callbacks import Progress
 from ..errors import SesaHandError
 from .reasoning import begins_with_thought, split_thoughts, without_marks
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) while a model works, between tokens or while waiting; it may raise to interrupt."""
 
 
 @runtime_checkable

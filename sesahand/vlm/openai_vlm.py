@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..callbacks import Progress
 from ..errors import SesaHandError
-from .captioner import Progress, without_reasoning
+from .captioner import without_reasoning
 from .credentials import CredentialFile
 from .endpoint import Endpoint
 from .exchange import POLL_SECONDS, Limits, Reply, post

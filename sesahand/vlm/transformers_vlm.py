@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
+from ..callbacks import Progress
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
 from ..files.model_configs import plain_generation, without_choices, without_nulls
-from .captioner import Progress, without_reasoning
+from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
 from .reasoning import without_marks

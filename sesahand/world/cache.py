@@ -2,12 +2,12 @@
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..callbacks import Progress
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.arrays import create_array, map_array
 from ..files.locks import WriterLock
@@ -82,7 +82,7 @@ def render_samples(
     seed: int = 0,
     size: int = 128,
     part: tuple[int, int] = (0, 1),
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> SampleCache:
     """Draw the first samples of a split into a folder, or go on where that was interrupted.
 

@@ -121,14 +121,14 @@ def _safetensors(folder: Path) -> dict[str, bytes]:
 
 def _read_safetensors(path: Path):
     from sesahand.errors import SesaHandError
-    from sesahand.evaluation.reader.network import load_judge
+    from sesahand.evaluation.reader.network import load_world_reader
     from sesahand.files.arrays import read_safetensors
     from sesahand.models.controlnet_files import read_controlnet_weights
     from sesahand.models.small.model_files import read_mini
     from sesahand.reconstruct.learned.checkpoints import load_network
     from sesahand.training.checkpoint_state import read_state
 
-    for read in (read_controlnet_weights, read_safetensors, read_mini, load_network, load_judge, read_state):
+    for read in (read_controlnet_weights, read_safetensors, read_mini, load_network, load_world_reader, read_state):
         try:
             read(path)
         except SesaHandError:

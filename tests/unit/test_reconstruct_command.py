@@ -14,7 +14,7 @@ from sesahand.cli import main
 from sesahand.files.pictures import find_pictures, read_picture
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.reconstruct.summary import Outcome, summary_csv, summary_text
+from sesahand.reconstruct.summary import PictureOutcome, summary_csv, summary_text
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
@@ -279,10 +279,10 @@ def test_of_an_animation_the_first_frame_is_read_with_a_warning(tmp_path, caplog
 
 def test_long_names_do_not_push_the_figures_out_of_the_terminal():
     names = [f"{'deep/' * 40}{number}.png" for number in range(2)] + ["short.png"]
-    table = summary_text([Outcome(name, error="no picture") for name in names])
+    table = summary_text([PictureOutcome(name, error="no picture") for name in names])
     assert max(map(len, table.splitlines())) < 80
     assert "0.png" in table and "1.png" in table and "short.png" in table
-    assert names[0] in summary_csv([Outcome(names[0])])
+    assert names[0] in summary_csv([PictureOutcome(names[0])])
 
 
 def test_folders_stand_for_their_pictures_in_order_and_no_file_comes_twice(tmp_path):

@@ -1,6 +1,7 @@
 """Rules of the house that a machine can check: dependencies, directions of import, and what source must not do."""
 
 import ast
+import collections
 import json
 import re
 import subprocess
@@ -263,9 +264,9 @@ def level_of(path: Path) -> list[int]:
 
 # The floors of the house, from the ground up: a package imports those before it alone, also inside functions.
 FLOORS = (
-    "errors", "files", "hands", "scene", "vlm", "semantics", "render", "metrics", "attention", "fusion", "inpaint",
-    "export", "reconstruct", "data", "world", "models", "training", "generate", "evaluation", "commands", "cli",
-    "__main__",
+    "errors", "callbacks", "files", "hands", "scene", "vlm", "semantics", "render", "metrics", "attention", "fusion",
+    "inpaint", "export", "reconstruct", "data", "world", "models", "training", "generate", "evaluation", "commands",
+    "cli", "__main__",
 )  # fmt: skip
 
 
@@ -310,3 +311,19 @@ def test_arrows_run_down_the_floors_only(path):
 )
 def test_the_order_of_floors_knows_arrows_where_they_hide(source, place, room):
     assert [used for used, _ in rooms_used(source, place)] == [room]
+
+
+def public_classes():
+    """Yield (name, file) of every public class of the library and the nodes."""
+    for path in (*LIBRARY, *NODES):
+        for node in parse(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name, short(path)
+
+
+def test_one_name_is_one_thing():
+    """Two public classes of one name are two things that a reader takes for one."""
+    places = collections.defaultdict(list)
+    for name, path in public_classes():
+        places[name].append(path)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

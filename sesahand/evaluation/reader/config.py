@@ -1,11 +1,11 @@
-"""The settings of the judge's training, light to import."""
+"""The settings of the reader's training, light to import."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class JudgeConfig:
-    """How to train a judge.
+class ReaderConfig:
+    """How to train a reader.
 
     Attributes:
         steps: Batches.

@@ -1,4 +1,4 @@
-"""The judge: a small network that reads pictures of the small world, so that what a model draws can be measured.
+"""The world's reader: a network that reads pictures of the small world, so that what a model draws can be measured.
 
 It is trained on rendered samples, where everything is known, and proven on held-out ones before it says anything of
 generated pictures: a reading that misses its bar in `BARS` publishes no figure (`publishable`).
@@ -21,7 +21,7 @@ KEYPOINTS = 21
 LOOKS = 6
 FEATURES = 192
 SHIPPED = Path(__file__).parents[2] / "assets" / "sesahand_judge.safetensors"
-"""The judge that comes with the package, if it came with one."""
+"""The reader that comes with the package, if it came with one."""
 CELL = 4
 """Pixels of the picture in a cell of the heat maps."""
 # What is read as one word of several; the first words of "beside" and "held" stand for no object.
@@ -73,8 +73,8 @@ def labels_of(attributes: Attributes) -> dict[str, int]:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """What the judge sees in B pictures of H x W pixels.
+class WorldReading:
+    """What the reader sees in B pictures of H x W pixels.
 
     Attributes:
         mask: How surely a pixel is hand, 0 to 1, float32 `[B, H, W]`.
@@ -99,7 +99,7 @@ def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     )
 
 
-class Residual(nn.Module):
+class ResidualUnit(nn.Module):
     """Two convolutions around which the input passes."""
 
     def __init__(self, width: int):
@@ -110,16 +110,16 @@ class Residual(nn.Module):
         return x + self.second(self.first(x))
 
 
-class JudgeNetwork(nn.Module):
+class ReaderNetwork(nn.Module):
     """Features at a half, a quarter, an eighth and a sixteenth of the picture; a way up for mask and keypoints."""
 
     def __init__(self, widths: tuple[int, int, int, int] = (24, 56, 112, 160)):
         super().__init__()
         half, quarter, eighth, sixteenth = widths
         self.stem = nn.Sequential(nn.PixelUnshuffle(2), block(12, half), block(half, half))
-        self.to_quarter = nn.Sequential(block(half, quarter, 2), Residual(quarter))
-        self.to_eighth = nn.Sequential(block(quarter, eighth, 2), Residual(eighth))
-        self.to_sixteenth = nn.Sequential(block(eighth, sixteenth, 2), Residual(sixteenth))
+        self.to_quarter = nn.Sequential(block(half, quarter, 2), ResidualUnit(quarter))
+        self.to_eighth = nn.Sequential(block(quarter, eighth, 2), ResidualUnit(eighth))
+        self.to_sixteenth = nn.Sequential(block(eighth, sixteenth, 2), ResidualUnit(sixteenth))
         self.up_eighth, self.up_quarter, self.up_half = (
             nn.Conv2d(sixteenth, eighth, 1),
             nn.Conv2d(eighth, quarter, 1),
@@ -185,15 +185,15 @@ def normalized(points: Tensor) -> Tensor:
     return centred / centred.square().mean((1, 2), keepdim=True).add(1e-6).sqrt()
 
 
-class Judge:
-    """A trained judge.
+class WorldReader:
+    """A trained reader of the world's pictures.
 
     Args:
         network: The network, in evaluation mode.
         facts: What its file says of it: training, and results on held-out renders.
     """
 
-    def __init__(self, network: JudgeNetwork, facts: dict):
+    def __init__(self, network: ReaderNetwork, facts: dict):
         self.network, self.facts = network.eval(), facts
 
     @property
@@ -202,14 +202,14 @@ class Judge:
         return publishable(self.facts.get("results", {}))
 
     @torch.no_grad()
-    def read(self, pictures: Tensor, batch_size: int = 32) -> Reading:
+    def read(self, pictures: Tensor, batch_size: int = 32) -> WorldReading:
         """Read pictures `[B, H, W, 3]` in 0..1, of any size; they are looked at with 128 x 128 pixels.
 
         Raises:
             SesaHandError: If the pictures have another shape or hold values that are not numbers.
         """
         if pictures.ndim != 4 or pictures.shape[-1] != 3 or min(pictures.shape[1:3]) < 1:
-            raise SesaHandError(f"The judge reads pictures [B, H, W, 3], got {tuple(pictures.shape)}.")
+            raise SesaHandError(f"The reader reads pictures [B, H, W, 3], got {tuple(pictures.shape)}.")
         pictures = pictures.float()
         if not torch.isfinite(pictures).all():
             raise SesaHandError("The pictures hold NaN or infinite values.")
@@ -228,7 +228,7 @@ class Judge:
             found.append(features.float())
         answers = torch.cat(logits) if logits else torch.zeros(0, self.network.classes)
         shares = {name: part.softmax(1) for name, part in split_heads(answers).items()}
-        return Reading(torch.cat(masks), torch.cat(keypoints), shares, torch.cat(found))
+        return WorldReading(torch.cat(masks), torch.cat(keypoints), shares, torch.cat(found))
 
 
 def split_heads(logits: Tensor) -> dict[str, Tensor]:
@@ -236,8 +236,8 @@ def split_heads(logits: Tensor) -> dict[str, Tensor]:
     return dict(zip(HEADS, logits.split([len(words) for words in HEADS.values()], 1), strict=True))
 
 
-def save_judge(path: Path, network: JudgeNetwork, facts: dict) -> None:
-    """Write a judge as one safetensors file of half precision, `facts` as its metadata."""
+def save_world_reader(path: Path, network: ReaderNetwork, facts: dict) -> None:
+    """Write a reader as one safetensors file of half precision, `facts` as its metadata."""
     from safetensors.torch import save_file
 
     tensors = {
@@ -248,8 +248,8 @@ def save_judge(path: Path, network: JudgeNetwork, facts: dict) -> None:
     )
 
 
-def load_judge(path: Path | None = None) -> Judge:
-    """Read a judge from its file, or the one that comes with the package.
+def load_world_reader(path: Path | None = None) -> WorldReader:
+    """Read a reader from its file, or the one that comes with the package.
 
     Raises:
         InvalidFileError: If the file is missing, damaged, or of another network.
@@ -262,10 +262,10 @@ def load_judge(path: Path | None = None) -> Judge:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {})["sesahand.judge"])
             state = {name: file.get_tensor(name) for name in file.keys()}
-        network = JudgeNetwork()
+        network = ReaderNetwork()
         network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         )
     except Exception as error:
         raise InvalidFileError(f"{path} is no judge that can be read ({error}). Train one with train-judge.") from error
-    return Judge(network, facts)
+    return WorldReader(network, facts)

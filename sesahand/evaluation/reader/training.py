@@ -1,4 +1,4 @@
-"""How the judge is trained, and how well it reads: on rendered samples, sharp and degraded as a generator's are."""
+"""How the reader is trained, and how well it reads: on rendered samples, sharp and degraded as a generator's are."""
 
 import json
 import logging
@@ -19,17 +19,17 @@ from ...metrics.mask_overlap import mask_iou
 from ...training.checkpoint_state import named_tensors, put_into_optimizer, read_state, write_state
 from ...world.cache import SampleCache
 from ...world.synthetic import WORLD
-from .config import JudgeConfig
+from .config import ReaderConfig
 from .network import (
     CELL,
     HEADS,
     SIZE,
     UNNAMED,
-    Judge,
-    JudgeNetwork,
+    ReaderNetwork,
+    WorldReader,
     labels_of,
     publishable,
-    save_judge,
+    save_world_reader,
     soft_argmax,
     split_heads,
 )
@@ -70,7 +70,7 @@ def read_labels(samples: SampleCache) -> Labels:
     )
 
 
-def draw_batch(samples: SampleCache, labels: Labels, step: int, config: JudgeConfig) -> dict:
+def draw_batch(samples: SampleCache, labels: Labels, step: int, config: ReaderConfig) -> dict:
     """Return batch `step`: pictures `[B, 3, S, S]`, mask `[B, S, S]`, keypoints `[B, 21, 2]`, classes, single."""
     rng = np.random.default_rng([config.seed, step])
     indices = np.sort(rng.choice(len(samples), config.batch_size, replace=False))
@@ -152,7 +152,7 @@ def degrade(pictures: Tensor, generator: torch.Generator, least: float = 0.0) ->
     return (out * tint).clamp(0, 1)
 
 
-def losses(network: JudgeNetwork, batch: dict) -> dict[str, Tensor]:
+def losses(network: ReaderNetwork, batch: dict) -> dict[str, Tensor]:
     """Return the parts of the loss of a batch."""
     mask, heat, logits = network(batch["pictures"])
     share = mask.sigmoid()
@@ -180,43 +180,45 @@ def peaks(cells: Tensor, size: int, width: float = 0.8) -> Tensor:
     return heat / heat.sum(-1, keepdim=True).clamp(min=1e-6)
 
 
-def learning_rate(config: JudgeConfig, step: int) -> float:
+def learning_rate(config: ReaderConfig, step: int) -> float:
     """Return the learning rate of a step."""
     warm = min(1.0, (step + 1) / config.warmup)
     return config.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / config.steps))
 
 
-def train_judge(
+def train_reader(
     samples: SampleCache,
     heldout: SampleCache,
     output: Path,
-    config: JudgeConfig | None = None,
+    config: ReaderConfig | None = None,
     progress: Callable[[int, dict], None] | None = None,
-    start: Judge | None = None,
-) -> Judge:
-    """Train a judge and prove it; an interrupted training goes on from its last checkpoint.
+    start: WorldReader | None = None,
+) -> WorldReader:
+    """Train a reader and prove it; an interrupted training goes on from its last checkpoint.
 
     Args:
         samples: Rendered training samples of 128 pixels.
         heldout: Rendered held-out samples of 128 pixels.
-        output: The judge's file; the state of the training is kept beside it until it is done.
+        output: The reader's file; the state of the training is kept beside it until it is done.
         config: How.
         progress: Called after each step with its number and the parts of its loss.
-        start: A judge to go on from, instead of from nothing.
+        start: A reader to go on from, instead of from nothing.
 
     Raises:
         SesaHandError: If samples are missing, of another size, or of the same split.
     """
-    config = JudgeConfig() if config is None else config
+    config = ReaderConfig() if config is None else config
     for each in (samples, heldout):
         if each.source.size != SIZE or not each.done.all():
-            raise SesaHandError(f"The judge learns from finished renders of {SIZE} pixels; draw them to the end first.")
+            raise SesaHandError(
+                f"The reader learns from finished renders of {SIZE} pixels; draw them to the end first."
+            )
     if (samples.source.split, heldout.source.split) != ("train", "heldout"):
-        raise SesaHandError("The judge learns from the split 'train' and is proven on 'heldout'.")
+        raise SesaHandError("The reader learns from the split 'train' and is proven on 'heldout'.")
     labels = read_labels(samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = JudgeNetwork().to(memory_format=torch.channels_last)
+        network = ReaderNetwork().to(memory_format=torch.channels_last)
     before = []
     if start is not None:
         network.load_state_dict(start.network.state_dict())
@@ -259,7 +261,7 @@ def save_state(path: Path, kept: dict) -> None:
         raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
 
 
-def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer, config: JudgeConfig) -> int:
+def resume(state: Path, network: ReaderNetwork, optimizer: torch.optim.Optimizer, config: ReaderConfig) -> int:
     """Take up an interrupted training and return its next step, 0 if there is none.
 
     Raises:
@@ -286,31 +288,31 @@ def resume(state: Path, network: JudgeNetwork, optimizer: torch.optim.Optimizer,
     return facts["step"]
 
 
-def finish(network: JudgeNetwork, heldout: SampleCache, output: Path, training: list[dict]) -> Judge:
+def finish(network: ReaderNetwork, heldout: SampleCache, output: Path, training: list[dict]) -> WorldReader:
     """Prove a trained network in the precision of its file, and write that."""
     network = network.eval().half().float()
-    judge = Judge(network, {})
-    results = prove(judge, heldout)
-    degraded = prove(judge, heldout, degradation=0.3)
-    judge.facts |= {
+    reader = WorldReader(network, {})
+    results = prove(reader, heldout)
+    degraded = prove(reader, heldout, degradation=0.3)
+    reader.facts |= {
         "training": training,
         "heldout": {"seed": heldout.source.seed, "count": len(heldout)},
         "results": results,
         "degraded": degraded,
         "passed": publishable(results),
     }
-    save_judge(output, network, judge.facts)
-    logger.info("%s", json.dumps(judge.facts))
-    return judge
+    save_world_reader(output, network, reader.facts)
+    logger.info("%s", json.dumps(reader.facts))
+    return reader
 
 
 def prove(
-    judge: Judge, samples: SampleCache, degradation: float | None = None, batch_size: int = 50
+    reader: WorldReader, samples: SampleCache, degradation: float | None = None, batch_size: int = 50
 ) -> dict[str, float]:
-    """Return how well a judge reads rendered samples.
+    """Return how well a reader reads rendered samples.
 
     Args:
-        judge: The judge.
+        reader: The reader.
         samples: With everything known.
         degradation: If given, pictures are degraded as generated ones are, at least so much of each fault.
         batch_size: Pictures read at a time.
@@ -326,7 +328,7 @@ def prove(
         pictures = to_pictures(samples.pictures[part])
         if degradation is not None:
             pictures = degrade(pictures, generator, degradation)
-        reading = judge.read(pictures.permute(0, 2, 3, 1))
+        reading = reader.read(pictures.permute(0, 2, 3, 1))
         ious += mask_iou(reading.mask > 0.5, torch.from_numpy(samples.masks[part] > 127)).tolist()
         truth = samples.keypoints[part, 0]
         box = np.nanmax(truth, 1) - np.nanmin(truth, 1)
@@ -342,10 +344,10 @@ def prove(
     }
 
 
-def confusion(judge: Judge, samples: SampleCache, head: str = "gesture") -> np.ndarray:
+def confusion(reader: WorldReader, samples: SampleCache, head: str = "gesture") -> np.ndarray:
     """Return how often each word (row) was read as each word (column), counts `[K, K]`."""
     truth, table = read_labels(samples).classes[head], np.zeros((len(HEADS[head]),) * 2, int)
     pictures = to_pictures(samples.pictures)
-    found = judge.read(pictures.permute(0, 2, 3, 1)).probabilities[head].argmax(1).numpy()
+    found = reader.read(pictures.permute(0, 2, 3, 1)).probabilities[head].argmax(1).numpy()
     np.add.at(table, (truth[truth != UNNAMED], found[truth != UNNAMED]), 1)
     return table

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...callbacks import Progress
 from ...errors import InvalidFileError, SesaHandError
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from .crops import Picture, to_picture, to_square, turn, upright_angle
@@ -117,7 +118,7 @@ class HandDetector(nn.Module):
         tiled: bool = False,
         max_hands: int | None = None,
         boxes: Sequence[HandBox] | None = None,
-        on_picture: Callable[[int, int], None] | None = None,
+        on_picture: Progress | None = None,
     ) -> HandLandmarks:
         """Find hands.
 

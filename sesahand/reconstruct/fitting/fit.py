@@ -8,12 +8,12 @@ near by looks like a large one far off. The joint limits and the mean hand decid
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ...callbacks import Progress
 from ...errors import SesaHandError
 from ...hands.builtin import load_builtin_hand
 from ...hands.model import MAX_BETA, HandModel
@@ -71,7 +71,7 @@ def fit_hands(
     model: HandModel | None = None,
     camera: Camera | None = None,
     starts: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress | None = None,
 ) -> FittedHands:
     """Fit a hand model to landmarks.
 

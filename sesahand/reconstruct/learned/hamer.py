@@ -47,7 +47,7 @@ class Normalised(nn.Module):
         return self.fn(self.norm(tokens), *rest)
 
 
-class SelfAttention(nn.Module):
+class DecoderAttention(nn.Module):
     """Attention among the query's tokens, of which there is one."""
 
     def __init__(self, width: int, inner: int):
@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
         return self.to_out(attend(self.to_q(tokens), *self.to_kv(context).chunk(2, -1)))
 
 
-class Perceptron(nn.Module):
+class DecoderPerceptron(nn.Module):
     """The two linear layers of a decoder layer."""
 
     def __init__(self, width: int, hidden: int):
@@ -91,9 +91,9 @@ class Decoder(nn.Module):
         super().__init__()
         layers = (
             (
-                SelfAttention(size.width, size.inner),
+                DecoderAttention(size.width, size.inner),
                 CrossAttention(size.width, size.inner, size.backbone.width),
-                Perceptron(size.width, size.hidden),
+                DecoderPerceptron(size.width, size.hidden),
             )
             for _ in range(size.depth)
         )

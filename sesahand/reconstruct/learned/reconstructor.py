@@ -1,11 +1,11 @@
 """HaMeR or WiLoR as a reconstructor: pictures and boxes in, a scene of MANO hands out."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
+from ...callbacks import Progress
 from ...errors import SesaHandError
 from ...hands.mano import MANO_NAME, MANO_PAGE
 from ...hands.model import HandModel
@@ -15,8 +15,6 @@ from ...scene.mano_parameters import read_mano_parameters
 from ..landmarks import HandLandmarks
 from .hand_crops import crop_hands, crop_squares
 from .prediction import Prediction, place_in_picture
-
-Progress = Callable[[int, int], None]
 
 
 class LearnedReconstructor:

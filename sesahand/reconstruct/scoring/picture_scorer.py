@@ -20,7 +20,7 @@ THRESHOLD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class PictureScore:
     """What was found in one picture.
 
     Attributes:
@@ -48,7 +48,7 @@ class Judgement:
         return sum(pair.mse_2d for pair in pairs) / len(pairs) if pairs else None
 
 
-class Judge:
+class PictureScorer:
     """Finds, fits and compares hands.
 
     Args:
@@ -62,8 +62,8 @@ class Judge:
         self.detector: HandDetector = load_detector(detector)
 
     @torch.no_grad()
-    def __call__(self, picture: Tensor, requested: HandScene) -> Judgement:
-        """Judge one picture `[H, W, 3]` of 0..1 against the hands of one frame, whose camera took it."""
+    def __call__(self, picture: Tensor, requested: HandScene) -> PictureScore:
+        """PictureScorer one picture `[H, W, 3]` of 0..1 against the hands of one frame, whose camera took it."""
         size = requested.camera.width, requested.camera.height
         factor = max(1, -(-LEAST_SIDE // min(size)))
         large = requested.resized(factor * size[0], factor * size[1])
@@ -72,4 +72,4 @@ class Judge:
         )
         landmarks = self.detector(shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD)
         found = fit_usable_hands(landmarks, requested.model, large.camera).scene.resized(*size)
-        return Judgement(found, score_hands(requested, found))
+        return PictureScore(found, score_hands(requested, found))

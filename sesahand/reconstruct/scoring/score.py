@@ -14,12 +14,12 @@ them alone does not make all else worthless. Hands equal to the requested ones, 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ...callbacks import Progress
 from ...errors import SesaHandError
 from ...metrics.joint_errors import pa_mpjpe, pa_mpvpe
 from ...metrics.keypoint_errors import mse_2d, mse_3d
@@ -65,9 +65,6 @@ SIDE_COST, FARTHEST_COST = 0.5, 1.0
 # Silhouettes are compared at this many pixels along the longer side of the box around both, whatever their size in the
 # picture; edges are then exact to less than a hundredth.
 SILHOUETTE_SIZE = 192
-
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

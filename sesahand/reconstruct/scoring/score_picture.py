@@ -7,6 +7,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from ...callbacks import Progress
 from ...errors import SesaHandError
 from ...hands.skeleton import KEYPOINT_BONES
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
@@ -27,7 +28,7 @@ def draw_scores(
     scores: HandScores,
     pictures: Tensor | None = None,
     threshold: float = DEFAULT_THRESHOLD,
-    on_picture: Callable[[int, int], None] | None = None,
+    on_picture: Progress | None = None,
 ) -> Tensor:
     """Draw requested hands as a white outline with a white skeleton, found ones as a coloured skeleton over it.
 

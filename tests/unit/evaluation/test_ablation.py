@@ -15,8 +15,15 @@ from sesahand.attention.tokens import plain_columns
 from sesahand.evaluation.cells import HAND, HAND_NOUN, OTHER, Cell
 from sesahand.evaluation.drawing import chosen_columns, draw_pictures
 from sesahand.evaluation.measuring import measure_pictures
-from sesahand.evaluation.reader.network import HEADS, Judge, JudgeNetwork, labels_of, load_judge, save_judge
-from sesahand.evaluation.readings import JudgeReader
+from sesahand.evaluation.reader.network import (
+    HEADS,
+    ReaderNetwork,
+    WorldReader,
+    labels_of,
+    load_world_reader,
+    save_world_reader,
+)
+from sesahand.evaluation.readings import RequestReader
 from sesahand.evaluation.requests import Requests
 from sesahand.generate.maps import control_map
 from sesahand.generate.pipeline import HandGenerator
@@ -58,11 +65,11 @@ def rendered(folder):
 
 
 @pytest.fixture(scope="module")
-def judge(folder):
+def reader(folder):
     torch.manual_seed(1)
-    path = folder / "judge.safetensors"
-    # A judge that says it can read words and sides, and masks not well enough.
-    save_judge(path, JudgeNetwork(), {"results": {name: 0.97 for name in HEADS} | {"mask_iou": 0.9}})
+    path = folder / "reader.safetensors"
+    # A reader that says it can read words and sides, and masks not well enough.
+    save_world_reader(path, ReaderNetwork(), {"results": {name: 0.97 for name in HEADS} | {"mask_iou": 0.9}})
     return path
 
 
@@ -109,12 +116,12 @@ def test_maps_of_a_cache_are_those_of_the_scenes(rendered):
     assert torch.equal(drawn.maps([1], "depth")[0], control_map(drawn.scene(1), "depth"))
 
 
-def test_the_reader_counts_as_a_count_by_hand_does(rendered, judge):
-    network = JudgeNetwork().eval()
-    reader = JudgeReader(Judge(network, {"results": {}}), rendered)
+def test_the_reader_counts_as_a_count_by_hand_does(rendered, reader):
+    network = ReaderNetwork().eval()
+    reader = RequestReader(WorldReader(network, {"results": {}}), rendered)
     pictures = Requests(rendered.source, rendered).pictures(range(3))
     columns, features = reader(pictures, range(3))
-    reading = reader.judge.read(pictures)
+    reading = reader.reader.read(pictures)
     with torch.no_grad():
         answer = network.answer(torch.from_numpy(features))
     for number in range(3):
@@ -131,21 +138,21 @@ def test_the_reader_counts_as_a_count_by_hand_does(rendered, judge):
 
 
 @pytest.mark.usefixtures("rendered")
-def test_quality_prints_what_the_judge_may_say_and_names_the_rest(monkeypatch, capsys, folder, mini, judge):
-    options = ["--heldout", folder / "heldout", "--model", mini, "--judge", judge, "--samples", "3", "--steps", "1"]
+def test_quality_prints_what_the_reader_may_say_and_names_the_rest(monkeypatch, capsys, folder, mini, reader):
+    options = ["--heldout", folder / "heldout", "--model", mini, "--judge", reader, "--samples", "3", "--steps", "1"]
     options += ["--timed", "1", "--device", "cpu", "--out", folder / "quality"]
     printed = run(monkeypatch, capsys, "quality", *options)
     table, _, rest = printed.partition("Not published")
     assert "| through the autoencoder (ceiling) |" in table and "no control, cfg 3" in table and "IoU" not in table
-    assert "mask IoU: the judge has 0.900, its bar is 0.95" in rest and "sf control, refined residuals alone" in rest
+    assert "mask IoU: the reader has 0.900, its bar is 0.95" in rest and "sf control, refined residuals alone" in rest
     written = json.loads((folder / "quality" / "results.json").read_text())
     again = run(monkeypatch, capsys, "quality", *options, "--rows", "cfg 1", "--timed", "0")
     assert f"| {written['figures']['sf control, cfg 1']['side']:.3f}" in again
 
 
-def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, mini, rendered, judge):
+def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, mini, rendered, reader):
     out = folder / "table"
-    options = ["--base", mini, "--heldout", folder / "heldout", "--judge", judge, "--steps", "1", "--device", "cpu"]
+    options = ["--base", mini, "--heldout", folder / "heldout", "--judge", reader, "--steps", "1", "--device", "cpu"]
     options += ["--out", out, "--cells", "table,se", "--se-base", mini]
     run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1")
     times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")}
@@ -154,7 +161,7 @@ def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, min
     assert sheets[0].height > sheets[1].height > 5 * rendered.source.size, "a row for each cell, map and render"
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")} == times and len(times) == 9
     assert "| AE |" in printed and "| none, (hand:1.3) | 2 |" in printed and "SE in training and asking" in printed
-    assert "silhouette IoU: the judge has 0.900" in printed
+    assert "silhouette IoU: the reader has 0.900" in printed
     written = json.loads((out / "results.json").read_text())["groups"]["The alignments, one after the other"]
     ae = written["differences"]["AE"]["columns"]["gesture_confidence"]
     cells = written["cells"]
@@ -162,7 +169,7 @@ def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, min
     assert ae[0] == pytest.approx(means[0] - means[1], abs=1e-6) and ae[1] <= ae[0] <= ae[2]
     file = out / Cell("none", "plain", words=VERBOSE, steps=1).file_name()
     # FID stands against the real renders of the same samples.
-    reader = JudgeReader(load_judge(judge), rendered)
+    reader = RequestReader(load_world_reader(reader), rendered)
     real = measure_pictures(Requests(rendered.source, rendered).pictures, reader, 2, 2).features[:, 0]
     with np.load(file) as kept:
         drawn = kept["features"][:, 0]
@@ -188,6 +195,6 @@ def test_it_runs_on_stable_diffusion_by_path(monkeypatch, capsys, folder, detect
     options += ["--out", folder / "sd"]
     printed = run(monkeypatch, capsys, "ablation", *options, "--features", network, "--photos", photos)
     assert "hand confidence (detector)" in printed and "ViTModel, vit, against 3 pictures of photos" in printed
-    assert "the judge reads pictures of the small world alone" in printed and "gesture" not in printed.split("Not")[0]
+    assert "the reader reads pictures of the small world alone" in printed and "gesture" not in printed.split("Not")[0]
     # Nothing but noise is drawn, in which nobody finds a hand.
     assert "| +SE +SF +AE | 2 | 0.000 | 0.000 |" in printed

@@ -1,21 +1,21 @@
-"""The judge: what it is taught is true, training is resumable to the bit, and its file says what it may publish."""
+"""The reader: what it is taught is true, training is resumable to the bit, and its file says what it may publish."""
 
 import numpy as np
 import pytest
 import torch
 
 from sesahand.errors import SesaHandError
-from sesahand.evaluation.reader.config import JudgeConfig
+from sesahand.evaluation.reader.config import ReaderConfig
 from sesahand.evaluation.reader.network import (
     HEADS,
     UNNAMED,
-    Judge,
-    JudgeNetwork,
+    ReaderNetwork,
+    WorldReader,
     labels_of,
-    load_judge,
+    load_world_reader,
     normalized,
     publishable,
-    save_judge,
+    save_world_reader,
     soft_argmax,
     split_heads,
 )
@@ -27,12 +27,12 @@ from sesahand.evaluation.reader.training import (
     prove,
     read_labels,
     to_pictures,
-    train_judge,
+    train_reader,
 )
 from sesahand.world.attributes import Attributes, Thing
 from sesahand.world.cache import render_samples
 
-CONFIG = JudgeConfig(steps=6, coarse_steps=0, batch_size=8, warmup=2, checkpoint_every=3)
+CONFIG = ReaderConfig(steps=6, coarse_steps=0, batch_size=8, warmup=2, checkpoint_every=3)
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ class Stop(Exception):
 
 def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_path):
     losses = []
-    config = JudgeConfig(steps=16, coarse_steps=6, batch_size=6, warmup=2, checkpoint_every=5)
-    whole = train_judge(samples, heldout, tmp_path / "whole.safetensors", config, lambda step, p: losses.append(p))
+    config = ReaderConfig(steps=16, coarse_steps=6, batch_size=6, warmup=2, checkpoint_every=5)
+    whole = train_reader(samples, heldout, tmp_path / "whole.safetensors", config, lambda step, p: losses.append(p))
     totals = [sum(parts.values()) for parts in losses]
     assert np.mean(totals[-3:]) < 0.9 * np.mean(totals[:3])
 
@@ -61,23 +61,23 @@ def test_training_lowers_the_loss_and_going_on_is_exact(samples, heldout, tmp_pa
             raise Stop
 
     with pytest.raises(Stop):
-        train_judge(samples, heldout, tmp_path / "twice.safetensors", config, interrupt)
-    twice = train_judge(samples, heldout, tmp_path / "twice.safetensors", config)
+        train_reader(samples, heldout, tmp_path / "twice.safetensors", config, interrupt)
+    twice = train_reader(samples, heldout, tmp_path / "twice.safetensors", config)
     for name, value in whole.network.state_dict().items():
         assert torch.equal(value, twice.network.state_dict()[name]), name
     with pytest.raises(SesaHandError, match="another training"):
-        train_judge(samples, heldout, tmp_path / "twice.safetensors", JudgeConfig(steps=5))
+        train_reader(samples, heldout, tmp_path / "twice.safetensors", ReaderConfig(steps=5))
 
-    read = load_judge(tmp_path / "whole.safetensors")
+    read = load_world_reader(tmp_path / "whole.safetensors")
     assert read.facts == whole.facts and prove(read, heldout) == whole.facts["results"]
     assert (tmp_path / "whole.safetensors").stat().st_size < 3_000_000
 
 
 def test_a_judge_can_go_on_from_another_and_remembers_both_trainings(samples, heldout, tmp_path):
-    one = JudgeConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1)
-    first = train_judge(samples, heldout, tmp_path / "first.safetensors", one)
-    still = JudgeConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1, learning_rate=0.0)
-    second = train_judge(samples, heldout, tmp_path / "second.safetensors", still, start=first)
+    one = ReaderConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1)
+    first = train_reader(samples, heldout, tmp_path / "first.safetensors", one)
+    still = ReaderConfig(steps=1, coarse_steps=0, batch_size=2, warmup=1, learning_rate=0.0)
+    second = train_reader(samples, heldout, tmp_path / "second.safetensors", still, start=first)
     assert len(second.facts["training"]) == 2 and second.facts["training"][0] == first.facts["training"][0]
     weights = second.network.state_dict()
     for name, value in first.network.state_dict().items():
@@ -86,20 +86,20 @@ def test_a_judge_can_go_on_from_another_and_remembers_both_trainings(samples, he
 
 def test_training_leaves_the_global_generator_alone(samples, heldout, tmp_path):
     before = torch.get_rng_state()
-    train_judge(samples, heldout, tmp_path / "judge.safetensors", JudgeConfig(steps=1, batch_size=2))
+    train_reader(samples, heldout, tmp_path / "reader.safetensors", ReaderConfig(steps=1, batch_size=2))
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_the_judge_learns_from_training_samples_and_is_proven_on_others(samples, heldout, tmp_path):
     for pair in ((samples, samples), (heldout, samples)):
         with pytest.raises(SesaHandError, match="proven"):
-            train_judge(*pair, tmp_path / "judge.safetensors", CONFIG)
+            train_reader(*pair, tmp_path / "reader.safetensors", CONFIG)
 
 
 def test_unfinished_renders_are_refused(tmp_path, heldout):
     half = render_samples(tmp_path / "half", 2, part=(0, 2))
     with pytest.raises(SesaHandError, match="draw them to the end"):
-        train_judge(half, heldout, tmp_path / "judge.safetensors", CONFIG)
+        train_reader(half, heldout, tmp_path / "reader.safetensors", CONFIG)
 
 
 def test_in_the_mirror_a_right_hand_is_a_left_one():
@@ -139,7 +139,7 @@ def test_labels_are_the_words_and_free_hands_have_none():
 
 
 def test_batches_are_what_the_samples_say(samples):
-    config = JudgeConfig(batch_size=16, coarse_steps=5)
+    config = ReaderConfig(batch_size=16, coarse_steps=5)
     labels = read_labels(samples)
     batch = draw_batch(samples, labels, 5, config)
     again = draw_batch(samples, labels, 5, config)
@@ -191,13 +191,13 @@ def test_only_readings_that_pass_their_bar_are_published():
 
 
 def test_a_judge_that_was_not_proven_is_not_trusted():
-    assert Judge(JudgeNetwork(), {}).trusted == {}
+    assert WorldReader(ReaderNetwork(), {}).trusted == {}
 
 
 def test_any_size_and_number_of_pictures_can_be_read():
-    judge = Judge(JudgeNetwork(), {})
+    reader = WorldReader(ReaderNetwork(), {})
     for count, height, width in ((0, 128, 128), (3, 64, 64), (1, 1, 1), (1, 300, 200)):
-        reading = judge.read(torch.rand(count, height, width, 3))
+        reading = reader.read(torch.rand(count, height, width, 3))
         assert reading.mask.shape == (count, height, width) and reading.keypoints.shape == (count, 21, 2)
         assert {name: part.shape for name, part in reading.probabilities.items()} == {
             name: (count, len(words)) for name, words in HEADS.items()
@@ -210,7 +210,7 @@ def test_any_size_and_number_of_pictures_can_be_read():
 )
 def test_what_is_no_picture_is_refused(pictures):
     with pytest.raises(SesaHandError):
-        Judge(JudgeNetwork(), {}).read(pictures)
+        WorldReader(ReaderNetwork(), {}).read(pictures)
 
 
 def test_heads_share_the_answer_out():
@@ -220,9 +220,9 @@ def test_heads_share_the_answer_out():
 
 
 def test_a_damaged_file_is_refused(tmp_path):
-    save_judge(tmp_path / "judge.safetensors", JudgeNetwork(), {})
-    raw = (tmp_path / "judge.safetensors").read_bytes()
-    (tmp_path / "judge.safetensors").write_bytes(raw[:1000])
-    for name in ("judge.safetensors", "missing.safetensors"):
+    save_world_reader(tmp_path / "reader.safetensors", ReaderNetwork(), {})
+    raw = (tmp_path / "reader.safetensors").read_bytes()
+    (tmp_path / "reader.safetensors").write_bytes(raw[:1000])
+    for name in ("reader.safetensors", "missing.safetensors"):
         with pytest.raises(SesaHandError, match="train-judge"):
-            load_judge(tmp_path / name)
+            load_world_reader(tmp_path / name)

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from sesahand.errors import InvalidFileError, SesaHandError
-from sesahand.evaluation.reader.config import JudgeConfig
-from sesahand.evaluation.reader.network import JudgeNetwork
+from sesahand.evaluation.reader.config import ReaderConfig
+from sesahand.evaluation.reader.network import ReaderNetwork
 from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.files.locks import WriterLock
 from sesahand.files.writing import claim, write_with
@@ -190,13 +190,13 @@ def test_a_claimed_name_is_nobody_elses_and_no_link(tmp_path):
 
 
 def test_the_state_of_a_judges_training_is_whole_or_as_it_was(tmp_path):
-    network = JudgeNetwork()
+    network = ReaderNetwork()
     optimizer = torch.optim.AdamW(network.parameters())
     kept = {
         "network": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "step": 3,
-        "config": vars(JudgeConfig()),
+        "config": vars(ReaderConfig()),
     }
     save_state(tmp_path / "judge.state", kept)
     whole = (tmp_path / "judge.state").read_bytes()
@@ -208,10 +208,10 @@ def test_the_state_of_a_judges_training_is_whole_or_as_it_was(tmp_path):
     with pytest.raises(SesaHandError, match="cannot be written.*Unwritable"):
         save_state(tmp_path / "judge.state", kept | {"more": Unwritable()})
     assert (tmp_path / "judge.state").read_bytes() == whole and len(list(tmp_path.iterdir())) == 1
-    assert resume(tmp_path / "judge.state", network, optimizer, JudgeConfig()) == 3
+    assert resume(tmp_path / "judge.state", network, optimizer, ReaderConfig()) == 3
     (tmp_path / "judge.state").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InvalidFileError, match="judge.state cannot be read.*Remove it"):
-        resume(tmp_path / "judge.state", network, optimizer, JudgeConfig())
+        resume(tmp_path / "judge.state", network, optimizer, ReaderConfig())
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill so")

@@ -14,7 +14,7 @@ from sesahand.generate.picture_folder import Finished, label_of
 from sesahand.generate.requests import read_words
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
-from sesahand.reconstruct.scoring.picture_scorer import Judgement
+from sesahand.reconstruct.scoring.picture_scorer import PictureScore
 from sesahand.reconstruct.scoring.score import score_hands
 from sesahand.scene.camera import Camera
 from sesahand.scene.placing import Hand, mirror_hand, place_in_box
@@ -79,7 +79,7 @@ def test_a_label_says_whose_hand_was_read_as_the_other_one():
     right, left = (place_in_box(one, Camera.from_fov(64, 64), (8, 8, 56, 56)) for one in (hand, mirror_hand(hand)))
     record = SimpleNamespace(gesture="fist", semantics=SimpleNamespace(caption="a fist", prompt=""))
     labels = [
-        label_of(Finished("0001", record, None, None, Judgement(found, score_hands(right, found))))
+        label_of(Finished("0001", record, None, None, PictureScore(found, score_hands(right, found))))
         for found in (right, left)
     ]
     assert labels[0] == "a fist\nfist, score 1.00" and labels[1].endswith(", read as a left hand")

@@ -9,8 +9,8 @@ import torch
 from toy_samples import ToySamples
 
 from sesahand.errors import InvalidFileError, SesaHandError
-from sesahand.evaluation.reader.config import JudgeConfig
-from sesahand.evaluation.reader.network import JudgeNetwork
+from sesahand.evaluation.reader.config import ReaderConfig
+from sesahand.evaluation.reader.network import ReaderNetwork
 from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.training.checkpoint_state import FACTS, TENSORS
 from sesahand.training.config import MiniConfig, Steps
@@ -127,12 +127,12 @@ def test_a_checkpoint_of_other_parameters_is_an_error_of_it(tmp_path):
 
 @pytest.mark.parametrize("old", [True, False])
 def test_a_judges_state_that_is_a_pickle_is_refused_and_nothing_runs(tmp_path, old):
-    network, path = JudgeNetwork(), tmp_path / "judge.state"
+    network, path = ReaderNetwork(), tmp_path / "judge.state"
     optimizer = torch.optim.AdamW(network.parameters())
     kept = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "step": 3, "config": {}}
     torch.save(kept, path) if old else path.write_bytes(pickle.dumps(Calls(tmp_path / "mark")))
     with pytest.raises(InvalidFileError, match="judge.state cannot be read.*run code"):
-        resume(path, network, optimizer, JudgeConfig())
+        resume(path, network, optimizer, ReaderConfig())
     assert not (tmp_path / "mark").exists()
 
 
@@ -140,19 +140,19 @@ def test_a_judges_state_comes_back_whole(tmp_path):
     from dataclasses import asdict
 
     torch.manual_seed(0)
-    network, path = JudgeNetwork().to(memory_format=torch.channels_last), tmp_path / "judge.state"
+    network, path = ReaderNetwork().to(memory_format=torch.channels_last), tmp_path / "judge.state"
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
     network.mask.weight.sum().backward()
     optimizer.step()
     kept = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-    save_state(path, kept | {"step": 5, "config": asdict(JudgeConfig())})
-    twin = JudgeNetwork().to(memory_format=torch.channels_last)
+    save_state(path, kept | {"step": 5, "config": asdict(ReaderConfig())})
+    twin = ReaderNetwork().to(memory_format=torch.channels_last)
     other = torch.optim.AdamW(twin.parameters(), lr=0.1)
-    assert resume(path, twin, other, JudgeConfig()) == 5
+    assert resume(path, twin, other, ReaderConfig()) == 5
     for a, b in zip(network.state_dict().values(), twin.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     mine, theirs = optimizer.state_dict()["state"], other.state_dict()["state"]
     assert mine.keys() == theirs.keys()
     assert all(torch.equal(mine[k][name], theirs[k][name]) for k in mine for name in mine[k])
     with pytest.raises(SesaHandError, match="of another training"):
-        resume(path, twin, other, JudgeConfig(steps=7))
+        resume(path, twin, other, ReaderConfig(steps=7))
