@@ -74,9 +74,12 @@ def find_named_gesture(texts: Iterable[str]) -> NamedGesture | None:
 
 
 def find_mentions(text: str) -> list[GestureMention]:
-    """Find every gesture that a text names, from the first to the last; of two that overlap the longer stays."""
+    """Find every gesture that a text names, from the first to the last.
+
+    Of two that overlap the one of more words stays, and of those the one with less between them.
+    """
     kept: list[GestureMention] = []
-    for mention in sorted(_mentions(text), key=_weight, reverse=True):
+    for mention in sorted(_mentions(text), key=lambda each: (-each.length, len(each.between), each.start)):
         if all(mention.end <= other.start or mention.start >= other.end for other in kept):
             kept.append(mention)
     return sorted(kept, key=lambda mention: mention.start)

@@ -44,7 +44,7 @@ GESTURES = {
     ),
     "fist": GestureWords(
         "clenched hand, thumb against the index finger",
-        ("clenched hand", "clenched fist", "closed hand", "punch"),
+        ("clenched hand", "clenched fist", "closed hand", "hand clenched", "fist clenched", "punch"),
         ambiguous=("power",),
         nouns=("fist",),
     ),
@@ -97,7 +97,7 @@ GESTURES = {
     ),
     "horns": GestureWords(
         "index and little finger up, the thumb over the folded middle and ring finger",
-        ("rock on", "sign of the horns"),
+        ("rock on", "sign of the horns", "devil horns"),
         ambiguous=("horns", "rock", "metal"),
     ),
     "love_you": GestureWords(
