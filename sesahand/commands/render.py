@@ -8,8 +8,6 @@ HELP = "pose and place a hand, or load a scene, and write its condition maps"
 
 
 SMALLEST, DEFAULT_SIZE, DEFAULT_FOV = 16, (512, 512), 40.0
-# Part of the picture that stays free on each side where no box is given.
-MARGIN = 0.08
 
 # Options that have no say beside another; each is None unless it is given.
 EXCLUDED = {
@@ -104,22 +102,20 @@ def loaded_hands(options: argparse.Namespace, model):
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
     from ..scene.camera import Camera
-    from ..scene.placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
+    from ..scene.gesture_view import gesture_hand, show_gesture
+    from ..scene.placing import place_in_mask
     from ..semantics.gestures import gesture_called
 
     gesture = gesture_called("open_palm" if options.gesture is None else options.gesture)
-    hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
-    hand = mirror_hand(hand) if options.side == "left" else hand
+    side = options.side or "right"
     fov = DEFAULT_FOV if options.fov is None else options.fov
     if options.mask:
         mask = read_mask(options.mask)
-        return place_in_mask(hand, Camera.from_fov(mask.shape[1], mask.shape[0], fov), mask)
-    width, height = options.size or DEFAULT_SIZE
-    near, far = MARGIN, 1 - MARGIN
-    target = options.box or (width * near, height * near, width * far, height * far)
-    place = place_pair if options.side == "both" else place_in_box
-    angles = (getattr(options, name) or 0.0 for name in ("roll", "pitch", "yaw"))
-    return place(hand, Camera.from_fov(width, height, fov), target, *angles)
+        camera = Camera.from_fov(mask.shape[1], mask.shape[0], fov)
+        return place_in_mask(gesture_hand(model, gesture, side), camera, mask)
+    angles = tuple(getattr(options, name) or 0.0 for name in ("roll", "pitch", "yaw"))
+    camera = Camera.from_fov(*(options.size or DEFAULT_SIZE), fov)
+    return show_gesture(model, gesture, camera, side, angles, options.box)
 
 
 def write_maps(scene, folder: Path, **settings) -> list[Path]:
