@@ -18,7 +18,7 @@ The groups of cells:
   lambda     structural fusion of the plain ControlNet in blend mode, without training; that of the trained one off
   residuals  which residuals are refined, and what the ControlNet is worth without the refined ones and with them alone
 
-With the small model a judge reads the pictures, and only what it reads well enough is published. For a Stable Diffusion
+With the small model the world's reader reads them; only what it reads well enough is published. For Stable Diffusion
 the hand detector does, and FID needs --features, a vision network of transformers, and --photos, a folder of pictures.
 Figures are kept in --out after each batch: the same command goes on, and with more samples it draws only the new ones.
 """
@@ -68,7 +68,7 @@ CHEAP_NONE, CHEAP = "none, (hand:1.3)", "+SE +SF, (hand:1.3)"
 CHEAP_WEIGHT, PAPER_ALPHA = 1.3, 2.0
 ALPHAS, LAMBDAS = (1.0, 1.5, 2.5, 4.0), (0.25, 0.5, 0.75, 1.0)
 GROUPS = ("table", "se", "ae", "alpha", "lambda", "residuals")
-# What a small table shows of the judge's columns: what the paper's Table 3 has in this world, and what could be lost.
+# What a small table shows of the reader's columns: what the paper's Table 3 has in this world, and what could be lost.
 KEY_COLUMNS = (
     "mask_iou", "mse_2d", *DETECTED, "gesture", "gesture_confidence", "side", "view", "background", "background_color",
     "skin", "beside", "nothing_beside",
@@ -288,10 +288,10 @@ def set_up(arguments: argparse.Namespace, generator: HandGenerator) -> Bench:
         published += [column for column in judge.columns if trusted[column]]
         left_out += [judge.reason(column) for column in judge.columns if not trusted[column]]
         identity["judge"] = fingerprint(arguments.judge or SHIPPED)
-        extractor = f"the judge's {FEATURES} last features"
+        extractor = f"the reader's {FEATURES} last features"
     else:
         requests = Requests(SyntheticHands("heldout", HELD_OUT_SEED, size))
-        left_out.append("mask IoU, gesture and words: the judge reads pictures of the small world alone")
+        left_out.append("mask IoU, gesture and words: the reader reads pictures of the small world alone")
     if arguments.detector is not None or not base.is_mini:
         readers.append(DetectorReader(requests, arguments.detector))
         published += DETECTED
@@ -490,7 +490,7 @@ def parse() -> argparse.Namespace:
     model.add_argument("--se-clean-control", help="its ControlNet (small model: plain)")
     readers = parser.add_argument_group("who reads the pictures")
     readers.add_argument("--heldout", type=Path, default=Path("heldout_128"), help="folder of drawn held-out samples")
-    readers.add_argument("--judge", type=Path, help="the judge's file (default: the one that comes with the package)")
+    readers.add_argument("--judge", type=Path, help="the reader's file (default: the one that comes with the package)")
     readers.add_argument("--detector", type=Path, help="folder of the hand detector's files, to read with it too")
     readers.add_argument("--features", type=Path, help="folder of a vision network of transformers, for FID")
     readers.add_argument("--photos", type=Path, help="folder of real pictures, for FID")

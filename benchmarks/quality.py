@@ -3,7 +3,7 @@
     python benchmarks/quality.py --heldout FOLDER [--model FILE] [--judge FILE] [--samples 300] [--out FOLDER]
 
 Every row has the same samples, with the same noise. "ceiling" is what the autoencoder leaves of the real renders: no
-model on its latents can be read better; shares of it stand in brackets. A column is published if the judge reads it
+model on its latents can be read better; shares of it stand in brackets. A column is published if the reader reads it
 well enough on real renders; the others are named. Where the renders are missing, they are drawn into the folder first.
 
 The second table is the probe of the residuals that structural fusion refines: which part of the ControlNet's effect is

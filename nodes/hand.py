@@ -18,10 +18,10 @@ from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.scene.bounding_boxes import Box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
-from ..sesahand.scene.gesture_view import show_gesture
 from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
 from ..sesahand.scene.mano_parameters import MEAN_POSES
+from ..sesahand.scene.placement import Placement
 from ..sesahand.scene.placing import Hand, place_in_box, place_in_mask
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
@@ -32,7 +32,6 @@ from .output_files import check_prefix, output_path
 from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
-DEFAULT_SIZE = 512
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 HAND_SUFFIXES = {".json", ".npz"}
 
@@ -362,8 +361,7 @@ class PoseHand(io.ComfyNode):
         for number, (name, own, _) in enumerate(asked):
             draw = (seed + number) % (MAX_SEED + 1)
             pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model)
-            camera = Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE)
-            frames.append(show_gesture(model, find_gesture(name), camera, own, hand_pose=pose, betas=betas))
+            frames.append(Placement().place(Hand.in_gesture(model, find_gesture(name), pose, betas), own))
         return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 

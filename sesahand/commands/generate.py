@@ -8,14 +8,14 @@ hands, score and parameters, from which --repeat makes it again. Without a sente
 import argparse
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SesaHandError
-from .describe import check_readable, open_vlm, read_caption
 from .progress import Bar
 from .reconstruct import INTERRUPTED, count, say
-from .render import add_hand_arguments, placed_hand
+from .render import DEFAULT_FOV, LEFTS, add_hand_arguments, placement
 
 HELP = "make pictures of hands from sentences"
 SAMPLING = {
@@ -117,22 +117,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the pictures, write them, and print a table."""
+    from contextlib import nullcontext
+
+    from ..data.writer import PairWriter
     from ..generate.picture_folder import PictureFolder
     from ..generate.pipeline import HandGenerator
-    from ..models.small.model_files import CONTROLS
+    from ..generate.workshop import Workshop
 
     check_options(options)
     if not options.verbose:
         hush_transformers()
-    order = Repeat(options) if options.repeat else Order(options)
-    base, controlnet, dtype = order.model()
-    generator = HandGenerator.load(base, controlnet, options.device, dtype)
+    order = repeated(options) if options.repeat else ordered(options)
+    generator = HandGenerator.load(order.base, order.controlnet, options.device, order.dtype)
     jobs = order.jobs(generator)
-    note(generator.base.describe_unknown(request.semantics.prompt for request, _ in jobs))
-    workshop = Workshop(options, generator, order.settings(generator), order.map(generator), PictureFolder(options.out))
+    note(generator.base.describe_unknown(job.request.semantics.prompt for job in jobs))
+    folder, finished, interrupted = PictureFolder(options.out), [], False
     begin = time.monotonic()
-    interrupted = workshop.make(jobs, base, str(controlnet or CONTROLS[-1]))
-    workshop.tell(time.monotonic() - begin)
+    with PairWriter(options.pairs) if options.pairs else nullcontext() as pairs:
+        workshop = Workshop(
+            generator,
+            order.settings(generator),
+            order.map,
+            options.forearm,
+            open_scorer(options),
+            folder,
+            pairs,
+            order.base,
+            order.controlnet,
+        )
+        try:
+            for done in workshop.make(jobs, options.batch_size, Bar("generating")):
+                finished.append(done)
+        except KeyboardInterrupt:
+            interrupted = True
+    tell(finished, folder, time.monotonic() - begin)
     return INTERRUPTED if interrupted else 0
 
 
@@ -180,290 +198,163 @@ def given_settings(options: argparse.Namespace) -> dict:
     return {setting: value for setting, value in given.items() if value is not None}
 
 
-class Order:
-    """Sentences and hands as the options ask for them."""
+@dataclass(frozen=True)
+class Commission:
+    """What the options ask for: a model, pictures, and how to sample them.
 
-    def __init__(self, options: argparse.Namespace):
-        from ..hands.loading import load_hand_model
+    Attributes:
+        base: As the option or the record names it.
+        controlnet: Likewise; None takes the base's own.
+        dtype: Likewise.
+        map: Which condition map the ControlNet is shown; None takes the one that it was trained on.
+        jobs: Makes the jobs for a generator.
+        settings: Tells how to sample with a generator.
+    """
 
-        self.options = options
-        for text in self._texts():
-            check_readable(text)
-        self.hand_model = load_hand_model(options.hand_model)
-        self.hands, self.shape = self._hands()
-        self.said = self._words()
-
-    def model(self) -> tuple:
-        """Base, ControlNet and type, as they were named."""
-        from ..models.small.embedded import EMBEDDED
-
-        options = self.options
-        return options.base or EMBEDDED, options.controlnet, options.dtype or "auto"
-
-    def settings(self, generator):
-        """How to sample."""
-        from ..generate.pipeline import choose_fusion
-
-        options = self.options
-        settings = replace(generator.default_settings(), **given_settings(options))
-        return replace(settings, fusion=choose_fusion(generator, options.fusion))
-
-    def map(self, generator) -> str:
-        """Which map the ControlNet is shown."""
-        return self.options.map or generator.controlnet.map
-
-    def jobs(self, generator) -> list[tuple]:
-        """Pairs of a request and a seed."""
-        from ..generate.canvas import check_size, see_at, size_for
-        from ..generate.requests import PictureRequest
-        from ..world.vocabulary import in_small_words
-
-        options, base = self.options, generator.base
-        native = (base.size, base.size)
-        size = options.size or (native if self.shape is None else size_for(self.shape, base.size, base.multiple))
-        check_size(size, base.multiple, base.name)
-        jobs = []
-        for image, gesture, side in self.said:
-            image = in_small_words(image) if base.is_mini and not options.verbatim else image
-            for _ in range(options.count):
-                number = len(jobs)
-                if self.hands is None:
-                    scene = placed_hand(self._placing(gesture, side, size), self.hand_model)
-                else:
-                    scene = self.hands.select_frames([number % self.hands.num_frames])
-                jobs.append((PictureRequest(image, see_at(scene, *size), gesture), (options.seed or 0) + number))
-        return jobs
-
-    def _texts(self) -> list[str]:
-        options = self.options
-        return [*options.sentences, *([options.picture] if options.picture else [])] or list(EXAMPLES)
-
-    def _words(self) -> list[tuple]:
-        """For each sentence its semantics, the gesture's name and the side."""
-        from ..generate.requests import read_words
-        from ..semantics.gesture_words import gesture_of, side_of
-        from ..semantics.gestures import gesture_called
-
-        options = self.options
-        vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
-        said = []
-        for text in self._texts():
-            caption = read_caption(text, vlm, 512, options.seed or 0)
-            image, warnings = read_words(
-                caption, vlm, verbatim=options.verbatim, prefix=options.prefix, style=options.style
-            )
-            for warning in warnings:
-                note(warning)
-            gesture = ""
-            if options.gesture is not None:
-                gesture = gesture_called(options.gesture).name
-            elif self.hands is None:
-                named = gesture_of(image)
-                gesture = named.name
-                note(f"{gesture}: from {named.words!r}")
-            side = options.side or (None if options.mask is not None else side_of(caption))
-            said.append((image, gesture, side))
-        return said
-
-    def _hands(self) -> tuple:
-        """Hands that do not depend on the words, or None; and the width and height of what they are in, or None."""
-        from ..scene.hand_files import load_hands
-        from .render import LEFTS, read_mask
-
-        options = self.options
-        if options.scene is not None:
-            scene = load_hands(options.scene, self.hand_model, options.lefts or LEFTS[0], None)
-            return scene, (scene.camera.width, scene.camera.height)
-        if options.picture_hands is not None:
-            scene = self._found_hands(options.picture_hands or options.picture)
-            return scene, (scene.camera.width, scene.camera.height)
-        if options.mask is not None:
-            return None, tuple(read_mask(options.mask).shape[::-1])
-        return None, None
-
-    def _found_hands(self, path: str):
-        from ..files.pictures import read_picture
-        from ..reconstruct.detection.detector import as_colour, load_detector
-        from ..reconstruct.fitting.fit import fit_usable_hands
-        from ..scene.camera import Camera
-        from .render import DEFAULT_FOV
-
-        options = self.options
-        picture = as_colour(read_picture(path))
-        landmarks = load_detector(options.detector)(picture)
-        fov = DEFAULT_FOV if options.fov is None else options.fov
-        camera = Camera.from_fov(picture.shape[2], picture.shape[1], fov)
-        scene = fit_usable_hands(landmarks, self.hand_model, camera).scene
-        if not len(scene):
-            raise SesaHandError(f"No hand was found in {path}. Give hands with --gesture or --scene.")
-        return scene
-
-    def _placing(self, gesture: str, side: str | None, size: tuple[int, int]) -> argparse.Namespace:
-        return argparse.Namespace(**{**vars(self.options), "gesture": gesture, "side": side, "size": size})
+    base: str
+    controlnet: str | None
+    dtype: str
+    map: str | None
+    jobs: Callable
+    settings: Callable
 
 
-class Repeat:
-    """A picture that is to be made as it was made; other options than its own replace what they name."""
+def ordered(options: argparse.Namespace) -> Commission:
+    """Return what sentences and options ask for; what cannot be read is told before a model is loaded."""
+    from ..generate.order import Order
+    from ..hands.loading import load_hand_model
+    from ..models.small.embedded import EMBEDDED
+    from ..semantics.captions import check_readable
+    from ..vlm.opening import open_vlm
 
-    def __init__(self, options: argparse.Namespace):
-        from ..generate.record import read_record
-        from ..hands.loading import load_hand_model
+    texts = (*options.sentences, *([options.picture] if options.picture else [])) or EXAMPLES
+    for text in texts:
+        check_readable(text)
+    model = load_hand_model(options.hand_model)
+    order = Order(
+        texts,
+        options.gesture,
+        options.side,
+        given_hands(options, model),
+        placement(options),
+        options.size,
+        model,
+        None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential),
+        options.verbatim,
+        options.prefix,
+        options.style,
+        options.count,
+        options.seed or 0,
+        note,
+    )
+    if not order.said:
+        raise SesaHandError("There is no sentence: say what the person and the hand do.")
 
-        self.options = options
-        self.record = read_record(options.repeat, load_hand_model(options.hand_model))
+    def settings(generator):
+        return chosen_settings(options, generator, generator.default_settings())
 
-    def model(self) -> tuple:
-        """Base, ControlNet and type, as they were named."""
-        options, record = self.options, self.record
-        controlnet = options.controlnet or (None if options.base else record.controlnet)
-        return options.base or record.base, controlnet, options.dtype or record.dtype
-
-    def settings(self, generator):
-        """How to sample."""
-        from ..generate.pipeline import choose_fusion
-
-        settings = replace(self.record.settings, **given_settings(self.options))
-        if self.options.fusion is None:
-            return settings
-        return replace(settings, fusion=choose_fusion(generator, self.options.fusion))
-
-    def map(self, generator) -> str:
-        """Which map the ControlNet is shown."""
-        return self.options.map or self.record.map
-
-    def jobs(self, generator) -> list[tuple]:
-        """The request and its seed."""
-        from ..generate.requests import PictureRequest
-
-        record, seed = self.record, self.options.seed
-        request = PictureRequest(record.semantics, record.scene, record.gesture)
-        return [(request, record.seed if seed is None else seed)]
+    return Commission(
+        options.base or EMBEDDED,
+        options.controlnet,
+        options.dtype or "auto",
+        options.map,
+        lambda generator: order.jobs(generator.base),
+        settings,
+    )
 
 
-class Workshop:
-    """Makes pictures, judges and writes them."""
+def repeated(options: argparse.Namespace) -> Commission:
+    """Return a picture as it was made; other options than --repeat replace what they name."""
+    from ..generate.order import Job
+    from ..generate.record import read_record
+    from ..generate.requests import PictureRequest
+    from ..hands.loading import load_hand_model
 
-    def __init__(self, options: argparse.Namespace, generator, settings, map_name: str, folder):
-        self.options, self.generator, self.settings = options, generator, settings
-        self.map_name, self.folder = map_name, folder
-        self.judge = self._judge()
-        self.finished = []
+    record = read_record(options.repeat, load_hand_model(options.hand_model))
+    request = PictureRequest(record.semantics, record.scene, record.gesture)
 
-    def make(self, jobs: list[tuple], base: str, controlnet: str) -> bool:
-        """Make all pictures, batch by batch; return whether it was interrupted."""
-        from contextlib import nullcontext
+    def settings(generator):
+        return chosen_settings(options, generator, record.settings)
 
-        from ..data.writer import PairWriter
+    return Commission(
+        options.base or record.base,
+        options.controlnet or (None if options.base else record.controlnet),
+        options.dtype or record.dtype,
+        options.map or record.map,
+        lambda generator: [Job(request, record.seed if options.seed is None else options.seed)],
+        settings,
+    )
 
-        size, total = self.options.batch_size, len(jobs)
-        bar, steps = Bar("generating"), self.settings.steps
-        with PairWriter(self.options.pairs) if self.options.pairs else nullcontext() as pairs:
-            try:
-                for start in range(0, total, size):
-                    batch = jobs[start : start + size]
-                    done = start * steps
 
-                    def progress(step: int, of: int, done: int = done, share: int = len(batch)) -> None:
-                        bar(done + round(step * share * steps / of), total * steps)
+def chosen_settings(options: argparse.Namespace, generator, others):
+    """Return settings of a sampling with what the options name in place of others."""
+    from ..generate.pipeline import choose_fusion
 
-                    self._make_batch(batch, base, controlnet, progress, pairs)
-            except KeyboardInterrupt:
-                return True
-        return False
+    chosen = replace(others, **given_settings(options))
+    if options.repeat and options.fusion is None:
+        return chosen
+    return replace(chosen, fusion=choose_fusion(generator, options.fusion))
 
-    def _make_batch(self, batch: list[tuple], base: str, controlnet: str, progress, pairs) -> None:
-        import torch
 
-        from ..generate.maps import control_map
-        from ..generate.picture_folder import Finished
-        from ..generate.pipeline import DTYPES
-        from ..generate.record import PictureRecord, made_with
+def given_hands(options: argparse.Namespace, model):
+    """Return hands that do not depend on the words, or None."""
+    from ..scene.hand_files import load_hands
 
-        generator = self.generator
-        maps = torch.stack([control_map(request.scene, self.map_name, self.options.forearm) for request, _ in batch])
-        pictures = generator(
-            [request.semantics for request, _ in batch],
-            maps,
-            [seed for _, seed in batch],
-            self.settings,
-            batch_size=len(batch),
-            progress=progress,
-        )
-        dtype = next(name for name, kind in DTYPES.items() if kind == generator.dtype)
-        for (request, seed), picture, shown in zip(batch, pictures, maps, strict=True):
-            judged = None if self.judge is None else self.judge(picture, request.scene)
-            record = PictureRecord(
-                base,
-                controlnet,
-                self.map_name,
-                seed,
-                dtype,
-                self.settings,
-                request.semantics,
-                request.scene,
-                request.gesture,
-                None if judged is None else judged.score,
-                made_with(str(generator.device)),
-            )
-            done = Finished(self.folder.next_name(), record, picture, shown, judged)
-            self.folder.write(done)
-            if pairs is not None:
-                self._add_pair(pairs, done)
-            self.finished.append(done)
+    if options.scene is not None:
+        return load_hands(options.scene, model, options.lefts or LEFTS[0], None)
+    if options.picture_hands is not None:
+        return found_hands(options, options.picture_hands or options.picture, model)
+    return None
 
-    def _add_pair(self, pairs, done) -> None:
-        from ..data.record import PairFacts
 
-        record, settings, judged = done.record, done.record.settings, done.scored
-        scales = {
-            "strength": float(settings.strength),
-            "alpha": float(settings.alpha),
-            "lambda": 0.0 if settings.fusion is None else float(settings.fusion.strength),
-        }
-        found = (
-            {} if judged is None else {name: getattr(judged, name) for name in ("score", "detector_score", "mse_2d")}
-        )
-        facts = PairFacts(
-            prompt=record.semantics.prompt,
-            semantics=record.semantics.behavior,
-            gesture=record.gesture,
-            seed=record.seed,
-            control_scales=scales,
-            source=Path(record.base).name,
-            **found,
-        )
-        shown = done.map[..., 0] if record.map == "mask" else done.map
-        pairs.add(done.picture, record.scene, facts, {record.map: shown})
+def found_hands(options: argparse.Namespace, path: str, model):
+    """Return the hands of a picture."""
+    from ..files.pictures import read_picture
+    from ..reconstruct.detection.detector import as_colour, load_detector
+    from ..reconstruct.fitting.fit import fit_usable_hands
+    from ..scene.camera import Camera
 
-    def tell(self, seconds: float) -> None:
-        """Write the contact sheet of several pictures and print the table."""
-        rows = [("picture", "score", "gesture", "seed", "prompt")]
-        for done in self.finished:
-            score = "-" if done.scored is None else f"{done.scored.score:.2f}"
-            record = done.record
-            rows.append((done.name, score, record.gesture or "-", str(record.seed), record.semantics.prompt))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        for row in rows if self.finished else ():
-            say("  ".join([*(f"{text:{width}}" for text, width in zip(row, widths, strict=False)), row[4]]))
-        made = len(self.finished)
-        each = f", {seconds / made:.1f} s each" if made else ""
-        say(f"{made} picture{'' if made == 1 else 's'} in {self.options.out}{each}")
-        if made > 1:
-            say(str(self.folder.write_sheet(self.finished)))
+    picture = as_colour(read_picture(path))
+    landmarks = load_detector(options.detector)(picture)
+    fov = DEFAULT_FOV if options.fov is None else options.fov
+    camera = Camera.from_fov(picture.shape[2], picture.shape[1], fov)
+    scene = fit_usable_hands(landmarks, model, camera).scene
+    if not len(scene):
+        raise SesaHandError(f"No hand was found in {path}. Give hands with --gesture or --scene.")
+    return scene
 
-    def _judge(self):
-        from ..errors import InvalidFileError
-        from ..reconstruct.scoring.picture_scorer import PictureScorer
 
-        if self.options.no_score:
-            return None
-        try:
-            return PictureScorer(self.options.detector)
-        except InvalidFileError as error:
-            if self.options.detector is not None:
-                raise
-            note(f"The pictures are not scored. {error}")
-            return None
+def open_scorer(options: argparse.Namespace):
+    """Return what scores the pictures, or None, which is told, where the detector's files are not there."""
+    from ..errors import InvalidFileError
+    from ..reconstruct.scoring.picture_scorer import PictureScorer
+
+    if options.no_score:
+        return None
+    try:
+        return PictureScorer(options.detector)
+    except InvalidFileError as error:
+        if options.detector is not None:
+            raise
+        note(f"The pictures are not scored. {error}")
+        return None
+
+
+def tell(finished: list, folder, seconds: float) -> None:
+    """Write the contact sheet of several pictures and print the table."""
+    rows = [("picture", "score", "gesture", "seed", "prompt")]
+    for done in finished:
+        score = "-" if done.scored is None else f"{done.scored.score:.2f}"
+        record = done.record
+        rows.append((done.name, score, record.gesture or "-", str(record.seed), record.semantics.prompt))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows if finished else ():
+        say("  ".join([*(f"{text:{width}}" for text, width in zip(row, widths, strict=False)), row[4]]))
+    made = len(finished)
+    each = f", {seconds / made:.1f} s each" if made else ""
+    say(f"{made} picture{'' if made == 1 else 's'} in {folder.path}{each}")
+    if made > 1:
+        say(str(folder.write_sheet(finished)))
 
 
 def hush_transformers() -> None:

@@ -40,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fov", type=float, help=f"degrees across the longer side (default {DEFAULT_FOV:g})")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
+    parser.add_argument(
+        "--reconstructor",
+        type=Path,
+        metavar="FILE",
+        help="HaMeR's or WiLoR's checkpoint (.ckpt or .safetensors) instead of fitting; needs MANO as --hand-model",
+    )
+    parser.add_argument(
+        "--refine", action="store_true", help="with --reconstructor: fit its hands to the detector's points afterwards"
+    )
     parser.add_argument("--mesh", choices=MESHES, default="glb-rigged", help="what meshes are (default glb-rigged)")
     parser.add_argument(
         "--compare",
@@ -110,6 +119,7 @@ class PictureReconstruction:
         self.model = load_hand_model(options.hand_model)
         self.requested = None if options.compare is None else load_requested(options.compare, self.model, total)
         self.detector = load_detector(options.detector)
+        self.reconstructor = open_reconstructor(options, self.model)
         self.taken: set[str] = set()
 
     def camera(self, width: int, height: int):
@@ -134,7 +144,8 @@ class PictureReconstruction:
         """Find, fit, write and compare the hands of one picture."""
         from ..files.pictures import read_picture
         from ..reconstruct.detection.detector import as_colour
-        from ..reconstruct.fitting.fit import fit_usable_hands
+        from ..reconstruct.fitting.fit import Fitting
+        from ..reconstruct.reconstructing import reconstruct_hands
         from ..reconstruct.summary import describe_hands
         from ..render.overlay import shrink_view
 
@@ -142,7 +153,10 @@ class PictureReconstruction:
         picture = as_colour(read_picture(path))
         camera = self.camera(picture.shape[2], picture.shape[1])
         landmarks = self.detector(picture, options.threshold, options.small_hands, options.max_hands)
-        fitted = fit_usable_hands(landmarks, self.model, camera)
+        fitting = Fitting(self.model, camera)
+        fitted = reconstruct_hands(
+            landmarks, picture, self.reconstructor or fitting, fitting if options.refine else None
+        )
         outcome.hands = describe_hands(fitted)
         outcome.error = "; ".join(f"left out: {fault}" for fault in fitted.left_out) or None
         name = self.free_name(path)
@@ -214,6 +228,21 @@ class PictureReconstruction:
 
         save_picture(to_pil(pictures[0]), self.options.out / name)
         outcome.files.append(name)
+
+
+def open_reconstructor(options: argparse.Namespace, model):
+    """Return the network that the options name, or None for fitting."""
+    if options.reconstructor is None:
+        if options.refine:
+            raise SesaHandError("--refine fits a network's hands afterwards: name one with --reconstructor.")
+        return None
+    from ..generate.pipeline import choose_device
+    from ..reconstruct.learned.checkpoints import load_network
+    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+
+    check_is_mano(model, "A hand reconstructor")
+    network = load_network(options.reconstructor)
+    return LearnedReconstructor(network.to(choose_device("auto")).eval(), model)
 
 
 def load_requested(path: Path, model, total: int):

@@ -7,7 +7,8 @@ LEFTS = ("mirrored", "own")
 HELP = "pose and place a hand, or load a scene, and write its condition maps"
 
 
-SMALLEST, DEFAULT_SIZE, DEFAULT_FOV = 16, (512, 512), 40.0
+SMALLEST = 16
+DEFAULT_FOV = 40.0
 
 # Options that have no say beside another; each is None unless it is given.
 EXCLUDED = {
@@ -101,21 +102,20 @@ def loaded_hands(options: argparse.Namespace, model):
 
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
-    from ..scene.camera import Camera
-    from ..scene.gesture_view import gesture_hand, show_gesture
-    from ..scene.placing import place_in_mask
+    from ..scene.placing import Hand
     from ..semantics.gestures import gesture_called
 
     gesture = gesture_called("open_palm" if options.gesture is None else options.gesture)
-    side = options.side or "right"
-    fov = DEFAULT_FOV if options.fov is None else options.fov
-    if options.mask:
-        mask = read_mask(options.mask)
-        camera = Camera.from_fov(mask.shape[1], mask.shape[0], fov)
-        return place_in_mask(gesture_hand(model, gesture, side), camera, mask)
-    angles = tuple(getattr(options, name) or 0.0 for name in ("roll", "pitch", "yaw"))
-    camera = Camera.from_fov(*(options.size or DEFAULT_SIZE), fov)
-    return show_gesture(model, gesture, camera, side, angles, options.box)
+    return placement(options).place(Hand.in_gesture(model, gesture), options.side or "right")
+
+
+def placement(options: argparse.Namespace):
+    """Return where the options put a hand."""
+    from ..scene.placement import Placement
+
+    names = ("size", "fov", "box", "roll", "pitch", "yaw")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return Placement(**given, mask=None if options.mask is None else read_mask(options.mask))
 
 
 def write_maps(scene, folder: Path, **settings) -> list[Path]:

@@ -1,0 +1,144 @@
+"""An order: which sentences are to become pictures, of which hands, how many, and from which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from ..hands.loading import load_hand_model
+from ..hands.model import HandModel
+from ..models.base import BaseModel
+from ..scene.hand_scene import HandScene
+from ..scene.placement import Placement
+from ..scene.placing import Hand
+from ..semantics.behavior import ImageSemantics
+from ..semantics.captions import read_caption
+from ..semantics.gesture_words import gesture_of, side_of
+from ..semantics.gestures import gesture_called
+from ..vlm.captioner import Captioner
+from ..world.vocabulary import in_small_words
+from .canvas import check_size, see_at, size_for
+from .requests import PictureRequest, read_words
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One picture to be made: what is asked of it, and the seed of its noise."""
+
+    request: PictureRequest
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What one sentence says.
+
+    Attributes:
+        image: Its semantics and prompt.
+        gesture: Name of the gesture in the library, or empty where the hands are given.
+        side: "right", "left" or "both".
+    """
+
+    image: ImageSemantics
+    gesture: str
+    side: str
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What is to be made, before it is known by which model.
+
+    Attributes:
+        sentences: Sentences, .txt files, or pictures that the captioner looks at.
+        gesture: The gesture of all hands; None takes the one that each sentence names.
+        side: "right", "left" or "both"; None takes what each sentence says.
+        hands: Hands that do not depend on the words, whose frames are taken in turn; None poses the gesture.
+        placement: Where a posed hand goes; its size is that of the pictures.
+        size: Width and height of the pictures in pixels; None is the model's own, in the proportions of mask or hands.
+        hand_model: What is posed; the built-in hand if None.
+        vlm: A captioner that looks at pictures and reasons about captions; None leaves it to the rules.
+        verbatim: Let the sentences be the prompts as they are.
+        prefix: Goes in front of each prompt.
+        style: Goes behind it.
+        count: Pictures of each sentence.
+        seed: Of the first picture; the next ones count on.
+        on_note: Called with what the user should know of the words.
+    """
+
+    sentences: tuple[str, ...]
+    gesture: str | None = None
+    side: str | None = None
+    hands: HandScene | None = None
+    placement: Placement = field(default_factory=Placement)
+    size: tuple[int, int] | None = None
+    hand_model: HandModel | None = None
+    vlm: Captioner | None = None
+    verbatim: bool = False
+    prefix: str = ""
+    style: str = ""
+    count: int = 1
+    seed: int = 0
+    on_note: Callable[[str], None] = lambda note: None
+
+    @cached_property
+    def said(self) -> tuple[Said, ...]:
+        """What each sentence says.
+
+        Raises:
+            SesaHandError: If one cannot be read, or names no gesture where one is needed.
+        """
+        return tuple(map(self._read, self.sentences))
+
+    def jobs(self, base: BaseModel) -> list[Job]:
+        """Return the pictures to be made with a base, in the order of sentences and counts.
+
+        Raises:
+            SesaHandError: If the base makes no pictures of the size that is asked for.
+        """
+        width, height = self._size(base)
+        jobs = []
+        for said in self.said:
+            image = in_small_words(said.image) if base.is_mini and not self.verbatim else said.image
+            for _ in range(self.count):
+                scene = see_at(self._scene(said, len(jobs), (width, height)), width, height)
+                jobs.append(Job(PictureRequest(image, scene, said.gesture), self.seed + len(jobs)))
+        return jobs
+
+    def _read(self, text: str) -> Said:
+        caption = read_caption(text, self.vlm, seed=self.seed)
+        image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
+        for warning in warnings:
+            self.on_note(warning)
+        gesture = ""
+        if self.gesture is not None:
+            gesture = gesture_called(self.gesture).name
+        elif self.hands is None:
+            named = gesture_of(image)
+            gesture = named.name
+            self.on_note(f"{gesture}: from {named.words!r}")
+        # A mask takes one hand, whatever a sentence says of two.
+        named_side = None if self.placement.mask is not None else side_of(caption)
+        return Said(image, gesture, self.side or named_side or "right")
+
+    def _size(self, base: BaseModel) -> tuple[int, int]:
+        size, shape = self.size, self._shape()
+        if size is None:
+            native = (base.size, base.size)
+            size = native if shape is None else size_for(shape, base.size, base.multiple)
+        check_size(size, base.multiple, base.name)
+        return size
+
+    def _shape(self) -> tuple[int, int] | None:
+        """Width and height in pixels of what the hands are in, if they are in something."""
+        if self.hands is not None:
+            return self.hands.camera.width, self.hands.camera.height
+        mask = self.placement.mask
+        return None if mask is None else (mask.shape[1], mask.shape[0])
+
+    def _scene(self, said: Said, number: int, size: tuple[int, int]) -> HandScene:
+        if self.hands is not None:
+            return self.hands.select_frames([number % self.hands.num_frames])
+        model = load_hand_model() if self.hand_model is None else self.hand_model
+        hand = Hand.in_gesture(model, gesture_called(said.gesture))
+        return replace(self.placement, size=size).place(hand, said.side)

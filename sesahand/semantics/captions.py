@@ -1,0 +1,94 @@
+"""Captions out of what a user names: the sentence itself, a text file, or a picture that a captioner looks at."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import InvalidFileError, SesaHandError
+from ..files.pictures import SUFFIXES, read_picture
+from ..files.reading import open_regular
+from ..vlm.captioner import Captioner
+from .prompts import CAPTION_INSTRUCTION
+
+LONGEST_CAPTION = 100_000
+
+
+def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512, seed: int = 0) -> str:
+    """The caption that an argument stands for.
+
+    Args:
+        what: path of a picture or of a text file, or the caption itself.
+        vlm: a captioner for pictures, or None.
+        max_tokens: of the captioner's answer.
+        seed: of the captioner.
+
+    Raises:
+        SesaHandError: when a file holds no text, a caption is too long, or a picture comes without a captioner.
+    """
+    path = Path(what)
+    if not _is_file(path):
+        if len(what) > LONGEST_CAPTION:
+            raise _too_long("The caption")
+        return _unwrapped(what)
+    if path.suffix.lower() in SUFFIXES:
+        if vlm is None:
+            raise SesaHandError(
+                f"{path.name} is a picture, and a picture needs a captioner: add --vlm with the folder of a "
+                "vision-language model or the base URL of a server. Without one, give a caption."
+            )
+        picture = read_picture(path)
+        return vlm.describe(picture, CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
+    return _read_text(path)
+
+
+def check_readable(what: str) -> None:
+    """Refuse what is no caption, no text file and no picture, before a model is loaded."""
+    path = Path(what)
+    if not what.strip():
+        raise SesaHandError("The caption is empty. Give a sentence, a .txt file or a picture.")
+    if _exists(path.is_dir):
+        raise InvalidFileError(f"{what} is a folder. Give the path of a picture or a .txt file, or a sentence.")
+    if _is_file(path):
+        if path.suffix.lower() in SUFFIXES:
+            read_picture(path)
+    elif path.suffix.lower() in (*SUFFIXES, ".txt"):
+        raise InvalidFileError(f"There is no file {what}. Give the path of a picture or a .txt file, or a sentence.")
+
+
+def _unwrapped(text: str) -> str:
+    """A caption whose lines end where its sentences or points do: a line that begins in lower case goes on."""
+    lines = (" ".join(line.split()) for line in text.strip().splitlines())
+    return re.sub(r"(?<=[^\n])\n(?=[a-z])", " ", "\n".join(lines))
+
+
+def _too_long(what: str) -> SesaHandError:
+    return SesaHandError(f"{what} has more than {LONGEST_CAPTION} characters. Give one caption of one picture.")
+
+
+def _is_file(path: Path) -> bool:
+    return _exists(path.is_file)
+
+
+def _exists(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except (OSError, ValueError):
+        # a long sentence is no valid path
+        return False
+
+
+def _read_text(path: Path) -> str:
+    try:
+        # Windows' editors put a mark in front of UTF-8, which is no part of the caption.
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
+            text = file.read(LONGEST_CAPTION + 1)
+    except UnicodeDecodeError as error:
+        raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error
+    except OSError as error:
+        raise InvalidFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not text.strip():
+        raise InvalidFileError(f"{path} is empty. It should hold one caption.")
+    if len(text) > LONGEST_CAPTION:
+        raise _too_long(str(path))
+    return _unwrapped(text)
