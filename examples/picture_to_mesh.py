@@ -10,8 +10,10 @@ import sesahand
 
 folder = Path("examples_out")
 folder.mkdir(exist_ok=True)
-posed = sesahand.place("victory", size=(384, 384))
-picture = sys.argv[1] if len(sys.argv) > 1 else sesahand.render_maps(posed, ("mesh",), antialias=True).mesh
+posed = sesahand.place_gesture("ok", size=(256, 256))
+picture = (
+    sys.argv[1] if len(sys.argv) > 1 else sesahand.render_maps(posed, ("mesh",), antialias=True, forearm=True).mesh
+)
 
 found = sesahand.reconstruct_picture(picture)
 for side, error in zip(found.scene.side, found.relative_error.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Generated pictures and the hands that they were asked for become image-mesh pairs, kept if the hand is found again."""
+"""Generated pictures and the hands that were asked for become image-mesh pairs, if the hand is found again."""
 
 import sesahand
 

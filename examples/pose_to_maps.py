@@ -6,7 +6,7 @@ from PIL import Image
 
 import sesahand
 
-hand = sesahand.place("ok", side="left", yaw=35, size=(512, 512))
+hand = sesahand.place_gesture("ok", side="left", yaw=35, size=(512, 512))
 maps = sesahand.render_maps(hand, antialias=True)
 
 folder = Path("examples_out")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .generate.pictures import generate_pictures as generate_pictures
     from .generate.pipeline import HandGenerator as HandGenerator
     from .generate.requests import describe as describe
+    from .hands.gestures import gesture_names as gesture_names
     from .hands.loading import load_hand_model as load_hand_model
     from .reconstruct.reconstructing import reconstruct_picture as reconstruct_picture
     from .reconstruct.scoring.score import score_hands as score_hands
@@ -32,18 +33,17 @@ if TYPE_CHECKING:
     from .scene.hand_files import load_hands as load_hands
     from .scene.hand_scene import HandScene as HandScene
     from .scene.placement import Placement as Placement
-    from .scene.placement import place as place
     from .scene.placing import Hand as Hand
     from .scene.scene_files import save_scene as save_scene
-    from .semantics.gestures import gesture_names as gesture_names
+    from .semantics.posing import place_gesture as place_gesture
     from .vlm.opening import open_vlm as open_vlm
 
 _ROOMS = {
     "load_hand_model": "hands.loading",
-    "gesture_names": "semantics.gestures",
+    "gesture_names": "hands.gestures",
+    "place_gesture": "semantics.posing",
     "Hand": "scene.placing",
     "Placement": "scene.placement",
-    "place": "scene.placement",
     "Camera": "scene.camera",
     "HandScene": "scene.hand_scene",
     "load_hands": "scene.hand_files",
