@@ -356,25 +356,29 @@ class Layer:
 
     @cached_property
     def normal(self) -> Tensor:
-        """Directions of the surface at each pixel."""
+        """Unit normals of the surface at each pixel, `[3, P]` in the camera's frame."""
         surface, view = self.surface, self.view
         corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
         return shading.interpolate_normals(corners, view.face, view.weights)
 
 
 def paint_mesh(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of the mesh."""
     return shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
 
 
 def paint_depth(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of depth."""
     return shading.normalize_depth(layer.view.depth, *layer.span)[None]
 
 
 def paint_normal(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of normals."""
     return shading.color_normals(layer.normal, layer.normal_convention)
 
 
 def paint_parts(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of parts."""
     palette = torch.tensor(shading.PART_COLORS).to(layer.view.depth)[layer.surface.parts.long()].T.contiguous()
     return torch.stack([channel.index_select(0, layer.view.face) for channel in palette])
 
