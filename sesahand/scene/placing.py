@@ -190,34 +190,6 @@ def place_in_box(
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
 
-def place_at(
-    hand: Hand,
-    camera: Camera,
-    centre: tuple[float, float],
-    size: float,
-    roll: float = 0.0,
-    pitch: float = 0.0,
-    yaw: float = 0.0,
-) -> HandScene:
-    """Place a hand by the centre and the longer side of its box in the picture.
-
-    Args:
-        hand: The posed hand.
-        camera: The camera.
-        centre: x, y in pixels.
-        size: Longer side of the hand's box in pixels.
-        roll: Turn in the picture in degrees, see the module's text.
-        pitch: Likewise.
-        yaw: Likewise.
-
-    Raises:
-        SesaHandError: As `place_in_box`.
-    """
-    x, y = centre
-    half = size / 2
-    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
-
-
 def place_pair(
     hand: Hand,
     camera: Camera,

@@ -360,12 +360,3 @@ def prove(
         "keypoint_error": float(np.mean(errors)),
         **{name: float(np.mean(values)) for name, values in right.items()},
     }
-
-
-def confusion(reader: WorldReader, samples: SampleCache, head: str = "gesture") -> np.ndarray:
-    """Return how often each word (row) was read as each word (column), counts `[K, K]`."""
-    truth, table = read_labels(samples).classes[head], np.zeros((len(HEADS[head]),) * 2, int)
-    pictures = to_pictures(samples.pictures)
-    found = reader.read(pictures.permute(0, 2, 3, 1)).probabilities[head].argmax(1).numpy()
-    np.add.at(table, (truth[truth != UNNAMED], found[truth != UNNAMED]), 1)
-    return table
