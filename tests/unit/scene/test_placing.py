@@ -68,10 +68,10 @@ def test_hand_in_a_box_fills_it_as_far_as_its_shape_allows(camera, hand, box):
     assert float(scene.pose().vertices[..., 2].min()) >= 0.05 - 1e-6
 
 
-def place_at(hand, camera, centre, size, **angles):
+def place_at(hand, camera, centre, size, roll=0, pitch=0, yaw=0):
     """Place a hand by the centre and the longer side of its box in the picture, pixels."""
     (x, y), half = centre, size / 2
-    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), **angles)
+    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
 
 
 def test_size_is_the_longer_side_and_centre_the_centre():
