@@ -83,12 +83,12 @@ def environment(folder: Path) -> Path:
 
 
 def install(python: Path, *arguments: str) -> None:
-    subprocess.run([python, *PIP, *arguments], check=True)
+    subprocess.run([python, *PIP, *arguments], check=True, cwd=ROOT)
 
 
 def ask(python: Path, code: str) -> str:
     """Return what a line of Python prints in that environment, or nothing where it fails."""
-    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip()
 
 
 def install_torch(python: Path) -> None:
@@ -135,7 +135,8 @@ def unpack_frontend(python: Path, folder: Path, version: str) -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         package = f"comfyui-frontend-package=={version}"
-        subprocess.run([python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, package], check=True)
+        command = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, package]
+        subprocess.run(command, check=True, cwd=ROOT)
         wheel = next(Path(place).glob("*.whl"))
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(place)

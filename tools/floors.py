@@ -49,8 +49,8 @@ def make(folder: Path, wanted: list[str]) -> Path:
         return python
     print(f"Making {folder} (a few minutes) ...", flush=True)
     venv.create(folder, with_pip=True, clear=True)
-    subprocess.run([python, *PIP, "-c", str(ROOT / "constraints.txt"), *wanted], check=True)
-    subprocess.run([python, *PIP, "--no-deps", "-e", str(ROOT)], check=True)
+    subprocess.run([python, *PIP, "-c", str(ROOT / "constraints.txt"), *wanted], check=True, cwd=ROOT)
+    subprocess.run([python, *PIP, "--no-deps", "-e", str(ROOT)], check=True, cwd=ROOT)
     done.write_text("\n".join(wanted), encoding="utf-8")
     return python
 
@@ -60,12 +60,12 @@ def run(kind: str, options: list[str]) -> int:
     parts = requirements()
     plain = [re.split(r"\s*;", line)[0].strip() for line in (*parts["needed"], *parts["test"])]
     wanted = [lowest(line) for line in plain] if kind == "lowest" else [line.partition(">=")[0] for line in plain]
-    folder = Path(os.environ.get("SESAHAND_FLOORS") or ROOT) / f".venv-{kind}"
+    folder = Path(os.environ.get("SESAHAND_FLOORS") or ROOT).absolute() / f".venv-{kind}"
     python = make(folder, wanted)
     shown = "torch transformers diffusers numpy PIL safetensors cv2".split()
     code = f"import importlib as i; print(*(f'{{n}} {{i.import_module(n).__version__}}' for n in {shown}), sep=', ')"
     print(f"{kind}: Python {sys.version.split()[0]},", end=" ", flush=True)
-    subprocess.run([python, "-c", code], check=True)
+    subprocess.run([python, "-c", code], check=True, cwd=ROOT)
     return subprocess.call([python, "-m", "pytest", *(options or [*TESTS, "-q"])], cwd=ROOT)
 
 

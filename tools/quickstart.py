@@ -60,7 +60,9 @@ def environment(folder: Path) -> Path:
 
 def has_pip(python: Path) -> bool:
     """Tell whether an environment is whole: pip comes last, and an interrupted start leaves it out."""
-    return python.exists() and subprocess.call([str(python), "-c", "import pip"], stderr=subprocess.DEVNULL) == 0
+    # Not from the current folder, which may hold a pip.py of somebody else's.
+    ask = [str(python), "-c", "import pip"]
+    return python.exists() and subprocess.call(ask, stderr=subprocess.DEVNULL, cwd=ROOT) == 0
 
 
 if __name__ == "__main__":

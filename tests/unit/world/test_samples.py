@@ -11,11 +11,16 @@ from sesahand.world.cache import open_samples, render_samples
 from sesahand.world.synthetic import SyntheticHands
 
 
-def test_drawn_in_processes_the_samples_are_those_of_the_world(tmp_path, monkeypatch):
+def test_drawn_in_processes_the_samples_are_those_of_the_world_and_nothing_of_the_folder_runs(tmp_path, monkeypatch):
     # Where the processes find the library; the tests have it without its being on the path.
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[3])
-    told = []
-    samples = render_world(tmp_path / "train_32", "train", 6, 32, seed=3, workers=2, report=told.append)
+    told, strangers = [], tmp_path / "strangers"
+    strangers.mkdir()
+    for name in ("multiprocessing.py", "runpy.py"):
+        (strangers / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(strangers)
+    samples = render_world(Path("train_32"), "train", 6, 32, seed=3, workers=2, report=told.append)
+    assert (strangers / "train_32").is_dir() and not (tmp_path / "ran").exists()
     world = SyntheticHands("train", 3, 32)
     assert len(samples) == 6 and told[-1] <= 6
     for index in (0, 5):
