@@ -36,11 +36,12 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         The mapped array, `kind` of shape `[*shape]`.
 
     Raises:
-        InvalidFileError: If it is missing, a link or no regular file, or holds anything else.
+        InvalidFileError: If it is missing, a link or no regular file, holds anything else, or is to be changed and is a
+            file of another name too.
     """
     path = inside(folder, name)
     try:
-        with open_regular(path, follow=False):
+        with open_regular(path, "r+b" if mode == "r+" else "rb", follow=False):
             pass
         array = np.load(path, mmap_mode=mode, allow_pickle=False)
     except InvalidFileError:

@@ -25,11 +25,12 @@ def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffer
     Args:
         path: The file.
         mode: "rb" to read, "ab" to append (made if it is missing), "r+b" to change.
-        follow: Whether the file may be a link. Inside a set or another folder of strangers it may not.
+        follow: Whether the file may be a link. Inside a set or another folder of strangers it may not, nor, if it is
+            opened for writing, have another name somewhere else (a hard link).
         buffering: As of `open`.
 
     Raises:
-        InvalidFileError: If it is no regular file, or a link and `follow` is false.
+        InvalidFileError: If it is no regular file, or one that leads elsewhere and `follow` is false.
         OSError: If it is missing or cannot be opened.
     """
     kind = {"rb": os.O_RDONLY, "r+b": os.O_RDWR, "ab": os.O_WRONLY | os.O_APPEND | os.O_CREAT}[mode]
@@ -43,6 +44,11 @@ def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffer
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise InvalidFileError(f"{path!s:.200} is no file but a {_kind_of(found.st_mode)}; remove it.")
+        if mode != "rb" and not follow and found.st_nlink > 1:
+            raise InvalidFileError(
+                f"{path!s:.200} is also a file of another name (a hard link), which would be changed with it; put a copy "
+                "in its place."
+            )
         return os.fdopen(descriptor, mode, buffering=buffering)
     except BaseException:
         os.close(descriptor)

@@ -6,8 +6,10 @@ learning rate. An interrupted training that goes on therefore makes the same num
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -20,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.folders import delete_file, delete_folder, inside, is_file, is_folder, list_folder, rename
+from ..files.folders import delete_folder, inside, is_file, is_folder, list_folder, rename
 from ..files.locks import WriterLock
 from ..files.reading import read_json, read_json_lines
 from ..files.writing import append_line, write_whole
@@ -286,7 +288,8 @@ class _Run:
         found = checkpoints(self.folder)
         log = inside(self.folder, LOG)
         if not found:
-            delete_file(self.folder, LOG)
+            if self.accelerator.is_main_process:
+                self._set_log_aside()
             return
         newest = found[-1]
         changes = changed_since(read_json(newest / CONFIG, follow=False), self.identity)
@@ -303,6 +306,15 @@ class _Run:
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
         logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
+
+    def _set_log_aside(self) -> None:
+        """Give another name to a log that no checkpoint belongs to: it may be anybody's."""
+        if not is_file(self.folder / LOG):
+            return
+        names = (f"log_{number}.jsonl" for number in itertools.count(1))
+        aside = next(name for name in names if not os.path.lexists(self.folder / name))
+        rename(self.folder, LOG, aside)
+        logger.warning("%s was there without a checkpoint; it is %s now.", self.folder / LOG, aside)
 
     def _facts(self) -> dict:
         scaler = self.accelerator.scaler

@@ -136,7 +136,7 @@ class MiniTraining:
                 told = done // REPORT_SAMPLES
                 self.report(split, {"drawn": done, "of": count})
 
-        folder = Path(data.folder or self.out) / f"{split}_{size}"
+        folder = inside(data.folder or self.out, f"{split}_{size}")
         return render_world(folder, split, count, size, data.seed, self.config.workers, self.stop, tell)
 
     def _start(self, learnt: Samples) -> MiniModel:

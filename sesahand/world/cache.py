@@ -10,6 +10,7 @@ import numpy as np
 from ..callbacks import Progress
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.arrays import create_array, map_array
+from ..files.folders import inside
 from ..files.locks import WriterLock
 from ..files.reading import read_json
 from ..files.writing import write_whole
@@ -128,9 +129,18 @@ def render_samples(
 
 
 def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
-    """Make the files of a cache, or open those that are there for writing."""
+    """Make the files of a cache, or open those that are there for writing.
+
+    Args:
+        folder: Made if it is not there.
+        about: What `about.json` says of the cache.
+
+    Raises:
+        SesaHandError: If the folder holds other samples, or files of such names that are no cache's.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _refuse_other_files(folder, about)
         # Of several processes that start together, one makes the files, and the others wait for it.
         with WriterLock(folder / LOCK, "folder", wait=60):
             if os.path.lexists(folder / ABOUT):
@@ -146,6 +156,18 @@ def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
         return map_arrays(folder, about, "r+")
     except (OSError, ValueError) as error:
         raise SesaHandError(f"Samples cannot be written to {folder} ({error}); choose another folder.") from error
+
+
+def _refuse_other_files(folder: Path, about: dict) -> None:
+    """Refuse a folder whose files would be lost: arrays of these names where nobody has begun to draw."""
+    if os.path.lexists(folder / LOCK) or os.path.lexists(folder / ABOUT):
+        return
+    for name in array_shapes(about["count"], about["size"]):
+        path = inside(folder, f"{name}.npy")
+        if os.path.lexists(path):
+            raise SesaHandError(
+                f"{folder!s:.200} holds {path.name}, but no drawn samples; it would be lost. Choose a new folder."
+            )
 
 
 def open_samples(folder: Path) -> SampleCache:

@@ -82,6 +82,11 @@ def link_index_to_nothing(root: Path, home: Path) -> None:
     (root / "index.jsonl").symlink_to(home / "new.jsonl")
 
 
+def name_index_twice(root: Path, home: Path) -> None:
+    (root / "index.jsonl").unlink()
+    os.link(home / "index.jsonl", root / "index.jsonl")
+
+
 def link_lock(root: Path, home: Path) -> None:
     (root / "writer.lock").unlink()
     (root / "writer.lock").symlink_to(home / "new.lock")
@@ -95,8 +100,8 @@ def link_header(root: Path, home: Path) -> None:
 LINKS = {
     link.__name__: link
     for link in (
-        link_folder, link_first_folder, link_folder_inside, link_files, link_index, link_index_to_nothing, link_lock,
-        link_header,
+        link_folder, link_first_folder, link_folder_inside, link_files, link_index, link_index_to_nothing,
+        name_index_twice, link_lock, link_header,
     )
 }  # fmt: skip
 

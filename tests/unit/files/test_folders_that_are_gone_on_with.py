@@ -18,10 +18,11 @@ from sesahand.evaluation.reader.config import ReaderConfig
 from sesahand.evaluation.reader.network import ReaderNetwork
 from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.files.locks import WriterLock
-from sesahand.files.writing import claim, write_with
+from sesahand.files.writing import append_line, claim, write_with
 from sesahand.generate.picture_folder import PictureFolder
 from sesahand.training.config import MiniConfig, Steps
 from sesahand.training.loop import Watcher, read_log, train
+from sesahand.training.small_model import MiniTraining
 from sesahand.training.validation import save_sheet
 from sesahand.world.cache import ABOUT, open_samples, render_samples
 
@@ -153,6 +154,62 @@ def test_no_link_in_a_folder_of_drawn_samples_is_followed(tmp_path, home, linked
     except SesaHandError as error:
         assert "link" in str(error)
     assert contents(home) == before
+
+
+@needs_links
+@pytest.mark.parametrize("split", ["train", "heldout"])
+def test_no_link_in_a_training_folder_leads_to_where_samples_are_drawn(tmp_path, home, split):
+    (home / "pictures.npy").write_bytes(b"mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / f"{split}_128").symlink_to(home)
+    before = contents(home)
+    with pytest.raises(SesaHandError, match="link"):
+        MiniTraining(MiniConfig(out=str(tmp_path / "run"), workers=1)).make_samples(split, 1)
+    assert contents(home) == before
+
+
+@needs_links
+@pytest.mark.parametrize("name", ["pictures.npy", "done.npy"])
+def test_no_array_is_drawn_into_that_is_a_file_of_another_name_too(tmp_path, home, name):
+    folder = tmp_path / "samples"
+    render_samples(folder, 2, size=32, part=(0, 2))
+    os.link(folder / name, home / name)
+    before = contents(home)
+    with pytest.raises(SesaHandError, match="hard link"):
+        render_samples(folder, 2, size=32)
+    assert contents(home) == before and len(open_samples(folder)) == 2
+
+
+@needs_links
+def test_no_log_is_written_on_that_is_a_file_of_another_name_too(tmp_path, home):
+    go(tmp_path / "run", stop_after=2)
+    (tmp_path / "run" / "log.jsonl").unlink()
+    os.link(home / "notes.txt", tmp_path / "run" / "log.jsonl")
+    before = contents(home)
+    with pytest.raises(SesaHandError, match="hard link"):
+        append_line(tmp_path / "run" / "log.jsonl", b"more")
+    assert go(tmp_path / "run").finished
+    assert contents(home) == before
+
+
+def test_a_log_that_belongs_to_no_checkpoint_is_kept_under_another_name(tmp_path, caplog):
+    for number in (1, 2):
+        (tmp_path / "log.jsonl").write_text(f"mine {number}")
+        assert go(tmp_path).finished
+        assert (tmp_path / f"log_{number}.jsonl").read_text() == f"mine {number}" and "log_1.jsonl" in caplog.text
+        assert len(entries(tmp_path)) == 6
+        for path in (*tmp_path.glob("checkpoint-*/*"), *tmp_path.glob("checkpoint-*")):
+            path.unlink() if path.is_file() else path.rmdir()
+        (tmp_path / "log.jsonl").unlink()
+
+
+def test_arrays_of_somebody_else_are_no_samples_to_draw_over(tmp_path):
+    np.save(tmp_path / "keypoints.npy", np.ones(3))
+    before = contents(tmp_path)
+    for _ in range(2):
+        with pytest.raises(SesaHandError, match=r"holds keypoints\.npy"):
+            render_samples(tmp_path, 2, size=32)
+    assert contents(tmp_path) == before
 
 
 def test_samples_of_another_shape_or_of_objects_are_refused(tmp_path):
