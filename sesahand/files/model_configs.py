@@ -38,7 +38,27 @@ NOTHING = {
     "use_pretrained_backbone": "asks for a backbone from the internet",
     "pretrained_backbone": "asks for a backbone from the internet",
     "assistant_model": "asks for another model",
+    "repo_path": "asks for a list from the internet",
+    "class_info_file": "asks for a list from the internet",
+    "is_vqa": "asks for a font from the internet, to write questions into pictures with,",
+    "font_path": "leads to a font elsewhere",
+    # What these hold goes as it is to libraries that open files, and some load code.
+    "mecab_kwargs": "leads to dictionaries elsewhere",
+    "sudachi_kwargs": "leads to dictionaries elsewhere",
+    "jumanpp_kwargs": "leads to dictionaries elsewhere",
+    "model_proto": "brings a tokenizer in an unknown form",
 }
+# Texts that older versions of transformers write down and never open.
+NOT_OPENED = ("special_tokens_map_file", "added_tokens_file")
+# How many of something a network has, and how many at most: far more than any model, and few enough to be made.
+COUNTS = (
+    (re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?)"), 1000),
+    (re.compile(r"\w*experts"), 2048),
+    (re.compile(r"num_labels"), 100_000),
+    (re.compile(r"\w*(image_seq_len(gth)?|image_tokens|image_token_length)"), 100_000),
+)
+MOST_PARTS = 100_000
+"""Layers times experts."""
 QUANTIZED = ("quantization_config", "compression_config")
 # Names that timm takes as addresses: "hf-hub:owner/repository", "local-dir:folder".
 ADDRESSED = ("backbone", "architecture")
@@ -71,8 +91,10 @@ def check_configurations(folder: Path) -> None:
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
-        for key, value in _entries(read_json(path, MAX_CONFIG_BYTES)):
+        content = read_json(path, MAX_CONFIG_BYTES)
+        for key, value in all_entries(content):
             _check(path, key, value)
+        _check_parts(path, content)
 
 
 def _check(path: Path, key: str, value: Any) -> None:
@@ -86,6 +108,9 @@ def _check(path: Path, key: str, value: Any) -> None:
                 )
     if name in NOTHING and value:
         raise UnsafeFileError(f"{path} {NOTHING[name]} ({key}), which is never done here. Remove that line.")
+    if name.endswith(("_file", "_files")) and name not in NOT_OPENED:
+        _check_file(path, key, value)
+    _check_count(path, name, value)
     if name in QUANTIZED and value:
         method = value.get("quant_method", "unknown") if isinstance(value, dict) else value
         raise InvalidFileError(
@@ -110,7 +135,47 @@ def _check(path: Path, key: str, value: Any) -> None:
         )
 
 
-def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+def _check_file(path: Path, key: str, value: Any) -> None:
+    """Refuse the name of a file that is not beside a configuration: transformers opens it wherever it is."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and (Path(one).name != one or "\\" in one or ":" in one):
+            raise UnsafeFileError(
+                f"{path} asks for the {key} {quote(one)}, which is not beside it. Put the file there and write its "
+                "plain name, or remove that line."
+            )
+
+
+def _check_count(path: Path, key: str, value: Any) -> None:
+    """Refuse counts that a file of some bytes can claim, and whose parts would be made before a weight is missed."""
+    for pattern, most in COUNTS:
+        found = max(_numbers(value), default=0) if pattern.fullmatch(key) else 0
+        if found > most:
+            raise InvalidFileError(
+                f"{path} says {key} = {found:.0f}, expected at most {most}, more than any model has; copy it again."
+            )
+
+
+def _check_parts(path: Path, content: Any) -> None:
+    """Refuse a network of many layers with many experts each."""
+    layers, experts = (_largest(content, kind) for kind, _ in COUNTS[:2])
+    if layers * experts > MOST_PARTS:
+        raise InvalidFileError(
+            f"{path} says that there are {layers:.0f} layers of {experts:.0f} experts, expected at most {MOST_PARTS} "
+            "in all, more than any model has; copy it again."
+        )
+
+
+def _largest(content: Any, kind: re.Pattern) -> float:
+    found = (_numbers(value) for key, value in all_entries(content) if kind.fullmatch(key))
+    return max((number for numbers in found for number in numbers), default=1)
+
+
+def _numbers(value: Any) -> list[float]:
+    """A number, or those of a list of numbers."""
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
+
+
+def all_entries(value: Any) -> Iterator[tuple[str, Any]]:
     """Every key with its value, at any depth."""
     open_ones = [value]
     while open_ones:

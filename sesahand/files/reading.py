@@ -46,8 +46,8 @@ def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffer
             raise InvalidFileError(f"{path!s:.200} is no file but a {_kind_of(found.st_mode)}; remove it.")
         if mode != "rb" and not follow and found.st_nlink > 1:
             raise InvalidFileError(
-                f"{path!s:.200} is also a file of another name (a hard link), which would be changed with it; put a copy "
-                "in its place."
+                f"{path!s:.200} is also a file of another name (a hard link), which would be changed with it; put a "
+                "copy in its place."
             )
         return os.fdopen(descriptor, mode, buffering=buffering)
     except BaseException:

@@ -15,6 +15,7 @@ from ..files.model_configs import plain_generation, without_choices, without_nul
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
+from .processor_classes import check_processors
 from .reasoning import without_marks
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class TransformersVLM:
         folder = Path(folder)
         config = read_config(folder)
         auto_class = _auto_class(folder, config)
+        check_processors(folder)
         try:
             # Building a model draws random weights before the stored ones replace them.
             with _seeded(torch.device("cpu"), 0):

@@ -11,7 +11,7 @@ from tiny_vlm import ARCHITECTURES, unavailable
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
 from sesahand.semantics.prompts import CAPTION_INSTRUCTION
 from sesahand.vlm.captioner import Captioner
-from sesahand.vlm.folders import find_model_folders, fingerprint
+from sesahand.vlm.folders import find_model_folders, fingerprint, read_config
 from sesahand.vlm.transformers_vlm import TransformersVLM
 
 LENGTH = 8
@@ -411,6 +411,15 @@ def test_the_fingerprint_follows_the_files(copy):
         {"vision_config": {"backbone": "local-dir:/tmp/x"}},
         {"transformers_weights": "../other/model.safetensors"},
         {"text_config": {"assistant_model": "owner/repo"}},
+        {"repo_path": "owner/repo"},
+        {"image_processor": {"class_info_file": "classes.json"}},
+        {"is_vqa": True},
+        {"tokenizer_file": "/etc/tokenizer.json"},
+        {"vocab_file": "..\\vocab.json"},
+        {"image_processor": {"merges_file": "../merges.txt"}},
+        {"sp_model_kwargs": {"model_file": "/etc/spiece.model"}},
+        {"sp_model_kwargs": {"model_proto": "AAAA"}},
+        {"mecab_kwargs": {"mecab_option": "-r /tmp/x"}},
     ],
 )
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json", "processor_config.json"])
@@ -420,6 +429,44 @@ def test_a_configuration_that_asks_for_code_or_files_from_elsewhere_is_refused(c
     (copy / file).write_text(json.dumps(content | changes))
     with pytest.raises(UnsafeFileError, match=file):
         TransformersVLM.load(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"processor_class": "MgpstrProcessor"},
+        {"image_processor_type": "OneFormerImageProcessor"},
+        {"image_processor": {"image_processor_type": "OneFormerImageProcessorFast"}},
+        {"feature_extractor_type": "OneFormerFeatureExtractor"},
+        {"processor_class": ["MgpstrProcessor"]},
+    ],
+)
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "processor_config.json"])
+def test_a_processor_of_another_kind_of_model_is_refused(copy, file, changes):
+    (copy / file).touch()
+    content = json.loads((copy / file).read_text() or "{}")
+    (copy / file).write_text(json.dumps(content | changes))
+    with pytest.raises(UnsafeFileError, match=f"{file} asks for"):
+        TransformersVLM.load(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"text_config": {"num_hidden_layers": 10_000_000}},
+        {"vision_config": {"num_hidden_layers": 10_000_000}},
+        {"text_config": {"n_layer": 1e9}},
+        {"vision_config": {"depths": [2, 2, 10**9]}},
+        {"text_config": {"num_hidden_layers": 900, "num_local_experts": 2000}},
+        {"num_labels": 10**9},
+        {"image_seq_length": 10**10},
+    ],
+)
+def test_counts_that_no_network_has_are_refused_before_one_is_built(copy, changes):
+    content = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(content | changes))
+    with pytest.raises(InvalidFileError, match="more than any model has"):
+        read_config(copy)
 
 
 def test_code_that_generates_and_audio_tokenizers_from_elsewhere_are_refused(copy, tmp_path):
