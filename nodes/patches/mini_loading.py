@@ -158,12 +158,7 @@ def load_clip(file: _File, disable_dynamic: bool = False) -> comfy.sd.CLIP:
     options = {"clip_l_model_config": options, "dtype": torch.float32}
     state = {name: value.float() for name, value in file.part(TEXT_PREFIX).items()}
     embedding = VocabularyEmbedding(token_ids, layout.text_width)
-    table = state[TOKEN_TABLE]
-    if table.shape != embedding.weight.shape:
-        raise InvalidFileError(
-            f"{file.name}: {TOKEN_TABLE} is {tuple(table.shape)}, and {len(token_ids)} tokens have rows; copy it again."
-        )
-    embedding.weight.data.copy_(table)
+    embedding.weight.data.copy_(state[TOKEN_TABLE])
     state[TOKEN_TABLE] = embedding.expanded()
     try:
         clip = _core_clip(options, {CORE_TEXT_PREFIX + name: value for name, value in state.items()}, disable_dynamic)

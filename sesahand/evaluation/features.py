@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError
+from ..files.model_configs import check_configurations
 from ..training.samples import read_square
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -57,6 +58,7 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
             f"{folder} is no folder of a transformers model: it lacks config.json. Name the folder that holds it, "
             "preprocessor_config.json and the .safetensors weights."
         )
+    check_configurations(folder)
     try:
         model = AutoModel.from_pretrained(folder, use_safetensors=True, **local)
         processor = AutoImageProcessor.from_pretrained(folder, **local)

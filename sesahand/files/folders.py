@@ -55,6 +55,24 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
+def check_plain(root: str | Path) -> None:
+    """Refuse a folder that holds anything but files, folders and links to them: opening a pipe never ends.
+
+    For folders that another library reads, which opens what it finds.
+
+    Raises:
+        InvalidFileError: If there is a pipe, a device or a socket in it, or it cannot be read.
+    """
+    try:
+        entries = [Path(root, name) for name in os.listdir(root)]
+        kinds = {entry: os.stat(entry).st_mode for entry in entries if os.path.exists(entry)}
+    except OSError as error:
+        raise InvalidFileError(f"{root!s:.200} cannot be read ({error!s:.120}). Check the path.") from error
+    for entry, mode in kinds.items():
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InvalidFileError(f"{entry!s:.200} is neither a file nor a folder; remove it.")
+
+
 def list_folder(root: str | Path, *parts: str) -> Iterator[Path]:
     """Yield what stands in a folder inside a folder, by name, links among it; nothing if it is missing.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidFileError, UnsafeFileError, quote
+from .folders import check_plain
 from .reading import read_json
 
 ATTENTIONS = (None, "", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
@@ -76,6 +77,7 @@ def check_configurations(folder: Path) -> None:
         UnsafeFileError: If one asks for code or for files from elsewhere.
         InvalidFileError: If one is no JSON object, or the model is quantized.
     """
+    check_plain(folder)
     if (folder / "custom_generate").exists():
         raise UnsafeFileError(f"{folder} brings code that generates (custom_generate). Remove that folder.")
     if (folder / "audio_tokenizer_config.json").exists():

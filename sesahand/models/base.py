@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.reading import read_bytes
+from ..files.weights import open_weights
 from .families import LATENT_PIXELS, foreign_folders, foreign_prefixes
 from .small.embedded import EMBEDDED, embedded_path
 
@@ -157,10 +158,5 @@ def _pipeline_name(index: Path) -> str:
 
 
 def _tensor_names(path: Path) -> list[str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return list(file.keys())
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(f"{path.name} cannot be read as safetensors ({error!s:.160}). Copy it again.") from error
+    with open_weights(path) as file:
+        return list(file.keys())

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.model_configs import check_configurations, without_choices
 from ..files.reading import read_bytes
+from ..files.weights import open_weights
 from .controlnet_files import UNET_PREFIX
-from .ldm_names import load_ldm
+from .ldm_names import check_ldm
 from .networks import Networks
-from .small.model_files import AUTOENCODER_PREFIX, LAYOUT, load_part, part, read_mini
+from .small.model_files import AUTOENCODER_PREFIX, LAYOUT, check_part, part, read_mini
 from .small.tokenizer import END_ID, START_ID, VOCABULARY_SIZE, load_tokenizer
 
 TEXT_PREFIXES = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
@@ -96,18 +96,13 @@ def _from_folder(path: Path) -> Networks:
 
 
 def _from_file(path: Path) -> Networks:
-    try:
-        with safe_open(path, framework="pt") as file:
-            if LAYOUT in (file.metadata() or {}):
-                model = read_mini(path)
-                scheduler = model.layout.build_scheduler()
-                return Networks(model.unet, model.text_encoder, load_tokenizer(), model.autoencoder, scheduler)
-            state = {name: file.get_tensor(name) for name in file.keys()}
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(
-            f"{path} cannot be read as safetensors ({error!s:.200}). Name a diffusers folder or a safetensors file."
-        ) from error
+    with open_weights(path, "Name a diffusers folder or a safetensors file.") as file:
+        if LAYOUT in (file.metadata() or {}):
+            model = read_mini(path)
+            scheduler = model.layout.build_scheduler()
+            return Networks(model.unet, model.text_encoder, load_tokenizer(), model.autoencoder, scheduler)
+        state = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata() or {}
     if f"{UNET_PREFIX}input_blocks.0.0.weight" not in state:
         raise InvalidFileError(
             f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it. Name a full checkpoint of "
@@ -164,8 +159,6 @@ def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, An
     from diffusers.loaders.single_file_utils import convert_ldm_vae_checkpoint
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from .small.token_embedding import text_embeddings
-
     unet_state = part(state, UNET_PREFIX)
     check_channels(unet_state, name)
     text_state = next((found for prefix in TEXT_PREFIXES if (found := part(state, prefix))), {})
@@ -174,47 +167,81 @@ def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, An
         raise InvalidFileError(
             f"{name} lacks the text encoder or the autoencoder of Stable Diffusion 1.5. Use a full checkpoint."
         )
-    width = text_state["embeddings.token_embedding.weight"].shape[1]
-    unet = UNet2DConditionModel(
-        block_out_channels=_widths(unet_state),
-        attention_head_dim=8,
-        cross_attention_dim=width,
-        sample_size=64,
-    )
-    load_ldm(unet, unet_state, name)
-    layers = 1 + max(int(key.split(".")[2]) for key in text_state if key.startswith("encoder.layers."))
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=VOCABULARY_SIZE,
-            hidden_size=width,
-            intermediate_size=4 * width,
-            num_hidden_layers=layers,
-            num_attention_heads=width // 64,
-            projection_dim=width,
-            bos_token_id=START_ID,
-            eos_token_id=END_ID,
-            pad_token_id=END_ID,
-        )
-    )
-    embeddings = text_embeddings(text)
-    if embeddings.token_embedding.weight.shape != text_state["embeddings.token_embedding.weight"].shape:
+    table = text_state["embeddings.token_embedding.weight"]
+    if table.ndim != 2 or len(table) != VOCABULARY_SIZE:
         raise InvalidFileError(f"{name}: its text encoder has another vocabulary than CLIP's. Use an SD1.5 checkpoint.")
-    load_part(text, text_state, name, ignored_prefix="text_model.")
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=tuple(
-            vae_state[f"encoder.down.{level}.block.0.conv2.weight"].shape[0] for level in range(4)
-        ),
-        layers_per_block=2,
-        latent_channels=4,
-        scaling_factor=0.18215,
+    width = table.shape[1]
+    widths = _widths(unet_state)
+
+    def make_unet() -> UNet2DConditionModel:
+        return UNet2DConditionModel(
+            block_out_channels=widths, attention_head_dim=8, cross_attention_dim=width, sample_size=64
+        )
+
+    unet = _filled(make_unet, lambda module: check_ldm(module, unet_state, name), name)
+    layers = {key.split(".")[2] for key in text_state if key.startswith("encoder.layers.")}
+    config = CLIPTextConfig(
+        vocab_size=VOCABULARY_SIZE,
+        hidden_size=width,
+        intermediate_size=4 * width,
+        num_hidden_layers=len(layers),
+        num_attention_heads=width // 64,
+        projection_dim=width,
+        bos_token_id=START_ID,
+        eos_token_id=END_ID,
+        pad_token_id=END_ID,
     )
-    converted = convert_ldm_vae_checkpoint(dict(state), dict(vae.config))
-    load_part(vae, converted, name)
+    text = _filled(
+        lambda: CLIPTextModel(config), lambda module: check_part(module, text_state, name, "text_model."), name
+    )
+
+    def make_vae() -> AutoencoderKL:
+        return AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=tuple(
+                vae_state[f"encoder.down.{level}.block.0.conv2.weight"].shape[0] for level in range(4)
+            ),
+            layers_per_block=2,
+            latent_channels=4,
+            scaling_factor=0.18215,
+        )
+
+    def check_vae(module: torch.nn.Module) -> dict[str, Tensor]:
+        return check_part(module, convert_ldm_vae_checkpoint(dict(state), dict(module.config)), name)
+
+    vae = _filled(make_vae, check_vae, name)
     settings = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1} | dict(prediction or {})
     scheduler = DDIMScheduler(**BETAS, **settings)
     return Networks(unet, text, load_tokenizer(), vae, scheduler)
+
+
+def _filled(
+    make: Callable[[], torch.nn.Module], check: Callable[[torch.nn.Module], dict[str, Tensor]], name: str
+) -> torch.nn.Module:
+    """Build a network and give it its weights.
+
+    First without memory: a file of some bytes can describe a network of any size.
+
+    Args:
+        make: Builds it.
+        check: Returns the weights of one, or raises an InvalidFileError if they do not fit.
+        name: Of the file, for messages.
+    """
+    try:
+        with torch.device("meta"):
+            empty = make()
+        weights = check(empty)
+    except SesaHandError:
+        raise
+    except Exception as error:
+        # diffusers and transformers raise a dozen kinds over numbers that make no network.
+        raise InvalidFileError(
+            f"{name} describes no network of Stable Diffusion 1.5 ({error!s:.200}). Use a full checkpoint."
+        ) from error
+    module = make()
+    module.load_state_dict(weights)
+    return module
 
 
 def check_channels(unet: Mapping[str, Tensor], name: str) -> None:

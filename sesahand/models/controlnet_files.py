@@ -5,12 +5,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import InvalidFileError
 from ..files.checkpoint_pickle import read_checkpoint_tensors
 from ..files.reading import open_regular
+from ..files.weights import open_weights
 from ..fusion.settings import FusionSettings
 from .families import name_of_width
 
@@ -104,18 +104,12 @@ def read_controlnet_weights(path: str | Path) -> ControlNetWeights:
 
 
 def _read_safetensors(path: Path) -> ControlNetWeights:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = list(file.keys())
-            layout, prefix = _recognise(names, path)
-            # A full checkpoint is several gigabytes, of which only the control part is wanted.
-            state = {name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)}
-            metadata = file.metadata()
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(
-            f"{path.name} cannot be read as safetensors ({error}). It is damaged, incomplete or another kind of file; "
-            "compare its size with the original and copy it again."
-        ) from error
+    with open_weights(path) as file:
+        names = list(file.keys())
+        layout, prefix = _recognise(names, path)
+        # A full checkpoint is several gigabytes, of which only the control part is wanted.
+        state = {name.removeprefix(prefix): file.get_tensor(name) for name in names if name.startswith(prefix)}
+        metadata = file.metadata()
     settings, unreadable = None, ""
     try:
         settings = FusionSettings.from_metadata(metadata)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.model_configs import check_configurations
+from ..files.weights import open_weights
 from ..fusion.settings import FusionSettings
 from ..render.maps import ALL_MAPS
 from .base import BaseModel
@@ -197,12 +198,7 @@ def _from_file(path: Path, base: BaseModel) -> tuple[ControlNetModel, FusionSett
 
 
 def _metadata(path: Path) -> Mapping[str, str]:
-    from safetensors import SafetensorError, safe_open
-
     if path.suffix.lower() not in (".safetensors", ".sft"):
         return {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(f"{path.name} cannot be read as safetensors ({error!s:.160}). Copy it again.") from error
+    with open_weights(path) as file:
+        return file.metadata() or {}

@@ -60,6 +60,20 @@ def load_ldm(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None
     Raises:
         InvalidFileError: If parameters are missing or have other shapes.
     """
+    model.load_state_dict(check_ldm(model, state, source))
+
+
+def check_ldm(model: nn.Module, state: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    """Return parameters in ldm's names under those of a model of diffusers, which may be without memory.
+
+    Args:
+        model: A UNet2DConditionModel or ControlNetModel; on the device "meta" nothing is made of what a file describes.
+        state: Its parameters, possibly beside others.
+        source: What the file is called in an error.
+
+    Raises:
+        InvalidFileError: If parameters are missing or have other shapes.
+    """
     own = model.state_dict()
     found = {}
     for name, theirs in ldm_names(own).items():
@@ -72,7 +86,7 @@ def load_ldm(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None
             )
         # Projections are convolutions of one pixel in some files and matrices in others.
         found[name] = value.reshape(own[name].shape)
-    model.load_state_dict(found)
+    return found
 
 
 def _ldm_name(name: str, blocks: int, attended: set[str]) -> str:

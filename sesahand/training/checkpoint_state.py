@@ -15,13 +15,17 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import inside
-from ..files.reading import open_regular, read_json
+from ..files.reading import read_json
+from ..files.weights import open_weights
 from ..files.writing import write_whole, write_with
 
 TENSORS, FACTS = "state.safetensors", "state.json"
 PICKLES = (".pkl", ".pickle", ".bin", ".pt", ".pth")
 METADATA = "sesahand.state"
-MAX_HEADER = 100 << 20
+PICKLED = (
+    "Those of earlier versions were pickles, which run code when they are read. Remove it to start anew, or copy it "
+    "again."
+)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -75,15 +79,9 @@ def read_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
     Raises:
         InvalidFileError: If it is missing, damaged or of another kind.
     """
-    from safetensors import safe_open
-
     parts: dict[str, dict[str, Tensor]] = {}
     try:
-        with open_regular(path, follow=False) as file:
-            head = file.read(8)
-        if len(head) < 8 or int.from_bytes(head, "little") > MAX_HEADER:
-            raise ValueError("it is no safetensors file")
-        with safe_open(path, "pt") as file:
+        with open_weights(path, PICKLED, follow=False) as file:
             facts = json.loads((file.metadata() or {})[METADATA])
             for name in file.keys():
                 part, _, rest = name.partition("/")
@@ -94,8 +92,7 @@ def read_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
         raise
     except Exception as error:
         raise InvalidFileError(
-            f"{path!s:.200} cannot be read as the state of a training ({error!s:.120}). Those of earlier versions were "
-            "pickles, which run code when they are read. Remove it to start anew, or copy it again."
+            f"{path!s:.200} cannot be read as the state of a training ({error!s:.120}). {PICKLED}"
         ) from error
     return parts, facts
 

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...errors import InvalidFileError, SesaHandError
+from ...files.weights import open_weights
+from ...files.writing import write_whole
 from ...world import vocabulary
 from ...world.attributes import Attributes
 from ...world.gestures import GESTURES
@@ -248,14 +250,13 @@ def split_heads(logits: Tensor) -> dict[str, Tensor]:
 
 def save_world_reader(path: Path, network: ReaderNetwork, facts: dict) -> None:
     """Write a reader as one safetensors file of half precision, `facts` as its metadata."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {
         name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()
     }
-    save_file(
-        {name: value.contiguous() for name, value in tensors.items()}, path, {"sesahand.judge": json.dumps(facts)}
-    )
+    content = {name: value.contiguous() for name, value in tensors.items()}
+    write_whole(path, save(content, {"sesahand.judge": json.dumps(facts)}))
 
 
 def load_world_reader(path: Path | None = None) -> WorldReader:
@@ -264,12 +265,10 @@ def load_world_reader(path: Path | None = None) -> WorldReader:
     Raises:
         InvalidFileError: If the file is missing, damaged, or of another network.
     """
-    from safetensors import safe_open
-
     path = SHIPPED if path is None else path
 
     try:
-        with safe_open(path, "pt") as file:
+        with open_weights(path) as file:
             facts = json.loads((file.metadata() or {})["sesahand.judge"])
             state = {name: file.get_tensor(name) for name in file.keys()}
         network = ReaderNetwork()

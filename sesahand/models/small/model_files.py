@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from ...errors import InvalidFileError, SesaHandError
 from ...files.reading import parse_json
+from ...files.weights import open_weights
 from ...files.writing import write_bytes
 from ...fusion.settings import FusionSettings
 from ..controlnet_files import CONTROL_PREFIX, UNET_PREFIX, read_controlnet_weights
-from ..ldm_names import load_ldm, to_ldm
+from ..ldm_names import check_ldm, load_ldm, to_ldm
 from .autoencoder import MiniAutoencoder
 from .layout import MiniLayout
 from .token_embedding import known_words, text_embeddings
-from .tokenizer import load_tokenizer
+from .tokenizer import VOCABULARY_SIZE, load_tokenizer
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2DConditionModel
@@ -123,16 +123,16 @@ def read_mini_state(path: str | Path) -> tuple[MiniLayout, dict[str, Tensor], di
                 f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MiB: it is no small model. Choose a file that "
                 "`sesahand train --config mini` exported."
             )
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if LAYOUT not in metadata:
-                raise InvalidFileError(
-                    f"{path.name} is not SesaHand's small model: its header says nothing of {LAYOUT}. Stable Diffusion "
-                    "checkpoints are for Load Checkpoint; the small model comes from `sesahand train --config mini`."
-                )
-            state = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(f"{path.name} cannot be read as safetensors ({error!s:.200}). Copy it again.") from error
+    except OSError as error:
+        raise InvalidFileError(f"{path.name} cannot be read ({error!s:.160}). Check the path.") from error
+    with open_weights(path) as file:
+        metadata = file.metadata() or {}
+        if LAYOUT not in metadata:
+            raise InvalidFileError(
+                f"{path.name} is not SesaHand's small model: its header says nothing of {LAYOUT}. Stable Diffusion "
+                "checkpoints are for Load Checkpoint; the small model comes from `sesahand train --config mini`."
+            )
+        state = {name: file.get_tensor(name) for name in file.keys()}
     if TOKEN_IDS not in state or TEXT_PREFIX + TOKEN_TABLE not in state:
         raise InvalidFileError(f"{path.name} lacks the small model's vocabulary ({TOKEN_IDS}). Copy it again.")
     facts = parse_json(metadata.get(FACTS, "{}"), f"{path.name}: {FACTS}")
@@ -142,25 +142,22 @@ def read_mini_state(path: str | Path) -> tuple[MiniLayout, dict[str, Tensor], di
 
 
 def check_sizes(layout: MiniLayout, state: Mapping[str, Tensor], source: str) -> None:
-    """Raise an InvalidFileError where a file's description would build networks larger than its tensors fill."""
-    text, table = part(state, TEXT_PREFIX), state[TEXT_PREFIX + TOKEN_TABLE]
-    layers = {name.split(".")[2] for name in text if name.startswith("encoder.layers.")}
-    if table.ndim != 2 or table.shape[1] != layout.text_width or len(layers) != layout.text_layers:
+    """Raise an InvalidFileError where a file's description would build other networks than its tensors fill."""
+    ids = state[TOKEN_IDS]
+    if ids.ndim != 1 or ids.is_floating_point() or len(ids) > VOCABULARY_SIZE:
         raise InvalidFileError(
-            f"{source} says that its text encoder has {layout.text_layers} layers of width {layout.text_width}, but "
-            f"its tensors are of {len(layers)} layers and {list(table.shape)}; copy it again."
+            f"{source}: {TOKEN_IDS} is {list(ids.shape)} {ids.dtype}, expected at most {VOCABULARY_SIZE} whole "
+            "numbers; copy it again."
         )
-    with torch.device("meta"):
-        check_count(layout.build_autoencoder(), part(state, AUTOENCODER_PREFIX), source)
-
-
-def check_count(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Raise an InvalidFileError if a module without memory would take more numbers than a file holds for it."""
-    needed, found = (sum(value.numel() for value in each.values()) for each in (module.state_dict(), state))
-    if needed > found:
-        raise InvalidFileError(
-            f"{source} describes a network of {needed} numbers, but holds {found} for it; copy it again."
-        )
+    try:
+        with torch.device("meta"):
+            text = layout.build_text_encoder(ids.tolist())
+            unet, autoencoder = layout.build_unet(), layout.build_autoencoder()
+    except (SesaHandError, ValueError) as error:
+        raise InvalidFileError(f"{source} describes no small model ({error!s:.200}); copy it again.") from error
+    check_part(text, part(state, TEXT_PREFIX), source, ignored_prefix="text_model.")
+    check_part(autoencoder, part(state, AUTOENCODER_PREFIX), source)
+    check_ldm(unet, part(state, UNET_PREFIX), source)
 
 
 def read_mini(path: str | Path) -> MiniModel:
@@ -172,8 +169,6 @@ def read_mini(path: str | Path) -> MiniModel:
     layout, state, facts = read_mini_state(path)
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     name = Path(path).name
-    with torch.device("meta"):
-        check_count(layout.build_unet(), part(state, UNET_PREFIX), name)
     text = layout.build_text_encoder(state[TOKEN_IDS].tolist())
     model = MiniModel(layout, layout.build_unet(), text, layout.build_autoencoder(), facts)
     load_ldm(model.unet, part(state, UNET_PREFIX), name)
@@ -226,13 +221,27 @@ def part(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def load_part(module: nn.Module, state: Mapping[str, Tensor], source: str, ignored_prefix: str = "") -> None:
     """Load all parameters of a module, or raise an InvalidFileError that names the first that does not fit."""
+    module.load_state_dict(check_part(module, state, source, ignored_prefix))
+
+
+def check_part(
+    module: nn.Module, state: Mapping[str, Tensor], source: str, ignored_prefix: str = ""
+) -> dict[str, Tensor]:
+    """Return the tensors of a module's parameters, or raise an InvalidFileError that names the first that does not fit.
+
+    Args:
+        module: It may be without memory, on the device "meta".
+        state: Tensors by name.
+        source: The file, for messages.
+        ignored_prefix: Of the module's names, which those of the tensors lack.
+    """
     own = module.state_dict()
     found = {name: state.get(name.removeprefix(ignored_prefix)) for name in own}
     for name, value in own.items():
         if found[name] is None or found[name].shape != value.shape:
             shape = "missing" if found[name] is None else f"of shape {tuple(found[name].shape)}"
             raise InvalidFileError(f"{source}: {name} is {shape}, expected {tuple(value.shape)}; copy it again.")
-    module.load_state_dict(found)
+    return found
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...errors import InvalidFileError
 from ...files.checkpoint_pickle import ZIP_START, read_checkpoint_tensors
 from ...files.reading import open_regular
+from ...files.weights import open_weights
 from .hamer import HaMeR, HaMeRSize
 from .vit import NUM_HEADS, ViTSize
 from .wilor import WiLoR
@@ -165,16 +166,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys() if is_used(name)}
-    except (SafetensorError, OSError) as error:
-        raise InvalidFileError(
-            f"{path.name} cannot be read as safetensors ({error!s:.80}). It is damaged, incomplete or another kind of "
-            "file; compare its size with the original and copy it again."
-        ) from error
+    with open_weights(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys() if is_used(name)}
 
 
 def _read_torch_file(path: Path) -> dict[str, Tensor]:
