@@ -4,11 +4,16 @@ A node can only refuse its inputs, and the server runs what else the graph holds
 into every picture and the history.
 """
 
+import logging
+import re
+
 import server
 
 from ..sesahand.errors import SesaHandError
 from ..sesahand.vlm.endpoint import Endpoint
 from .managed_vlm import credential_file, credential_names
+
+logger = logging.getLogger(__name__)
 
 NODE = "SesaHandConnectVLM"
 NO_CREDENTIAL = "none"
@@ -19,6 +24,11 @@ WITHHELD = "(withheld)"
 # another widget may well hold the same word.
 LONGEST_NAME = 16
 SHORTEST_KEY = 8
+# How keys look wherever they stand in a URL: those of the known makers, and tokens in three parts (JWT).
+KEY = re.compile(
+    r"(?<![\w-])(?:(?:sk|xai|nvapi)-|(?:gsk|hf|r8|pk)_)(?=[\w-]*\d)[\w-]{12,}|(?<![\w-])AIza[\w-]{20,}"
+    r"|(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}"
+)
 # One for each reason for which a base URL is refused.
 STAND_INS = (
     WITHHELD,
@@ -41,6 +51,15 @@ def withhold_keys(request: dict) -> dict:
     Returns:
         The request; unchanged when each credential is a known name and each base URL is one.
     """
+    try:
+        return _withheld(request)
+    except Exception as error:
+        # The server would go on with the request as it came. Not the error's text, which may hold the key.
+        logger.error("SesaHand cannot look for keys in a request (%s), and empties it.", type(error).__name__)
+        return {"prompt": {}}
+
+
+def _withheld(request: dict) -> dict:
     graph = request.get("prompt")
     nodes = [node for node in graph.values() if isinstance(node, dict)] if isinstance(graph, dict) else []
     connections = [node.get("inputs") for node in nodes if node.get("class_type") == NODE]
@@ -65,7 +84,7 @@ def _stand_in(url: str) -> str | None:
 
     It is refused for the same reason, so that the message stays the one that belongs to what was typed.
     """
-    reason = _refusal(url) or _is_bare_word(url)
+    reason = _refusal(url) or _is_bare_word(url) or KEY.search(url)
     if (
         not reason
         or (len(url) < SHORTEST_KEY and not set(url) & set("@?#"))
@@ -96,12 +115,18 @@ def _refusal(url: str) -> str:
 
 
 def _replaced(value, secrets: dict[str, str]):
-    """A copy of JSON with each text that is a secret replaced."""
-    if isinstance(value, dict):
-        return {key: _replaced(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_replaced(item, secrets) for item in value]
-    return secrets.get(value, value) if isinstance(value, str) else value
+    """A copy of JSON, however deep, with each text that is a secret replaced."""
+    root = [value]
+    open_ones = [root]
+    while open_ones:
+        one = open_ones.pop()
+        for key, item in one.items() if isinstance(one, dict) else enumerate(one):
+            if isinstance(item, str):
+                one[key] = secrets.get(item, item)
+            elif isinstance(item, dict | list):
+                one[key] = item.copy()
+                open_ones.append(one[key])
+    return root[0]
 
 
 def watch_requests() -> None:

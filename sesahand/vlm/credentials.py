@@ -20,20 +20,25 @@ import logging
 import os
 import re
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError, quote
-from .endpoint import DEFAULT_PORTS, Endpoint, parse_host_entry
+from .endpoint import DEFAULT_PORTS, Endpoint, is_this_machine, parse_host_entry
 
 logger = logging.getLogger(__name__)
 
 FIELDS = {"hosts", "key", "env", "allow_http", "models"}
-FORWARDED = re.compile(r"(?:^|[:-])cloud$", re.IGNORECASE)
-"""How Ollama's models are called that it has answered elsewhere."""
-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,23}")
 """Shorter than a key, so that a key pasted in the place of a name is noticed."""
+
+
+def is_forwarded(model: str) -> bool:
+    """Tell whether Ollama has a model of this name answered elsewhere: "...-cloud" or "cloud" in a part of it."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFKC", model) if letter.isprintable() and letter != " ")
+    parts = re.split(r"[^\w.-]+", plain.casefold())
+    return any(part == "cloud" or part.endswith("-cloud") for part in parts)
 
 
 def default_credentials_path() -> Path:
@@ -117,7 +122,7 @@ class CredentialFile:
 
     def _check_model(self, entries: dict[str, "_Entry"], endpoint: Endpoint, model: str) -> None:
         """Refuse a model that the entries for its host do not name, or one that leaves this machine unnamed."""
-        naming = [entry for entry in entries.values() if entry.models and entry.covers(endpoint)]
+        naming = [entry for entry in entries.values() if entry.models and entry.reaches(endpoint)]
         if any(model in entry.models for entry in naming):
             return
         if naming:
@@ -126,7 +131,7 @@ class CredentialFile:
                 f"The model {quote(model)} is not allowed at {endpoint.address}: {self.path} names "
                 f'{", ".join(allowed)[:300]} there. Choose one of these, or add it to "models".'
             )
-        if endpoint.is_loopback and FORWARDED.search(model.strip()):
+        if endpoint.is_loopback and is_forwarded(model):
             raise SesaHandError(
                 f"An Ollama that is signed in sends what the model {quote(model)} is asked to its maker, so nothing "
                 "was sent: a workflow from elsewhere must not be able to send your pictures away. If you want that, "
@@ -213,6 +218,14 @@ class _Entry:
         usual = DEFAULT_PORTS[endpoint.scheme]
         allowed = [(host, port or usual) for host, port in map(parse_host_entry, self.hosts)]
         return (endpoint.host, endpoint.port) in allowed
+
+    def reaches(self, endpoint: Endpoint) -> bool:
+        """Whether it covers an endpoint, or names this machine in another way where the endpoint is on it."""
+        if self.covers(endpoint) or not endpoint.is_loopback:
+            return self.covers(endpoint)
+        usual = DEFAULT_PORTS[endpoint.scheme]
+        hosts = map(parse_host_entry, self.hosts)
+        return any(is_this_machine(host) and (port or usual) == endpoint.port for host, port in hosts)
 
     def key(self) -> str:
         key = (os.environ.get(self.env, "") if self.env else self.stored).strip()

@@ -67,7 +67,7 @@ class Endpoint:
     @property
     def is_loopback(self) -> bool:
         """Whether this is the machine itself by name or number; the connection is checked again when it is made."""
-        return self.host == "localhost" or is_address(self.host, "is_loopback")
+        return is_this_machine(self.host)
 
     @property
     def address(self) -> str:
@@ -97,6 +97,11 @@ def canonical_host(host: str) -> str:
     if getattr(address, "scope_id", None):
         raise SesaHandError("IPv6 addresses with a zone (%) are not supported; use the server's name.")
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a canonical host is this machine, which has many: localhost, 127.0.0.0/8 and ::1."""
+    return host == "localhost" or is_address(host, "is_loopback")
 
 
 def parse_host_entry(entry: str) -> tuple[str, int | None]:

@@ -300,8 +300,9 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int, key: str) -> 
             endpoint.address,
             max_tokens,
         )
-    text = redact(text[: CHARACTERS_PER_TOKEN * max_tokens + QUOTED_BYTES], key)
-    text = "".join(mark for mark in text if mark in "\n\t" or mark.isprintable()).strip()
+    text = text[: CHARACTERS_PER_TOKEN * max_tokens + QUOTED_BYTES]
+    # Before the key is looked for: what nobody sees could stand between its letters.
+    text = redact("".join(mark for mark in text if mark in "\n\t" or mark.isprintable()), key).strip()
     if len(text) > CHARACTERS_PER_TOKEN * max_tokens:
         logger.warning("%s wrote more than the %d tokens asked for; the rest is cut off", endpoint.address, max_tokens)
         text = text[: CHARACTERS_PER_TOKEN * max_tokens]
@@ -326,8 +327,8 @@ def _error_message(body: bytes, key: str = "") -> str:
 
 def _clean(text: str, key: str = "") -> str:
     """What a server says on one line, without the key, and only then cut: half a key would not be known as one."""
-    text = redact(text[:QUOTED_BYTES], key)
-    return " ".join("".join(mark if mark.isprintable() else " " for mark in text[:2000]).split())[:300]
+    shown = "".join(mark if mark.isprintable() else " " for mark in text[:QUOTED_BYTES])
+    return " ".join(redact(shown, key).split())[:300]
 
 
 def _retry_after(reply: Reply, delay: float) -> float:

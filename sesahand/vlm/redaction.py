@@ -3,17 +3,21 @@
 import base64
 import html
 import re
+import unicodedata
 
 MARK = "***"
 SHORTEST = 8
 """Characters of a key in a row that are taken out: a server may cut a key, and so may a message."""
 
 MAX_CHARACTERS = 1 << 20
+FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters of Korean that show nothing."""
+
 LAYERS = 4
 """How often escapes may lie within escapes, for example JSON within JSON within a URL."""
 
 _ESCAPE = re.compile(
-    r"\\+u00([0-9a-f]{2})|\\+x([0-9a-f]{2})|%(?:u00)?([0-9a-f]{2})|=([0-9a-f]{2})|(&(?:#x?[0-9a-f]{1,6}|[a-z]{2,6});)|\\(.)",
+    r"(?<!\\)\\+u([0-9a-f]{4})|(?<!\\)\\+x([0-9a-f]{2})|%(?:u00)?([0-9a-f]{2})|=([0-9a-f]{2})|(&(?:#x?[0-9a-f]{1,6}|[a-z]{2,6});)|\\(.)",
     re.IGNORECASE,
 )
 
@@ -21,9 +25,9 @@ _ESCAPE = re.compile(
 def redact(text: str, key: str) -> str:
     """Replace a key, and any long piece of it, by a mark.
 
-    It is found as it is, with other capitals, across blanks and line breaks, with JSON's, URLs', HTML's and quoted
-    printable's escapes, in hexadecimal digits and in base64, as in Basic authentication, where other text may stand
-    before it.
+    It is found as it is, with other capitals or wide letters, across blanks, line breaks and what nobody sees, with
+    JSON's, URLs', HTML's and quoted printable's escapes, in hexadecimal digits and in base64, as in Basic
+    authentication, where other text may stand before it.
 
     Args:
         text: What a server said, not yet cut: a cut could leave part of an escaped key that is no longer known.
@@ -33,7 +37,7 @@ def redact(text: str, key: str) -> str:
         return text
     text = text[:MAX_CHARACTERS]
     marked = bytearray(len(text))
-    stream = [(letter, k, k + 1) for k, letter in enumerate(text) if not letter.isspace()]
+    stream = [(plain, k, k + 1) for k, letter in enumerate(text) for plain in _seen(letter)]
     forms = _forms(key)
     for _ in range(LAYERS):
         written = "".join(letter for letter, _, _ in stream)
@@ -44,6 +48,14 @@ def redact(text: str, key: str) -> str:
             break
         stream = decoded
     return _without(text, marked)
+
+
+def _seen(letter: str) -> str:
+    """What is seen of a letter: a wide one is its plain one, and blanks, marks and invisible ones are nothing."""
+    if letter.isascii():
+        return letter if letter.isprintable() and letter != " " else ""
+    plain = unicodedata.normalize("NFKC", letter)
+    return "".join(one for one in plain if unicodedata.category(one)[0] not in "CMZ" and one not in FILLERS)
 
 
 def _forms(key: str) -> list[tuple[int, set[str], bool]]:
@@ -82,7 +94,8 @@ def _decoded(written: str, stream: list) -> list[tuple[str, int, int]]:
         letter = chr(int(digits, 16)) if digits else html.unescape(match[5]) if match[5] else match[6]
         decoded += stream[at : match.start()]
         if len(letter) == 1:
-            decoded.append((letter, stream[match.start()][1], stream[match.end() - 1][2]))
+            start, end = stream[match.start()][1], stream[match.end() - 1][2]
+            decoded += [(plain, start, end) for plain in _seen(letter)]
         else:
             decoded += stream[match.start() : match.end()]
         at = match.end()

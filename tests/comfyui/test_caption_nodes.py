@@ -314,12 +314,43 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
         (f"https://[{KEY}]/v1", "none"),
         (f"https://a.example\\{KEY}", "none"),
         (f"https://\u200b{KEY}", "none"),
+        (f"https://a.example/v1/{KEY}", "none"),
+        (f"https://vlm.example.com/{KEY}/v1", "mine"),
+        (f"http://{KEY}.localhost", "none"),
     ]:
         kept = withhold_keys(request(url, credential))
         assert KEY not in json.dumps(kept)
         assert refusals(ConnectVLM, **kept["prompt"]["1"]["inputs"])
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+    for url in (token, f"https://{token}", f"https://a.example/{token}"):
+        assert token not in json.dumps(withhold_keys(request(url, "none")))
     for odd in ({}, {"prompt": []}, {"prompt": {"1": None}}, {"prompt": {"1": {"class_type": "SesaHandConnectVLM"}}}):
         assert withhold_keys(odd) is odd
+
+
+@pytest.mark.parametrize("depth", [600, 5000])
+def test_a_key_is_taken_out_of_a_workflow_however_deep_it_is(models, depth):
+    deep = KEY
+    for _ in range(depth):
+        deep = [{"a": deep}]
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": "http://localhost:1/v1", "credential": KEY}}
+    request = {"prompt": {"1": node}, "extra_data": {"extra_pnginfo": {"workflow": {"extra": deep}}}}
+    kept = withhold_keys(request)
+    assert kept["prompt"]["1"]["inputs"]["credential"] != KEY
+    found = kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]
+    for _ in range(depth):
+        found = found[0]["a"]
+    assert found != KEY
+
+
+def test_a_request_in_which_keys_cannot_be_looked_for_is_emptied(models, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError(KEY)
+
+    monkeypatch.setattr("sesahand_pack.nodes.withheld._secrets", fail)
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"credential": KEY}}
+    assert withhold_keys({"prompt": {"1": node}}) == {"prompt": {}}
+    assert "RuntimeError" in caplog.text and KEY not in caplog.text
 
 
 def test_a_short_word_that_is_no_url_stays_and_a_missing_model_has_a_sentence():

@@ -167,7 +167,10 @@ def test_a_model_that_a_local_server_would_forward_is_asked_only_if_the_file_nam
     named = {"cloud": {"hosts": ["127.0.0.1:11434"], "models": ["qwen3-vl:235b-cloud"]}}
     asked = Endpoint.parse(url)
     assert nothing.authorize(asked, "", "qwen2.5vl:7b") == "" == nothing.authorize(asked, "", "cloudy:7b")
-    for model in ("qwen3-vl:235b-cloud", "glm-4.6:cloud", " KIMI-K2:1T-CLOUD "):
+    for model in (
+        "qwen3-vl:235b-cloud", "glm-4.6:cloud", " KIMI-K2:1T-CLOUD ", "a:b-cloud:latest", "kimi-k2:1t-cloud@sha256:ab",
+        "a-cloud/", "a-cloud\u200b", "a-clo\u00adud", "hf.co/a/b-cloud:latest", "a:b-cloud?", "a:\uff43loud",
+    ):  # fmt: skip
         with pytest.raises(SesaHandError, match="to its maker, so nothing was sent"):
             nothing.authorize(asked, "", model)
     allowed = written(tmp_path / "b", named | others)
@@ -175,5 +178,9 @@ def test_a_model_that_a_local_server_would_forward_is_asked_only_if_the_file_nam
     with pytest.raises(SesaHandError, match="names qwen2.5vl:7b, qwen3-vl:235b-cloud there"):
         allowed.authorize(asked, "", "llava")
     assert allowed.authorize(Endpoint.parse("http://127.0.0.1:1234/v1"), "", "llava") == ""
+    for spelling in ("localhost", "127.0.0.2", "127.255.255.254", "[::1]", "[::ffff:127.0.0.1]"):
+        with pytest.raises(SesaHandError, match="is not allowed at"):
+            allowed.authorize(Endpoint.parse(f"http://{spelling}:11434/v1"), "", "llava")
+        assert allowed.authorize(Endpoint.parse(f"http://{spelling}:11434/v1"), "", "qwen2.5vl:7b") == ""
     with pytest.raises(InvalidFileError, match="list of the names of models"):
         written(tmp_path / "c", {"a": {"hosts": ["b"], "models": "c"}}).names()

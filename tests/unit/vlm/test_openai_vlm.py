@@ -315,6 +315,19 @@ def test_a_right_answer_under_a_wrong_content_type_counts():
         assert caption(vlm(server)) == ["A hand."]
 
 
+@pytest.mark.parametrize("status", [200, 401])
+def test_a_key_with_what_nobody_sees_between_its_letters_is_hidden(tmp_path, status):
+    hidden = "\u200b".join(KEY)
+    echo = completion(hidden) if status == 200 else {"error": {"message": hidden}}
+    with chat_server(answer(echo, status)) as server:
+        model = vlm(server, credential="local", credentials=credentials(tmp_path, server.port))
+        try:
+            said = caption(model)[0]
+        except SesaHandError as error:
+            said = str(error)
+    assert "***" in said and "sentinel" not in "".join(letter for letter in said if letter.isalnum())
+
+
 def test_control_characters_and_excess_text_are_removed():
     with chat_server(answer(completion("a\x00\x1b[31m\tb\nc\u202e")), answer(completion("word " * 1000))) as server:
         assert caption(vlm(server)) == ["a[31m\tb\nc"]

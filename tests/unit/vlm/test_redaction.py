@@ -4,9 +4,11 @@ import base64
 import html
 import json
 import quopri
+import unicodedata
 from urllib.parse import quote
 
 import pytest
+from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,13 +36,19 @@ FORMS = {
     "Basic authentication without a user": lambda key: base64.b64encode(f":{key}".encode()).decode(),
     "base64 of a header": lambda key: base64.b64encode(f"Bearer {key}\r\n".encode()).decode(),
     "base64 for URLs": lambda key: base64.urlsafe_b64encode(f"k:{key}".encode()).decode(),
+    "what nobody sees": lambda key: "\u200b".join(key),
+    "marks and fillers": lambda key: "".join(c + "\u034f\ufe0f\u3164\u00ad"[k % 4] for k, c in enumerate(key)),
+    "escaped zero width": lambda key: "\\u200b".join(key),
+    "wide letters": lambda key: "".join(chr(ord(letter) + 0xFEE0) for letter in key),
     "broken lines": lambda key: "\n  ".join(key[k : k + 5] for k in range(0, len(key), 5)),
 }
 
 
 def decodings(text: str) -> str:
     """A text and what one can make of it with everyday tools, put together."""
-    found = [text, "".join(text.split())]
+    plain = unicodedata.normalize("NFKC", text.replace("\\u200b", ""))
+    plain = "".join(letter for letter in plain if letter.isascii())
+    found = [text, "".join(text.split()), plain]
     for word in text.replace('"', " ").split():
         try:
             found.append(
@@ -79,6 +87,11 @@ def test_no_piece_of_a_key_is_left_in_any_form_or_by_the_cut(name, before):
 def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key, name, before, length):
     part = key[:length]
     assert not leaks(_clean("y" * before + " " + FORMS[name](part), key), key)
+
+
+@pytest.mark.parametrize("said", ["\\" * 100_000, "\\" * 100_000 + "u", ("\\" * 50 + "u0") * 2000, "&" * 100_000])
+def test_a_text_of_escapes_is_looked_through_in_no_time(said):
+    assert run_limited("sesahand.vlm.redaction:redact", said, KEY, seconds=20).returned() == said
 
 
 def test_what_is_no_part_of_a_key_stays_and_a_short_key_is_found_as_it_is():
