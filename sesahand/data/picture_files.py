@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
-from ..files.pictures import open_picture
+from ..files.pictures import open_picture, upright
 from ..files.reading import read_bytes
 from .record import MAX_PIXELS
 
@@ -70,6 +70,7 @@ def read_levels(path: Path, width: int, height: int) -> np.ndarray:
         InvalidFileError: If it is missing, damaged, no PNG or JPEG, or of another size.
     """
     with open_picture(read_bytes(path, MAX_PICTURE_BYTES), str(path), ("PNG", "JPEG")) as picture:
+        picture = upright(picture)
         if picture.size != (width, height):
             raise InvalidFileError(
                 f"{path} has {picture.width}x{picture.height} pixels, but the index says {width}x{height}; copy the "

@@ -7,10 +7,13 @@ before one of them is decoded. What a decoder raises is an error of that picture
 
 import io
 import logging
+import mmap
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -30,6 +33,11 @@ MAX_PIXELS = 1 << 26
 MAX_BYTES = 512 << 20
 # Formats of which Pillow can tell the number of frames without walking through all of the file.
 COUNTED = ("GIF", "PNG", "WEBP", "AVIF")
+# A progressive JPEG of today's programs has about ten scans; with some bytes it can have thousands.
+MOST_SCANS = 100
+# In what is compressed, 0xff stands before zeros and restart marks alone.
+MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+BEGINNING, END, SCAN = 0xD8, 0xD9, 0xDA
 # Pillow's modes of 16-bit grey; older versions read such a PNG as "I".
 DEEP_GREY = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -73,6 +81,8 @@ def open_picture(
                         f"{label:.200} has {picture.width}x{picture.height} pixels, more than the {max_pixels} that "
                         "are read; make it smaller."
                     )
+                if picture.format in ("JPEG", "MPO"):
+                    _check_scans(source if isinstance(source, bytes) else file, label)
                 yield picture
     except SesaHandError:
         raise
@@ -86,6 +96,33 @@ def open_picture(
         raise InvalidFileError(
             f"{label:.200} cannot be read as a picture: {reason}. Save it as PNG or JPEG."
         ) from error
+
+
+def _check_scans(source: bytes | BinaryIO, label: str) -> None:
+    """Refuse a JPEG of which a few bytes make the decoder draw the whole picture once more, again and again."""
+    if isinstance(source, bytes):
+        scans = _scans(source)
+    else:
+        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            scans = _scans(data)
+    if scans > MOST_SCANS:
+        raise InvalidFileError(
+            f"{label:.200} is drawn in more than {MOST_SCANS} scans, and takes as long as so many pictures; save it "
+            "again."
+        )
+
+
+def _scans(data: bytes | mmap.mmap) -> int:
+    """How many scans the first picture of a JPEG file has; behind its end phones put films and further pictures."""
+    at, found = 0, 0
+    while found <= MOST_SCANS and (marker := MARKER.search(data, at)):
+        code, at = marker[0][1], marker.end()
+        if code == END:
+            break
+        found += code == SCAN
+        if code != BEGINNING:
+            at += max(2, int.from_bytes(data[at : at + 2], "big"))
+    return found
 
 
 def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
@@ -156,7 +193,24 @@ def read_mask_levels(path: str | Path) -> np.ndarray:
         InvalidFileError: If it cannot be read as a picture.
     """
     with open_picture(path) as picture:
-        return np.array(picture.convert("L"))
+        return np.array(upright(picture).convert("L"))
+
+
+def upright(picture):
+    """Return an open Pillow picture turned as its EXIF data say, in 8 bits where it has more.
+
+    Pillow itself cuts 16 bits off at 255 and fractions off at 0.
+
+    Raises:
+        ValueError: If it holds fractions beyond 0..1; inside `open_picture` that is an error of the picture.
+    """
+    from PIL import Image, ImageOps
+
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode not in (*DEEP_GREY, "F"):
+        return picture
+    return Image.fromarray((_levels(picture)[..., 0] * 255).round().astype(np.uint8))
 
 
 def _levels(picture) -> np.ndarray:

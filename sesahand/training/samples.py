@@ -18,7 +18,7 @@ from ..callbacks import Progress
 from ..data.layout import HEADER
 from ..data.pair_set import PairSet
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.pictures import open_picture
+from ..files.pictures import open_picture, upright
 from ..files.reading import open_regular, parse_json, read_lines
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
+MAX_LIST_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +159,11 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
     Raises:
         InvalidFileError: If a line is not such an object, or a file is missing.
     """
+    if path.is_file() and path.stat().st_size > MAX_LIST_BYTES:
+        raise InvalidFileError(
+            f"{path} is larger than {MAX_LIST_BYTES} bytes, more than is kept in memory; share it out among several "
+            "lists."
+        )
     rows = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
     if not rows:
         raise InvalidFileError(f"{path} lists no samples. Write a line of JSON for each, with rgb, mesh and text.")
@@ -184,6 +190,7 @@ def read_square(path: Path, size: int) -> np.ndarray:
     from PIL import Image
 
     with open_picture(path) as picture:
+        picture = upright(picture)
         side = min(picture.size)
         left, top = (picture.width - side) // 2, (picture.height - side) // 2
         cut = picture.convert("RGB").crop((left, top, left + side, top + side))

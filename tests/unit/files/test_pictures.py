@@ -14,7 +14,7 @@ from PIL import Image, features
 from sesahand.commands.render import read_mask
 from sesahand.data.picture_files import read_levels
 from sesahand.errors import InvalidFileError
-from sesahand.files.pictures import open_picture, read_picture
+from sesahand.files.pictures import open_picture, read_mask_levels, read_picture
 from sesahand.training.samples import read_square
 
 READERS = {
@@ -156,3 +156,70 @@ def test_of_an_animation_the_first_frame_is_read_and_the_rest_is_said(tmp_path, 
     read = read_picture(tmp_path / "x.tif")
     assert "x.tif has several frames, and only the first is used" in caplog.text
     assert torch.equal(read[0], torch.from_numpy(np.asarray(noise())).float() / 255)
+
+
+def ramp(kind: str, path) -> np.ndarray:
+    """Write a grey ramp from black to white and return it in 0..1."""
+    shares = np.tile(np.linspace(0, 1, 64), (64, 1))
+    if kind == "float TIFF":
+        Image.fromarray(shares.astype(np.float32)).save(path, "TIFF")
+    else:
+        Image.fromarray((shares * 65535).round().astype(np.uint16)).save(path, kind)
+    return shares
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "float TIFF"])
+def test_deep_grey_has_the_same_levels_for_every_reader(tmp_path, kind):
+    path = tmp_path / "ramp"
+    expected = ramp(kind, path) * 255
+    assert np.abs(read_picture(path)[0, ..., 0].numpy() * 255 - expected).max() < 0.01
+    assert np.abs(read_mask_levels(path) - expected).max() <= 0.51
+    assert np.abs(read_square(path, 64)[..., 1] - expected).max() <= 0.51
+    if kind == "PNG":
+        assert np.abs(read_levels(path, 64, 64).reshape(64, 64, -1)[..., 0] - expected).max() <= 0.51
+
+
+def test_a_photograph_that_is_turned_is_upright_for_every_reader(tmp_path):
+    stored = np.zeros((40, 80), np.uint8)
+    stored[:, :20] = 255
+    turned = Image.Exif()
+    turned[0x112] = 6  # its left side is shown at the top
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=turned)
+    Image.fromarray(stored).save(tmp_path / "a.jpg", exif=turned, quality=95)
+    upright = np.zeros((80, 40), np.uint8)
+    upright[:20] = 255
+    for name in ("a.png", "a.jpg"):
+        path = tmp_path / name
+        assert np.abs(read_picture(path)[0, ..., 0].numpy() * 255 - upright).max() < 6
+        assert np.abs(read_mask_levels(path).astype(int) - upright).max() < 6
+        assert np.abs(read_levels(path, 40, 80).astype(int).reshape(80, 40, -1)[..., 0] - upright).max() < 6
+        assert np.abs(read_square(path, 40)[..., 0].astype(int) - upright[20:60]).max() < 6
+
+
+def test_fractions_beyond_one_are_no_picture_for_any_reader(tmp_path):
+    Image.fromarray(np.full((8, 8), 7, np.float32)).save(tmp_path / "a.tif")
+    for read in (read_picture, read_mask_levels, lambda path: read_square(path, 8)):
+        with pytest.raises(InvalidFileError, match="fractions"):
+            read(tmp_path / "a.tif")
+
+
+def progressive(scans: int) -> bytes:
+    """A progressive JPEG whose shortest scan comes so many times more."""
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((512, 512), np.uint8)).save(stream, "JPEG", progressive=True, quality=10)
+    whole = stream.getvalue()
+    places = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    parts = [whole[start:end] for start, end in zip(places, [*places[1:], len(whole) - 2], strict=True)]
+    return whole[:-2] + min(parts[1:], key=len) * scans + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_photograph_that_is_drawn_again_and_again_is_refused(tmp_path, as_bytes):
+    (tmp_path / "a.jpg").write_bytes(progressive(20_000))
+    source = progressive(20_000) if as_bytes else tmp_path / "a.jpg"
+    with pytest.raises(InvalidFileError, match="more than 100 scans"), open_picture(source, "a.jpg"):
+        pass
+    for further in (0, 50):
+        # Behind the end of the picture a phone has put a film, in which anything may stand.
+        (tmp_path / "b.jpg").write_bytes(progressive(further) + b"\xff\xda\0\2" * 1000)
+        assert read_picture(tmp_path / "b.jpg").shape == (1, 512, 512, 3)
