@@ -138,8 +138,9 @@ class CheckpointReader(PickleReader):
             target = self.top(dict)
         for key, value in zip(items[::2], items[1::2], strict=True):
             # No weight has another kind of key. Hashing a tuple means to walk through all that is in it, and a few
-            # bytes can say that this is a tuple in a tuple, a million times, or two of one that is two of one.
-            if isinstance(key, str | bytes | int | float | None):
+            # bytes can say that this is a tuple in a tuple, a million times, or two of one that is two of one. Numbers
+            # can be chosen so that all have one hash, and each is then compared with all before it.
+            if isinstance(key, str):
                 target[key] = value
 
     def append_all(self, items: list) -> None:

@@ -172,7 +172,7 @@ class PickleReader:
     def set_items(self, items: list) -> None:
         target = self.top(dict)
         for key, value in zip(items[::2], items[1::2], strict=True):
-            if not isinstance(key, str | bytes | int):
+            if not isinstance(key, str | bytes | int) or (isinstance(key, int) and not _is_plain(key)):
                 raise ValueError(f"a {type(key).__name__} as a key")
             target[key] = value
 
@@ -225,6 +225,8 @@ class PickleReader:
         self.stack.append(self.memo[key])
 
     def store(self, key: int) -> None:
+        if not _is_plain(key):
+            raise ValueError("a number of a memory that is none")
         self.memo[key] = self.stack[-1]
 
     def text_integer(self) -> None:
@@ -252,6 +254,11 @@ class PickleReader:
     def dict_of(self, items: list) -> None:
         self.stack.append({})
         self.set_items(items)
+
+
+def _is_plain(number: int) -> bool:
+    """Whether a number is short enough to be its own hash; of longer ones, any many have the same."""
+    return -(1 << 60) < number < 1 << 60
 
 
 _INSTRUCTIONS = {

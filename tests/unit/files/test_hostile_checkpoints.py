@@ -3,6 +3,7 @@
 import io
 import pickle
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -99,10 +100,30 @@ def many_dictionaries() -> bytes:
     return PROTOCOL + EMPTY_DICT + text("x") + b"(" + b"}" * 20_000_000 + b"ls" + STOP
 
 
+def long_number(value: int) -> bytes:
+    coded = value.to_bytes((value.bit_length() + 8) // 8, "little", signed=True)
+    return b"\x8a" + bytes([len(coded)]) + coded
+
+
+def keys_of_one_hash() -> bytes:
+    """A dictionary whose keys are numbers that Python gives one hash, so that each is compared with all before it."""
+    keys = (long_number(sys.hash_info.modulus * number) for number in range(1, 80_000))
+    return PROTOCOL + EMPTY_DICT + b"(" + b"N".join(keys) + b"Nu" + STOP
+
+
+def memories_of_one_hash() -> bytes:
+    """The same of the numbers under which a pickle remembers its values."""
+    puts = (b"p%d\n" % (sys.hash_info.modulus * number) for number in range(1, 80_000))
+    return PROTOCOL + EMPTY_DICT + b"".join(puts) + STOP
+
+
 PROGRAMS = {
     one.__name__: one
-    for one in (deep_key, doubling_key, doubling_shape, lists_in_each_other, many_objects, many_dictionaries)
-}
+    for one in (
+        deep_key, doubling_key, doubling_shape, lists_in_each_other, many_objects, many_dictionaries, keys_of_one_hash,
+        memories_of_one_hash,
+    )
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -117,7 +138,7 @@ def test_pickles_that_are_endless_or_bottomless_are_told_in_a_sentence(tmp_path,
     assert "net.ckpt" in message and len(message) < 1500
 
 
-@pytest.mark.parametrize("name", ["deep_key", "doubling_key"])
+@pytest.mark.parametrize("name", ["deep_key", "doubling_key", "keys_of_one_hash", "memories_of_one_hash"])
 def test_mano_pickles_that_are_endless_or_bottomless_are_refused(tmp_path, name):
     (tmp_path / "MANO_RIGHT.pkl").write_bytes(PROGRAMS[name]())
     assert "MANO_RIGHT.pkl" in run_limited(MANO, tmp_path / "MANO_RIGHT.pkl", megabytes=500, seconds=60).refused()
