@@ -109,11 +109,7 @@ class Call:
             SesaHandError: That cannot be known.
         """
         if row.image is None:
-            if not bool(torch.isfinite(self.step.latent).all()):
-                raise SesaHandError(
-                    "The latent that is sampled holds values that are not numbers (NaN or infinity), so its pictures "
-                    "cannot be told apart. Look at the node that made it, or at the model's precision."
-                )
+            self.step.check_numbers()
             raise SesaHandError(
                 "Another node changes or arranges the batch of the model, and it cannot be told which picture a row of "
                 "it belongs to, which masks that differ by picture and attention maps need. Sample one picture at a "

@@ -119,6 +119,7 @@ def prompts_with(step: Step, text: torch.Tensor, chunks: Sequence[tuple[int, Any
 
 def _only(step: Step, fits: list[tuple[Prompt, int]]) -> tuple[Prompt | None, int]:
     if not fits:
+        step.check_numbers()
         step.session.warn_once(
             "A node has put texts into the cross-attention whose hand words are not known (regional prompts, for "
             "instance): these are not acted on."

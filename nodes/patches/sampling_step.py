@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...sesahand.attention.heatmap import MapAverage
+from ...sesahand.errors import SesaHandError
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,23 @@ class Step:
     records: tuple[Recording, ...] = ()
     texts: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)
     latents: dict[torch.device, torch.Tensor] = field(default_factory=dict, repr=False)
+
+    def check_numbers(self) -> None:
+        """Say that a text or the latent holds NaN, which equals nothing, before anything else is blamed for it.
+
+        Raises:
+            SesaHandError: If one does.
+        """
+        if not all(bool(torch.isfinite(prompt.text).all()) for prompt in self.prompts.values()):
+            raise SesaHandError(
+                "The text of a conditioning holds values that are not numbers (NaN or infinity), so nothing can be "
+                "told by it. Look at the node that made it, or at the text encoder's precision."
+            )
+        if not bool(torch.isfinite(self.latent).all()):
+            raise SesaHandError(
+                "The latent that is sampled holds values that are not numbers (NaN or infinity), so its pictures "
+                "cannot be told apart. Look at the node that made it, or at the model's precision."
+            )
 
     def text_of(self, prompt: Prompt, like: torch.Tensor) -> torch.Tensor:
         """The text [b, L, D] of a prompt on the device and in the type of `like`; moved once in the step."""

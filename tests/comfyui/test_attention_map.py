@@ -236,3 +236,11 @@ def test_the_nodes_show_the_map_over_the_picture(model):
         shown(panels=5)
     with pytest.raises(SesaHandError, match="Got 1 pictures"):
         shown(images=pictures[:1])
+
+
+def test_a_text_that_is_not_a_number_is_named_and_no_other_node_is(model):
+    positive, negative = conditioning(1, HAND), conditioning(2, (7,))
+    nothing = [[positive[0][0] * math.nan, positive[0][1]]]
+    for prepared in (record_attention(model)[0], bias_attention(model, 2.0)):
+        with pytest.raises(SesaHandError, match=r"text of a conditioning holds values that are not numbers \(NaN"):
+            sample(prepared, nothing, negative, shape=(2, 4, 16, 16))
