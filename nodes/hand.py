@@ -10,7 +10,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
-from ..sesahand.files.reading import open_regular
+from ..sesahand.files.reading import MAX_FILE_BYTES, open_regular
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
 from ..sesahand.hands.model import NUM_BETAS
@@ -59,9 +59,12 @@ def input_path(name: str) -> str:
 
 
 def hash_file(path: str) -> str:
-    """Return what tells the contents of a file apart from any other's."""
+    """Return what tells the contents of a file apart; of one that is too large for any reader, its size and time."""
     with open_regular(path) as content:
-        return hashlib.sha256(content.read()).hexdigest()
+        found = os.fstat(content.fileno())
+        if found.st_size > MAX_FILE_BYTES:
+            return f"{found.st_size} {found.st_mtime_ns}"
+        return hashlib.sha256(content.read(MAX_FILE_BYTES)).hexdigest()
 
 
 def read_box(text: str) -> tuple[float, ...]:

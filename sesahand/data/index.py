@@ -9,6 +9,8 @@ from ..files.reading import open_regular, read_lines
 from .layout import INDEX, KEY
 
 MAX_LINE = 1 << 20
+MOST_PAIRS = 2_000_000
+"""Their keys are kept in memory, some 200 bytes each."""
 # `PairRecord.to_line` begins like this; only then is the line worth parsing.
 START = re.compile(rb'\{"key": "(' + KEY.pattern.encode() + rb')", ')
 
@@ -45,7 +47,8 @@ def read_index(root: Path) -> Index:
     machine that lost its power can leave zeros), is torn.
 
     Raises:
-        InvalidFileError: If a line before the last is no record, a key comes twice, or the file cannot be read.
+        InvalidFileError: If a line before the last is no record, a key comes twice, there are too many, or the file
+            cannot be read.
     """
     path = root / INDEX
     keys, starts, end, position, damage = {}, [], 0, 0, ""
@@ -53,6 +56,11 @@ def read_index(root: Path) -> Index:
         start, position = position, position + len(line)
         if damage:
             raise InvalidFileError(damage)
+        if len(starts) == MOST_PAIRS:
+            raise InvalidFileError(
+                f"{path} lists more than {MOST_PAIRS} pairs, more than are opened at once; share them out among "
+                "several sets."
+            )
         match = START.match(line)
         if match is None or not line.endswith(b"}\n"):
             damage = f"{path}, line {number} is damaged; `sesahand dataset check --repair` drops it."

@@ -118,17 +118,27 @@ def read_lines(path: str | Path, follow: bool = True, longest: int = MAX_LINE) -
         ) from error
 
 
-def read_json_lines(path: str | Path, follow: bool = True) -> tuple[list[Any], str]:
+def read_json_lines(path: str | Path, follow: bool = True, limit: int = MAX_FILE_BYTES) -> tuple[list[Any], str]:
     """Read a log of JSON lines, whose last line a stop in the middle may have torn.
+
+    Args:
+        path: The log; a missing one is empty.
+        follow: Whether it may be a link.
+        limit: Bytes that it may have: all of it is kept in memory.
 
     Returns:
         What the whole lines hold, and what was dropped of the last line: a sentence for people, or an empty text.
 
     Raises:
-        InvalidFileError: If a line before the last is not JSON.
+        InvalidFileError: If a line before the last is not JSON, or it is larger.
     """
-    found, torn = [], ""
+    found, torn, size = [], "", 0
     for number, line in enumerate(read_lines(path, follow), 1):
+        size += len(line)
+        if size > limit:
+            raise InvalidFileError(
+                f"{path!s:.200} is larger than {limit} bytes, more than a log holds; move it away, or shorten it."
+            )
         if torn:
             raise InvalidFileError(f"{torn} Delete that line to go on.")
         try:

@@ -280,6 +280,17 @@ def test_a_changed_file_is_read_again(posed, folders):
     assert before != hand.LoadHands.fingerprint_inputs(file="a.json", left_hands="own")
 
 
+def test_a_file_that_no_reader_takes_is_told_apart_without_reading_it(folders):
+    target = folders / "input" / "large.npz"
+    with target.open("wb") as file:
+        file.truncate(1 << 40)
+    before = hand.LoadHands.fingerprint_inputs(file="large.npz")
+    assert before == hand.LoadHands.fingerprint_inputs(file="large.npz")
+    with target.open("r+b") as file:
+        file.truncate(1 << 41)
+    assert before != hand.LoadHands.fingerprint_inputs(file="large.npz")
+
+
 BAD_PREFIXES = [
     "../outside", "/tmp/outside", "hands/../../outside", "", "hands/", "C:\\outside", "hands/a\x00b", "q:z?/x", "nul/x",
     "a\nb/x", "new1/a<b", "new2/.hid", "CON", "\ud800x/y", "new3/\udcff", "d" * 300 + "/x",

@@ -9,6 +9,7 @@ from hostile import run_limited
 from pair_scenes import make_facts, make_picture, make_scene
 
 from sesahand.cli import main
+from sesahand.data import index
 from sesahand.data.check import find_strays, repair
 from sesahand.data.pair_set import PairSet
 from sesahand.data.writer import PairWriter
@@ -136,6 +137,13 @@ def test_no_link_inside_a_set_is_followed_by_what_deletes_renames_or_writes(root
     except SesaHandError as error:
         assert "link" in str(error)
     assert contents(home) == before
+
+
+def test_a_set_of_too_many_pairs_is_refused_in_a_sentence(root, monkeypatch):
+    assert len(PairSet(root)) == 2
+    monkeypatch.setattr(index, "MOST_PAIRS", 1)
+    with pytest.raises(SesaHandError, match="more than 1 pairs"):
+        PairSet(root)
 
 
 def test_links_and_folders_in_a_set_are_foreign_and_stay(root, home):

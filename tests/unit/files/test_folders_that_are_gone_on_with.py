@@ -18,6 +18,7 @@ from sesahand.evaluation.reader.config import ReaderConfig
 from sesahand.evaluation.reader.network import ReaderNetwork
 from sesahand.evaluation.reader.training import resume, save_state
 from sesahand.files.locks import WriterLock
+from sesahand.files.reading import read_json_lines
 from sesahand.files.writing import append_line, claim, write_with
 from sesahand.generate.picture_folder import PictureFolder
 from sesahand.training.config import MiniConfig, Steps
@@ -88,6 +89,17 @@ def test_a_damaged_line_in_the_middle_of_a_log_is_named(tmp_path, line):
     good = '{"step": 1, "loss": 0.5}\n'
     (tmp_path / "log.jsonl").write_text(f"{good}{line}\n{good}")
     with pytest.raises(InvalidFileError, match="line 2"):
+        read_log(tmp_path / "log.jsonl", 5)
+
+
+def test_a_log_that_is_none_by_its_size_is_refused_before_it_fills_the_memory(tmp_path):
+    (tmp_path / "log.jsonl").write_bytes(b'{"step":1,"loss":0.5}\n' * 1000)
+    assert len(read_json_lines(tmp_path / "log.jsonl")[0]) == 1000
+    with pytest.raises(InvalidFileError, match="larger than 20000 bytes"):
+        read_json_lines(tmp_path / "log.jsonl", limit=20_000)
+    with (tmp_path / "log.jsonl").open("r+b") as file:
+        file.truncate(1 << 36)
+    with pytest.raises(InvalidFileError):
         read_log(tmp_path / "log.jsonl", 5)
 
 
