@@ -14,6 +14,7 @@ from ..sesahand.reconstruct.detection.detector_files import (
     COMMAND,
     FOLDER_NAME,
     describe_missing,
+    detector_state,
     missing_files,
     no_detector,
 )
@@ -215,6 +216,11 @@ class DetectHands(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_):
+        # What was found without the detector's files must not come out of the cache once they are there.
+        return detector_state(detector_folder())
 
     @classmethod
     @wires.checked

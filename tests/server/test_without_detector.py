@@ -1,5 +1,7 @@
 """The first click on a fresh machine: without the hand detector's files, the workflows that need nothing run."""
 
+import shutil
+
 import numpy as np
 import pytest
 from comfy_install import CORES, Unavailable, find_comfyui
@@ -92,3 +94,21 @@ def test_asked_to_it_stops_with_the_command(fresh):
     }
     with pytest.raises(NodeFailed, match=COMMAND):
         fresh.run(graph)
+
+
+def test_once_the_files_are_there_the_same_graph_looks_for_hands(fresh, detector_folder):
+    graph = {
+        "asked": defaults(fresh, "SesaHandPoseHand"),
+        "drawn": defaults(fresh, "SesaHandRenderCondition", hands=["asked", 0]),
+        "found": defaults(fresh, "SesaHandDetectHands", image=["drawn", 0], threshold=0.2),
+        "count": defaults(fresh, "PreviewAny", source=["found", 4]),
+    }
+    assert fresh.run(graph).outputs["count"]["text"] == ["0"]
+    place = fresh.folder / "models" / "hand_detector"
+    shutil.copytree(detector_folder, place)
+    try:
+        again = fresh.run(graph)
+        assert again.outputs["count"]["text"] == ["1"] and set(again.executed) == {"found", "count"}
+        assert fresh.run(graph).executed == []
+    finally:
+        shutil.rmtree(place)

@@ -68,6 +68,19 @@ def no_detector(folder: str | Path | None = None) -> bool:
     return all(missing_files(each) for each in _places(folder))
 
 
+def detector_state(folder: str | Path | None = None) -> str:
+    """Return a text that changes when the files in any of the places come, go or change, without reading them."""
+    return "\n".join(_state(each / name) for each in _places(folder) for name in (PALM_FILE, LANDMARK_FILE))
+
+
+def _state(file: Path) -> str:
+    try:
+        facts = file.stat()
+    except OSError:
+        return f"{file}: none"
+    return f"{file}: {facts.st_size} bytes of {facts.st_mtime_ns}"
+
+
 def describe_missing(folder: str | Path | None = None) -> str:
     """Return which files are missing where, and the command that gets them."""
     place = _places(folder)[0]
