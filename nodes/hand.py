@@ -16,7 +16,7 @@ from ..sesahand.hands.loading import BUILTIN, load_hand_model
 from ..sesahand.hands.model import NUM_BETAS
 from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
-from ..sesahand.scene.bounding_boxes import Box, read_bounding_boxes
+from ..sesahand.scene.bounding_boxes import Box, parse_box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
@@ -65,20 +65,15 @@ def hash_file(path: str) -> str:
         return hashlib.sha256(content.read()).hexdigest()
 
 
-def read_box(text: str) -> tuple[float, ...]:
-    """Read the box of a widget; nothing for an empty text."""
-    return parse_box(text) if text.strip() else ()
+def read_box(text: str, *size: int) -> tuple[float, ...]:
+    """Read the box of a widget, in a picture of width and height if they are known; nothing for an empty text."""
+    return parse_box(text, *size) if text.strip() else ()
 
 
-def parse_box(text: str) -> tuple[float, ...]:
-    """Return left, top, right, bottom from the text of a widget."""
-    try:
-        box = tuple(float(part) for part in text.strip(" []()").replace(",", " ").split())
-    except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise SesaHandError(f"box is {quote(text)}, expected four numbers in pixels: left, top, right, bottom.")
-    return box
+def check_box_in_picture(box: str | None = None, width=None, height=None, mask=()) -> None:
+    """Refuse a box outside the picture; a mask, of which nothing is known yet, brings its own size and replaces box."""
+    if mask is not None and None not in (box, width, height):
+        read_box(box, width, height)
 
 
 def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
@@ -368,7 +363,7 @@ class PoseHand(io.ComfyNode):
         return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 
-@wires.checks(box=read_box)
+@wires.checks(check_box_in_picture, box=read_box)
 class PlaceHand(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
