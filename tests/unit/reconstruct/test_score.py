@@ -373,9 +373,15 @@ def test_hands_that_could_not_be_looked_for_are_not_scored_in_words_and_pictures
     why = replace(none(), note="The hand detector's files are missing.")
     scores, plain = score_hands(hand(), why), score_hands(hand(), none())
     assert scores.not_looked_for and not plain.not_looked_for and scores.pictures == plain.pictures == (0.0,)
-    assert describe_scores(scores).startswith("not scored: The hand detector's files are missing.\nscore 0.00")
-    assert json.loads(scores.to_json())["not_scored"] == why.note and "not_scored" not in json.loads(plain.to_json())
+    assert describe_scores(scores) == "not scored: The hand detector's files are missing."
+    told, counted = json.loads(scores.to_json()), json.loads(plain.to_json())
+    assert told["not_scored"] == why.note and "not_scored" not in counted
+    assert told["mean"] is told["worst"] is told["pictures"][0]["score"] is None and counted["mean"] == 0.0
+    assert told["pictures"][0]["missing"] == [] and counted["pictures"][0]["missing"] == ["right"]
     assert not torch.equal(draw_scores(scores), draw_scores(plain)), "the label says so instead of a number"
     found = replace(hand(), note="Something about it.")
     assert not score_hands(hand(), found).not_looked_for
+    nothing_asked = score_hands(none(), why)
+    assert score_hands(none(), none()).pictures == (1.0,) and nothing_asked.pictures == (0.0,)
+    assert bad_pictures(nothing_asked, 0.5) == [0], "what nobody has looked at is not taken for good"
     assert combine([found, hand()]).note == concatenate_frames([hand(), found]).note == "Something about it."
