@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable
 from itertools import chain
 
+from comfy_execution.graph_utils import ExecutionBlocker
+
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
@@ -161,8 +163,14 @@ def _fault_of(entry: io.Input, value) -> str | None:
 
 
 def core_mesh(hands: HandScene, forearm: bool):
-    """Return core's MESH of hands: cut for texture coordinates and with normals if it has a place for both."""
+    """Return core's MESH of hands: cut for texture coordinates and with normals if it has a place for both.
+
+    Without hands, what follows does not run: core's nodes cannot draw a mesh of nothing.
+    """
     from comfy_api import latest
+
+    if not len(hands):
+        return ExecutionBlocker(None)
 
     types = getattr(latest, "Types", None)
     if hasattr(types, "MESH"):
