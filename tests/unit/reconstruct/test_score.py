@@ -21,7 +21,7 @@ from sesahand.metrics.mask_overlap import mask_iou
 from sesahand.metrics.procrustes import align
 from sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
 from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, pair_score, parts_of, score_hands
-from sesahand.reconstruct.scoring.score_picture import draw_scores
+from sesahand.reconstruct.scoring.score_picture import BAD, draw_scores, preview_scores
 from sesahand.reconstruct.scoring.score_report import describe_scores
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
@@ -367,6 +367,21 @@ class TestChoosing:
                 check_count(pictures, scores)
             with pytest.raises(SesaHandError, match="scores of 4 pictures"):
                 replace_bad_pictures(pictures, pictures, scores, 0.0)
+
+
+def test_a_preview_of_small_or_several_pictures_has_letters_to_read_and_says_the_same():
+    small = hand().resized(96, 96)
+    empty = HandScene.empty(small.model, small.camera)
+    found = replace(concatenate_frames([empty, empty, small]), note="Something about it.")
+    scores = score_hands(small, found)
+    drawn = draw_scores(scores)
+    shown = preview_scores(scores, None, drawn, 2)
+    assert drawn.shape == (3, 96, 96, 3) and shown.shape == (2, 384, 384, 3)
+    red = (shown[0, :60] * 255 - torch.tensor(BAD)).abs().amax(-1) < 30
+    rows = red.any(1).nonzero()
+    assert rows.max() - rows.min() > 384 / 28, "a score of 0.00 in red, and not the words for pictures nobody looked at"
+    large = draw_scores(score_hands(hand(), hand()))
+    assert torch.equal(preview_scores(score_hands(hand(), hand()), None, large, 4), large)
 
 
 def test_hands_that_could_not_be_looked_for_are_not_scored_in_words_and_pictures():
