@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def attach_negatives(arguments: list[str]) -> list[str]:
     """Write `--box -5,0,90,90` as `--box=-5,0,90,90`: argparse takes what begins with a minus for an option."""
-    attached = []
+    attached: list[str] = []
     for argument in arguments:
         if attached and re.match(r"-[\d.]", argument) and re.fullmatch(r"--[a-z-]*[a-z]", attached[-1]):
             attached[-1] += f"={argument}"

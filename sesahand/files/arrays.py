@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +23,9 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: str = "r") -> np.ndarray:
+def map_array(
+    folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r"
+) -> np.ndarray:
     """Map a .npy file of a folder into memory.
 
     Args:
@@ -129,5 +132,6 @@ def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) 
     Raises:
         OSError: If it cannot be written.
     """
-    save = np.savez_compressed if compressed else np.savez
+    # To numpy's types a name could also be that of savez's own option.
+    save: Any = np.savez_compressed if compressed else np.savez
     write_with(path, lambda file: save(file, **arrays))

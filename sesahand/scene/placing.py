@@ -60,10 +60,11 @@ class Hand:
     """
 
     model: HandModel
-    hand_pose: Tensor | None = None
-    betas: Tensor | None = None
+    # What is left out is made in __post_init__, so that it is a tensor to whoever reads it.
+    hand_pose: Tensor = None  # type: ignore[assignment]  # see above
+    betas: Tensor = None  # type: ignore[assignment]  # see above
     side: str = "right"
-    orient: Tensor | None = None
+    orient: Tensor = None  # type: ignore[assignment]  # see above
 
     def __post_init__(self):
         if self.side not in SIDES:

@@ -121,7 +121,9 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
     hands = data["hands"]
     if not isinstance(hands, list) or len(hands) > MAX_HANDS:
         raise InvalidFileError(f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands.")
-    columns = {name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")}
+    columns: dict[str, list] = {
+        name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")
+    }
     for index, hand in enumerate(hands):
         for name, value in _read_hand(hand, f"{label}: hands[{index}]").items():
             columns[name].append(value)
@@ -138,7 +140,8 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
 def scene_to_npz(scene: HandScene) -> bytes:
     """Return the scene as the bytes of an npz file with the arrays of `scene_to_arrays`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **scene_to_arrays(scene))
+    arrays: dict[str, Any] = scene_to_arrays(scene)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 

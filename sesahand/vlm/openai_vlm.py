@@ -137,7 +137,7 @@ class OpenAIVLM:
     def _ask_all(
         self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
     ) -> list[str]:
-        answers = []
+        answers: list[str] = []
         for messages in conversations:
             done = len(answers)
 
