@@ -14,6 +14,7 @@ from ..files.folders import delete_file, is_file, list_folder, make_folder
 from ..files.locks import WriterLock
 from ..files.reading import open_regular
 from ..files.writing import write_whole
+from ..render.map_table import ALL_MAPS
 from ..scene.hand_scene import HandScene
 from .hand_arrays import PosedScene, frame_scene, pose_scene
 from .index import MAX_LINE, read_index
@@ -22,7 +23,6 @@ from .layout import (
     HEADER,
     INDEX,
     LOCK,
-    MAP_NAMES,
     PICTURE_SUFFIXES,
     SAMPLES_PER_FOLDER,
     UNFINISHED,
@@ -101,7 +101,7 @@ class PairWriter:
             picture: `[H, W, C]` in 0..1, C one of 1, 3, 4; alpha is composited on white.
             scene: The hands; those of `frame` are in the picture. Its camera's proportions must be the picture's.
             facts: What else is known.
-            maps: Condition maps by a name of `MAP_NAMES`, `[H, W, 3]` or `[H, W]` of the picture's size.
+            maps: Condition maps by a name of `ALL_MAPS`, `[H, W, 3]` or `[H, W]` of the picture's size.
             key: Of the sample; None numbers it. A key is never written twice: ask `key in writer` first.
             frame: Of the scene.
 
@@ -141,8 +141,8 @@ class PairWriter:
         pixels = {self.picture_format: levels}
         maps = dict(maps or {})
         for name in [*maps]:
-            if name not in MAP_NAMES:
-                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(MAP_NAMES)}.")
+            if name not in ALL_MAPS:
+                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(ALL_MAPS)}.")
             shown = to_levels(maps[name], f"The map {name!r}")
             if shown.shape[:2] != (height, width):
                 raise SesaHandError(
@@ -157,7 +157,7 @@ class PairWriter:
             picture=self.picture_format,
             width=width,
             height=height,
-            maps=tuple(name for name in MAP_NAMES if name in maps),
+            maps=tuple(name for name in ALL_MAPS if name in maps),
             hand_model=scene.model.name,
             hand_licence=scene.model.licence,
             flat_hand=True,

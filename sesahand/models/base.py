@@ -13,22 +13,14 @@ from torch import nn
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.reading import read_bytes
+from .families import LATENT_PIXELS, foreign_folders, foreign_prefixes
 from .small.embedded import EMBEDDED, embedded_path
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
-LATENT_PIXELS = 8
 SUPPORTED = "Supported are Stable Diffusion 1.x and 2.x and SesaHand's small model"
-# Parts of diffusers folders, and beginnings of names in checkpoint files, that other families alone have.
-FOREIGN_FOLDERS = {"text_encoder_2": "SDXL", "transformer": "a transformer model such as SD3 or Flux"}
-FOREIGN_PREFIXES = {
-    "conditioner.embedders.": "SDXL",
-    "model.diffusion_model.joint_blocks.": "SD3",
-    "model.diffusion_model.double_blocks.": "Flux",
-    "double_blocks.": "Flux",
-}
 MAX_JSON_BYTES = 1 << 20
 
 
@@ -135,7 +127,7 @@ def require_diffusers() -> None:
 def refuse_other_families(path: Path) -> None:
     """Raise an InvalidFileError for what is no model, and one that names the family of a model of another one."""
     if path.is_dir():
-        for folder, family in FOREIGN_FOLDERS.items():
+        for folder, family in foreign_folders().items():
             if (path / folder).is_dir():
                 raise InvalidFileError(f"{path} holds {family}, by its {folder}. {SUPPORTED}.")
         index = path / "model_index.json"
@@ -151,7 +143,7 @@ def refuse_other_families(path: Path) -> None:
         raise InvalidFileError(
             f"{path.name} is no .safetensors file. Older formats can run code when they are read: convert it first."
         )
-    for prefix, family in FOREIGN_PREFIXES.items():
+    for prefix, family in foreign_prefixes().items():
         if any(name.startswith(prefix) for name in _tensor_names(path)):
             raise InvalidFileError(f"{path.name} holds {family}. {SUPPORTED}.")
 

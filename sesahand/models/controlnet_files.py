@@ -12,6 +12,7 @@ from ..errors import InvalidFileError
 from ..files.checkpoint_pickle import read_checkpoint_tensors
 from ..files.reading import open_regular
 from ..fusion.settings import FusionSettings
+from .families import name_of_width
 
 CONTROL_PREFIX = "control_model."
 UNET_PREFIX = "model.diffusion_model."
@@ -20,8 +21,6 @@ DIFFUSERS_MARK = "controlnet_cond_embedding.conv_in.weight"
 
 # A zip archive, as torch writes them, or a pickle, as it did before.
 TORCH_STARTS = (b"PK", b"\x80")
-
-FAMILY_OF_CONTEXT = {128: "SesaHand's small model", 768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
 
 OTHER_KINDS = {
     "lora_controlnet": "a Control-LoRA",
@@ -57,7 +56,7 @@ class ControlNetWeights:
         """ "SD1.5", "SD2" or "SDXL", by the width of the text that the cross-attention takes."""
         widths = (value.shape[1] for name, value in self.state.items() if name.endswith("attn2.to_k.weight"))
         width = next(widths, None)
-        return FAMILY_OF_CONTEXT.get(width, f"unknown (text width {width})")
+        return name_of_width(width) or f"unknown (text width {width})"
 
     def describe(self) -> str:
         """What the file is, for a text output."""

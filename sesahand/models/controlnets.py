@@ -17,7 +17,8 @@ from ..files.model_configs import check_configurations
 from ..fusion.settings import FusionSettings
 from ..render.maps import ALL_MAPS
 from .base import BaseModel
-from .controlnet_files import FAMILY_OF_CONTEXT, read_controlnet_weights
+from .controlnet_files import read_controlnet_weights
+from .families import name_of_width
 from .ldm_names import load_ldm
 from .small.model_files import CONTROLS, FACTS, control_path, load_part
 
@@ -136,7 +137,7 @@ def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
         return
 
     def family(width: int) -> str:
-        return f"{FAMILY_OF_CONTEXT.get(width, 'of another family')} (text width {width})"
+        return f"{name_of_width(width) or 'of another family'} (text width {width})"
 
     raise InvalidFileError(
         f"{name} is a ControlNet {family(text_width)}, but the base {base.name} is {family(wanted)}. Choose a "

@@ -20,9 +20,7 @@ from ..attention.bias import (
 )
 from ..errors import SesaHandError
 from ..fusion.own_calls import OwnCalls
-
-PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
-LATENT_PIXELS = 8
+from .families import BLOCKS, LATENT_PIXELS
 
 
 @dataclass
@@ -195,7 +193,7 @@ def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module
         SesaHandError: It has none anywhere.
     """
     every = [
-        (PLACES.get(name.split(".")[0]), module) for name, module in unet.named_modules() if name.endswith(".attn2")
+        (BLOCKS.get(name.split(".")[0]), module) for name, module in unet.named_modules() if name.endswith(".attn2")
     ]
     every = [(place, module) for place, module in every if place and getattr(module, "is_cross_attention", True)]
     if not every:

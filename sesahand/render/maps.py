@@ -2,7 +2,9 @@
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,12 +17,11 @@ from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
 from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
+from .map_table import ALL_MAPS, COLOR_MAPS
 from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
 
 logger = logging.getLogger(__name__)
 
-COLOR_MAPS = ("mesh", "depth", "normal", "parts", "keypoints")
-ALL_MAPS = (*COLOR_MAPS, "mask")
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
@@ -123,7 +124,8 @@ def render_maps(
         if layers:
             for n, view in layers:
                 boxes[n] = pixel_box(view, samples)
-            colors = paint_layers(layers, surfaces, spans, camera, maps, normal_convention)
+            seen = (Layer(view, surfaces[n], spans[n], camera, normal_convention) for n, view in layers)
+            colors = paint_layers(seen, maps)
             deposit(out, f, layers, surfaces, colors, samples)
         if on_frame is not None:
             on_frame(done, len(frames))
@@ -327,30 +329,59 @@ def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
     return torch.cat([low, high]).float()
 
 
-def paint_layers(
-    layers: list[tuple[int, VisiblePixels]],
-    surfaces: list[HandSurface],
-    spans: dict[int, tuple[float, float]],
-    camera: Camera,
-    maps: tuple[str, ...],
-    normal_convention: str,
-) -> dict[str, Tensor]:
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The pixels of one hand that are seen in a frame, and what their colours depend on.
+
+    Attributes:
+        view: The pixels.
+        surface: The hand.
+        span: Nearest and farthest z in metres that the colours of depth span.
+        camera: Of the samples that are drawn.
+        normal_convention: As `render_maps` takes it.
+    """
+
+    view: VisiblePixels
+    surface: HandSurface
+    span: tuple[float, float]
+    camera: Camera
+    normal_convention: str
+
+    @cached_property
+    def normal(self) -> Tensor:
+        """Directions of the surface at each pixel."""
+        surface, view = self.surface, self.view
+        corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
+        return shading.interpolate_normals(corners, view.face, view.weights)
+
+
+def paint_mesh(layer: Layer) -> Tensor:
+    return shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
+
+
+def paint_depth(layer: Layer) -> Tensor:
+    return shading.normalize_depth(layer.view.depth, *layer.span)[None]
+
+
+def paint_normal(layer: Layer) -> Tensor:
+    return shading.color_normals(layer.normal, layer.normal_convention)
+
+
+def paint_parts(layer: Layer) -> Tensor:
+    palette = torch.tensor(shading.PART_COLORS).to(layer.view.depth)[layer.surface.parts.long()].T.contiguous()
+    return torch.stack([channel.index_select(0, layer.view.face) for channel in palette])
+
+
+PAINTERS = {"mesh": paint_mesh, "depth": paint_depth, "normal": paint_normal, "parts": paint_parts}
+"""How maps get the colours of a layer's pixels, `[3, P]` or gray `[1, P]`; keypoints are drawn over all of them."""
+
+
+def paint_layers(layers: Iterable[Layer], maps: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the colours of all pixels of a frame's layers, one after the other, `[3, P]`; gray is `[1, P]`."""
-    painted = {name: [] for name in COLOR_MAPS if name in maps and name != "keypoints"}
-    for n, view in layers:
-        surface = surfaces[n]
-        if "mesh" in maps or "normal" in maps:
-            corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
-            normal = shading.interpolate_normals(corners, view.face, view.weights)
-        if "mesh" in maps:
-            painted["mesh"].append(shading.shade_mesh(normal, view.x, view.y, camera)[None])
-        if "normal" in maps:
-            painted["normal"].append(shading.color_normals(normal, normal_convention))
-        if "depth" in maps:
-            painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[None])
-        if "parts" in maps:
-            palette = torch.tensor(shading.PART_COLORS).to(view.depth)[surface.parts.long()].T.contiguous()
-            painted["parts"].append(torch.stack([channel.index_select(0, view.face) for channel in palette]))
+    painted = {name: [] for name in PAINTERS if name in maps}
+    for layer in layers:
+        for name, values in painted.items():
+            values.append(PAINTERS[name](layer))
     return {name: torch.cat(values, 1) for name, values in painted.items()}
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..callbacks import Progress
 from ..errors import SesaHandError
+from ..hands.gestures import Gesture
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
 from .camera import Camera
@@ -85,6 +86,21 @@ class Hand:
         return cls(
             scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index]
         )
+
+    @classmethod
+    def in_gesture(
+        cls, model: HandModel, gesture: Gesture, hand_pose: Tensor | None = None, betas: Tensor | None = None
+    ) -> "Hand":
+        """Return a right hand in a gesture, in the view in which people know it.
+
+        Args:
+            model: The hand model.
+            gesture: The gesture.
+            hand_pose: Absolute joint rotations `[15, 3, 3]` in the place of the gesture's own, for example with fingers
+                bent further.
+            betas: Shape `[10]`; None is the mean shape.
+        """
+        return cls(model, gesture.hand_pose if hand_pose is None else hand_pose, betas).turned(*gesture.view)
 
     def turned(self, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> "Hand":
         """Return the hand turned from how it is seen, angles in degrees."""

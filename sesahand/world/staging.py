@@ -15,6 +15,7 @@ from ..scene.hand_scene import HandScene
 from ..scene.placing import Hand, view_rotation
 from . import vocabulary
 from .attributes import Attributes, pick
+from .gestures import FREE
 from .shapes import Shape, tube
 from .studio import Studio, vertex_normals
 
@@ -97,7 +98,7 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
 def draw_pose(studio: Studio, rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, str]:
     """Return a right hand's pose `[15, 3, 3]`, a variation of the gesture, and the gesture whose view shows it."""
     seed = int(rng.integers(2**31))
-    if attributes.gesture == vocabulary.FREE:
+    if attributes.gesture == FREE:
         # Any two poses of the library and any share: what lies between has no name, so that none can be wrong.
         first, second = (studio.gestures[pick(rng, tuple(studio.gestures))].hand_pose for _ in range(2))
         return jitter(blend(first, second, float(rng.random())), JITTER_DEGREES, seed, studio.frames), PLAIN_VIEW

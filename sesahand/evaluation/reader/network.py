@@ -15,6 +15,7 @@ from torch.nn import functional
 from ...errors import InvalidFileError, SesaHandError
 from ...world import vocabulary
 from ...world.attributes import Attributes
+from ...world.gestures import GESTURES
 
 SIZE = 128
 KEYPOINTS = 21
@@ -26,7 +27,7 @@ CELL = 4
 """Pixels of the picture in a cell of the heat maps."""
 # What is read as one word of several; the first words of "beside" and "held" stand for no object.
 HEADS = {
-    "gesture": tuple(vocabulary.GESTURES),
+    "gesture": tuple(GESTURES),
     "side": vocabulary.SIDES,
     "view": ("palm", "back"),
     "direction": tuple(vocabulary.DIRECTIONS),

@@ -66,6 +66,38 @@ class FittedHands:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """The `Reconstructor` that needs no network: fits a hand model to the landmarks.
+
+    Attributes:
+        hand_model: What is fitted; the built-in hand if None.
+        camera: The camera that the pictures were taken with; a field of view of 40 degrees if None.
+        on_progress: Called with hands done and all hands.
+    """
+
+    hand_model: HandModel | None = None
+    camera: Camera | None = None
+    on_progress: Progress | None = None
+    name: str = "fitting"
+
+    def __call__(self, pictures: Tensor | None, landmarks: HandLandmarks) -> HandScene:
+        """Return one hand for each of the landmarks' hands.
+
+        Args:
+            pictures: Not looked at.
+            landmarks: Of hands that all can be fitted.
+
+        Raises:
+            SesaHandError: As `fit_hands`.
+        """
+        return fit_hands(landmarks, self.hand_model, self.camera, on_progress=self.on_progress).scene
+
+    def fit_usable(self, landmarks: HandLandmarks) -> FittedHands:
+        """Return the hands with their errors, as `fit_usable_hands` does."""
+        return fit_usable_hands(landmarks, self.hand_model, self.camera, on_progress=self.on_progress)
+
+
 def fit_hands(
     landmarks: HandLandmarks,
     model: HandModel | None = None,

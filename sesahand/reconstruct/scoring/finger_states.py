@@ -11,7 +11,7 @@ from ...hands.skeleton import FINGER_JOINTS, FINGERS
 from ...scene.hand_scene import HandScene
 
 STATES = ("straight", "half bent", "bent")
-# Degrees of flexion, the three joints of a finger together, at which it is half bent and bent. Over the 23 gestures of
+# Degrees of flexion, the three joints of a finger together, at which it is half bent and bent. Over the gestures of
 # the library, fingers that people call straight have at most 42, those folded into the palm at least 168.
 FINGER_BOUNDS, THUMB_BOUNDS = (45.0, 160.0), (30.0, 80.0)
 # The thumb touches a finger if the line of its last bone is this near to one of the finger's bones, as a part
