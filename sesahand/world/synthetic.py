@@ -194,7 +194,9 @@ def hand_maps(
     """Return the mesh map and the mask `[S, S]` that `render_maps` gives, from pixels that are known already."""
     gray, mask = np.zeros(camera.width**2, np.float32), np.zeros(camera.width**2, np.float32)
     if hands:
-        colors = maps.paint_layers(hands, surfaces, {}, camera, ("mesh",), "normalbae")
+        # The mesh map does not depend on what depth would span.
+        layers = (maps.Layer(view, surfaces[n], (0.0, 0.0), camera, "normalbae") for n, view in hands)
+        colors = maps.paint_layers(layers, ("mesh",))
         pixels = torch.cat([view.y * camera.width + view.x for _, view in hands]).numpy()
         gray[pixels], mask[pixels] = colors["mesh"][0].numpy(), 1
     return halved(gray.reshape(camera.width, -1)), halved(mask.reshape(camera.width, -1))
