@@ -23,9 +23,7 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def map_array(
-    folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r"
-) -> np.ndarray:
+def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r") -> np.memmap:
     """Map a .npy file of a folder into memory.
 
     Args:
@@ -54,7 +52,7 @@ def map_array(
     return array
 
 
-def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.ndarray:
+def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.memmap:
     """Make a .npy file of zeros in a folder, whatever was of that name, and map it for writing.
 
     A link of that name is replaced, and what it leads to stays as it is.

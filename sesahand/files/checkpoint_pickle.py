@@ -254,7 +254,7 @@ class _Storages:
 
     def __init__(self, path: Path, places: dict[str, tuple[int, int]]):
         self.places, self.size = places, path.stat().st_size
-        self.known: dict[tuple[str, str], np.ndarray] = {}
+        self.known: dict[tuple[str, torch.dtype], Tensor] = {}
         # Changes stay in memory and never reach the file.
         self.bytes = np.memmap(path, np.uint8, "c")
 

@@ -1,6 +1,7 @@
 """What structural fusion does, as one value that a node, a training script and a weight file's metadata share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InvalidFileError, SesaHandError, quote
 
@@ -106,7 +107,7 @@ class FusionSettings:
         Raises:
             InvalidFileError: if an entry has a value that no setting has.
         """
-        values = {
+        values: dict[str, Any] = {
             key.removeprefix(METADATA_PREFIX): value
             for key, value in (metadata or {}).items()
             if key.startswith(METADATA_PREFIX)

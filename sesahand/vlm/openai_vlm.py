@@ -5,7 +5,6 @@ Source: the request and answer fields are those of the OpenAI API reference, "Cr
 
 import base64
 import io
-import itertools
 import json
 import logging
 import re
@@ -184,7 +183,9 @@ class OpenAIVLM:
             headers["Authorization"] = f"Bearer {key}"
         body = json.dumps(payload).encode()
         delay = self.limits.first_delay_seconds
-        for attempt in itertools.count():
+        attempt = -1
+        while True:
+            attempt += 1
             last = attempt >= self.limits.retries
             pause = delay
             try:

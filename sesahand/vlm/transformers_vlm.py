@@ -46,7 +46,8 @@ class TransformersVLM:
     """
 
     def __init__(self, model: torch.nn.Module, processor, name: str):
-        self.model = model.eval()
+        # Of no type that transformers names: each family answers in its own way.
+        self.model: Any = model.eval()
         self.processor = processor
         self.name = name
 
