@@ -1,5 +1,6 @@
 """What structural fusion does, as one value that a node, a training script and a weight file's metadata share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +96,7 @@ class FusionSettings:
         return {METADATA_PREFIX + name: value for name, value in values.items()}
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str] | None) -> "FusionSettings | None":
+    def from_metadata(cls, metadata: Mapping[str, str] | None) -> "FusionSettings | None":
         """Read the settings that weights were trained with.
 
         Args:

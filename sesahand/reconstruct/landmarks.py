@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -82,7 +82,7 @@ class HandLandmarks:
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":
         """Return landmarks of pictures without hands, or in which none could be looked for, as the note says."""
-        arrays = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
+        arrays: dict[str, Any] = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
         arrays |= {"frame": torch.zeros(0, dtype=torch.long)}
         return cls(width, height, num_frames, side=(), note=note, **arrays)
 
@@ -106,7 +106,7 @@ def concatenate_landmarks(parts: Sequence[HandLandmarks]) -> HandLandmarks:
     if len(sizes) > 1:
         raise SesaHandError(f"Landmarks of pictures of different sizes cannot be joined: {sorted(sizes)}.")
     starts = [sum(part.num_frames for part in parts[:i]) for i in range(len(parts))]
-    arrays = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
+    arrays: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
     arrays["frame"] = torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)])
     side = tuple(side for part in parts for side in part.side)
     camera = parts[0].camera if all(part.camera == parts[0].camera for part in parts) else None

@@ -130,15 +130,16 @@ def place_hands(
     rng: np.random.Generator, hands: list[Hand], attributes: Attributes, camera: Camera
 ) -> tuple[HandScene, PosedHands]:
     """Place one hand, or two side by side, well inside the picture, beside room for an object if there is one."""
+    poses, betas, orients = zip(*(hand.parameters() for hand in hands), strict=True)
     scene = HandScene(
         model=hands[0].model,
         camera=camera,
         num_frames=1,
         frame=torch.zeros(len(hands), dtype=torch.int64),
         side=tuple(hand.side for hand in hands),
-        global_orient=torch.stack([hand.orient for hand in hands]),
-        hand_pose=torch.stack([hand.hand_pose for hand in hands]),
-        betas=torch.stack([hand.betas for hand in hands]),
+        global_orient=torch.stack(orients),
+        hand_pose=torch.stack(poses),
+        betas=torch.stack(betas),
         translation=torch.zeros(len(hands), 3),
         score=torch.ones(len(hands)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +38,8 @@ class VocabularyEmbedding(nn.Module):
         rows[torch.tensor(known)] = torch.arange(1, 1 + len(known))
         self.register_buffer("rows", rows, persistent=False)
 
+    rows: Tensor
+
     def forward(self, token_ids: Tensor) -> Tensor:
         """Embed ids `[..., T]` as `[..., T, width]`."""
         return functional.embedding(self.rows[token_ids], self.weight)
@@ -51,7 +54,7 @@ class VocabularyEmbedding(nn.Module):
         return next(token for token in range(VOCABULARY_SIZE) if token not in set(self.token_ids))
 
 
-def text_embeddings(encoder: nn.Module) -> nn.Module:
+def text_embeddings(encoder: nn.Module) -> Any:
     """The embeddings of a CLIPTextModel, which transformers keeps one module deeper before version 5."""
     return getattr(encoder, "text_model", encoder).embeddings
 

@@ -4,6 +4,7 @@ Source: Pavlakos et al., "Reconstructing Hands in 3D with Transformers" (2024); 
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +101,8 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(nn.ModuleList(Normalised(size.width, part) for part in layer) for layer in layers)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        for self_attention, cross_attention, perceptron in self.layers:
+        for layer in self.layers:
+            self_attention, cross_attention, perceptron = cast(nn.ModuleList, layer)
             tokens = tokens + self_attention(tokens)
             tokens = tokens + cross_attention(tokens, context)
             tokens = tokens + perceptron(tokens)

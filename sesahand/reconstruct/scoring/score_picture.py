@@ -84,7 +84,7 @@ def _masks(scene: HandScene, tell: Callable[[int], None]) -> np.ndarray:
 def _outline(mask: np.ndarray) -> list[np.ndarray]:
     import cv2
 
-    return cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
+    return list(cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0])
 
 
 def _pixels(scene: HandScene) -> np.ndarray:
