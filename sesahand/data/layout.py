@@ -101,7 +101,10 @@ def check_header(root: Path) -> None:
     label = str(root / HEADER)
     header = read_json(inside(root, HEADER), MAX_HEADER_BYTES, follow=False)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InvalidFileError(f"{label} does not say that its format is {FORMAT!r}.")
+        raise InvalidFileError(
+            f"{label} does not say that its format is {FORMAT!r}. Give the folder that the node Save Image-Mesh Pair "
+            "(SesaHand) wrote, or copy the file again."
+        )
     if type(header.get("version")) is not int or header["version"] != VERSION:
         raise InvalidFileError(
             f"{label} has version {quote(header.get('version'))}; this SesaHand reads version {VERSION}. Update "

@@ -161,7 +161,7 @@ class PairRecord:
             raise InvalidFileError(f"{label}: flat_hand is {quote(data['flat_hand'])}, expected true or false.")
         hands = data["hands"]
         if not isinstance(hands, list) or len(hands) > MAX_HANDS:
-            raise InvalidFileError(f"{label}: hands must be a list of at most {MAX_HANDS} hands.")
+            raise InvalidFileError(f"{label}: hands is {quote(hands)}, expected a list of at most {MAX_HANDS} hands.")
         hands = tuple(_read_hand(hand, f"{label}: hands[{i}]") for i, hand in enumerate(hands))
         return cls(**{**data, "maps": tuple(maps), "hands": hands}, facts=facts)
 

@@ -10,7 +10,7 @@ MOST_DISTANCES = 1 << 24
 
 
 def nearest_distances(points: Tensor, others: Tensor) -> Tensor:
-    """Return the distance `[P]` from each of the points `[P, 3]` to the nearest of the others `[Q, 3]`."""
+    """Return the distance `[P]` from points `[P, 3]` to the nearest of the others `[Q, 3]`, all in one unit."""
     rows = max(1, MOST_DISTANCES // len(others))
     # Without the matrix product, which cancels digits where hands are far from the origin.
     exact = "donot_use_mm_for_euclid_dist"

@@ -166,7 +166,14 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
 
 @dataclass(frozen=True, eq=False)
 class HandSurface:
-    """One posed hand, closed: vertices `[V, 3]`, faces `[T, 3]`, how many of them are skin, the part `[T]` of each."""
+    """One posed hand, closed.
+
+    Attributes:
+        vertices: `[V, 3]`, metres in the camera's frame.
+        faces: Vertex ids `[T, 3]`, counter-clockwise seen from outside.
+        num_skin: How many of the faces are skin; the others close the wrist.
+        parts: The part of each face, int8 `[T]`: MANO's joints of a right hand, then those of a left one.
+    """
 
     vertices: Tensor
     faces: Tensor
@@ -207,7 +214,7 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
 
 
 def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
-    """Raise a SesaHandError if drawing posed hands `[N, V, 3]` would take more memory than there should be need of."""
+    """Raise a SesaHandError if to draw posed hands `[N, V, 3]`, in metres, takes more memory than it should."""
     if not len(scene):
         return
     points = vertices.detach().double()
@@ -225,7 +232,7 @@ def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
 
 
 def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:
-    """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`."""
+    """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`, metres in the camera's frame."""
     model = scene.model
     num_skin = len(model.faces_for("right", forearm))
     right = model.faces_for("right", forearm, closed=True).to(vertices.device)
@@ -271,7 +278,7 @@ def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Ca
 
 
 def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:
-    """Log which hands, posed vertices `[N, V, 3]`, are not in front of the camera or not in the picture."""
+    """Log which hands, posed vertices `[N, V, 3]` in metres, are not in front of the camera or not in the picture."""
     if not len(vertices):
         return
     behind = vertices[..., 2].amin(1) <= NEAR
@@ -338,7 +345,7 @@ def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> lis
 
 
 def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
-    """Return left, top, right, bottom around the visible pixels of a hand."""
+    """Return left, top, right, bottom, `[4]` in pixels, around what is seen of a hand, `samples` times as large."""
     low = torch.stack([view.x.min(), view.y.min()]) // samples
     high = torch.stack([view.x.max(), view.y.max()]) // samples + 1
     return torch.cat([low, high]).float()
@@ -364,25 +371,29 @@ class Layer:
 
     @cached_property
     def normal(self) -> Tensor:
-        """Directions of the surface at each pixel."""
+        """Unit normals of the surface at each pixel, `[3, P]` in the camera's frame."""
         surface, view = self.surface, self.view
         corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
         return shading.interpolate_normals(corners, view.face, view.weights)
 
 
 def paint_mesh(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of the mesh."""
     return shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
 
 
 def paint_depth(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of depth."""
     return shading.normalize_depth(layer.view.depth, *layer.span)[None]
 
 
 def paint_normal(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of normals."""
     return shading.color_normals(layer.normal, layer.normal_convention)
 
 
 def paint_parts(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of parts."""
     palette = torch.tensor(shading.PART_COLORS).to(layer.view.depth)[layer.surface.parts.long()].T.contiguous()
     return torch.stack([channel.index_select(0, layer.view.face) for channel in palette])
 
@@ -451,14 +462,14 @@ def deposit(
 
 
 def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> None:
-    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`."""
+    """Write colours `[3, P]`, or gray `[1, P]`, of 0..1 at the flat pixels `[P]` of a contiguous `[H, W, 3]`."""
     index = 3 * pixel
     for k, channel in enumerate(color.expand(3, -1)):
         target.view(-1)[k:].scatter_(0, index, channel)
 
 
 def quarters(picture: Tensor) -> list[Tensor]:
-    """Return the four pictures of half the size that interleave to `picture`, whose sides are even."""
+    """Return the four pictures `[H, W, ...]` that interleave to a `picture` `[2 * H, 2 * W, ...]`, any range."""
     return [picture[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
@@ -469,7 +480,7 @@ def mean_of(pictures: list[Tensor]) -> Tensor:
 
 
 def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples: int) -> None:
-    """Draw the keypoints `[N, 21, 3]` of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
+    """Draw the keypoints `[N, 21, 3]`, metres, of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
     points = keypoints.detach().double().cpu()
     pixels = scene.camera.project(points)
     pixels[points[..., 2] <= NEAR] = float("nan")

@@ -127,7 +127,15 @@ class Hand:
     def scene(
         self, camera: Camera, orient: Tensor, translation: Tensor, frame: Tensor | None = None, num_frames: int = 1
     ) -> HandScene:
-        """Return a scene with this hand once per row of `orient` `[N, 3, 3]` and `translation` `[N, 3]`."""
+        """Return a scene with this hand once per row.
+
+        Args:
+            camera: What sees them.
+            orient: `global_orient` of each, `[N, 3, 3]` in the camera's frame.
+            translation: Of each, `[N, 3]`, metres in the camera's frame.
+            frame: The frame of each, int64 `[N]`; the first if None.
+            num_frames: How many frames there are.
+        """
         count = len(orient)
         hand_pose, betas, _ = self.parameters()
         return HandScene(
@@ -191,34 +199,6 @@ def place_in_box(
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
 
-def place_at(
-    hand: Hand,
-    camera: Camera,
-    centre: tuple[float, float],
-    size: float,
-    roll: float = 0.0,
-    pitch: float = 0.0,
-    yaw: float = 0.0,
-) -> HandScene:
-    """Place a hand by the centre and the longer side of its box in the picture.
-
-    Args:
-        hand: The posed hand.
-        camera: The camera.
-        centre: x, y in pixels.
-        size: Longer side of the hand's box in pixels.
-        roll: Turn in the picture in degrees, see the module's text.
-        pitch: Likewise.
-        yaw: Likewise.
-
-    Raises:
-        SesaHandError: As `place_in_box`.
-    """
-    x, y = centre
-    half = size / 2
-    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
-
-
 def place_pair(
     hand: Hand,
     camera: Camera,
@@ -277,7 +257,10 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
         return replace(scene, camera=camera)
     vertices = scene.pose().vertices.double()
     if float(vertices[..., 2].min()) <= 0:
-        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+        raise SesaHandError(
+            "A hand is not in front of its camera, so that it has no place in the picture to keep. Place it anew, at "
+            "a depth above 0."
+        )
     seen = scene.camera.project(vertices)
     boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
     translation = scene.translation.double()
@@ -416,7 +399,15 @@ def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: floa
 
 
 def box_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Return intersection over union of boxes `[..., 4]` given as x0, y0, x1, y1."""
+    """Return intersection over union of boxes.
+
+    Args:
+        first: `[..., 4]`: x0, y0, x1, y1 in any unit of length.
+        second: Likewise.
+
+    Returns:
+        0 to 1, `[...]`.
+    """
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     shared = (high - low).clamp(min=0).prod(-1)
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]

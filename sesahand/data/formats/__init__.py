@@ -56,5 +56,7 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
             raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
         counts = exporter(pairs, out)
     except OSError as error:
-        raise SesaHandError(f"{out!s:.200} cannot be written to: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"{out!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."
+        ) from error
     return Exported(*counts)

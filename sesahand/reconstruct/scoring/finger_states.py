@@ -66,7 +66,7 @@ def read_fingers(scene: HandScene, keypoints: Tensor) -> FingerStates:
 
     Args:
         scene: N hands.
-        keypoints: Of the same hands, posed, `[N, 21, 3]`.
+        keypoints: Of the same hands, posed, `[N, 21, 3]`, metres.
     """
     keypoints = keypoints.double()
     pose, right = scene.hand_pose.to(keypoints), scene.is_right.to(keypoints.device)[:, None, None, None]
@@ -78,7 +78,7 @@ def read_fingers(scene: HandScene, keypoints: Tensor) -> FingerStates:
 
 
 def thumb_distances(keypoints: Tensor) -> Tensor:
-    """Return how near the thumb's last bone is to the bones of index to pinky, `[N, 4]`, for keypoints `[N, 21, 3]`."""
+    """Return how near the thumb's last bone is to those of index to pinky `[N, 4]`, of `[N, 21, 3]`, both in metres."""
     along = torch.linspace(0, 1, BONE_SAMPLES, dtype=keypoints.dtype, device=keypoints.device)[:, None]
     start, end = keypoints[:, :-1, None], keypoints[:, 1:, None]
     # Bone k runs from keypoint k to k + 1; those that lead from one finger's tip to the next finger are not used.
