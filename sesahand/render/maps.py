@@ -248,7 +248,7 @@ def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandS
 
 
 def in_float32(view: VisiblePixels) -> VisiblePixels:
-    """Return pixels with their values in float32."""
+    """Return pixels with their values in float32, shapes as they are."""
     a, b, c = (weight.float() for weight in view.weights)
     return replace(view, depth=view.depth.float(), weights=(a, b, c))
 
@@ -474,7 +474,7 @@ def quarters(picture: Tensor) -> list[Tensor]:
 
 
 def mean_of(pictures: list[Tensor]) -> Tensor:
-    """Return the mean of some pictures, which are added in their order."""
+    """Return the mean of pictures `[H, W, ...]`, which are added in their order."""
     first, *others = pictures
     return sum(others, first) / len(pictures)
 

@@ -80,7 +80,7 @@ class Hand:
         check_parameters(1, hand_pose=hand_pose[None], betas=betas[None], global_orient=orient[None])
 
     def parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `hand_pose`, `betas` and `orient`, none of which is missing once the hand is made."""
+        """Return `hand_pose` `[15, 3, 3]`, `betas` `[10]` and `orient` `[3, 3]`, none of which is missing in a hand."""
         return cast(tuple[Tensor, Tensor, Tensor], (self.hand_pose, self.betas, self.orient))
 
     @classmethod

@@ -36,9 +36,8 @@ class VocabularyEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(1 + len(known), width) * 0.02)
         rows = torch.full((VOCABULARY_SIZE,), UNKNOWN_ROW, dtype=torch.long)
         rows[torch.tensor(known)] = torch.arange(1, 1 + len(known))
+        self.rows: Tensor
         self.register_buffer("rows", rows, persistent=False)
-
-    rows: Tensor
 
     def forward(self, token_ids: Tensor) -> Tensor:
         """Embed ids `[..., T]` as `[..., T, width]`."""
