@@ -10,7 +10,6 @@ from scipy.spatial import cKDTree
 
 from sesahand.errors import SesaHandError
 from sesahand.metrics.correct_keypoints import auc, pck
-from sesahand.metrics.hand_confidence import hand_confidence
 from sesahand.metrics.joint_errors import mpjpe, mpvpe, pa_mpjpe
 from sesahand.metrics.keypoint_errors import mse_2d, mse_3d
 from sesahand.metrics.mask_overlap import mask_iou
@@ -179,10 +178,3 @@ class TestMaskIou:
     def test_other_sizes_are_refused(self):
         with pytest.raises(SesaHandError, match="Masks"):
             mask_iou(torch.zeros(4, 4), torch.zeros(4, 5))
-
-
-class TestHandConfidence:
-    def test_pictures_without_hands_count_as_zero_and_the_surest_hand_counts(self):
-        score, frame = torch.tensor([0.5, 0.9, 0.6]), torch.tensor([0, 0, 2])
-        assert hand_confidence(score, frame, 3).item() == pytest.approx((0.9 + 0 + 0.6) / 3)
-        assert hand_confidence(torch.zeros(0), torch.zeros(0, dtype=torch.int64), 4) == 0
