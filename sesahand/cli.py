@@ -17,6 +17,7 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "reconstruct",
+    "evaluate",
     "dataset",
     "render-samples",
     "train-judge",

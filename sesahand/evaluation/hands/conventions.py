@@ -1,0 +1,58 @@
+"""What files of bare points do not say of themselves: the order of the joints, and where the axes point."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...errors import SesaHandError, quote
+from ...hands.skeleton import OPENPOSE_FROM_MANO
+from ...scene.camera import TO_Y_UP
+
+_AS_IT_IS = tuple(range(21))
+# RHD's and InterHand2.6M's fingers go from the tip to the palm.
+_TIP_FIRST = (0, *(4 * finger + 4 - k for finger in range(5) for k in range(4)))
+
+
+@dataclass(frozen=True)
+class PointConvention:
+    """How a data set's files hold points.
+
+    Attributes:
+        order: For each of OpenPose's keypoints its place in the file.
+        axes: Factors of x, y and z that lead to x right, y down, z forward.
+        source: Where that is said.
+    """
+
+    order: tuple[int, ...]
+    axes: tuple[float, float, float]
+    source: str
+
+    def keypoints(self, points: Tensor) -> Tensor:
+        """Return keypoints `[..., 21, 2 or 3]` in OpenPose's order and OpenCV's axes; pixels have no other axes."""
+        ordered = points[..., list(self.order), :]
+        return self.points(ordered) if points.shape[-1] == 3 else ordered
+
+    def points(self, points: Tensor) -> Tensor:
+        """Return points `[..., 3]` in OpenCV's axes."""
+        return points * torch.tensor(self.axes, dtype=points.dtype)
+
+
+CONVENTIONS = {
+    "freihand": PointConvention(_AS_IT_IS, (1.0, 1.0, 1.0), "FreiHAND's README: wrist, thumb to pinky, palm to tip"),
+    "ho3d": PointConvention(
+        OPENPOSE_FROM_MANO, TO_Y_UP, "HO-3D's README (OpenGL) and vis_HO3D.py: MANO's joints, then the tips"
+    ),
+    "rhd": PointConvention(_TIP_FIRST, (1.0, 1.0, 1.0), "RHD's README: wrist, thumb to pinky, tip to palm"),
+}
+
+
+def find_convention(name: str) -> PointConvention:
+    """Return a convention by its name.
+
+    Raises:
+        SesaHandError: If there is none of the name.
+    """
+    if name not in CONVENTIONS:
+        raise SesaHandError(f"There is no convention {quote(name)}; choose one of {', '.join(CONVENTIONS)}.")
+    return CONVENTIONS[name]
