@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import re
 import sys
 
@@ -42,10 +43,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(attach_negatives(sys.argv[1:] if arguments is None else arguments))
     logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
     except SesaHandError as error:
         print(f"sesahand: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Who read along, such as `head`, has seen enough. What is left must not be written again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def attach_negatives(arguments: list[str]) -> list[str]:

@@ -384,9 +384,9 @@ def check_encoding(given: Sequence["Tensor"], own: Sequence["Tensor"]) -> None:
     """Refuse a conditioning that was not encoded from the text the hand tokens were found in.
 
     Args:
-        given: [B, columns, channels] of each part of the conditioning; more columns than `own` has are fine, since
+        given: `[B, columns, channels]` of each part of the conditioning; more columns than `own` has are fine, since
             Concat appends them.
-        own: the same of the text encoded anew.
+        own: `[B, columns, channels]` of the text encoded anew.
 
     Raises:
         SesaHandError: when a part begins with none of the own encodings. The first column is not compared: the begin

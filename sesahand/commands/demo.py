@@ -19,16 +19,15 @@ def run(options: argparse.Namespace) -> int:
     from ..hands.gestures import load_gestures
     from ..render.contact_sheet import contact_sheet
     from ..render.maps import ALL_MAPS
-    from ..scene.camera import Camera
-    from ..scene.placing import Hand, place_pair
+    from ..scene.placement import Placement
+    from ..scene.placing import Hand
     from .render import write_maps
 
     model = load_builtin_hand()
-    camera = Camera.from_fov(4 * TILE[0], 4 * TILE[1])
+    placement = Placement((4 * TILE[0], 4 * TILE[1]))
     rows = []
     for name, gesture in load_gestures().items():
-        hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
-        scene = place_pair(hand, camera, (40, 40, camera.width - 40, camera.height - 40))
+        scene = placement.place(Hand.in_gesture(model, gesture), "both")
         write_maps(scene, options.out / name, antialias=True)
         rows.append((name.replace("_", " "), tiles(scene.resized(*TILE))))
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"

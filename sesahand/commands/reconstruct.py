@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
+from ..export.formats import FORMATS
 from .progress import progress
 
 HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
-MESHES = {"glb-rigged": "glb rigged", "glb-posed": "glb posed", "obj": "obj", "ply": "ply", "none": None}
+MESHES = {**{name.replace(" ", "-"): name for name in FORMATS}, "none": None}
 DEFAULT_FOV = 40.0
 # Overlays are for looking at; those of longer pictures are made smaller.
 LARGEST_OVERLAY = 4096
@@ -180,10 +181,9 @@ class PictureReconstruction:
 
     def clear(self, name: str) -> None:
         """Remove what an earlier run wrote for a picture of this name, which may have had other hands."""
-        from ..export.files import FORMATS
         from ..files.folders import delete_file
 
-        ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{suffix}" for suffix in FORMATS.values())]
+        ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{known.ending}" for known in FORMATS.values())]
         for end in ends:
             delete_file(self.options.out, f"{name}{end}")
 
@@ -197,7 +197,7 @@ class PictureReconstruction:
             seen: The picture at that size, `[1, H, W, 3]`.
             outcome: Gets the names of the files.
         """
-        from ..export.files import FORMATS, write_hands
+        from ..export.files import write_hands
         from ..render.overlay import draw_hands
         from ..scene.scene_files import save_scene
 
@@ -207,7 +207,7 @@ class PictureReconstruction:
         outcome.files.append(path.name)
         mesh = MESHES[self.options.mesh]
         if mesh is not None and len(scene):
-            written = write_hands(scene, path.with_suffix(f".{FORMATS[mesh]}"), mesh, parameters="none")
+            written = write_hands(scene, path.with_suffix(f".{FORMATS[mesh].ending}"), mesh, parameters="none")
             outcome.files += [file.name for file in written]
 
     def compare(self, name: str, number: int, view, seen, outcome) -> None:

@@ -164,7 +164,10 @@ def repair(root: str | Path, damaged: Iterable[str] = ()) -> list[str]:
             done += [f"deleted {len(paths)} {kind} files"] if paths else []
         return done
     except OSError as error:
-        raise SesaHandError(f"{root!s:.200} cannot be repaired: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"{root!s:.200} cannot be repaired: {error!s:.200}. Check that you may write there and that nothing else "
+            "has its files open."
+        ) from error
     finally:
         lock.release()
 

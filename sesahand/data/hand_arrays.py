@@ -36,7 +36,9 @@ def frame_scene(scene: HandScene, frame: int, width: int, height: int) -> HandSc
     """
     hands = scene.select(scene.frame == frame)
     if len(hands) > MAX_HANDS:
-        raise SesaHandError(f"Frame {frame} has {len(hands)} hands, expected at most {MAX_HANDS} in a picture.")
+        raise SesaHandError(
+            f"Frame {frame} has {len(hands)} hands, expected at most {MAX_HANDS} in a picture: leave some out."
+        )
     hands = replace(hands, num_frames=1, frame=torch.zeros_like(hands.frame))
     return hands if (hands.camera.width, hands.camera.height) == (width, height) else hands.resized(width, height)
 
@@ -115,7 +117,10 @@ def read_hand_file(path: Path) -> dict[str, np.ndarray]:
     """
     arrays = read_npz(path)
     if set(arrays) != {*SCENE_ARRAYS, *EXTRA}:
-        raise InvalidFileError(f"{path} holds {', '.join(sorted(arrays))!s:.200}, expected the arrays of a pair.")
+        raise InvalidFileError(
+            f"{path} holds {', '.join(sorted(arrays))!s:.200}, expected the arrays of a pair, "
+            f"{', '.join(SCENE_ARRAYS + EXTRA)}; copy it again."
+        )
     count = arrays["is_right"].shape[0] if arrays["is_right"].ndim == 1 else -1
     for name, shape in (("keypoints_2d", (NUM_KEYPOINTS, 2)), ("keypoints_3d", (NUM_KEYPOINTS, 3))):
         if (
@@ -123,9 +128,12 @@ def read_hand_file(path: Path) -> dict[str, np.ndarray]:
             or arrays[name].dtype.kind != "f"
             or not np.isfinite(arrays[name]).all()
         ):
-            raise InvalidFileError(f"{path}: {name!r} must be finite numbers {(count, *shape)}.")
+            raise InvalidFileError(
+                f"{path}: {name!r} is {arrays[name].dtype} of shape {arrays[name].shape}, expected finite numbers "
+                f"{(count, *shape)}; copy it again."
+            )
     if arrays["K"].shape != (3, 3):
-        raise InvalidFileError(f"{path}: 'K' has the shape {arrays['K'].shape}, expected (3, 3).")
+        raise InvalidFileError(f"{path}: 'K' has the shape {arrays['K'].shape}, expected (3, 3); copy it again.")
     return arrays
 
 

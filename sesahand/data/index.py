@@ -59,7 +59,7 @@ def read_index(root: Path) -> Index:
             continue
         key = match[1].decode()
         if key in keys:
-            raise InvalidFileError(f"{path}, line {number}: the key {key!r} is there twice.")
+            raise InvalidFileError(f"{path}, line {number}: the key {key!r} is there twice; remove one of its lines.")
         keys[key] = len(starts)
         starts.append(start)
         end = position

@@ -102,7 +102,9 @@ class Pair:
         arrays = read_hand_file(self.path("npz"))
         found, said = len(arrays["is_right"]), len(self.record.hands)
         if found != said:
-            raise InvalidFileError(f"{self.path('npz')} holds {found} hands, but the index says {said}.")
+            raise InvalidFileError(
+                f"{self.path('npz')} holds {found} hands, but the index says {said}; copy the set again."
+            )
         return arrays
 
 
@@ -155,5 +157,8 @@ class PairSet(Sequence):
             SesaHandError: If there is none.
         """
         if key not in self.index.keys:
-            raise SesaHandError(f"The set {self.root} has no pair {quote(key)}.")
+            raise SesaHandError(
+                f"The set {self.root} has no pair {quote(key)}. Keys of its {len(self.index.keys)} pairs stand in the "
+                "index beside them."
+            )
         return self[self.index.keys[key]]

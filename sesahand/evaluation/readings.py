@@ -66,7 +66,7 @@ class RequestReader:
         self.reader, self.samples = reader, samples
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Read pictures `[B, S, S, 3]` of samples.
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples.
 
         Returns:
             Each column as float32 `[B]`, NaN where it does not apply; and the reader's features `[B, 192]`.
@@ -129,7 +129,7 @@ class DetectorReader:
         self.requests, self.scorer = requests, PictureScorer(detector)
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], None]:
-        """Read pictures `[B, S, S, 3]` of samples; a picture without hands has confidence 0 and no MSE-2D."""
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples; a picture without hands has confidence 0 and no MSE-2D."""
         rows = []
         for picture, index in zip(pictures, indices, strict=True):
             judged = self.scorer(picture, self.requests.scene(index))
@@ -149,7 +149,7 @@ class FeatureReader:
         self.extractor = extractor
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Read pictures `[B, S, S, 3]`."""
+        """Read pictures `[B, S, S, 3]` in 0..1."""
         return {}, self.extractor(pictures)
 
 
@@ -173,7 +173,7 @@ class Readers:
         return tuple(column for reader in self.readers for column in reader.columns)
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Read pictures `[B, S, S, 3]` of samples."""
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples."""
         columns, features = {}, None
         for reader in self.readers:
             own, described = reader(pictures, indices)

@@ -80,7 +80,14 @@ class CellResults:
     def add(
         self, turn: int, indices: Sequence[int], columns: dict[str, np.ndarray], features: np.ndarray | None
     ) -> None:
-        """Take the figures of some samples in one turn."""
+        """Take the figures of some samples in one turn.
+
+        Args:
+            turn: Which of the turns.
+            indices: The K samples.
+            columns: Figures by name, each `[K]`, NaN where there is none.
+            features: `[K, D]`, or None if the pictures are not described.
+        """
         for name, values in columns.items():
             self._columns.setdefault(name, np.full(self._done.shape, np.nan, np.float32))[indices, turn] = values
         if features is not None:

@@ -16,7 +16,7 @@ class SurfaceMesh:
 
     Attributes:
         vertices: `[N, W, 3]`. The first are the model's own in their order; copies along seams follow.
-        faces: `[N, T, 3]`, counter-clockwise seen from outside.
+        faces: Vertex ids `[N, T, 3]`, counter-clockwise seen from outside.
         uvs: Texture coordinates `[N, W, 2]` from the upper left as in glTF, or None for a hand without.
         normals: Unit normals `[N, W, 3]`.
     """

@@ -55,11 +55,11 @@ class Rig:
         surface: How the skin is cut.
         vertices: Bind pose `[V, 3]`, metres.
         corrective: Displacement of the bind pose that one frame's pose asks for `[V, 3]`, or None.
-        joints: Joints in the bind pose `[16, 3]`.
+        joints: Joints in the bind pose `[16, 3]`, metres.
         influences: Joints that move each vertex `[V, 4]`.
         weights: By how much, `[V, 4]`, rows sum to one.
         rotations: `[K, 16, 3, 3]`, the wrist's in the frame of the file.
-        wrist: Place of the wrist `[K, 3]`, in the frame of the file.
+        wrist: Place of the wrist `[K, 3]`, metres, in the frame of the file.
     """
 
     surface: Surface

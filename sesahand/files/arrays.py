@@ -32,6 +32,9 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         shape: The shape that it must have.
         mode: "r" to read, "r+" to change.
 
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
+
     Raises:
         InvalidFileError: If it is missing, a link or no regular file, or holds anything else.
     """
@@ -44,10 +47,10 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         raise
     except Exception as error:
         # Headers are foreign text, over which numpy's reader raises whatever it likes.
-        raise InvalidFileError(f"{path!s:.200} cannot be read as an array ({error!s:.120}).") from error
+        raise InvalidFileError(f"{path!s:.200} cannot be read as an array ({error!s:.120}); copy it again.") from error
     if not isinstance(array, np.memmap) or array.dtype != np.dtype(kind) or array.shape != tuple(shape):
         found = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
-        raise InvalidFileError(f"{name} is {found}, expected {np.dtype(kind)} {tuple(shape)}.")
+        raise InvalidFileError(f"{name} is {found}, expected {np.dtype(kind)} {tuple(shape)}; copy it again.")
     return array
 
 
@@ -55,6 +58,15 @@ def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) ->
     """Make a .npy file of zeros in a folder, whatever was of that name, and map it for writing.
 
     A link of that name is replaced, and what it leads to stays as it is.
+
+    Args:
+        folder: Where it shall be.
+        name: Of the file.
+        kind: Its dtype.
+        shape: Its shape.
+
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
 
     Raises:
         InvalidFileError: If a folder is of that name.
@@ -77,7 +89,9 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
         with zipfile.ZipFile(io.BytesIO(read_bytes(path, limit))) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > limit:
-                raise InvalidFileError(f"{path} unpacks to more than {limit} bytes.")
+                raise InvalidFileError(
+                    f"{path} unpacks to more than {limit} bytes, more than a file of its kind holds; copy it again."
+                )
             if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
                 raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
             return {
@@ -99,7 +113,9 @@ def _array_from_npy(data: bytes, label: str) -> np.ndarray:
         raise UnsafeFileError(f"{label} was refused: it holds Python objects, not numbers. Save it as plain arrays.")
     rest = data[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(rest):
-        raise InvalidFileError(f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes.")
+        raise InvalidFileError(
+            f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes; copy the file again."
+        )
     return (
         np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
         if len(rest)
@@ -125,6 +141,11 @@ def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str,
 
 def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) -> None:
     """Write arrays as an npz file, whole or not at all.
+
+    Args:
+        path: Of the file.
+        compressed: Whether to deflate it.
+        **arrays: Of any shape and dtype but object, by their names in the file.
 
     Raises:
         OSError: If it cannot be written.

@@ -113,7 +113,9 @@ class PickleReader:
             code = self.take(1)
             if code == b".":
                 if len(self.stack) != 1:
-                    raise InvalidFileError(f"{self.file} does not end in one value; it is not a pickled {self.kind}.")
+                    raise InvalidFileError(
+                        f"{self.file} does not end in one value; it is not a pickled {self.kind}. {self.advice}"
+                    )
                 return self.stack[0]
             instruction = self.instructions.get(code)
             if instruction is None:
@@ -162,7 +164,9 @@ class PickleReader:
 
     def top(self, kind: type) -> Any:
         if not isinstance(self.stack[-1], kind):
-            raise UnsafeFileError(f"{self.file} was refused: it changes a {type(self.stack[-1]).__name__} in place.")
+            raise UnsafeFileError(
+                f"{self.file} was refused: it changes a {type(self.stack[-1]).__name__} in place. {self.advice}"
+            )
         return self.stack[-1]
 
     def set_items(self, items: list) -> None:
@@ -190,20 +194,24 @@ class PickleReader:
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name.")
+            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name. {self.advice}")
         if function.name == "_reconstructor":
             function, *arguments = arguments
             if not isinstance(function, Name) or function.name not in CLASSES or arguments != [Name("object"), None]:
-                raise UnsafeFileError(f"{self.file} was refused: copy_reg._reconstructor is asked for another class.")
+                raise UnsafeFileError(
+                    f"{self.file} was refused: copy_reg._reconstructor is asked for another class. {self.advice}"
+                )
             arguments = ()
         elif function.name not in (*CLASSES, *FUNCTIONS):
-            raise UnsafeFileError(f"{self.file} was refused: it calls {function.name}.")
+            raise UnsafeFileError(f"{self.file} was refused: it calls {function.name}. {self.advice}")
         self.stack.append(Record(function.name, tuple(arguments)))
 
     def new_object(self) -> None:
         arguments, cls = self.pop(), self.pop()
         if not isinstance(cls, Name) or cls.name not in CLASSES or not isinstance(arguments, tuple):
-            raise UnsafeFileError(f"{self.file} was refused: it makes an object of something that is not a class.")
+            raise UnsafeFileError(
+                f"{self.file} was refused: it makes an object of something that is not a class. {self.advice}"
+            )
         self.stack.append(Record(cls.name, arguments))
 
     def build(self) -> None:
@@ -313,20 +321,25 @@ def array_from(value: Any, label: str, nesting: int = 0) -> np.ndarray:
         nesting: How many records this one lies within.
 
     Returns:
-        The numbers, dense. The array may be read-only.
+        The numbers, dense, in any shape that the record states. The array may be read-only.
 
     Raises:
         InvalidFileError: If the record does not describe an array of numbers.
     """
     if nesting > MAX_NESTING:
-        raise InvalidFileError(f"{label} nests arrays too deeply; this is not a MANO file.")
+        raise InvalidFileError(
+            f"{label} nests arrays too deeply; this is not a MANO file. Use the original file from "
+            "https://mano.is.tue.mpg.de."
+        )
     try:
         if isinstance(value, Record) and value.name in _ARRAYS:
             return _ARRAYS[value.name](value, label, nesting + 1)
     except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise InvalidFileError(f"{label} does not hold a usable array ({error!s:.80}).") from error
+        raise InvalidFileError(
+            f"{label} does not hold a usable array ({error!s:.80}); copy or download the file again."
+        ) from error
     kind = value.name if isinstance(value, Record) else type(value).__name__
-    raise InvalidFileError(f"{label} holds a {kind}, expected an array of numbers.")
+    raise InvalidFileError(f"{label} holds a {kind}, expected an array of numbers; copy or download the file again.")
 
 
 def _bytes_from(value: Any) -> bytes:

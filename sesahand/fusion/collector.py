@@ -235,6 +235,9 @@ class FusionCollector:
         """The residuals that reached their zero convolution before all maps were there, with their refined features.
 
         A ControlNet that runs each zero convolution as soon as its block is done has not seen its middle block then.
+
+        Yields:
+            A residual, and its feature `[B, C, h, w]`.
         """
         for residual, feature in self._call.waiting.items():
             yield residual, self._refine(feature, residual.level)

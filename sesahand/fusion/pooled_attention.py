@@ -62,7 +62,10 @@ def pooled_self_attention(
             f"self-attention over {size[0]} x {size[1]} places. Take out what merges or drops tokens in the ControlNet."
         )
     if grid[0] > size[0] or grid[1] > size[1]:
-        raise SesaHandError(f"Max pooling only shrinks: a {size} self-attention map cannot be brought to {grid}.")
+        raise SesaHandError(
+            f"Max pooling only shrinks: a {size} self-attention map cannot be brought to {grid}: choose one of at most "
+            "that size."
+        )
 
     cells = cell_tokens(size, grid).to(query.device)
     is_partition = size[0] % grid[0] == 0 and size[1] % grid[1] == 0

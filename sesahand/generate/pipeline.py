@@ -207,10 +207,12 @@ class HandGenerator:
         if height % multiple or width % multiple or not height * width:
             raise SesaHandError(
                 f"{self.base.name} makes pictures whose sides are whole multiples of {multiple} pixels, got "
-                f"{width}x{height}."
+                f"{width}x{height}: draw the maps at such a size."
             )
         if not bool(((maps >= 0) & (maps <= 1)).all()):
-            raise SesaHandError("The maps hold values outside 0..1, or values that are not numbers.")
+            raise SesaHandError(
+                "The maps hold values outside 0..1, or values that are not numbers. Look at what drew them."
+            )
         return _one_for_each(maps, count, "maps")
 
 

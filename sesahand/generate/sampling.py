@@ -100,7 +100,9 @@ class SamplingSettings:
                 fusion = FusionSettings(**{**fusion, "resolutions": tuple(fusion.get("resolutions", ()))})
             return cls(**values, fusion=fusion)
         except (TypeError, ValueError, AttributeError) as error:
-            raise SesaHandError(f"These are no settings of a sampling: {error!s:.200}.") from error
+            raise SesaHandError(
+                f"These are no settings of a sampling: {error!s:.200}. Take them from SamplingSettings.to_dict()."
+            ) from error
 
 
 def build_scheduler(scheduler: SchedulerMixin, sampler: str) -> SchedulerMixin:

@@ -29,7 +29,12 @@ MAX_BETA = 20.0
 
 
 def check_parameters(count: int, **parameters: Tensor) -> None:
-    """Raise a SesaHandError unless each named parameter is finite, possible and of its shape for `count` hands."""
+    """Raise a SesaHandError unless each named parameter is finite, possible and of its shape for `count` hands.
+
+    Args:
+        count: Number of hands.
+        **parameters: By their names in `PARAMETER_SHAPES`, each `[count, ...]` with the dimensions given there.
+    """
     for name, value in parameters.items():
         expected = (count, *PARAMETER_SHAPES[name])
         if tuple(value.shape) != expected:
@@ -197,10 +202,10 @@ def chain_joints(rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         rotations: Rotation of each joint relative to its parent, `[N, 16, 3, 3]`.
-        joints: Rest positions `[N, 16, 3]`.
+        joints: Rest positions `[N, 16, 3]`, metres.
 
     Returns:
-        Rotation `[N, 16, 3, 3]` and position `[N, 16, 3]` of each joint in the model's frame.
+        Rotation `[N, 16, 3, 3]` and position `[N, 16, 3]`, metres, of each joint in the model's frame.
     """
     rotation, position = [rotations[:, 0]], [joints[:, 0]]
     for joint, parent in enumerate(MANO_PARENTS[1:], start=1):

@@ -57,10 +57,15 @@ def paired_difference(
     """
     found, reference = np.asarray(found, np.float64), np.asarray(reference, np.float64)
     if found.shape != reference.shape or found.ndim not in (1, 2):
-        raise SesaHandError(f"Figures of the shapes {found.shape} and {reference.shape} are no pairs.")
+        raise SesaHandError(
+            f"Figures of the shapes {found.shape} and {reference.shape} are no pairs; expected [samples] or [samples, "
+            "seeds] for both."
+        )
     each = mean_of_seeds(found - reference)
     if not len(each):
-        raise SesaHandError("No sample has both figures, so that there is nothing to compare.")
+        raise SesaHandError(
+            "No sample has both figures, so that there is nothing to compare: measure the same samples both ways."
+        )
     return Difference(float(each.mean()), *mean_interval(each, confidence, resamples, seed), len(each))
 
 
@@ -81,7 +86,10 @@ def mean_interval(
     Source: as of `paired_difference`.
     """
     if not 0 < confidence < 1 or resamples < 1:
-        raise SesaHandError(f"A confidence of {confidence} with {resamples} resamples means nothing.")
+        raise SesaHandError(
+            f"A confidence of {confidence} with {resamples} resamples means nothing: choose a confidence above 0 and "
+            "below 1, and at least one resample."
+        )
     if not len(values):
         raise SesaHandError("There is no sample, so that its mean has no interval; give at least one.")
     rng, means = np.random.default_rng(seed), []
@@ -95,7 +103,14 @@ def mean_interval(
 
 
 def mean_of_seeds(values: np.ndarray) -> np.ndarray:
-    """Mean of each sample over those of its seeds that have a number, `[n]`; samples without any are left out."""
+    """Mean of each sample over those of its seeds that have a number; samples without any are left out.
+
+    Args:
+        values: `[N]`, or `[N, S]` with S seeds each; NaN where there is no number.
+
+    Returns:
+        `[n]` float64, n at most N.
+    """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
     known = np.isfinite(values)

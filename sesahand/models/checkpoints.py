@@ -89,7 +89,10 @@ def _from_folder(path: Path) -> Networks:
         raise
     except Exception as error:
         # diffusers and transformers raise a dozen kinds here, all of them about the files.
-        raise InvalidFileError(f"{path} cannot be loaded as a diffusers model ({error!s:.300}).") from error
+        raise InvalidFileError(
+            f"{path} cannot be loaded as a diffusers model ({error!s:.300}). Copy or download the folder again, or "
+            "name a safetensors checkpoint."
+        ) from error
 
 
 def _from_file(path: Path) -> Networks:
@@ -106,7 +109,10 @@ def _from_file(path: Path) -> Networks:
             f"{path} cannot be read as safetensors ({error!s:.200}). Name a diffusers folder or a safetensors file."
         ) from error
     if f"{UNET_PREFIX}input_blocks.0.0.weight" not in state:
-        raise InvalidFileError(f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it.")
+        raise InvalidFileError(
+            f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it. Name a full checkpoint of "
+            "it, or a diffusers folder."
+        )
     return networks_of(state, path.name, prediction_of(path, state, metadata))
 
 
@@ -231,5 +237,8 @@ def _widths(state: dict[str, Tensor]) -> tuple[int, ...]:
     """Channels of the four levels of an SD1.5-shaped U-Net, whose second block of each level is numbered so."""
     names = [f"input_blocks.{index}.0.out_layers.3.weight" for index in (2, 5, 8, 11)]
     if any(name not in state for name in names) or "input_blocks.13.0.op.weight" in state:
-        raise InvalidFileError("The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two.")
+        raise InvalidFileError(
+            "The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two. Use an SD1.5 "
+            "checkpoint."
+        )
     return tuple(state[name].shape[0] for name in names)

@@ -137,7 +137,9 @@ def _check_start(path: Path) -> None:
         with open_regular(path) as file:
             start = file.read(64)
     except OSError as error:
-        raise InvalidFileError(f"{path.name} cannot be read ({error.strerror}).") from error
+        raise InvalidFileError(
+            f"{path.name} cannot be read ({error.strerror}). Check that it is there and that you may read it."
+        ) from error
     if start.startswith(TORCH_STARTS):
         return
     if not start:

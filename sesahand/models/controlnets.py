@@ -169,7 +169,10 @@ def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
         model = ControlNetModel.from_pretrained(path, local_files_only=True, use_safetensors=True, **variant)
     except Exception as error:
         # diffusers raises many kinds here, all of them about the files.
-        raise InvalidFileError(f"{path} cannot be loaded as a ControlNet ({error!s:.300}).") from error
+        raise InvalidFileError(
+            f"{path} cannot be loaded as a ControlNet ({error!s:.300}). Copy or download the folder again, or name a "
+            "single file."
+        ) from error
     return model, _metadata(files[0])
 
 

@@ -72,7 +72,12 @@ def draw_hands(
 
 
 def check_room(scene: HandScene, pictures: Tensor | None) -> None:
-    """Raise a SesaHandError if overlays of all frames would take more memory than there should be need of."""
+    """Raise a SesaHandError if overlays of all frames would take more memory than there should be need of.
+
+    Args:
+        scene: The hands.
+        pictures: What they are drawn on, `[F, H, W, C]` in any range; None for the scene's own size.
+    """
     size = (scene.camera.height, scene.camera.width)
     if isinstance(pictures, Tensor) and pictures.ndim == 4:
         size = tuple(pictures.shape[1:3])
@@ -85,11 +90,23 @@ def check_room(scene: HandScene, pictures: Tensor | None) -> None:
 
 
 def blank(scene: HandScene) -> Tensor:
+    """Return an even picture for each frame, `[F, H, W, 3]` in 0..1."""
     return torch.full((scene.num_frames, scene.camera.height, scene.camera.width, 3), BACKGROUND)
 
 
 def check_pictures(scene: HandScene, pictures: Tensor) -> Tensor:
-    """Return pictures `[F, H, W, 3]`, as many as are drawn on, or raise a SesaHandError."""
+    """Return the pictures to draw on, one for each frame.
+
+    Args:
+        scene: The hands.
+        pictures: `[F, H, W, C]` in 0..1, C one of 1, 3, 4; F may be 1, or the scene may have one frame.
+
+    Returns:
+        `[F, H, W, 3]` float32 in 0..1, on the CPU.
+
+    Raises:
+        SesaHandError: If they are no such pictures.
+    """
     if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[3] not in (1, 3, 4):
         found = list(pictures.shape) if isinstance(pictures, Tensor) else type(pictures).__name__
         raise SesaHandError(f"Expected pictures [F, H, W, 3] (or 1 or 4 channels) to draw on, got {found}.")
@@ -132,8 +149,11 @@ def shrink_view(scene: HandScene, pictures: Tensor, largest: int) -> tuple[HandS
 
     Args:
         scene: The hands.
-        pictures: `[F, H, W, C]` of the camera's size.
+        pictures: `[F, H, W, C]` of the camera's size, any range.
         largest: Pixels.
+
+    Returns:
+        The hands seen by a camera of the smaller size, and the pictures `[F, h, w, C]`.
     """
     height, width = pictures.shape[1:3]
     factor = min(-(-max(width, height) // largest), width, height)
@@ -146,12 +166,27 @@ def shrink_view(scene: HandScene, pictures: Tensor, largest: int) -> tuple[HandS
 
 
 def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> Tensor:
-    """Lay colours `[F, H, W, 3]`, already multiplied by their cover `[F, H, W, 1]`, over pictures; F may be 1."""
+    """Lay colours over pictures.
+
+    Args:
+        canvas: The pictures, `[F, H, W, 3]` in 0..1; F may be 1.
+        color: `[F, H, W, 3]` in 0..1, already multiplied by their cover.
+        cover: `[F, H, W, 1]` in 0..1.
+        opacity: 0..1.
+
+    Returns:
+        `[F, H, W, 3]` in 0..1.
+    """
     return canvas * (1 - opacity * cover) + opacity * color
 
 
 def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = None) -> tuple[Tensor, Tensor]:
-    """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
+    """Return the shaded hands.
+
+    Returns:
+        The colours of their sides `[F, H, W, 3]`, shaded and multiplied by their cover, and the cover `[F, H, W, 1]`,
+        both in 0..1 and on the CPU.
+    """
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
     maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
     cover = maps.mask[..., None]
@@ -164,7 +199,11 @@ def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = No
 
 
 def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
-    """Return the skeletons' colours, multiplied by their cover, and the cover; drawn at twice the size and averaged."""
+    """Draw skeletons at twice the size and average.
+
+    Returns:
+        Their colours `[F, H, W, 3]`, multiplied by their cover, and the cover `[F, H, W, 1]`, both in 0..1.
+    """
     keypoints = scene.pose().keypoints
     samples = 2 if 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE else 1
     camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)

@@ -58,13 +58,16 @@ class HandScene:
             raise SesaHandError(f"A scene has at least one frame, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
             first, last = int(self.frame.min()), int(self.frame.max())
-            raise SesaHandError(f"Hands are in frames {first} to {last}, but the scene has {self.num_frames}.")
+            raise SesaHandError(
+                f"Hands are in frames {first} to {last}, but the scene has {self.num_frames} (numbered from 0)."
+            )
 
     def __len__(self) -> int:
         return len(self.side)
 
     @property
     def is_right(self) -> Tensor:
+        """Whether each hand is a right one, bool `[N]`."""
         return torch.tensor([side == "right" for side in self.side], dtype=torch.bool)
 
     @classmethod
@@ -85,7 +88,9 @@ class HandScene:
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
         """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
         if not all(0 <= f < self.num_frames for f in frames):
-            raise SesaHandError(f"Frames {list(frames)} were asked of a scene that has {self.num_frames}.")
+            raise SesaHandError(
+                f"Frames {list(frames)} were asked of a scene that has {self.num_frames} (numbered from 0)."
+            )
         kept = [(n, new) for new, f in enumerate(frames) for n in (self.frame == f).nonzero()[:, 0].tolist()]
         scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
         frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
@@ -132,7 +137,7 @@ class HandScene:
 
 
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
-    """Return the hands in each frame that has any."""
+    """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
     hands = {}
     for n, f in enumerate(frame.tolist()):
         hands.setdefault(f, []).append(n)

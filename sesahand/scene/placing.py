@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..callbacks import Progress
 from ..errors import SesaHandError
+from ..hands.gestures import Gesture
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
 from .camera import Camera
@@ -85,6 +86,21 @@ class Hand:
             scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index]
         )
 
+    @classmethod
+    def in_gesture(
+        cls, model: HandModel, gesture: Gesture, hand_pose: Tensor | None = None, betas: Tensor | None = None
+    ) -> "Hand":
+        """Return a right hand in a gesture, in the view in which people know it.
+
+        Args:
+            model: The hand model.
+            gesture: The gesture.
+            hand_pose: Absolute joint rotations `[15, 3, 3]` in the place of the gesture's own, for example with fingers
+                bent further.
+            betas: Shape `[10]`; None is the mean shape.
+        """
+        return cls(model, gesture.hand_pose if hand_pose is None else hand_pose, betas).turned(*gesture.view)
+
     def turned(self, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> "Hand":
         """Return the hand turned from how it is seen, angles in degrees."""
         canonical = view_rotation(self.side)
@@ -103,7 +119,15 @@ class Hand:
     def scene(
         self, camera: Camera, orient: Tensor, translation: Tensor, frame: Tensor | None = None, num_frames: int = 1
     ) -> HandScene:
-        """Return a scene with this hand once per row of `orient` `[N, 3, 3]` and `translation` `[N, 3]`."""
+        """Return a scene with this hand once per row.
+
+        Args:
+            camera: What sees them.
+            orient: `global_orient` of each, `[N, 3, 3]` in the camera's frame.
+            translation: Of each, `[N, 3]`, metres in the camera's frame.
+            frame: The frame of each, int64 `[N]`; the first if None.
+            num_frames: How many frames there are.
+        """
         count = len(orient)
         return HandScene(
             model=self.model,
@@ -166,34 +190,6 @@ def place_in_box(
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
 
-def place_at(
-    hand: Hand,
-    camera: Camera,
-    centre: tuple[float, float],
-    size: float,
-    roll: float = 0.0,
-    pitch: float = 0.0,
-    yaw: float = 0.0,
-) -> HandScene:
-    """Place a hand by the centre and the longer side of its box in the picture.
-
-    Args:
-        hand: The posed hand.
-        camera: The camera.
-        centre: x, y in pixels.
-        size: Longer side of the hand's box in pixels.
-        roll: Turn in the picture in degrees, see the module's text.
-        pitch: Likewise.
-        yaw: Likewise.
-
-    Raises:
-        SesaHandError: As `place_in_box`.
-    """
-    x, y = centre
-    half = size / 2
-    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
-
-
 def place_pair(
     hand: Hand,
     camera: Camera,
@@ -252,7 +248,10 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
         return replace(scene, camera=camera)
     vertices = scene.pose().vertices.double()
     if float(vertices[..., 2].min()) <= 0:
-        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+        raise SesaHandError(
+            "A hand is not in front of its camera, so that it has no place in the picture to keep. Place it anew, at "
+            "a depth above 0."
+        )
     seen = scene.camera.project(vertices)
     boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
     translation = scene.translation.double()
@@ -390,7 +389,15 @@ def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: floa
 
 
 def box_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Return intersection over union of boxes `[..., 4]` given as x0, y0, x1, y1."""
+    """Return intersection over union of boxes.
+
+    Args:
+        first: `[..., 4]`: x0, y0, x1, y1 in any unit of length.
+        second: Likewise.
+
+    Returns:
+        0 to 1, `[...]`.
+    """
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     shared = (high - low).clamp(min=0).prod(-1)
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]

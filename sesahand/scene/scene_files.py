@@ -120,7 +120,10 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
     dtype = _check_header(data, label)
     hands = data["hands"]
     if not isinstance(hands, list) or len(hands) > MAX_HANDS:
-        raise InvalidFileError(f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands.")
+        raise InvalidFileError(
+            f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands, got "
+            f"{len(hands) if isinstance(hands, list) else type(hands).__name__}."
+        )
     columns = {name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")}
     for index, hand in enumerate(hands):
         for name, value in _read_hand(hand, f"{label}: hands[{index}]").items():
@@ -162,13 +165,18 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
     """
     stored = _fields(arrays, SCENE_ARRAYS, (), label)
     if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
-        raise InvalidFileError(f"{label}: 'header' must be text.")
+        raise InvalidFileError(
+            f"{label}: 'header' must be text, got {stored['header'].dtype} of shape {stored['header'].shape}."
+        )
     header = parse_json(str(stored["header"]), f"{label}: 'header'")
     data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
     dtype = _check_header(data, label)
     is_right = stored["is_right"]
     if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
-        raise InvalidFileError(f"{label}: 'is_right' must be a list of at most {MAX_HANDS} truth values.")
+        raise InvalidFileError(
+            f"{label}: 'is_right' must be a list of at most {MAX_HANDS} truth values, got {is_right.dtype} of shape "
+            f"{is_right.shape}."
+        )
     for name in HandScene.ARRAYS:
         if stored[name].dtype.kind not in ("iu" if name == "frame" else "f"):
             raise InvalidFileError(f"{label}: {name!r} holds {stored[name].dtype}, expected numbers.")
@@ -194,7 +202,7 @@ def check_rotations(matrices: Tensor, label: str) -> None:
 
 
 def numbers(value: Any, shapes: tuple[tuple[int, ...], ...], label: str) -> Tensor:
-    """Return nested lists of numbers as a float64 tensor, or raise an error unless they have one of the shapes."""
+    """Return nested lists of numbers as a float64 tensor, of any shape among `shapes`; raise an error for others."""
     flat: list[float] = []
     shape = _shape_of(value, flat, label)
     if shape not in shapes:
@@ -211,10 +219,12 @@ def _shape_of(value: Any, flat: list[float], label: str, depth: int = 0) -> tupl
         flat.append(float(value))
         return ()
     if depth > 3 or len(value) > 4 * NUM_JOINTS:
-        raise InvalidFileError(f"{label} nests too deeply or is too long.")
+        raise InvalidFileError(
+            f"{label} nests too deeply or is too long; it is no list of rotations or numbers of a hand."
+        )
     inner = {_shape_of(item, flat, label, depth + 1) for item in value}
     if len(inner) > 1:
-        raise InvalidFileError(f"{label} holds lists of different lengths.")
+        raise InvalidFileError(f"{label} holds lists of different lengths; give each row as many numbers.")
     return (len(value), *(inner.pop() if inner else ()))
 
 
@@ -291,7 +301,7 @@ def read_camera(value: Any, label: str) -> Camera:
 
 
 def read_rotations(value: Any, count: int | None, label: str) -> Tensor:
-    """Return rotation matrices from nested lists of matrices or axis-angle vectors, one or `count` of them."""
+    """Return matrices `[3, 3]` or `[count, 3, 3]`, float64, from nested lists of matrices or axis-angle vectors."""
     leading = () if count is None else (count,)
     flat = () if count is None else ((3 * count,),)
     rotation = numbers(value, ((*leading, 3, 3), (*leading, 3), *flat), label)

@@ -148,7 +148,10 @@ def _parse(template: str) -> tuple[list[str], list[str], str]:
         fields.append(name)
         tail = ""
     if not any(name in COMPONENTS for name in fields):
-        raise SesaHandError(f"The template {template!r:.200} has none of the fields {', '.join(COMPONENTS)} in braces.")
+        raise SesaHandError(
+            f"The template {template!r:.200} has none of the fields {', '.join(COMPONENTS)} in braces. Write at least "
+            "one of them."
+        )
     return literals, fields, tail
 
 

@@ -66,7 +66,7 @@ def _weighted(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def psnr(mean_square: Tensor) -> Tensor:
-    """Decibels of a mean square error between pictures in -1..1."""
+    """Decibels of a mean square error between pictures in -1..1; both of any shape, but the same shape."""
     return -10 * torch.log10(mean_square / 4 + 1e-12)
 
 

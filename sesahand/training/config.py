@@ -438,7 +438,7 @@ def _value(hint: object, value: object, name: str):
         return _build(hint, value, f"{name}.")
     origin = typing.get_origin(hint) or hint
     if origin in (types.UnionType, typing.Union):
-        raise SesaHandError(f"{name} cannot be set.")
+        raise SesaHandError(f"{name} cannot be set; leave it out.")
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(value, name)
     if origin is tuple and isinstance(value, list | tuple):

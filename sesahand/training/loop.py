@@ -149,7 +149,9 @@ def train(
         try:
             return run.go()
         except OSError as error:
-            raise SesaHandError(f"{folder!s:.200} cannot be written to: {error!s:.200}.") from error
+            raise SesaHandError(
+                f"{folder!s:.200} cannot be written to: {error!s:.200}. Choose another folder with --out, or make room."
+            ) from error
         finally:
             run.close()
 

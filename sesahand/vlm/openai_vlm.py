@@ -282,7 +282,9 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int, key: str) -> 
         text, refusal = message.get("content"), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError):
         said = _error_message(body, key) or "no choices[0].message"
-        raise SesaHandError(f"{endpoint.address} did not answer with a chat completion: {said}") from None
+        raise SesaHandError(
+            f"{endpoint.address} did not answer with a chat completion: {said}. Is the base URL right?"
+        ) from None
     if isinstance(text, list):
         text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
     if refusal and not text:

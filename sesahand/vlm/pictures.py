@@ -21,7 +21,7 @@ def to_pictures(images: torch.Tensor, max_side: int = 1024) -> list:
     one that is shorter than MAX_ASPECT allows, is filled up by repeating the border.
 
     Args:
-        images: [B, H, W, C] floating point in 0..1 (values outside are clipped), C one of 1, 3, 4.
+        images: `[B, H, W, C]` floating point in 0..1 (values outside are clipped), C one of 1, 3, 4.
         max_side: Longer side in pixels after shrinking, at least MIN_SIDE.
 
     Returns:

@@ -85,7 +85,10 @@ class TransformersVLM:
             raise
         except Exception as error:
             # transformers and safetensors raise a dozen kinds here, all of them about the files.
-            raise InvalidFileError(f"{folder} could not be loaded by transformers: {error}") from error
+            raise InvalidFileError(
+                f"{folder} could not be loaded by transformers; copy all of its files again, or choose another model: "
+                f"{error}"
+            ) from error
         _check_complete(folder, model, report)
         logger.info("Loaded the vision-language model %s (%s)", folder.name, type(model).__name__)
         return cls(model, processor, folder.name)
@@ -193,7 +196,9 @@ class TransformersVLM:
         try:
             return self._render([("user", text, pictures)])
         except failures as error:
-            raise SesaHandError(f"The chat template of {self.name} does not take a user's turn: {error}") from None
+            raise SesaHandError(
+                f"The chat template of {self.name} does not take a user's turn; choose another model: {error}"
+            ) from None
 
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
         owner = self._template_owner()
@@ -217,7 +222,10 @@ class TransformersVLM:
         try:
             inputs = self.processor(**arguments, return_tensors="pt")
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SesaHandError(f"The processor of {self.name} refused the prompt or the picture: {error}") from error
+            raise SesaHandError(
+                f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
+                f"model: {error}"
+            ) from error
         if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
             # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
             inputs.pop("token_type_ids")
@@ -344,7 +352,10 @@ def _load_processor(folder: Path):
         reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
         if not is_torchvision_available():
             reason += ". It may need torchvision, which is not installed here"
-        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}.") from error
+        raise InvalidFileError(
+            f"The processor of {folder} could not be loaded: {reason}. Copy all of its files again, or choose another "
+            "model."
+        ) from error
     if not hasattr(processor, "image_processor"):
         raise InvalidFileError(
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "

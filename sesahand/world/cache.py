@@ -52,7 +52,10 @@ class SampleCache:
             SesaHandError: If there are fewer, or some of them have not been drawn.
         """
         if not 1 <= count <= len(self) or not self.done[:count].all():
-            raise SesaHandError(f"{int(self.done[:count].sum())} of the {count} samples asked for have been drawn.")
+            raise SesaHandError(
+                f"{int(self.done[:count].sum())} of the {count} samples asked for have been drawn: draw the others "
+                "first, or take fewer."
+            )
         return SampleCache(
             self.source, **{name: getattr(self, name)[:count] for name in array_shapes(count, self.source.size)}
         )

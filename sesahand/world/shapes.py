@@ -10,7 +10,7 @@ class Shape:
     """A mesh that is seen from outside only.
 
     Attributes:
-        vertices: `[V, 3]` float32.
+        vertices: `[V, 3]` float32; metres once the shape stands in the camera's frame, of about unit radius before.
         normals: Unit normals of the vertices `[V, 3]`; a vertex on a sharp edge is there once per face.
         faces: Vertex ids `[T, 3]` int64, counter-clockwise seen from outside.
         shade: Factor on the colour of each vertex `[V]`.
@@ -51,7 +51,13 @@ def lathe(profile: list[tuple[float, float]], segments: int = 24) -> Shape:
 
 
 def wound(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> Shape:
-    """Return the shape with each face turned so that it agrees with its normals; faces without area are left out."""
+    """Return the shape with each face turned so that it agrees with its normals; faces without area are left out.
+
+    Args:
+        vertices: `[V, 3]`, any unit of length.
+        normals: Unit normals of the vertices `[V, 3]`.
+        faces: Vertex ids `[T, 3]`.
+    """
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     across = np.cross(b - a, c - a)
     agrees = (across * normals[faces].sum(1)).sum(1)

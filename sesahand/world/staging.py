@@ -15,6 +15,7 @@ from ..scene.hand_scene import HandScene
 from ..scene.placing import Hand, view_rotation
 from . import vocabulary
 from .attributes import Attributes, pick
+from .gestures import FREE
 from .shapes import Shape, tube
 from .studio import Studio, vertex_normals
 
@@ -97,7 +98,7 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
 def draw_pose(studio: Studio, rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, str]:
     """Return a right hand's pose `[15, 3, 3]`, a variation of the gesture, and the gesture whose view shows it."""
     seed = int(rng.integers(2**31))
-    if attributes.gesture == vocabulary.FREE:
+    if attributes.gesture == FREE:
         # Any two poses of the library and any share: what lies between has no name, so that none can be wrong.
         first, second = (studio.gestures[pick(rng, tuple(studio.gestures))].hand_pose for _ in range(2))
         return jitter(blend(first, second, float(rng.random())), JITTER_DEGREES, seed, studio.frames), PLAIN_VIEW
@@ -117,7 +118,16 @@ def draw_angles(rng: np.random.Generator, attributes: Attributes) -> tuple[float
 def oriented_hand(
     studio: Studio, pose: Tensor, betas: Tensor, side: str, known: str, angles: tuple[float, float, float]
 ) -> Hand:
-    """Return a hand of either side in the view that the gesture `known` is known in, turned by `angles`."""
+    """Return a hand of either side in the view that a gesture is known in, turned.
+
+    Args:
+        studio: Knows the views.
+        pose: A right hand's `hand_pose` `[15, 3, 3]`.
+        betas: `[10]`.
+        side: "right" or "left".
+        known: The gesture whose view it is.
+        angles: Roll, pitch and yaw from there, as `view_rotation` takes them.
+    """
     roll, pitch, yaw = angles
     # What is mirrored to the left is the view; where the fingers point in the picture stays what the words say.
     turn = view_rotation(side, roll, pitch, yaw if side == "right" else -yaw) @ studio.views[PLAIN_VIEW, side].mT
@@ -157,9 +167,18 @@ def place_hands(
 
 
 def translation_for(points: np.ndarray, camera: Camera, longest: float, centre: np.ndarray) -> np.ndarray:
-    """Return the translation `[3]` at which points `[K, 3]` have a box with a longest side and a centre in pixels.
+    """Return the translation at which points have a box of some size at some place in the picture.
 
     A few steps of a fixed-point iteration: quicker than an exact fit, and nothing here asks for one.
+
+    Args:
+        points: `[K, 3]`, metres.
+        camera: What sees them.
+        longest: Longest side of the box, pixels.
+        centre: Of the box, `[2]`, pixels; moved so that the box keeps off the edges.
+
+    Returns:
+        `[3]`, metres in the camera's frame.
     """
     focal, principal = camera.focal_length, np.array(camera.principal_point)
     move = np.array([0.0, 0.0, focal * np.ptp(points[:, :2], axis=0).max() / longest])
@@ -217,7 +236,7 @@ def sleeves(studio: Studio, rng: np.random.Generator, scene: HandScene, start: f
 
 
 def facing_outwards(shape: Shape, rotation: np.ndarray) -> Shape:
-    """Return a shape with its faces wound back after a `rotation` that mirrors."""
+    """Return a shape with its faces wound back after a `rotation` `[3, 3]` that mirrors."""
     return shape if np.linalg.det(rotation) > 0 else replace(shape, faces=shape.faces[:, [0, 2, 1]])
 
 

@@ -1,11 +1,13 @@
 """Pose hands and render all maps; no model needed."""
 
+from sesahand.render.map_table import ALL_MAPS
+
 from .parts import BLUE, GREEN, TEAL, Group, Node, Workflow
 
 NOTE = """\
 ## Pose hands and render what steers a ControlNet
 
-Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints and mask: six maps that lie exactly
+Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints and mask: maps that lie exactly
 over each other. Nothing to download, no GPU needed.
 
 **Steps**
@@ -129,5 +131,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("render.mesh", "render.depth", "render.normal", "render.parts", "render.keypoints", "render.mask"),
+    thumbnail=tuple(f"render.{name}" for name in ALL_MAPS[:6]),
 )

@@ -95,7 +95,16 @@ def describe_picture(pair: Pair, hands: HandParameters, number: int, name: str) 
 def describe_hand(
     pair: Pair, hands: HandParameters, n: int, number: int, picture: int, masks: list[np.ndarray] | None
 ) -> dict[str, Any] | None:
-    """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen."""
+    """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen.
+
+    Args:
+        pair: The pair.
+        hands: Parameters and keypoints of all its hands.
+        n: Which of them.
+        number: Id of the annotation.
+        picture: Id of the picture.
+        masks: Where each hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
+    """
     summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
     left, top, right, bottom = summary.box
     farthest = max(map(abs, summary.box))

@@ -117,15 +117,18 @@ def mirrored(batch: dict) -> dict:
 
 
 def degrade(pictures: Tensor, generator: torch.Generator, least: float = 0.0) -> Tensor:
-    """Return pictures `[B, 3, H, W]` with the faults of generated ones, each to another degree.
+    """Return pictures with the faults of generated ones, each to another degree.
 
     Fine detail is lost as in an autoencoder (a blur, and high frequencies of 8 x 8 blocks damped), colours drift, and
     there is noise.
 
     Args:
-        pictures: In 0..1.
+        pictures: `[B, 3, H, W]` in 0..1.
         generator: Draws the degrees.
         least: Of how much of each fault no picture has less, 0 to 1.
+
+    Returns:
+        `[B, 3, H, W]` in 0..1.
     """
     count = len(pictures)
 
@@ -173,7 +176,16 @@ def losses(network: ReaderNetwork, batch: dict) -> dict[str, Tensor]:
 
 
 def peaks(cells: Tensor, size: int, width: float = 0.8) -> Tensor:
-    """Return heat maps `[B, K, size^2]` that add up to one, with a Gaussian peak at each point `[B, K, 2]` in cells."""
+    """Return heat maps that add up to one, with a Gaussian peak at each point.
+
+    Args:
+        cells: Points `[B, K, 2]`, x and y in cells.
+        size: Cells a side.
+        width: Standard deviation in cells.
+
+    Returns:
+        `[B, K, size * size]`, row after row.
+    """
     axis = torch.arange(size, dtype=cells.dtype) + 0.5
     across, down = (torch.exp(-((axis - cells[..., k, None]) ** 2) / (2 * width**2)) for k in (0, 1))
     heat = (down[..., :, None] * across[..., None, :]).flatten(2)
@@ -211,10 +223,14 @@ def train_reader(
     for each in (samples, heldout):
         if each.source.size != SIZE or not each.done.all():
             raise SesaHandError(
-                f"The reader learns from finished renders of {SIZE} pixels; draw them to the end first."
+                f"The reader learns from finished renders of {SIZE} pixels, got {int(each.done.sum())} of "
+                f"{len(each.done)} at {each.source.size}: draw them to the end first."
             )
     if (samples.source.split, heldout.source.split) != ("train", "heldout"):
-        raise SesaHandError("The reader learns from the split 'train' and is proven on 'heldout'.")
+        raise SesaHandError(
+            f"The reader learns from the split 'train' and is proven on 'heldout', got {samples.source.split!r} and "
+            f"{heldout.source.split!r}."
+        )
     labels = read_labels(samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -258,7 +274,9 @@ def save_state(path: Path, kept: dict) -> None:
     try:
         write_with(path, lambda file: write_state(file, {"network": network, "optimizer": optimizer}, facts))
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"The training's state cannot be written to {path!s:.200}: {error!s:.200}. Choose another folder with room."
+        ) from error
 
 
 def resume(state: Path, network: ReaderNetwork, optimizer: torch.optim.Optimizer, config: ReaderConfig) -> int:
@@ -342,12 +360,3 @@ def prove(
         "keypoint_error": float(np.mean(errors)),
         **{name: float(np.mean(values)) for name, values in right.items()},
     }
-
-
-def confusion(reader: WorldReader, samples: SampleCache, head: str = "gesture") -> np.ndarray:
-    """Return how often each word (row) was read as each word (column), counts `[K, K]`."""
-    truth, table = read_labels(samples).classes[head], np.zeros((len(HEADS[head]),) * 2, int)
-    pictures = to_pictures(samples.pictures)
-    found = reader.read(pictures.permute(0, 2, 3, 1)).probabilities[head].argmax(1).numpy()
-    np.add.at(table, (truth[truth != UNNAMED], found[truth != UNNAMED]), 1)
-    return table

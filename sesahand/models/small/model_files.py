@@ -119,7 +119,10 @@ def read_mini_state(path: str | Path) -> tuple[MiniLayout, dict[str, Tensor], di
     path = Path(path)
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidFileError(f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MiB: it is no small model.")
+            raise InvalidFileError(
+                f"{path.name} is larger than {MAX_FILE_BYTES >> 20} MiB: it is no small model. Choose a file that "
+                "`sesahand train --config mini` exported."
+            )
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if LAYOUT not in metadata:
@@ -246,5 +249,8 @@ def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
     if "latent_" not in name:
         stored = stored.to(dtype)
     if not stored.isfinite().all():
-        raise SesaHandError(f"{name} has values that are no finite numbers as {dtype}: the training has diverged.")
+        raise SesaHandError(
+            f"{name} has values that are no finite numbers as {dtype}: the training has diverged. Go on from an "
+            "earlier checkpoint with a smaller learning rate."
+        )
     return stored

@@ -136,7 +136,9 @@ def _check(value, num_frames: int) -> tuple[list, tuple[float, float]]:
             "looked at."
         )
     if max(map(len, frames), default=0) > MAX_PERSONS:
-        raise SesaHandError(f"pose_data has a picture with more than {MAX_PERSONS} persons.")
+        raise SesaHandError(
+            f"pose_data has a picture with more than {MAX_PERSONS} persons: let SAM 3D Body find fewer."
+        )
     return list(frames), (sides[1], sides[0])
 
 

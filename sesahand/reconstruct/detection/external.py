@@ -303,7 +303,8 @@ def _to_landmarks(hands: list[_Hand], width: int, height: int, num_frames: int) 
     frames = torch.tensor([hand.frame for hand in hands])
     if int(frames.max()) >= num_frames:
         raise SesaHandError(
-            f"keypoints has a hand in picture {int(frames.max())}, but there are {num_frames} (numbered from 0)."
+            f"keypoints has a hand in picture {int(frames.max())}, but there are {num_frames} (numbered from 0). "
+            "Connect the image that the keypoints were found in."
         )
     return HandLandmarks(
         width=width,
@@ -367,7 +368,10 @@ def _from_json(value, name: str):
             raise ValueError(f"it has {len(value)} characters")
         return json.loads(value)
     except (ValueError, RecursionError) as error:
-        raise SesaHandError(f"{name} is {quote(value)}, which is no JSON ({error!s:.80}).") from error
+        raise SesaHandError(
+            f"{name} is {quote(value)}, which is no JSON ({error!s:.80}). Give text as a detector of hands or Render "
+            "Hand Depth & Maps writes it."
+        ) from error
 
 
 def _is_numbers(value, count: int) -> bool:

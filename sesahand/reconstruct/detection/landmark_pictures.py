@@ -37,7 +37,10 @@ def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
     """
     expected = (landmarks.num_frames, landmarks.height, landmarks.width, 3)
     if tuple(pictures.shape) != expected:
-        raise SesaHandError(f"The landmarks belong to pictures of shape {expected}, got {tuple(pictures.shape)}.")
+        raise SesaHandError(
+            f"The landmarks belong to pictures of shape {expected}, got {tuple(pictures.shape)}. Give the pictures "
+            "that the hands were found in."
+        )
     canvases = (pictures.detach().cpu().float().clamp(0, 1) * 255).round().to(torch.uint8).numpy().copy()
     scale = max(landmarks.width, landmarks.height) / REFERENCE_SIZE
     for index, frame in enumerate(landmarks.frame.tolist()):

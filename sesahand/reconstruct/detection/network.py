@@ -31,7 +31,10 @@ class Network(nn.Module):
         """
         super().__init__()
         if len(graph.inputs) != 1:
-            raise InvalidFileError(f"The network takes {len(graph.inputs)} inputs, expected one picture.")
+            raise InvalidFileError(
+                f"The network takes {len(graph.inputs)} inputs, expected one picture. Get it again with `python -m "
+                "sesahand get-detector`."
+            )
         constants = {
             index: torch.from_numpy(info.value.copy()) for index, info in enumerate(graph.tensors)
             if info.value is not None
@@ -47,7 +50,10 @@ class Network(nn.Module):
             picture = torch.empty(self.input_shape, device="meta")
             torch.func.functional_call(self, hollow, (picture,), {"check": True})
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError, OverflowError) as error:
-            raise InvalidFileError(f"The network's parts do not fit together: {error!s:.200}") from error
+            raise InvalidFileError(
+                f"The network's parts do not fit together: {error!s:.200}. Get it again with `python -m sesahand "
+                "get-detector`."
+            ) from error
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -68,14 +74,15 @@ class Network(nn.Module):
             self.steps.append(_Step(operator.kind, run, weights, tuple(inputs), operator.outputs[0]))
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
             raise InvalidFileError(
-                f"The network has a {operator.kind} that cannot be computed: {error!s:.200}"
+                f"The network has a {operator.kind} that cannot be computed: {error!s:.200}. Get it again with `python "
+                "-m sesahand get-detector`."
             ) from error
 
     def forward(self, pictures: Tensor, check: bool = False) -> tuple[Tensor, ...]:
         """Run the network.
 
         Args:
-            pictures: Input `[N, H, W, C]` of the size of `input_shape`, float32.
+            pictures: Input `[N, H, W, C]` of the size of `input_shape`, float32; the detectors take 0..1.
             check: Compare the shape of every step's result with what the file says.
 
         Returns:

@@ -76,7 +76,7 @@ class TensorInfo:
         name: Its name, for messages.
         shape: Its shape for a batch of one.
         dtype: Type of its elements.
-        value: Its value if it is a constant, read-only and of that shape, else None.
+        value: Its value if it is a constant, read-only and of the same shape, else None.
     """
 
     name: str

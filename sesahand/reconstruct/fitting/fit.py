@@ -85,7 +85,7 @@ class Fitting:
         """Return one hand for each of the landmarks' hands.
 
         Args:
-            pictures: Not looked at.
+            pictures: As of `Reconstructor.__call__`, or None: they are not looked at.
             landmarks: Of hands that all can be fitted.
 
         Raises:
@@ -295,9 +295,19 @@ def _interleave(first: HandState, others: HandState | None, count: int) -> HandS
 def estimate_noise(
     seen: Measurements, points: KeypointModel, prior: HandPrior, state: HandState, noise: Tensor
 ) -> Tensor:
-    """Return how noisy each hand's points are, `[B]`, from what a fit with the given noise leaves unexplained.
+    """Return how noisy each hand's points are, from what a fit with the given noise leaves unexplained.
 
     The prior then weighs what it should: much for a vague detector, next to nothing for exact points.
+
+    Args:
+        seen: Of B hands.
+        points: Gives the keypoints.
+        prior: What hands are likely.
+        state: The fitted hands.
+        noise: What they were fitted with, as a multiple of what is expected of the detector, `[B]`.
+
+    Returns:
+        Likewise `[B]`.
 
     Source: MacKay, "Bayesian Interpolation" (1992): the residual sum of squares over the number of measurements less
     that of well-determined parameters, which is the trace of the inverse Hessian times the data's.

@@ -40,11 +40,11 @@ class HandState:
         return len(self.betas)
 
     def select(self, index: Tensor) -> "HandState":
-        """Return the hands of an index or bool tensor."""
+        """Return the hands of an index, numbers `[K]` or bool `[B]`."""
         return HandState(self.rotations[index], self.translation[index], self.betas[index])
 
     def put(self, index: Tensor, other: "HandState") -> None:
-        """Overwrite the hands of `index` with those of `other`."""
+        """Overwrite the hands of `index`, numbers `[K]` or bool `[B]`, with those of `other`."""
         self.rotations[index], self.translation[index] = other.rotations, other.translation
         self.betas[index] = other.betas
 

@@ -61,7 +61,15 @@ class FeaturePyramid(nn.Module):
         )
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """Return the finest features first."""
+        """Enlarge features.
+
+        Args:
+            features: `[N, width, 16, 12]`.
+
+        Returns:
+            The finest first, each `[N, channels, h, w]`: an eighth of the channels at four times the size, a quarter at
+            twice, and half at its own.
+        """
         half = self.first_conv(features)
         return [self.deconv[1](half), self.deconv[0](half), half]
 
@@ -113,7 +121,7 @@ class WiLoR(nn.Module):
         """Estimate hands.
 
         Args:
-            crops: `[N, 3, 256, 256]`, normalised, as `hand_crops` makes them; 32 columns on either side go unseen.
+            crops: `[N, 3, 256, 256]`, normalised, as `crop_hands` makes them; 32 columns on either side go unseen.
             mano: MANO, at whose vertices the refinement looks; on the crops' device.
 
         Returns:

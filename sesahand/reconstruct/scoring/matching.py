@@ -26,7 +26,7 @@ def assign(costs: Sequence[Sequence[float]], limit: float) -> list[int | None]:
     """
     columns = len(costs[0]) if costs else 0
     if any(len(row) != columns for row in costs) or any(cost != cost for row in costs for cost in row):
-        raise SesaHandError("Costs of an assignment must be rows of the same length without NaN.")
+        raise SesaHandError(f"Costs of an assignment must be rows of the same length without NaN, got {costs!r:.80}.")
     # A column of its own for every row to stay alone in; what costs more than that loses to it anyhow.
     rows = [[min(cost, 2 * limit + 1) for cost in row] + [limit] * len(costs) for row in costs]
     owner = _solve(rows)
