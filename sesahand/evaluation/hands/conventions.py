@@ -29,12 +29,26 @@ class PointConvention:
     source: str
 
     def keypoints(self, points: Tensor) -> Tensor:
-        """Return keypoints `[..., 21, 2 or 3]` in OpenPose's order and OpenCV's axes; pixels have no other axes."""
+        """Put keypoints into OpenPose's order and OpenCV's axes.
+
+        Args:
+            points: `[..., 21, 3]` metres, or `[..., 21, 2]` pixels, which have no other axes; in the file's order.
+
+        Returns:
+            The same points, of the same shape and unit.
+        """
         ordered = points[..., list(self.order), :]
         return self.points(ordered) if points.shape[-1] == 3 else ordered
 
     def points(self, points: Tensor) -> Tensor:
-        """Return points `[..., 3]` in OpenCV's axes."""
+        """Return points in OpenCV's axes, x right, y down, z forward.
+
+        Args:
+            points: `[..., 3]` metres in the file's axes.
+
+        Returns:
+            `[..., 3]` metres.
+        """
         return points * torch.tensor(self.axes, dtype=points.dtype)
 
 

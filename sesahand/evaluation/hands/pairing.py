@@ -147,7 +147,11 @@ def sides_differ(a: str, b: str) -> bool:
 
 
 def distance_2d(found: Tensor, reference: Tensor) -> float | None:
-    """Root-mean-square distance of keypoints `[21, 2]` in pixels that both know, in sizes of the reference hand.
+    """Root-mean-square distance of the keypoints that both know, in sizes of the reference hand.
+
+    Args:
+        found: `[21, 2]` pixels, NaN for unknown points.
+        reference: Likewise, `[21, 2]` pixels.
 
     Returns:
         None if fewer than two points are known, or all of the reference's known ones coincide.
