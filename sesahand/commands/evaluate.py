@@ -10,12 +10,12 @@ import argparse
 import json
 from pathlib import Path
 
+from ..evaluation.hands.conventions import CONVENTIONS
 from .progress import Bar
 from .reconstruct import say
 from .render import LEFTS, picture_size
 
 HELP = "measure predicted hands against true ones"
-CONVENTIONS = ("freihand", "ho3d", "rhd")
 RESULTS, PICTURE = "results.json", "worst.png"
 
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--convention",
         choices=CONVENTIONS,
-        default=CONVENTIONS[0],
+        default="freihand",
         help="joints and axes of lists and COCO files: freihand's (wrist, thumb to pinky, palm to tip; y down, z "
         "forward; the default), ho3d's (MANO's joints, then the tips; y up, z backward), rhd's (tip to palm)",
     )

@@ -1,13 +1,16 @@
 """What files of bare points do not say of themselves: the order of the joints, and where the axes point."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ...errors import SesaHandError, quote
 from ...hands.skeleton import OPENPOSE_FROM_MANO
-from ...scene.camera import TO_Y_UP
+
+if TYPE_CHECKING:
+    # The command line asks for the names alone.
+    from torch import Tensor
 
 _AS_IT_IS = tuple(range(21))
 # RHD's and InterHand2.6M's fingers go from the tip to the palm.
@@ -20,12 +23,12 @@ class PointConvention:
 
     Attributes:
         order: For each of OpenPose's keypoints its place in the file.
-        axes: Factors of x, y and z that lead to x right, y down, z forward.
+        y_up: Whether y points up and z backward (OpenGL), rather than down and forward (OpenCV).
         source: Where that is said.
     """
 
     order: tuple[int, ...]
-    axes: tuple[float, float, float]
+    y_up: bool
     source: str
 
     def keypoints(self, points: Tensor) -> Tensor:
@@ -49,15 +52,18 @@ class PointConvention:
         Returns:
             `[..., 3]` metres.
         """
-        return points * torch.tensor(self.axes, dtype=points.dtype)
+        from ...scene.camera import TO_Y_UP
+
+        # Half a turn about x leads there as well as back.
+        return points * points.new_tensor(TO_Y_UP) if self.y_up else points
 
 
 CONVENTIONS = {
-    "freihand": PointConvention(_AS_IT_IS, (1.0, 1.0, 1.0), "FreiHAND's README: wrist, thumb to pinky, palm to tip"),
+    "freihand": PointConvention(_AS_IT_IS, False, "FreiHAND's README: wrist, thumb to pinky, palm to tip"),
     "ho3d": PointConvention(
-        OPENPOSE_FROM_MANO, TO_Y_UP, "HO-3D's README (OpenGL) and vis_HO3D.py: MANO's joints, then the tips"
+        OPENPOSE_FROM_MANO, True, "HO-3D's README (OpenGL) and vis_HO3D.py: MANO's joints, then the tips"
     ),
-    "rhd": PointConvention(_TIP_FIRST, (1.0, 1.0, 1.0), "RHD's README: wrist, thumb to pinky, tip to palm"),
+    "rhd": PointConvention(_TIP_FIRST, False, "RHD's README: wrist, thumb to pinky, tip to palm"),
 }
 
 
