@@ -18,6 +18,7 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "reconstruct",
+    "evaluate",
     "dataset",
     "render-samples",
     "train-judge",
