@@ -474,7 +474,7 @@ def quarters(picture: Tensor) -> list[Tensor]:
 
 
 def mean_of(pictures: list[Tensor]) -> Tensor:
-    """Return the mean of pictures `[H, W, ...]`, which are added in their order."""
+    """Return the mean `[H, W, ...]` of pictures `[H, W, ...]` in 0..1, which are added in their order."""
     first, *others = pictures
     return sum(others, first) / len(pictures)
 

@@ -95,7 +95,7 @@ def _id(value: Any, name: str, label: str) -> int | str:
 
 
 def _size(image: dict, label: str) -> tuple[int, int] | None:
-    size = image.get("width"), image.get("height")
+    size: Any = (image.get("width"), image.get("height"))
     if size == (None, None):
         return None
     if not all(type(side) is int and 1 <= side <= MAX_SIZE for side in size):

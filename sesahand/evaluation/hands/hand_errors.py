@@ -165,8 +165,10 @@ def two_hand_errors(pairs: HandPairs) -> tuple[list[int], dict[str, np.ndarray]]
         right, left, true_right, true_left = torch.tensor(rows[part]).T
         wrists = pairs.found.keypoints_3d[:, 0], pairs.truth.keypoints_3d[:, 0]
         values["mrrpe"][part] = mrrpe(wrists[0][right], wrists[0][left], wrists[1][true_right], wrists[1][true_left])
-        if same_mesh(pairs):
-            surfaces = [pairs.found.vertices[hands].double() for hands in (right, left)]
-            wanted = [pairs.truth.vertices[hands].double() for hands in (true_right, true_left)]
-            values["rrve"][part] = rrve(*surfaces, *wanted, wrists[0][right], wrists[1][true_right])
+        found, true = pairs.found.vertices, pairs.truth.vertices
+        if same_mesh(pairs) and found is not None and true is not None:
+            values["rrve"][part] = rrve(
+                found[right].double(), found[left].double(), true[true_right].double(), true[true_left].double(),
+                wrists[0][right], wrists[1][true_right],
+            )  # fmt: skip
     return pictures, values

@@ -141,7 +141,9 @@ def join_hand_sets(parts: Sequence[HandSet], source: str) -> HandSet:
         pictures=tuple(picture for part in parts for picture in part.pictures),
         frame=torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)]),
         side=tuple(side for part in parts for side in part.side),
-        vertices=None if full[0].vertices is None else torch.cat([part.vertices for part in full]),
+        vertices=None
+        if full[0].vertices is None
+        else torch.cat([part.vertices for part in full if part.vertices is not None]),
         mesh=full[0].mesh,
         named=all(part.named for part in parts),
         **arrays,
