@@ -6,7 +6,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from comfy_api.latest import io, ui
 
-from ..sesahand.export.files import FORMATS, PARAMETER_FILES, write_hands
+from ..sesahand.export.files import PARAMETER_FILES, write_hands
+from ..sesahand.export.formats import FORMATS
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
 from .output_files import check_prefix, graph_metadata, output_path, relative_to_output
@@ -97,13 +98,13 @@ class ExportMesh(io.ComfyNode):
             # What takes them does not run: viewers and savers complain of a path that is none.
             return io.NodeOutput(*[ExecutionBlocker(None)] * len(cls.define_schema().outputs))
         size = hands.camera.width, hands.camera.height
-        path = output_path(filename_prefix, FORMATS[format], size, cls.hidden)
+        path = output_path(filename_prefix, FORMATS[format].ending, size, cls.hidden)
         # What cannot be held is said before anything is written.
         mesh = wires.core_mesh(hands, forearm)
-        report = progress(1 if format == "glb rigged" else hands.num_frames)
+        report = progress(1 if FORMATS[format].animated else hands.num_frames)
         written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden), report)
         names = [relative_to_output(name) for name in written]
-        meshes = [name for name in names if name.endswith(FORMATS[format])]
+        meshes = [name for name in names if name.endswith(FORMATS[format].ending)]
         entries = [dict(zip(("subfolder", "filename"), name.rpartition("/")[::2], strict=True)) for name in meshes]
         return io.NodeOutput(
             mesh,

@@ -6,7 +6,8 @@ from comfy_api.latest import io
 
 from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import show_maps
-from .patches.attention_bias import LATENT_PIXELS, bias_attention
+from ..sesahand.models.families import LATENT_PIXELS
+from .patches.attention_bias import bias_attention
 from .patches.attention_map import DETAIL, record_attention
 from .wires import Attention, checks, found_by, rare
 

@@ -8,13 +8,17 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.render.maps import COLOR_MAPS, DEPTH_RANGES, render_maps
+from ..sesahand.render.map_table import MAPS, MapKind
+from ..sesahand.render.maps import DEPTH_RANGES, render_maps
 from ..sesahand.render.shading import NORMAL_CONVENTIONS
 from ..sesahand.scene.bounding_boxes import write_bounding_boxes
 from ..sesahand.scene.hand_scene import HandScene
 from ..sesahand.scene.viewer_camera import seen_by_viewer
 from . import wires
 from .progress import progress
+
+# Workflows know these outputs by their positions; what is not among them, such as a new map, comes after them.
+KNOWN_OUTPUTS = ("mesh", "depth", "normal", "parts", "keypoints", "mask", "hand_mesh", "boxes", "bboxes")
 
 # A node shows at most this many frames of each map; more would be too small to see.
 PREVIEW_FRAMES = 2
@@ -39,6 +43,20 @@ def list_boxes(scene: HandScene, boxes) -> str:
     """Return the boxes as JSON, one entry a hand."""
     entries = zip(scene.frame.tolist(), scene.side, boxes.tolist(), strict=True)
     return json.dumps([{"frame": frame, "side": side, "box": box} for frame, side, box in entries])
+
+
+def map_output(kind: MapKind) -> io.Output:
+    """Return the output of a condition map."""
+    output = io.Image.Output if kind.color else io.Mask.Output
+    return output(kind.name, display_name=kind.name, tooltip=kind.purpose)
+
+
+def in_known_order(*outputs: io.Output) -> list[io.Output]:
+    """Return outputs where workflows look for them, and new ones behind those."""
+    return sorted(
+        outputs,
+        key=lambda output: KNOWN_OUTPUTS.index(output.id) if output.id in KNOWN_OUTPUTS else len(KNOWN_OUTPUTS),
+    )
 
 
 @wires.checks()
@@ -114,23 +132,8 @@ class RenderCondition(io.ComfyNode):
                     **wires.rare(),
                 ),
             ],
-            outputs=[
-                io.Image.Output(
-                    "mesh",
-                    display_name="mesh",
-                    tooltip="Near-white shaded hands on black, for mesh-conditioned ControlNets.",
-                ),
-                io.Image.Output("depth", display_name="depth", tooltip="Near is bright. For depth ControlNets."),
-                io.Image.Output("normal", display_name="normal", tooltip="Surface directions. For normal ControlNets."),
-                io.Image.Output(
-                    "parts", display_name="parts", tooltip="One colour per finger bone and hand side. For segmentation."
-                ),
-                io.Image.Output(
-                    "keypoints", display_name="keypoints", tooltip="OpenPose hand skeletons. For openpose ControlNets."
-                ),
-                io.Mask.Output(
-                    "mask", display_name="mask", tooltip="1 where a hand is. For inpainting or regional prompts."
-                ),
+            outputs=in_known_order(
+                *map(map_output, MAPS.values()),
                 io.Mesh.Output(
                     "hand_mesh",
                     display_name="hand_mesh",
@@ -149,7 +152,7 @@ class RenderCondition(io.ComfyNode):
                     tooltip="The boxes as core has them (BOUNDING_BOX, a list for each frame): for SAM3 Detect, Crop "
                     "by BBoxes, Draw BBoxes. Hands that are not seen are left out.",
                 ),
-            ],
+            ),
         )
 
     @classmethod
@@ -169,13 +172,14 @@ class RenderCondition(io.ComfyNode):
             normal_convention=normal_convention,
             on_frame=progress(),
         )
-        pictures = [getattr(maps, name) for name in COLOR_MAPS]
-        previews = torch.cat([picture[:PREVIEW_FRAMES] for picture in pictures])
+        pictures = {name: getattr(maps, name) for name in MAPS}
+        previews = torch.cat([pictures[name][:PREVIEW_FRAMES] for name in MAPS if MAPS[name].color])
         mesh = wires.core_mesh(scene, forearm)
         size = scene.camera.width, scene.camera.height
         bboxes = write_bounding_boxes(scene.frame.tolist(), scene.side, maps.boxes, scene.num_frames, size)
         preview = ui.PreviewImage(previews, cls=cls)
-        return io.NodeOutput(*pictures, maps.mask, mesh, list_boxes(scene, maps.boxes), bboxes, ui=preview)
+        boxes = list_boxes(scene, maps.boxes)
+        return wires.named_outputs(cls, {**pictures, "hand_mesh": mesh, "boxes": boxes, "bboxes": bboxes}, preview)
 
 
 NODES = [RenderCondition]

@@ -19,7 +19,6 @@ from .progress import progress
 
 # A node shows at most this many pictures; more would be too small to see.
 PREVIEW_PICTURES = 4
-MAPS = ("mesh", "depth", "normal", "mask")
 
 
 def set_folder(name: str) -> str:
@@ -214,11 +213,11 @@ class SavePair(io.ComfyNode):
         seed=None,
         control_scales="",
     ) -> io.NodeOutput:
-        given = zip(MAPS, (mesh, depth, normal, mask), strict=True)
+        given = {"mesh": mesh, "depth": depth, "normal": normal, "mask": mask}
         facts = PairFacts(prompt, seed=seed, control_scales=read_control_scales(control_scales))
         each = picture_scores(scores) or ([] if score is None else [score] * len(image))
         said = () if semantics is None else semantics.images
-        maps = {name: value for name, value in given if value is not None}
+        maps = {name: value for name, value in given.items() if value is not None}
         batch = PairBatch(image, hands, maps, facts, said, each, minimum_score)
         set_name = fill_in(set_name, image.shape[2], image.shape[1], cls.hidden)
         path, keys, report_step = set_folder(set_name), [], progress(len(image))

@@ -21,7 +21,8 @@ from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
 from ..sesahand.scene.mano_parameters import MEAN_POSES
-from ..sesahand.scene.placing import Hand, mirror_hand, place_in_box, place_in_mask
+from ..sesahand.scene.placement import Placement
+from ..sesahand.scene.placing import Hand, place_in_box, place_in_mask
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
 from ..sesahand.semantics.gesture_words import named_gesture, named_side
@@ -31,9 +32,7 @@ from .output_files import check_prefix, output_path
 from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
-DEFAULT_SIZE = 512
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
-DEFAULT_BOX = (51, 51, 461, 461)
 HAND_SUFFIXES = {".json", ".npz"}
 
 
@@ -357,9 +356,7 @@ class PoseHand(io.ComfyNode):
         for number, (name, own, _) in enumerate(asked):
             draw = (seed + number) % (MAX_SEED + 1)
             pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model)
-            hand = Hand(model, pose, betas).turned(*find_gesture(name).view)
-            hand = mirror_hand(hand) if own == "left" else hand
-            frames.append(place_in_box(hand, Camera.from_fov(DEFAULT_SIZE, DEFAULT_SIZE), DEFAULT_BOX))
+            frames.append(Placement().place(Hand.in_gesture(model, find_gesture(name), pose, betas), own))
         return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 

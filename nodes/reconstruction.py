@@ -1,14 +1,11 @@
 """Reconstruction: 3D hands from landmarks, by fitting or by a learned reconstructor."""
 
-from dataclasses import replace
-
 from comfy_api.latest import io
 
-from ..sesahand.hands.builtin import load_builtin_hand
-from ..sesahand.reconstruct.fitting.fit import compare_with_landmarks, fit_usable_hands, refine_hands, usable_hands
+from ..sesahand.reconstruct.fitting.fit import Fitting
 from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.landmarks import HandLandmarks
-from ..sesahand.reconstruct.reconstructor import run_reconstructor
+from ..sesahand.reconstruct.reconstructing import reconstruct_hands
 from ..sesahand.scene.camera import Camera
 from . import wires
 from .progress import progress
@@ -104,16 +101,8 @@ class ReconstructHands(io.ComfyNode):
         cls, landmarks, camera, fov, image=None, hand_model=None, reconstructor=None, refine=False
     ) -> io.NodeOutput:
         lens = camera_for(landmarks, camera, fov)
-        how = {"camera": lens, "on_progress": progress()}
-        if reconstructor is None:
-            fitted = fit_usable_hands(landmarks, hand_model or load_builtin_hand(), **how)
-        else:
-            landmarks, left_out = usable_hands(landmarks) if refine else (landmarks, ())
-            scene = run_reconstructor(reconstructor, image, landmarks)
-            fitted = compare_with_landmarks(scene, landmarks)
-            if refine:
-                fitted = refine_hands(scene, landmarks, model=hand_model or scene.model, **how)
-            fitted = replace(fitted, left_out=left_out)
+        fitting = Fitting(hand_model, lens, progress())
+        fitted = reconstruct_hands(landmarks, image, reconstructor or fitting, fitting if refine else None)
         report = describe_fit(fitted)
         if landmarks.camera is not None and lens == landmarks.camera:
             report += (

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
 from ..sesahand.errors import SesaHandError
+from ..sesahand.models.families import TEXT_ENCODERS
 from ..sesahand.models.small.token_embedding import describe_unknown
 from ..sesahand.models.small.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
@@ -366,7 +367,7 @@ class TextEncode(io.ComfyNode):
     @classmethod
     def execute(cls, clip, text, tokens, extra_words, semantics=None, conditioning=None) -> io.NodeOutput:
         spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
-        chosen = hand_tokens(text, spans, clip.tokenizer, clip.tokenize(text, return_word_ids=True))
+        chosen = hand_tokens(text, spans, clip.tokenizer, clip.tokenize(text, return_word_ids=True), TEXT_ENCODERS)
         if not chosen.columns:
             logger.warning("Text Encode: the prompt has no hand token (%s), so Attention Bias does nothing.", tokens)
         attached = {"sesahand_tokens": chosen.to_dict()}

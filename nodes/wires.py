@@ -47,6 +47,11 @@ def rare() -> dict[str, bool]:
     return {"advanced": True} if "advanced" in inspect.signature(io.Input.__init__).parameters else {}
 
 
+def named_outputs(node: type[io.ComfyNode], values: dict, ui=None) -> io.NodeOutput:
+    """Return a node's outputs by their ids, in whichever order its schema has them."""
+    return io.NodeOutput(*(values[output.id] for output in node.define_schema().outputs), ui=ui)
+
+
 def listed(names) -> list[str]:
     """Return names for a combo that a folder fills, or in an empty one a word that can be sent and is refused by us.
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from layouts import repair_hand
 from layouts.parts import BLUE, GREEN, TEAL, Group, Node
 
+from sesahand.render.map_table import ALL_MAPS
+
 
 @dataclass(frozen=True)
 class Blueprint:
@@ -38,6 +40,9 @@ def part(group: Group, *without: str, **changes: Node) -> Group:
 def named(group: Group, name: str) -> Node:
     return next(node for column in group.columns for node in column if node.name == name)
 
+
+# Graphs know these outputs by their positions; new maps come after all others.
+FIRST_MAPS = ("depth", "normal", "keypoints", "mesh", "parts", "mask")
 
 POSE_TO_MAPS = Blueprint(
     name="Pose to control maps",
@@ -78,8 +83,9 @@ POSE_TO_MAPS = Blueprint(
         "forearm": ("render.forearm",),
     },
     outputs={
-        **{name: f"render.{name}" for name in ("depth", "normal", "keypoints", "mesh", "parts", "mask")},
+        **{name: f"render.{name}" for name in FIRST_MAPS},
         "hands": "place.hands",
+        **{name: f"render.{name}" for name in ALL_MAPS if name not in FIRST_MAPS},
     },
 )
 

@@ -14,16 +14,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from browser import MARGIN, Frontend, open_frontend
+from comfy_install import find_comfyui
+from comfy_server import ComfyServer
+from PIL import Image
+
+from sesahand.render.map_table import MAPS
+from workflows import defaults
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
-from browser import MARGIN, Frontend, open_frontend  # noqa: E402
-from comfy_install import find_comfyui  # noqa: E402
-from comfy_server import ComfyServer  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from workflows import defaults  # noqa: E402
-
 FOLDER = ROOT / "web" / "docs"
 WIDTH, GAP = 640, 4
 # A page is opened over any connection, and there are many of them.
@@ -48,9 +49,20 @@ class Graph:
         self.nodes[key] = defaults(self.server, class_type, **given)
         return key
 
+    def wire(self, source: str, output: str) -> list:
+        """Return the wire from an output by its name."""
+        kind = self.nodes[source]["class_type"]
+        return [source, self.server.get(f"/object_info/{kind}")[kind]["output_name"].index(output)]
+
     def show(self, source: str, output: int) -> None:
         """Ask for the pictures of an output."""
         self.shown.append(self.add("PreviewImage", images=[source, output]))
+
+    def show_map(self, maps: str, name: str) -> None:
+        """Ask for the pictures of a condition map."""
+        wire = self.wire(maps, name)
+        wire = wire if MAPS[name].color else [self.add("MaskToImage", mask=wire), 0]
+        self.shown.append(self.add("PreviewImage", images=wire))
 
     def run(self) -> list[Image.Image]:
         run = self.server.run(self.nodes)
@@ -76,7 +88,7 @@ class Graph:
             for color in (WALL, SKIN)
         )
         lit = self.add("ImageBlend", image1=[skin, 0], image2=[maps, 0], blend_factor=1.0, blend_mode="multiply")
-        pasted = {"source": [lit, 0], "destination": [wall, 0], "mask": [maps, 5], "resize_source": False}
+        pasted = {"source": [lit, 0], "destination": [wall, 0], "mask": self.wire(maps, "mask"), "resize_source": False}
         return [self.add("ImageCompositeMasked", **pasted), 0]
 
 
@@ -114,16 +126,15 @@ def both_hands(graph: Graph) -> list:
 
 def combine_hands(graph: Graph) -> int:
     maps = graph.maps(both_hands(graph))
-    graph.show(maps, 0)
-    graph.show(maps, 3)
+    graph.show_map(maps, "mesh")
+    graph.show_map(maps, "parts")
     return 2
 
 
 def render_condition(graph: Graph) -> int:
     maps = graph.maps(graph.posed("ok", yaw=20.0), forearm=True)
-    for output in range(5):
-        graph.show(maps, output)
-    graph.show(graph.add("MaskToImage", mask=[maps, 5]), 0)
+    for name in MAPS:
+        graph.show_map(maps, name)
     return 3
 
 
@@ -177,8 +188,8 @@ def save_pair(graph: Graph) -> int:
     hands = graph.posed("grasp_cylinder", yaw=30.0)
     picture, maps = graph.photograph(hands), graph.maps(hands)
     graph.show(graph.add("SesaHandSavePair", image=picture, hands=hands, set_name="help"), 0)
-    for output in (0, 1, 2):
-        graph.show(maps, output)
+    for name in ("mesh", "depth", "normal"):
+        graph.show_map(maps, name)
     return 4
 
 
@@ -228,7 +239,7 @@ def masked(graph: Graph) -> tuple[list, str]:
     """Return the wire of a picture with a small hand and the node that crops to it."""
     hands = graph.posed("open_palm", x=0.62, y=0.4, size=0.28, width=512, height=512)
     picture = graph.photograph(hands)
-    grown = graph.add("GrowMask", mask=[graph.maps(hands), 5], expand=12, tapered_corners=True)
+    grown = graph.add("GrowMask", mask=graph.wire(graph.maps(hands), "mask"), expand=12, tapered_corners=True)
     return picture, graph.add("SesaHandCropToMask", image=picture, mask=[grown, 0], width=256, height=256)
 
 

@@ -1,4 +1,4 @@
-"""What each gesture of the library looks like: the input of `solve_gestures.py`.
+"""What the hand does in each gesture of the library: the input of `solve_gestures.py`.
 
 Angles are degrees: (MCP, PIP, DIP flexion, MCP abduction) of a finger, (CMC flexion, CMC abduction, CMC twist, MCP
 flexion, IP flexion) of the thumb; see `sesahand/hands/limits.py`. A spot on the skin is (finger, bone 1 to 3, share of
@@ -15,8 +15,6 @@ class Spec:
     """One gesture.
 
     Attributes:
-        description: One line for people and for language models.
-        synonyms: Other words for it.
         thumb, index, middle, ring, pinky: Angles to start from and stay near.
         touch: Pairs of spots that are to meet.
         held: The object in the hand, if any: "cylinder", "sphere", "slab" or "pen".
@@ -25,8 +23,6 @@ class Spec:
         view: Roll, pitch and yaw in degrees from the open hand's view to how people know the gesture.
     """
 
-    description: str
-    synonyms: tuple[str, ...]
     thumb: tuple[float, ...]
     index: tuple[float, ...]
     middle: tuple[float, ...]
@@ -56,149 +52,103 @@ PADS = (pad("thumb"), pad("index"), pad("middle"), pad("ring"), pad("pinky"))
 
 SPECS = {
     "open_palm": Spec(
-        "open hand, fingers straight and naturally spread",
-        ("open hand", "high five", "five", "wave", "hello", "palm"),
         ASIDE, **STRAIGHT,
     ),
     "relaxed": Spec(
-        "hand at rest, fingers softly bent, more so towards the little finger",
-        ("rest", "resting hand", "natural", "loose hand", "hanging hand"),
         (8, 2, 6, 10, 18),
         index=(16, 24, 14, -4), middle=(22, 30, 17, 0), ring=(27, 34, 19, 4), pinky=(30, 36, 20, 8),
     ),
     "fist": Spec(
-        "clenched hand, thumb against the index finger",
-        ("clenched hand", "punch", "closed hand", "power"),
         OVER_FINGERS, **FOLDED,
         touch=((pad("thumb"), back("index", 2, 0.8)),),
         view=(0, 0, -30),
     ),
     "point": Spec(
-        "index finger pointing, the others folded under the thumb",
-        ("pointing", "index finger", "one", "indicate", "show the way"),
         OVER_FINGERS, **{**FOLDED, "index": (4, 5, 3, -2)},
         touch=((pad("thumb"), back("middle", 2, 0.45)),),
     ),
     "victory": Spec(
-        "index and middle finger spread to a V, the thumb over the folded ring finger",
-        ("peace", "peace sign", "v sign", "two"),
         (42, 20, 12, 35, 35), **{**FOLDED, "index": (0, 4, 3, 8), "middle": (0, 4, 3, -5)},
         touch=((pad("thumb"), back("ring", 2, 0.5)),),
     ),
     "three": Spec(
-        "index, middle and ring finger up, the thumb holding the little finger down",
-        ("three fingers", "w sign", "scout salute"),
         (48, 22, 15, 40, 40),
         **{**STRAIGHT, "ring": (2, 6, 4, -2), "pinky": (80, 85, 45, 22)},
         touch=((pad("thumb"), back("pinky", 3, 0.5)),), free=("pinky",),
     ),
     "four": Spec(
-        "four fingers up, the thumb folded across the palm",
-        ("four fingers",),
         (50, -28, 15, 55, 35), **STRAIGHT,
     ),
     "thumbs_up": Spec(
-        "thumb stretched up from a fist",
-        ("like", "approval", "good", "well done", "hitchhike"),
         (-22, -12, 0, -10, -15), **FOLDED, view=(-90, 0, 0),
     ),
     "ok": Spec(
-        "thumb and index fingertip form a ring, the other fingers fan out",
-        ("okay", "perfect", "ring gesture", "all right"),
         (22, 22, 12, 18, 30),
         index=(50, 55, 30, 0), middle=(14, 18, 10, 0), ring=(5, 14, 8, 0), pinky=(-4, 10, 6, -2),
         touch=((pad("thumb"), pad("index")),), free=("index",),
         view=(0, 0, -40),
     ),
     "pinch": Spec(
-        "thumb and index fingertip hold something small, the other fingers bent",
-        ("precision grip", "pick up", "hold between thumb and finger", "tweeze"),
         (22, 22, 12, 15, 15),
         index=(55, 40, 20, -2), middle=(52, 52, 30, 2), ring=(60, 60, 35, 8), pinky=(62, 60, 35, 14),
         touch=((pad("thumb"), pad("index")),), free=("index",),
         view=(0, 0, -55),
     ),
     "key_grip": Spec(
-        "thumb pressed on the side of the bent index finger, as on a key or a card",
-        ("lateral pinch", "hold a card", "turn a key", "hold paper"),
         (28, -5, 5, 20, 25),
         index=(60, 75, 40, -4), middle=(68, 80, 45, 3), ring=(72, 84, 48, 9), pinky=(74, 84, 48, 15),
         touch=((pad("thumb"), ("index", 2, 0.6, "radial")),),
         view=(0, 0, 60),
     ),
     "call_me": Spec(
-        "thumb and little finger stretched out, the others folded",
-        ("shaka", "hang loose", "phone gesture", "six"),
         (-12, 0, 0, -5, -10), **{**FOLDED, "pinky": (-5, 5, 4, -8)},
     ),
     "horns": Spec(
-        "index and little finger up, the thumb over the folded middle and ring finger",
-        ("rock", "rock on", "metal", "sign of the horns"),
         (38, 20, 12, 35, 35), **{**FOLDED, "index": (0, 4, 3, 0), "pinky": (0, 6, 4, 4)},
         touch=((pad("thumb"), back("middle", 2, 0.7)),),
     ),
     "love_you": Spec(
-        "thumb, index and little finger stretched, middle and ring finger folded",
-        ("i love you", "ily", "spider"),
         (-8, 0, 0, -5, -8), **{**FOLDED, "index": (0, 4, 3, 2), "pinky": (-2, 6, 4, 0)},
     ),
     "finger_gun": Spec(
-        "index finger pointing and thumb up, the others folded",
-        ("gun", "pistol", "l sign", "loser"),
         (-18, -10, 0, -8, -12), **{**FOLDED, "index": (2, 3, 2, -4)}, view=(-90, 0, 0),
     ),
     "finger_heart": Spec(
-        "thumb and index finger crossed at their tips to a small heart",
-        ("korean heart", "mini heart", "love"),
         (20, 12, 5, 10, 15), **{**FOLDED, "index": (62, 62, 20, -4)},
         touch=((("thumb", 3, 0.35, "palmar"), ("index", 3, 0.4, "radial")),), free=("index",),
         view=(0, 0, -35),
     ),
     "claw": Spec(
-        "spread fingers bent at their outer joints like a claw",
-        ("tiger", "scratch", "talons", "crooked fingers"),
         (0, 10, 5, 20, 50),
         index=(0, 62, 42, 8), middle=(0, 64, 42, 0), ring=(0, 64, 42, -4), pinky=(0, 62, 42, -8),
     ),
     "hook": Spec(
-        "fingers hooked at their middle joints, as around a handle",
-        ("carry a bag", "hang on", "hold a handle", "hook grip"),
         (14, -4, 4, 10, 15),
         index=(12, 88, 50, -8), middle=(14, 90, 52, 2), ring=(14, 90, 52, 9), pinky=(14, 88, 50, 16),
         view=(0, 0, -55),
     ),
     "flat_stop": Spec(
-        "flat hand, fingers straight and side by side, thumb along the index finger",
-        ("stop", "halt", "salute", "prayer", "karate chop", "flat hand"),
         (22, -18, 5, 5, 5), **TOGETHER,
     ),
     "grasp_cylinder": Spec(
-        "hand around a bottle or a thick handle",
-        ("hold a bottle", "hold a glass", "hold a can", "grip a pole", "power grip"),
         (18, 28, 20, 20, 25),
         index=(48, 50, 30, -6), middle=(50, 52, 32, 2), ring=(52, 54, 33, 9), pinky=(52, 52, 33, 15),
         held="cylinder", grip=PADS, free=("index", "middle", "ring", "pinky"),
         view=(0, 0, -50),
     ),
     "grasp_sphere": Spec(
-        "hand around a ball, fingers spread over it",
-        ("hold a ball", "hold an apple", "hold an orange", "catch"),
         (8, 30, 18, 18, 25),
         index=(38, 40, 28, 8), middle=(40, 42, 28, 0), ring=(42, 42, 28, -4), pinky=(46, 42, 28, -8),
         held="sphere", grip=PADS, free=("index", "middle", "ring", "pinky"),
         view=(0, 0, -50),
     ),
     "hold_pen": Spec(
-        "pen between thumb, index and middle finger, as for writing",
-        ("write", "writing", "tripod grip", "hold a pencil", "hold a brush", "draw"),
         (18, 18, 10, 18, 22),
         index=(50, 42, 18, -4), middle=(56, 52, 28, 4), ring=(62, 66, 38, 10), pinky=(62, 68, 38, 16),
         held="pen", grip=(pad("thumb"), pad("index"), ("middle", 3, 0.4, "radial")), free=("index", "middle"),
         view=(-20, 20, 60),
     ),
     "hold_phone": Spec(
-        "phone lying on the fingers, its edge in their bend, the thumb on its front",
-        ("phone", "smartphone", "texting", "scroll", "selfie"),
         (4, 22, 10, 12, 20),
         index=(34, 46, 26, -4), middle=(36, 48, 28, 2), ring=(38, 50, 28, 8), pinky=(40, 48, 28, 14),
         held="slab", grip=(pad("thumb"), pad("middle"), pad("ring")), free=("index", "middle", "ring", "pinky"),

@@ -208,8 +208,6 @@ def write(solved: dict[str, Tensor], frames: Tensor) -> None:
     for name, spec in SPECS.items():
         pose = matrix_to_axis_angle(pose_from_angles(solved[name].double(), frames.double()))
         gestures[name] = {
-            "description": spec.description,
-            "synonyms": list(spec.synonyms),
             "touching": sorted({f"{a[0]}-{b[0]}" for a, b in spec.touch}),
             "view": list(spec.view),
             "hand_pose": [[round(value, 4) + 0.0 for value in joint] for joint in pose.tolist()],

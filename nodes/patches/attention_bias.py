@@ -7,9 +7,8 @@ from comfy.patcher_extension import WrappersMP
 
 from ...sesahand.attention.bias import check_mask, check_settings, feathered_mask
 from ...sesahand.errors import SesaHandError
+from ...sesahand.models.families import LATENT_PIXELS
 from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
-
-LATENT_PIXELS = 8
 
 
 def bias_attention(

@@ -161,7 +161,7 @@ def load_clip(file: _File, disable_dynamic: bool = False) -> comfy.sd.CLIP:
     table = state[TOKEN_TABLE]
     if table.shape != embedding.weight.shape:
         raise InvalidFileError(
-            f"{file.name}: {TOKEN_TABLE} is {tuple(table.shape)}, and {len(token_ids)} tokens have rows."
+            f"{file.name}: {TOKEN_TABLE} is {tuple(table.shape)}, and {len(token_ids)} tokens have rows; copy it again."
         )
     embedding.weight.data.copy_(table)
     state[TOKEN_TABLE] = embedding.expanded()

@@ -52,7 +52,7 @@ def column_bias(
         device: Device of the result.
 
     Returns:
-        [B, K].
+        `[B, K]`.
 
     Raises:
         SesaHandError: A prompt does not fill the keys in whole repeats, or a column lies outside its prompt.
@@ -63,7 +63,10 @@ def column_bias(
     bias = torch.zeros(len(rows), keys, dtype=dtype)
     for row, (columns, period) in enumerate(rows):
         if period < 1 or keys % period:
-            raise SesaHandError(f"A prompt of {period} tokens cannot fill {keys} keys of a cross-attention.")
+            raise SesaHandError(
+                f"A prompt of {period} tokens cannot fill {keys} keys of a cross-attention, expected a whole number of "
+                "repeats. Encode the prompt with the text encoder of the model that samples."
+            )
         outside = [column for column in columns if not 0 <= column < period]
         if outside:
             raise SesaHandError(
@@ -75,12 +78,19 @@ def column_bias(
 
 
 def moved(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """Give `values` the device and type of `like`, on CUDA without waiting for the work that is queued there."""
+    """Give `values`, of any shape, the device and dtype of `like`; the result has the same shape.
+
+    On CUDA it does not wait for the work that is queued there.
+
+    Args:
+        values: Of any shape.
+        like: Of any shape; only its device and dtype count.
+    """
     return values.to(like, non_blocking=like.device.type == "cuda")
 
 
 def check_mask(mask: torch.Tensor) -> None:
-    """Refuse what is no mask.
+    """Refuse what is no mask `[B, H, W]` of values in 0..1.
 
     Raises:
         SesaHandError: It has another number of dimensions, nothing in it, or values that are not numbers.
@@ -118,13 +128,13 @@ def feathered_mask(mask: torch.Tensor, height: int, width: int, feather: float =
     that it starts at 1 on a straight edge.
 
     Args:
-        mask: [B, H, W] in 0..1.
+        mask: `[B, H, W]` in 0..1.
         height: Rows of the latent.
         width: Columns of the latent.
         feather: Reach of the fade, in latent cells (8 pixels of the picture each); 0 for none.
 
     Returns:
-        [B, height, width] float32 in 0..1.
+        `[B, height, width]` float32 in 0..1.
 
     Raises:
         SesaHandError: The mask has another number of dimensions.
@@ -143,7 +153,7 @@ def feathered_mask(mask: torch.Tensor, height: int, width: int, feather: float =
 
 
 def on_grid(values: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Resize [B, H, W] to [B, height, width]: the mean over each cell when it shrinks, linear when it grows."""
+    """Resize `[B, H, W]` to `[B, height, width]`: the mean over each cell when it shrinks, linear when it grows."""
     if values.shape[-2:] == (height, width):
         return values
     if values.shape[-2] >= height and values.shape[-1] >= width:

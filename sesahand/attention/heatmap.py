@@ -20,14 +20,14 @@ def attention_share(
     """How much of its attention each query gives to the chosen keys, averaged over the heads.
 
     Args:
-        query: [B, N, heads * d].
-        key: [B, K, heads * d].
+        query: `[B, N, heads * d]`.
+        key: `[B, K, heads * d]`.
         heads: Number of heads.
-        columns: [B, K], 1 on the chosen keys and 0 elsewhere.
-        bias: What is added to the logits, broadcastable to [B, heads, N, K].
+        columns: `[B, K]`, 1 on the chosen keys and 0 elsewhere.
+        bias: What is added to the logits, broadcastable to `[B, heads, N, K]`.
 
     Returns:
-        [B, N] float32 in 0..1.
+        `[B, N]` float32 in 0..1.
     """
     batch, queries, channels = query.shape
     query = query.view(batch, queries, heads, -1).transpose(1, 2)
@@ -71,7 +71,13 @@ class MapAverage:
         self._lock = threading.Lock()
 
     def add(self, image: int, share: torch.Tensor, area: tuple[float, float, float, float] | None = None) -> None:
-        """Add one map [h, w] of the picture `image`; `area` is the part it covers: height, width, top, left in 0..1."""
+        """Add one map.
+
+        Args:
+            image: Which of the pictures it is of.
+            share: `[h, w]` in 0..1, resized to the part that it covers.
+            area: The part of the picture that it covers: height, width, top, left in 0..1; all of it if None.
+        """
         rows, columns = slice(0, self.height), slice(0, self.width)
         if area is not None:
             rows = _span(area[2], area[0], self.height)
@@ -87,7 +93,7 @@ class MapAverage:
             weight[image, rows, columns] += 1.0
 
     def mean(self) -> torch.Tensor:
-        """[images, height, width]; 0 where nothing was added."""
+        """The mean of the maps of each picture, `[images, height, width]`; 0 where nothing was added."""
         if not self._sums:
             return torch.zeros(self.images, self.height, self.width)
         (total, weight), *others = self._sums.values()
@@ -106,8 +112,8 @@ class AttentionMaps:
     """The maps of one sampling.
 
     Args:
-        progress: [S] where in the sampling each map was taken: 0 at the start (pure noise), 1 at the end.
-        share: [S, B, h, w] share of the attention that the hand tokens got, in 0..1, on the CPU.
+        progress: `[S]` where in the sampling each map was taken: 0 at the start (pure noise), 1 at the end.
+        share: `[S, B, h, w]` share of the attention that the hand tokens got, in 0..1, on the CPU.
     """
 
     progress: torch.Tensor
@@ -115,7 +121,7 @@ class AttentionMaps:
 
     @classmethod
     def collect(cls, steps: Iterable[tuple[float, torch.Tensor]]) -> "AttentionMaps":
-        """Join the maps [B, h, w] of all steps; they leave the device together, once."""
+        """Join the maps `[B, h, w]` of all steps; they leave the device together, once."""
         progress, maps = zip(*steps, strict=True)
         return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu())
 
@@ -128,7 +134,7 @@ class AttentionMaps:
             groups: Number of means.
 
         Returns:
-            [groups, B, h, w].
+            `[groups, B, h, w]` in 0..1.
 
         Raises:
             SesaHandError: Fewer steps than groups were sampled in that range.
@@ -156,13 +162,13 @@ class AttentionRecorder:
     _kept: list[tuple[torch.Tensor, AttentionMaps]] = field(default_factory=list, repr=False)
 
     def keep(self, latent: torch.Tensor, maps: AttentionMaps) -> None:
-        """Remember the maps of the sampling that ended in `latent`."""
+        """Remember the maps of the sampling that ended in `latent`, which may have any shape."""
         latent = latent.detach().float().cpu().clone()
         self._kept = [entry for entry in self._kept if not _same_values(entry[0], latent)]
         self._kept = [*self._kept, (latent, maps)][-self.capacity :]
 
     def maps_of(self, latent: torch.Tensor) -> AttentionMaps:
-        """The maps of the sampling that ended in `latent`.
+        """The maps of the sampling that ended in `latent`, which may have any shape.
 
         Raises:
             SesaHandError: No such sampling is kept.
@@ -198,7 +204,7 @@ def show_maps(
 
     Args:
         maps: The maps of the sampling.
-        images: [B, H, W, 3] in 0..1, the pictures decoded from its latent.
+        images: `[B, H, W, 3]` in 0..1, the pictures decoded from its latent.
         start: First moment of the sampling that counts, 0..1.
         end: Last moment that counts, 0..1.
         panels: The steps are split in order into as many groups, shown side by side from left to right.
@@ -206,7 +212,7 @@ def show_maps(
         opacity: How much of the picture the hottest places hide, 0..1.
 
     Returns:
-        The pictures [B, H, W * panels, 3] and the mean map of all these steps [B, H, W], both float32 in 0..1.
+        The pictures `[B, H, W * panels, 3]` and the mean map of all these steps `[B, H, W]`, both float32 in 0..1.
 
     Raises:
         SesaHandError: There are too few steps in the range, or the pictures are not those of this sampling.
@@ -218,7 +224,14 @@ def show_maps(
 
 
 def stretched(share: torch.Tensor) -> torch.Tensor:
-    """Scale each map [B, h, w] to 0..1 by its own smallest and largest value; an even map becomes 0."""
+    """Scale each map by its own smallest and largest value; an even map becomes 0.
+
+    Args:
+        share: `[B, h, w]`.
+
+    Returns:
+        `[B, h, w]` in 0..1.
+    """
     low, high = share.amin(dim=(1, 2), keepdim=True), share.amax(dim=(1, 2), keepdim=True)
     spread = high - low
     return torch.where(spread > 1e-8, (share - low) / spread.clamp(min=1e-8), torch.zeros_like(share))
@@ -228,12 +241,12 @@ def overlay(images: torch.Tensor, heat: torch.Tensor, opacity: float = 0.7) -> t
     """Lay a heat map over pictures: the hotter, the more of the colour shows.
 
     Args:
-        images: [B, H, W, 3] in 0..1.
-        heat: [B, h, w] in 0..1; resized to the pictures.
+        images: `[B, H, W, 3]` in 0..1.
+        heat: `[B, h, w]` in 0..1; resized to the pictures.
         opacity: How much of the picture the hottest places hide, 0..1.
 
     Returns:
-        [B, H, W, 3] float32 in 0..1.
+        `[B, H, W, 3]` float32 in 0..1.
 
     Raises:
         SesaHandError: There are more or fewer maps than pictures.
@@ -249,7 +262,7 @@ def overlay(images: torch.Tensor, heat: torch.Tensor, opacity: float = 0.7) -> t
 
 
 def heat_color(heat: torch.Tensor) -> torch.Tensor:
-    """Colours [..., 3] in 0..1 for heat [...] in 0..1, linear between the stops of `HEAT`."""
+    """Colours `[..., 3]` in 0..1 for heat `[...]` in 0..1, linear between the stops of `HEAT`."""
     stops = torch.tensor(HEAT)
     position = heat.clamp(0.0, 1.0) * (len(HEAT) - 1)
     index = position.floor().long().clamp(max=len(HEAT) - 2)

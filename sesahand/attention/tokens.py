@@ -8,7 +8,7 @@ their places in the text and walked along the columns that ComfyUI's own token l
 import bisect
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,10 @@ def _without_embeddings(segment: Segment, sd_tokenizer: Any, rule: EmbeddingRule
     """The parts of a segment that are tokenized as text: `embedding:name` goes, the words behind it stay."""
     mark = sd_tokenizer.embedding_identifier
     cuts = [match.start() + 1 for match in re.finditer(f"{rule.before}(?={re.escape(mark)})", segment.text)]
-    kept = []
+    kept: list[tuple[str, Sequence[int]]] = []
     for begin, end in zip([0, *cuts], [*cuts, len(segment.text)], strict=True):
-        piece, places = segment.text[begin:end], segment.places[begin:end]
+        piece: str = segment.text[begin:end]
+        places: Sequence[int] = segment.places[begin:end]
         if piece.startswith(mark) and sd_tokenizer.embedding_directory is not None:
             piece, places = _behind_name(piece[len(mark) :], places[len(mark) :], rule)
         if piece.strip():
@@ -253,7 +254,7 @@ class _Spans:
     def __init__(self, spans: Iterable[tuple[int, int]]):
         self.spans = sorted((a, b) for a, b in spans if b > a)
         self.starts = [a for a, _ in self.spans]
-        self.ends = []
+        self.ends: list[int] = []
         for _, b in self.spans:
             self.ends.append(max(b, self.ends[-1]) if self.ends else b)
 
@@ -280,12 +281,12 @@ def plain_columns(text: str, spans: Iterable[tuple[int, int]], tokenizer: Any) -
     return HandTokens(tuple(chosen), length, tuple(sorted(set(chosen.values()))))
 
 
-ENCODERS = {"l": "clip_l", "g": "clip_g", "h": "clip_h"}
-"""The CLIP encoders by the key of their token list, and where ComfyUI's tokenizer objects keep each."""
-
-
 def hand_tokens(
-    text: str, spans: Iterable[tuple[int, int]], tokenizer: Any, token_lists: dict[str, Sequence]
+    text: str,
+    spans: Iterable[tuple[int, int]],
+    tokenizer: Any,
+    token_lists: dict[str, Sequence],
+    encoders: Mapping[str, str],
 ) -> HandTokens:
     """The columns of a conditioning for stretches of a prompt, for one CLIP encoder (SD 1.5, 2.x) or two (SDXL).
 
@@ -294,6 +295,8 @@ def hand_tokens(
         spans: (start, end) character positions.
         tokenizer: the `tokenizer` of a ComfyUI CLIP.
         token_lists: what `clip.tokenize(text, return_word_ids=True)` gives.
+        encoders: where the tokenizer keeps each CLIP encoder's own, by the key of its token list
+            (`TEXT_ENCODERS` of the families).
 
     Returns:
         The union of the encoders' columns; the length is that of the shortest, to which SDXL cuts both.
@@ -301,14 +304,14 @@ def hand_tokens(
     Raises:
         SesaHandError: when another kind of text encoder (T5, LLM) is among them.
     """
-    foreign = sorted(set(token_lists) - set(ENCODERS))
+    foreign = sorted(set(token_lists) - set(encoders))
     if foreign or not token_lists:
         raise SesaHandError(
             f"Hand tokens are found for the CLIP encoders of SD 1.5, SD 2.x and SDXL; this CLIP has "
             f"{', '.join(foreign)}. Connect the CLIP of such a checkpoint."
         )
     spans = list(spans)
-    each = [columns_of(text, spans, getattr(tokenizer, ENCODERS[key]), lists) for key, lists in token_lists.items()]
+    each = [columns_of(text, spans, getattr(tokenizer, encoders[key]), lists) for key, lists in token_lists.items()]
     length = min(one.length for one in each)
     return HandTokens(
         tuple(sorted({column for one in each for column in one.columns if column < length})),
@@ -382,9 +385,9 @@ def check_encoding(given: Sequence["Tensor"], own: Sequence["Tensor"]) -> None:
     """Refuse a conditioning that was not encoded from the text the hand tokens were found in.
 
     Args:
-        given: [B, columns, channels] of each part of the conditioning; more columns than `own` has are fine, since
+        given: `[B, columns, channels]` of each part of the conditioning; more columns than `own` has are fine, since
             Concat appends them.
-        own: the same of the text encoded anew.
+        own: `[B, columns, channels]` of the text encoded anew.
 
     Raises:
         SesaHandError: when a part begins with none of the own encodings. The first column is not compared: the begin

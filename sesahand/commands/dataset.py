@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
+from ..data.formats import FORMATS
 from .progress import progress
 
 HELP = "look into a set of image-mesh pairs, check it, or export it"
-FORMATS = ("attentionhand", "foundhand", "hamer", "hamer-eval", "handrefiner", "coco")
 MAX_NAMED = 10
 
 

@@ -19,16 +19,15 @@ def run(options: argparse.Namespace) -> int:
     from ..hands.gestures import load_gestures
     from ..render.contact_sheet import contact_sheet
     from ..render.maps import ALL_MAPS
-    from ..scene.camera import Camera
-    from ..scene.placing import Hand, place_pair
+    from ..scene.placement import Placement
+    from ..scene.placing import Hand
     from .render import write_maps
 
     model = load_builtin_hand()
-    camera = Camera.from_fov(4 * TILE[0], 4 * TILE[1])
+    placement = Placement((4 * TILE[0], 4 * TILE[1]))
     rows = []
     for name, gesture in load_gestures().items():
-        hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
-        scene = place_pair(hand, camera, (40, 40, camera.width - 40, camera.height - 40))
+        scene = placement.place(Hand.in_gesture(model, gesture), "both")
         write_maps(scene, options.out / name, antialias=True)
         rows.append((name.replace("_", " "), tiles(scene.resized(*TILE))))
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
@@ -51,5 +50,6 @@ def tiles(scene) -> list:
     # At the size that ControlNets expect the skeleton would be hairlines here: draw it as in a larger picture.
     canvas = np.zeros((scene.camera.height, scene.camera.width, 3), np.uint8)
     draw_keypoints(canvas, scene.camera.project(scene.pose().keypoints).numpy(), scale=0.75)
-    maps.keypoints[0] = maps.keypoints.new_tensor(canvas) / 255
-    return [to_pil(getattr(maps, name)[0]).convert("RGB") for name in ALL_MAPS]
+    keypoints = maps.drawn("keypoints")
+    keypoints[0] = keypoints.new_tensor(canvas) / 255
+    return [to_pil(maps.drawn(name)[0]).convert("RGB") for name in ALL_MAPS]

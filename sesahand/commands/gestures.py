@@ -11,9 +11,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print a line for each gesture: its name and what it is."""
-    from ..hands.gestures import gesture_description, gesture_names
+    from ..hands.gestures import gesture_names
+    from ..semantics.gestures import describe_gesture
 
     width = max(map(len, gesture_names()))
     for name in gesture_names():
-        print(f"{name:{width}}  {gesture_description(name)}")
+        print(f"{name:{width}}  {describe_gesture(name)}")
     return 0

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
+from ..export.formats import FORMATS
 from .progress import progress
 
 HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
-MESHES = {"glb-rigged": "glb rigged", "glb-posed": "glb posed", "obj": "obj", "ply": "ply", "none": None}
+MESHES = {**{name.replace(" ", "-"): name for name in FORMATS}, "none": None}
 DEFAULT_FOV = 40.0
 # Overlays are for looking at; those of longer pictures are made smaller.
 LARGEST_OVERLAY = 4096
@@ -39,6 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--fov", type=float, help=f"degrees across the longer side (default {DEFAULT_FOV:g})")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
+    parser.add_argument(
+        "--reconstructor",
+        type=Path,
+        metavar="FILE",
+        help="HaMeR's or WiLoR's checkpoint (.ckpt or .safetensors) instead of fitting; needs MANO as --hand-model",
+    )
+    parser.add_argument(
+        "--refine", action="store_true", help="with --reconstructor: fit its hands to the detector's points afterwards"
+    )
     parser.add_argument("--mesh", choices=MESHES, default="glb-rigged", help="what meshes are (default glb-rigged)")
     parser.add_argument(
         "--compare",
@@ -109,6 +119,7 @@ class PictureReconstruction:
         self.model = load_hand_model(options.hand_model)
         self.requested = None if options.compare is None else load_requested(options.compare, self.model, total)
         self.detector = load_detector(options.detector)
+        self.reconstructor = open_reconstructor(options, self.model)
         self.taken: set[str] = set()
 
     def camera(self, width: int, height: int):
@@ -133,7 +144,8 @@ class PictureReconstruction:
         """Find, fit, write and compare the hands of one picture."""
         from ..files.pictures import read_picture
         from ..reconstruct.detection.detector import as_colour
-        from ..reconstruct.fitting.fit import fit_usable_hands
+        from ..reconstruct.fitting.fit import Fitting
+        from ..reconstruct.reconstructing import reconstruct_hands
         from ..reconstruct.summary import describe_hands
         from ..render.overlay import shrink_view
 
@@ -141,7 +153,10 @@ class PictureReconstruction:
         picture = as_colour(read_picture(path))
         camera = self.camera(picture.shape[2], picture.shape[1])
         landmarks = self.detector(picture, options.threshold, options.small_hands, options.max_hands)
-        fitted = fit_usable_hands(landmarks, self.model, camera)
+        fitting = Fitting(self.model, camera)
+        fitted = reconstruct_hands(
+            landmarks, picture, self.reconstructor or fitting, fitting if options.refine else None
+        )
         outcome.hands = describe_hands(fitted)
         outcome.error = "; ".join(f"left out: {fault}" for fault in fitted.left_out) or None
         name = self.free_name(path)
@@ -166,10 +181,9 @@ class PictureReconstruction:
 
     def clear(self, name: str) -> None:
         """Remove what an earlier run wrote for a picture of this name, which may have had other hands."""
-        from ..export.files import FORMATS
         from ..files.folders import delete_file
 
-        ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{suffix}" for suffix in FORMATS.values())]
+        ends = ["_overlay.png", "_score.png", "_hands.json", *(f"_hands.{known.ending}" for known in FORMATS.values())]
         for end in ends:
             delete_file(self.options.out, f"{name}{end}")
 
@@ -183,7 +197,7 @@ class PictureReconstruction:
             seen: The picture at that size, `[1, H, W, 3]`.
             outcome: Gets the names of the files.
         """
-        from ..export.files import FORMATS, write_hands
+        from ..export.files import write_hands
         from ..render.overlay import draw_hands
         from ..scene.scene_files import save_scene
 
@@ -193,7 +207,7 @@ class PictureReconstruction:
         outcome.files.append(path.name)
         mesh = MESHES[self.options.mesh]
         if mesh is not None and len(scene):
-            written = write_hands(scene, path.with_suffix(f".{FORMATS[mesh]}"), mesh, parameters="none")
+            written = write_hands(scene, path.with_suffix(f".{FORMATS[mesh].ending}"), mesh, parameters="none")
             outcome.files += [file.name for file in written]
 
     def compare(self, name: str, number: int, view, seen, outcome) -> None:
@@ -203,6 +217,8 @@ class PictureReconstruction:
         from ..reconstruct.scoring.score_report import describe_scores
 
         requested = self.requested
+        if requested is None:
+            raise SesaHandError("There are no requested hands to compare with; name their file with --compare.")
         scores = score_hands(requested.select_frames([number]) if requested.num_frames > 1 else requested, view)
         outcome.match, outcome.comparison = scores.mean, describe_scores(scores)
         self.write_picture(f"{name}_score.png", draw_scores(scores, seen), outcome)
@@ -214,6 +230,21 @@ class PictureReconstruction:
 
         save_picture(to_pil(pictures[0]), self.options.out / name)
         outcome.files.append(name)
+
+
+def open_reconstructor(options: argparse.Namespace, model):
+    """Return the network that the options name, or None for fitting."""
+    if options.reconstructor is None:
+        if options.refine:
+            raise SesaHandError("--refine fits a network's hands afterwards: name one with --reconstructor.")
+        return None
+    from ..generate.pipeline import choose_device
+    from ..reconstruct.learned.checkpoints import load_network
+    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+
+    check_is_mano(model, "A hand reconstructor")
+    network = load_network(options.reconstructor)
+    return LearnedReconstructor(network.to(choose_device("auto")).eval(), model)
 
 
 def load_requested(path: Path, model, total: int):

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write into (default: out)")
 
 
-def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
+def add_hand_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the options by which hands are loaded, or posed and placed."""
     parser.add_argument(
         "--scene",
@@ -102,11 +102,11 @@ def loaded_hands(options: argparse.Namespace, model):
 
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
-    from ..hands.gestures import find_gesture
     from ..scene.placing import Hand
+    from ..semantics.gestures import gesture_called
 
-    gesture = find_gesture("open_palm" if options.gesture is None else options.gesture)
-    return placement(options).place(Hand(model, gesture.hand_pose).turned(*gesture.view), options.side or "right")
+    gesture = gesture_called("open_palm" if options.gesture is None else options.gesture)
+    return placement(options).place(Hand.in_gesture(model, gesture), options.side or "right")
 
 
 def placement(options: argparse.Namespace):

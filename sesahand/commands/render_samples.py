@@ -59,4 +59,6 @@ def write_sheet(samples, path: Path, columns: int = 8, rows: int = 8) -> None:
     try:
         save_picture(Image.fromarray(sheet), path)
     except (OSError, ValueError) as error:
-        raise SesaHandError(f"The sheet cannot be written to {path} ({error}).") from error
+        raise SesaHandError(
+            f"The sheet cannot be written to {path} ({error}). Choose another file with --sheet."
+        ) from error

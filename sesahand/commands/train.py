@@ -43,7 +43,10 @@ def run(options: argparse.Namespace) -> int:
         from ..training.small_model import small_config
 
         if not isinstance(config, MiniConfig) or not 0 < options.scale <= 1:
-            raise SesaHandError("--scale is a fraction of the small model's recipe, above 0 and at most 1.")
+            raise SesaHandError(
+                f"--scale is a fraction of the small model's recipe, above 0 and at most 1, got {options.scale:g}; "
+                "leave it out for any other training."
+            )
         config = small_config(config, options.scale)
     if options.show:
         print(json.dumps(to_dict(config), indent=2))

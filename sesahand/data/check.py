@@ -93,7 +93,7 @@ def find_strays(pairs: PairSet) -> dict[str, list[Path]]:
         index, which a writer writes over when their key comes again. "foreign": what no writer of pairs makes, links
         and folders among it: they may be anything, and are left alone.
     """
-    strays = {"partial": [], "orphan": [], "foreign": []}
+    strays: dict[str, list[Path]] = {"partial": [], "orphan": [], "foreign": []}
     homes = {pair.key: pair.record for pair in pairs}
     for folder in list_folder(pairs.root):
         if UNFINISHED.fullmatch(folder.name) and is_file(folder):
@@ -164,7 +164,10 @@ def repair(root: str | Path, damaged: Iterable[str] = ()) -> list[str]:
             done += [f"deleted {len(paths)} {kind} files"] if paths else []
         return done
     except OSError as error:
-        raise SesaHandError(f"{root!s:.200} cannot be repaired: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"{root!s:.200} cannot be repaired: {error!s:.200}. Check that you may write there and that nothing else "
+            "has its files open."
+        ) from error
     finally:
         lock.release()
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,9 @@ def frame_scene(scene: HandScene, frame: int, width: int, height: int) -> HandSc
     """
     hands = scene.select(scene.frame == frame)
     if len(hands) > MAX_HANDS:
-        raise SesaHandError(f"Frame {frame} has {len(hands)} hands, expected at most {MAX_HANDS} in a picture.")
+        raise SesaHandError(
+            f"Frame {frame} has {len(hands)} hands, expected at most {MAX_HANDS} in a picture: leave some out."
+        )
     hands = replace(hands, num_frames=1, frame=torch.zeros_like(hands.frame))
     return hands if (hands.camera.width, hands.camera.height) == (width, height) else hands.resized(width, height)
 
@@ -58,7 +61,9 @@ class PosedScene:
     def to_npz(self) -> bytes:
         """Return the bytes of the npz file."""
         buffer = io.BytesIO()
-        np.savez(buffer, **self.arrays)
+        # To numpy's types a name could also be that of savez's own option.
+        arrays: dict[str, Any] = self.arrays
+        np.savez(buffer, **arrays)
         return buffer.getvalue()
 
 
@@ -78,7 +83,7 @@ def pose_scene(scene: HandScene) -> PosedScene:
         "K": np.array([[camera.focal_length, 0, x], [0, camera.focal_length, y], [0, 0, 1]], np.float64),
     }
     vertices = posed.vertices.cpu().numpy().astype("<f4")
-    digest = hashlib.sha256(np.ascontiguousarray(vertices)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(vertices).data).hexdigest()
     return PosedScene(arrays, tuple(HandSummary(side, tuple(box), score) for side, box, score in rows), digest)
 
 
@@ -115,7 +120,10 @@ def read_hand_file(path: Path) -> dict[str, np.ndarray]:
     """
     arrays = read_npz(path)
     if set(arrays) != {*SCENE_ARRAYS, *EXTRA}:
-        raise InvalidFileError(f"{path} holds {', '.join(sorted(arrays))!s:.200}, expected the arrays of a pair.")
+        raise InvalidFileError(
+            f"{path} holds {', '.join(sorted(arrays))!s:.200}, expected the arrays of a pair, "
+            f"{', '.join(SCENE_ARRAYS + EXTRA)}; copy it again."
+        )
     count = arrays["is_right"].shape[0] if arrays["is_right"].ndim == 1 else -1
     for name, shape in (("keypoints_2d", (NUM_KEYPOINTS, 2)), ("keypoints_3d", (NUM_KEYPOINTS, 3))):
         if (
@@ -123,9 +131,12 @@ def read_hand_file(path: Path) -> dict[str, np.ndarray]:
             or arrays[name].dtype.kind != "f"
             or not np.isfinite(arrays[name]).all()
         ):
-            raise InvalidFileError(f"{path}: {name!r} must be finite numbers {(count, *shape)}.")
+            raise InvalidFileError(
+                f"{path}: {name!r} is {arrays[name].dtype} of shape {arrays[name].shape}, expected finite numbers "
+                f"{(count, *shape)}; copy it again."
+            )
     if arrays["K"].shape != (3, 3):
-        raise InvalidFileError(f"{path}: 'K' has the shape {arrays['K'].shape}, expected (3, 3).")
+        raise InvalidFileError(f"{path}: 'K' has the shape {arrays['K'].shape}, expected (3, 3); copy it again.")
     return arrays
 
 

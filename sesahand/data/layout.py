@@ -6,7 +6,7 @@
     SET/index.jsonl             one record a line, see `record`; a sample exists once its line is whole
     SET/writer.lock             held while somebody writes
     SET/00000/KEY.png           the picture (or KEY.jpg); 1000 samples a folder, in the order of the index
-    SET/00000/KEY.mesh.png      a map, one file each: mesh, depth, normal, parts, keypoints, mask
+    SET/00000/KEY.mesh.png      a map, one file for each kind that was given, see `render.map_table`
     SET/00000/KEY.npz           the hands: see `hand_arrays`
 
 No path stands in a file: all names follow from the key, the kind and the folder's number, so that a set from elsewhere
@@ -23,16 +23,16 @@ from ..files.folders import inside
 from ..files.names import RESERVED
 from ..files.reading import read_json
 from ..files.writing import PARTIAL
+from ..render.map_table import ALL_MAPS
 
 FORMAT, VERSION = "sesahand-pairs", 1
 HEADER, INDEX, LOCK = "pairs.json", "index.jsonl", "writer.lock"
 SAMPLES_PER_FOLDER = 1000
 PICTURE_SUFFIXES = ("png", "jpg")
-MAP_NAMES = ("mesh", "depth", "normal", "parts", "keypoints", "mask")
 MAX_HEADER_BYTES = 1 << 16
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
-SAMPLE_FILE = re.compile(rf"({KEY.pattern})(?:\.(?:{'|'.join(MAP_NAMES)})\.png|\.npz|\.png|\.jpg)")
+SAMPLE_FILE = re.compile(rf"({KEY.pattern})(?:\.(?:{'|'.join(ALL_MAPS)})\.png|\.npz|\.png|\.jpg)")
 FOLDER = re.compile(r"\d{5,}")
 UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
 """Names of files that a stopped writer left; nobody else's file is taken for one."""
@@ -71,7 +71,7 @@ def sample_file(root: Path, folder: int, key: str, kind: str) -> Path:
         key: The sample's.
         kind: "png" or "jpg" for the picture, "npz" for the hands, or the name of a map.
     """
-    ending = f"{kind}.png" if kind in MAP_NAMES else kind
+    ending = f"{kind}.png" if kind in ALL_MAPS else kind
     return root / folder_name(folder) / f"{key}.{ending}"
 
 
@@ -101,7 +101,10 @@ def check_header(root: Path) -> None:
     label = str(root / HEADER)
     header = read_json(inside(root, HEADER), MAX_HEADER_BYTES, follow=False)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InvalidFileError(f"{label} does not say that its format is {FORMAT!r}.")
+        raise InvalidFileError(
+            f"{label} does not say that its format is {FORMAT!r}. Give the folder that the node Save Image-Mesh Pair "
+            "(SesaHand) wrote, or copy the file again."
+        )
     if type(header.get("version")) is not int or header["version"] != VERSION:
         raise InvalidFileError(
             f"{label} has version {quote(header.get('version'))}; this SesaHand reads version {VERSION}. Update "

@@ -72,7 +72,8 @@ def read_levels(path: Path, width: int, height: int) -> np.ndarray:
     with open_picture(read_bytes(path, MAX_PICTURE_BYTES), str(path), ("PNG", "JPEG")) as picture:
         if picture.size != (width, height):
             raise InvalidFileError(
-                f"{path} has {picture.width}x{picture.height} pixels, but the index says {width}x{height}."
+                f"{path} has {picture.width}x{picture.height} pixels, but the index says {width}x{height}; copy the "
+                "set again."
             )
         return np.array(picture if picture.mode == "L" else picture.convert("RGB"))
 

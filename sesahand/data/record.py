@@ -7,10 +7,11 @@ from typing import Any
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.reading import parse_json
+from ..render.map_table import ALL_MAPS
 from ..scene.hand_scene import SIDES
 from ..scene.scene_files import whole_number
 from ..semantics.behavior import COMPONENTS, BehaviorSemantics
-from .layout import MAP_NAMES, PICTURE_SUFFIXES, check_key
+from .layout import PICTURE_SUFFIXES, check_key
 
 MAX_PIXELS = 1 << 26
 MAX_TEXT = 20_000
@@ -97,7 +98,7 @@ class PairRecord:
         picture: "png" or "jpg".
         width: Of the picture in pixels.
         height: Of the picture in pixels.
-        maps: Which maps are there, in the order of `MAP_NAMES`.
+        maps: Which maps are there, in the order of `ALL_MAPS`.
         hand_model: Which hand it is, for example "sesahand-cc0" or "mano".
         hand_licence: The terms of its data.
         flat_hand: True: poses are absolute rotations, MANO's mean pose is in them.
@@ -151,8 +152,8 @@ class PairRecord:
         if data["picture"] not in PICTURE_SUFFIXES:
             raise InvalidFileError(f"{label}: picture is {quote(data['picture'])}, expected png or jpg.")
         maps = data["maps"]
-        if not isinstance(maps, list) or maps != [name for name in MAP_NAMES if name in maps]:
-            raise InvalidFileError(f"{label}: maps is {quote(maps)}, expected names out of {', '.join(MAP_NAMES)}.")
+        if not isinstance(maps, list) or maps != [name for name in ALL_MAPS if name in maps]:
+            raise InvalidFileError(f"{label}: maps is {quote(maps)}, expected names out of {', '.join(ALL_MAPS)}.")
         for name in ("hand_model", "hand_licence", "vertices_sha256"):
             if not isinstance(data[name], str) or len(data[name]) > MAX_TEXT:
                 raise InvalidFileError(f"{label}: {name} is {quote(data[name])}, expected text.")
@@ -160,7 +161,7 @@ class PairRecord:
             raise InvalidFileError(f"{label}: flat_hand is {quote(data['flat_hand'])}, expected true or false.")
         hands = data["hands"]
         if not isinstance(hands, list) or len(hands) > MAX_HANDS:
-            raise InvalidFileError(f"{label}: hands must be a list of at most {MAX_HANDS} hands.")
+            raise InvalidFileError(f"{label}: hands is {quote(hands)}, expected a list of at most {MAX_HANDS} hands.")
         hands = tuple(_read_hand(hand, f"{label}: hands[{i}]") for i, hand in enumerate(hands))
         return cls(**{**data, "maps": tuple(maps), "hands": hands}, facts=facts)
 
@@ -184,7 +185,8 @@ def _read_hand(hand: Any, label: str) -> HandSummary:
         raise InvalidFileError(f"{label}: box is {quote(box)}, expected left, top, right, bottom.")
     if not _is_number(score) or not 0 <= score <= 1:
         raise InvalidFileError(f"{label}: score is {quote(score)}, expected 0 to 1.")
-    return HandSummary(hand["side"], tuple(map(float, box)), float(score))
+    left, top, right, bottom = map(float, box)
+    return HandSummary(hand["side"], (left, top, right, bottom), float(score))
 
 
 def _is_number(value: Any) -> bool:

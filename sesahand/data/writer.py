@@ -14,6 +14,7 @@ from ..files.folders import delete_file, is_file, list_folder, make_folder
 from ..files.locks import WriterLock
 from ..files.reading import open_regular
 from ..files.writing import write_whole
+from ..render.map_table import ALL_MAPS
 from ..scene.hand_scene import HandScene
 from .hand_arrays import PosedScene, frame_scene, pose_scene
 from .index import MAX_LINE, read_index
@@ -22,7 +23,6 @@ from .layout import (
     HEADER,
     INDEX,
     LOCK,
-    MAP_NAMES,
     PICTURE_SUFFIXES,
     SAMPLES_PER_FOLDER,
     UNFINISHED,
@@ -62,7 +62,10 @@ class PairWriter:
             self._begin()
         except OSError as error:
             self._lock.release()
-            raise SesaHandError(f"{self.root!s:.200} cannot be written to: {error!s:.200}.") from error
+            raise SesaHandError(
+                f"{self.root!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room, in which "
+                "you may write."
+            ) from error
         except SesaHandError:
             self._lock.release()
             raise
@@ -101,7 +104,7 @@ class PairWriter:
             picture: `[H, W, C]` in 0..1, C one of 1, 3, 4; alpha is composited on white.
             scene: The hands; those of `frame` are in the picture. Its camera's proportions must be the picture's.
             facts: What else is known.
-            maps: Condition maps by a name of `MAP_NAMES`, `[H, W, 3]` or `[H, W]` of the picture's size.
+            maps: Condition maps by a name of `ALL_MAPS`, `[H, W, 3]` or `[H, W]` of the picture's size.
             key: Of the sample; None numbers it. A key is never written twice: ask `key in writer` first.
             frame: Of the scene.
 
@@ -113,7 +116,10 @@ class PairWriter:
         """
         key = self._next_key() if key is None else check_key(key)
         if key in self._keys:
-            raise SesaHandError(f"The set {self.root} has a pair {key!r} already; pairs are never replaced.")
+            raise SesaHandError(
+                f"The set {self.root} has a pair {key!r} already; pairs are never replaced. Choose another key, or "
+                "none to have it numbered."
+            )
         record, levels, posed = self._prepare(picture, scene, facts, maps, key, frame)
         files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
         self._append(record, {**files, "npz": posed.to_npz()})
@@ -127,7 +133,7 @@ class PairWriter:
         maps: Mapping[str, Tensor] | None = None,
         frame: int = 0,
     ) -> None:
-        """Raise what `add` would raise over a pair that cannot be stored, and store nothing."""
+        """Raise what `add` would raise over a pair that cannot be stored, and store nothing; arguments as of `add`."""
         self._prepare(picture, scene, facts, maps, self._next_key(), frame)
 
     def _prepare(
@@ -141,12 +147,13 @@ class PairWriter:
         pixels = {self.picture_format: levels}
         maps = dict(maps or {})
         for name in [*maps]:
-            if name not in MAP_NAMES:
-                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(MAP_NAMES)}.")
+            if name not in ALL_MAPS:
+                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(ALL_MAPS)}.")
             shown = to_levels(maps[name], f"The map {name!r}")
             if shown.shape[:2] != (height, width):
                 raise SesaHandError(
-                    f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}."
+                    f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}: "
+                    "draw it at that size."
                 )
             pixels[name] = shown
         hands = frame_scene(scene, frame, width, height)
@@ -157,7 +164,7 @@ class PairWriter:
             picture=self.picture_format,
             width=width,
             height=height,
-            maps=tuple(name for name in MAP_NAMES if name in maps),
+            maps=tuple(name for name in ALL_MAPS if name in maps),
             hand_model=scene.model.name,
             hand_licence=scene.model.licence,
             flat_hand=True,
@@ -167,7 +174,9 @@ class PairWriter:
         )
         size = len(record.to_line())
         if size > MAX_LINE:
-            raise SesaHandError(f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}.")
+            raise SesaHandError(
+                f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}: shorten its texts."
+            )
         return record, pixels, posed
 
     def _append(self, record: PairRecord, files: dict[str, bytes]) -> None:
@@ -186,7 +195,10 @@ class PairWriter:
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._index.truncate(self._end)
-            raise SesaHandError(f"{record.key!r} cannot be written to {self.root!s:.200}: {error!s:.200}.") from error
+            raise SesaHandError(
+                f"{record.key!r} cannot be written to {self.root!s:.200}: {error!s:.200}. Make room, or choose another "
+                "folder."
+            ) from error
         self._end += len(line)
         self._keys[record.key] = len(self._keys)
 
@@ -202,7 +214,9 @@ class PairWriter:
                 self.root.mkdir(parents=True, exist_ok=True)
                 write_whole(header, json.dumps({"format": FORMAT, "version": VERSION}).encode() + b"\n")
         except (OSError, ValueError) as error:
-            raise SesaHandError(f"{self.root!s:.200} cannot be made a set of pairs: {error!s:.200}.") from error
+            raise SesaHandError(
+                f"{self.root!s:.200} cannot be made a set of pairs: {error!s:.200}. Choose another folder."
+            ) from error
 
     def _others(self) -> list[Path]:
         return [entry for entry in self.root.iterdir() if not UNFINISHED.fullmatch(entry.name)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,8 +100,16 @@ def chosen_columns(
 
 
 @torch.no_grad()
-def through_autoencoder(autoencoder: torch.nn.Module, pictures: Tensor) -> Tensor:
-    """What an autoencoder leaves of pictures `[B, H, W, 3]` in 0..1: the most that a model with it can reach."""
+def through_autoencoder(autoencoder: Any, pictures: Tensor) -> Tensor:
+    """Return what an autoencoder leaves of pictures, which is the most that a model with it can reach.
+
+    Args:
+        autoencoder: Of diffusers, or one like it.
+        pictures: `[B, H, W, 3]` in 0..1, of a size that the autoencoder takes.
+
+    Returns:
+        `[B, H, W, 3]` float32 in 0..1, on the CPU.
+    """
     like = next(autoencoder.parameters())
     latents = autoencoder.encode(pictures.movedim(-1, 1).to(like) * 2 - 1).latent_dist.mode()
     decoded = autoencoder.decode(latents, return_dict=False)[0]

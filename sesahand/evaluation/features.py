@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ class Extractor:
         device: Where it runs.
     """
 
-    def __init__(self, name: str, model: torch.nn.Module, processor, device: torch.device):
+    def __init__(self, name: str, model: Any, processor, device: torch.device):
         self.name, self.model, self.processor, self.device = name, model, processor, device
 
     @torch.no_grad()
@@ -53,18 +54,27 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
 
     folder, local = Path(folder), {"local_files_only": True, "trust_remote_code": False}
     if not (folder / "config.json").is_file():
-        raise InvalidFileError(f"{folder} is no folder of a transformers model: it lacks config.json.")
+        raise InvalidFileError(
+            f"{folder} is no folder of a transformers model: it lacks config.json. Name the folder that holds it, "
+            "preprocessor_config.json and the .safetensors weights."
+        )
     try:
         model = AutoModel.from_pretrained(folder, use_safetensors=True, **local)
         processor = AutoImageProcessor.from_pretrained(folder, **local)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise InvalidFileError(f"{folder} cannot be loaded as a vision network ({error!s:.300}).") from error
+        raise InvalidFileError(
+            f"{folder} cannot be loaded as a vision network ({error!s:.300}). Take CLIP, DINOv2, a ViT or the like as "
+            ".safetensors, and copy all of its files."
+        ) from error
     device = torch.device(device)
     return Extractor(f"{type(model).__name__}, {folder.name}", model.to(device).eval(), processor, device)
 
 
 def features_of_files(reader, folder: str | Path, size: int, batch_size: int = 32) -> np.ndarray:
     """Features of the pictures in a folder, cut to squares of `size` pixels.
+
+    Returns:
+        `[pictures, D]` float32, in the order of their paths.
 
     Raises:
         InvalidFileError: If there are fewer than two.

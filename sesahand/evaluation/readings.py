@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class RequestReader:
         self.reader, self.samples = reader, samples
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Read pictures `[B, S, S, 3]` of samples.
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples.
 
         Returns:
             Each column as float32 `[B]`, NaN where it does not apply; and the reader's features `[B, 192]`.
@@ -98,7 +98,7 @@ class RequestReader:
         single = truth[:, 0].isfinite().all((1, 2)) & truth[:, 1, 0, 0].isnan() if truth.ndim == 4 else None
         wanted = truth[:, 0].nan_to_num()
         size = (wanted.amax(1) - wanted.amin(1)).amax(1).clamp(min=1e-6)
-        return torch.where(single, mse_2d(found, wanted, size), torch.nan).numpy()
+        return torch.where(cast(Tensor, single), mse_2d(found, wanted, size), torch.nan).numpy()
 
     def trusted(self) -> dict[str, bool]:
         """Which columns may be published: those whose reading passed its bar on held-out renders."""
@@ -129,7 +129,7 @@ class DetectorReader:
         self.requests, self.scorer = requests, PictureScorer(detector)
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], None]:
-        """Read pictures `[B, S, S, 3]` of samples; a picture without hands has confidence 0 and no MSE-2D."""
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples; a picture without hands has confidence 0 and no MSE-2D."""
         rows = []
         for picture, index in zip(pictures, indices, strict=True):
             judged = self.scorer(picture, self.requests.scene(index))
@@ -149,7 +149,7 @@ class FeatureReader:
         self.extractor = extractor
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Read pictures `[B, S, S, 3]`."""
+        """Read pictures `[B, S, S, 3]` in 0..1."""
         return {}, self.extractor(pictures)
 
 
@@ -173,8 +173,9 @@ class Readers:
         return tuple(column for reader in self.readers for column in reader.columns)
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Read pictures `[B, S, S, 3]` of samples."""
-        columns, features = {}, None
+        """Read pictures `[B, S, S, 3]` in 0..1 of samples."""
+        columns: dict[str, np.ndarray] = {}
+        features = None
         for reader in self.readers:
             own, described = reader(pictures, indices)
             columns |= own

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,14 @@ class CellResults:
     def add(
         self, turn: int, indices: Sequence[int], columns: dict[str, np.ndarray], features: np.ndarray | None
     ) -> None:
-        """Take the figures of some samples in one turn."""
+        """Take the figures of some samples in one turn.
+
+        Args:
+            turn: Which of the turns.
+            indices: The K samples.
+            columns: Figures by name, each `[K]`, NaN where there is none.
+            features: `[K, D]`, or None if the pictures are not described.
+        """
         for name, values in columns.items():
             self._columns.setdefault(name, np.full(self._done.shape, np.nan, np.float32))[indices, turn] = values
         if features is not None:
@@ -93,7 +101,8 @@ class CellResults:
         """Write the file, whole or not at all."""
         if self.path is None:
             return
-        arrays = {COLUMN + name: values for name, values in self._columns.items()}
+        # To numpy's types a name could also be that of savez's own option.
+        arrays: dict[str, Any] = {COLUMN + name: values for name, values in self._columns.items()}
         if self._features is not None:
             arrays[FEATURES] = self._features
         arrays |= {DONE: self._done, SECONDS: np.float64(self.seconds), ABOUT: np.array(json.dumps(self.about))}

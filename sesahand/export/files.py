@@ -1,6 +1,6 @@
 """Writing hands to files for 3D programs, with their parameters beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,7 @@ from ..files.names import check_file_name
 from ..files.writing import write_bytes
 from ..scene.hand_scene import HandScene
 from ..scene.scene_files import save_scene
-from .posed_hands import posed_glb, posed_obj, posed_ply
-from .rigged_hand import rigged_glb
-
-FORMATS = {"glb rigged": "glb", "glb posed": "glb", "obj": "obj", "ply": "ply"}
-"""What hands can be written as, and how such a file's name ends."""
+from .formats import FORMATS, MeshSettings
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
@@ -38,8 +34,8 @@ def write_hands(
     Args:
         scene: The hands. Without any, the files hold the camera alone (GLB) or nothing (OBJ, PLY).
         path: The file; its ending must be the format's.
-        format: One of `FORMATS`. "glb rigged" holds all frames in one file. The others are still: of several frames,
-            each is a file of its own, whose name has f0000, f0001 and so on before the ending.
+        format: One of `formats.FORMATS`. "glb rigged" holds all frames in one file. The others are still: of several
+            frames, each is a file of its own, whose name has f0000, f0001 and so on before the ending.
         fps: Frames per second of a rigged hand's animation.
         forearm: Include the forearm of a hand model that has one.
         parameters: Also write the scene beside the mesh as "json" or "npz", to be read again by `load_scene`, or
@@ -60,21 +56,17 @@ def write_hands(
             f"Hands are written as {', '.join(FORMATS)}, with parameters as {', '.join(PARAMETER_FILES)}; got "
             f"{format!r} and {parameters!r}."
         )
-    if path.suffix.lower() != f".{FORMATS[format]}":
-        raise SesaHandError(f"A file in the format '{format}' ends in .{FORMATS[format]}, got the name {path.name!r}.")
+    known = FORMATS[format]
+    if path.suffix.lower() != f".{known.ending}":
+        raise SesaHandError(f"A file in the format '{format}' ends in .{known.ending}, got the name {path.name!r}.")
     check_extent(scene, format)
-    write = {
-        "glb posed": lambda part: posed_glb(part, forearm, metadata),
-        "obj": lambda part: posed_obj(part, forearm),
-        "ply": lambda part: posed_ply(part, forearm),
-    }
-    if format == "glb rigged":
-        parts = [(path, rigged_glb(scene, fps, forearm, metadata))]
-    elif scene.num_frames == 1:
-        parts = [(path, write[format](scene))]
+    settings = MeshSettings(fps, forearm, metadata)
+    parts: Iterable[tuple[Path, bytes]]
+    if known.animated or scene.num_frames == 1:
+        parts = [(path, known.write(scene, settings))]
     else:
         numbered = (path.with_name(f"{path.stem}f{frame:04}{path.suffix}") for frame in range(scene.num_frames))
-        parts = ((name, write[format](only_frame(scene, frame))) for frame, name in enumerate(numbered))
+        parts = ((name, known.write(only_frame(scene, frame), settings)) for frame, name in enumerate(numbered))
     written = []
     for name, data in parts:
         write_bytes(name, data, MAX_FILE_BYTES)
@@ -89,10 +81,11 @@ def write_hands(
 
 def check_extent(scene: HandScene, format: str) -> None:
     """Raise a SesaHandError if a scene would become too many files, or too large ones."""
-    if format != "glb rigged" and scene.num_frames > MAX_FILES:
+    if not FORMATS[format].animated and scene.num_frames > MAX_FILES:
+        whole = next(name for name, known in FORMATS.items() if known.animated)
         raise SesaHandError(
             f"The scene has {scene.num_frames} frames, each of which would be a file in the format '{format}', more "
-            f"than {MAX_FILES}. Take fewer frames, or 'glb rigged', which holds all of them."
+            f"than {MAX_FILES}. Take fewer frames, or '{whole}', which holds all of them."
         )
     most = int(scene.frame.bincount().max()) if len(scene) else 0
     if most > MAX_HANDS:

@@ -56,6 +56,7 @@ def to_linear(channel: float) -> float:
 
 
 def floats(values: Tensor) -> np.ndarray:
+    """Return numbers, of any shape, as a float32 array of the same shape."""
     return values.float().numpy()
 
 
@@ -65,7 +66,7 @@ def add_surface(document: GltfDocument, surface: Surface, vertices: Tensor) -> d
     Args:
         document: Where to.
         surface: How the mesh is cut.
-        vertices: The model's vertices `[V, 3]` in the frame of the file.
+        vertices: The model's vertices `[V, 3]` in the frame of the file, metres.
     """
     attributes = {
         "POSITION": document.add_accessor(floats(vertices[surface.source]), VERTEX_BUFFER, bounds=True),

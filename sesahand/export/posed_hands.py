@@ -22,7 +22,7 @@ UNITS = "metres; x right, y up, z towards the viewer; the camera is at the origi
 
 @dataclass(frozen=True, eq=False)
 class PosedHand:
-    """One hand to be written: its name, side, cut surface, and the model's vertices `[V, 3]` in the file's frame."""
+    """One hand to be written: its name, side, cut surface, and vertices `[V, 3]` in metres, in the file's frame."""
 
     name: str
     side: str

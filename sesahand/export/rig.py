@@ -1,6 +1,7 @@
 """Skeleton, skin and poses of one hand through the frames of a scene."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -55,11 +56,11 @@ class Rig:
         surface: How the skin is cut.
         vertices: Bind pose `[V, 3]`, metres.
         corrective: Displacement of the bind pose that one frame's pose asks for `[V, 3]`, or None.
-        joints: Joints in the bind pose `[16, 3]`.
+        joints: Joints in the bind pose `[16, 3]`, metres.
         influences: Joints that move each vertex `[V, 4]`.
         weights: By how much, `[V, 4]`, rows sum to one.
         rotations: `[K, 16, 3, 3]`, the wrist's in the frame of the file.
-        wrist: Place of the wrist `[K, 3]`, in the frame of the file.
+        wrist: Place of the wrist `[K, 3]`, metres, in the frame of the file.
     """
 
     surface: Surface
@@ -133,4 +134,6 @@ def pose_corrective(model: HandModel, hand_pose: Tensor, side: str, count: int) 
     """Return the displacement `[V, 3]` of a right hand's rest vertices that a pose `[15, 3, 3]` of a side asks for."""
     rotations = hand_pose if side == "right" else mirror_rotation(hand_pose)
     offset = rotations - torch.eye(3, dtype=rotations.dtype)
-    return model.posedirs[:count] @ offset.flatten()
+    # Only for models that have them, as `has_corrective` tells.
+    posedirs = cast(Tensor, model.posedirs)
+    return posedirs[:count] @ offset.flatten()

@@ -107,7 +107,7 @@ def add_joints(document: GltfDocument, rig: Rig, prefix: str) -> list[int]:
 
 
 def glb_quaternions(rotations: Tensor) -> Tensor:
-    """Return quaternions `[K, J, 4]` in the order x, y, z, w that go from frame to frame the short way."""
+    """Return quaternions `[K, J, 4]`, x, y, z, w, of rotations `[K, J, 3, 3]`, the short way from frame to frame."""
     quaternion = matrix_to_quaternion(rotations)[..., [1, 2, 3, 0]]
     turned = (quaternion[1:] * quaternion[:-1]).sum(-1, keepdim=True) < 0
     sign = torch.where(turned, -1.0, 1.0).cumprod(0)

@@ -16,7 +16,7 @@ class Surface:
     Attributes:
         source: The model's vertex that each of the W vertices is a copy of, `[W]`. The first V are the model's own in
             their order, so that vertex ids keep their meaning; copies along seams and around the wrist's cap follow.
-        faces: `[T, 3]` out of 0..W-1, counter-clockwise seen from outside.
+        faces: Vertex ids `[T, 3]` out of 0..W-1, counter-clockwise seen from outside.
         num_skin: How many of the faces are skin; the others close the wrist.
         uv: Texture coordinates `[W, 2]`, origin at the lower left as in OBJ, or None for a hand without.
     """

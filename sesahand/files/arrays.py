@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +23,7 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: str = "r") -> np.ndarray:
+def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r") -> np.memmap:
     """Map a .npy file of a folder into memory.
 
     Args:
@@ -31,6 +32,9 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         kind: The dtype that it must have.
         shape: The shape that it must have.
         mode: "r" to read, "r+" to change.
+
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
 
     Raises:
         InvalidFileError: If it is missing, a link or no regular file, or holds anything else.
@@ -44,17 +48,26 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
         raise
     except Exception as error:
         # Headers are foreign text, over which numpy's reader raises whatever it likes.
-        raise InvalidFileError(f"{path!s:.200} cannot be read as an array ({error!s:.120}).") from error
+        raise InvalidFileError(f"{path!s:.200} cannot be read as an array ({error!s:.120}); copy it again.") from error
     if not isinstance(array, np.memmap) or array.dtype != np.dtype(kind) or array.shape != tuple(shape):
         found = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
-        raise InvalidFileError(f"{name} is {found}, expected {np.dtype(kind)} {tuple(shape)}.")
+        raise InvalidFileError(f"{name} is {found}, expected {np.dtype(kind)} {tuple(shape)}; copy it again.")
     return array
 
 
-def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.ndarray:
+def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.memmap:
     """Make a .npy file of zeros in a folder, whatever was of that name, and map it for writing.
 
     A link of that name is replaced, and what it leads to stays as it is.
+
+    Args:
+        folder: Where it shall be.
+        name: Of the file.
+        kind: Its dtype.
+        shape: Its shape.
+
+    Returns:
+        The mapped array, `kind` of shape `[*shape]`.
 
     Raises:
         InvalidFileError: If a folder is of that name.
@@ -77,7 +90,9 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
         with zipfile.ZipFile(io.BytesIO(read_bytes(path, limit))) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > limit:
-                raise InvalidFileError(f"{path} unpacks to more than {limit} bytes.")
+                raise InvalidFileError(
+                    f"{path} unpacks to more than {limit} bytes, more than a file of its kind holds; copy it again."
+                )
             if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
                 raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
             return {
@@ -99,7 +114,9 @@ def _array_from_npy(data: bytes, label: str) -> np.ndarray:
         raise UnsafeFileError(f"{label} was refused: it holds Python objects, not numbers. Save it as plain arrays.")
     rest = data[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(rest):
-        raise InvalidFileError(f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes.")
+        raise InvalidFileError(
+            f"{label} claims the shape {shape}, which does not fit its {len(rest)} bytes; copy the file again."
+        )
     return (
         np.frombuffer(rest, dtype).reshape(shape, order="F" if fortran else "C")
         if len(rest)
@@ -126,8 +143,14 @@ def read_safetensors(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str,
 def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) -> None:
     """Write arrays as an npz file, whole or not at all.
 
+    Args:
+        path: Of the file.
+        compressed: Whether to deflate it.
+        **arrays: Of any shape and dtype but object, by their names in the file.
+
     Raises:
         OSError: If it cannot be written.
     """
-    save = np.savez_compressed if compressed else np.savez
+    # To numpy's types a name could also be that of savez's own option.
+    save: Any = np.savez_compressed if compressed else np.savez
     write_with(path, lambda file: save(file, **arrays))

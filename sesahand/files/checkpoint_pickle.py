@@ -116,7 +116,7 @@ class CheckpointReader(PickleReader):
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name.")
+            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name. {self.advice}")
         self.put_record(Items(function.name, arguments))
 
     new_object = reduce
@@ -208,8 +208,11 @@ def _open_zip(archive: zipfile.ZipFile, path: Path) -> tuple[Any, "_Storages"]:
 
 def _start_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Where the bytes of a stored member begin in the file."""
-    archive.fp.seek(member.header_offset)
-    header = archive.fp.read(30)
+    file = archive.fp
+    if file is None:
+        raise ValueError("an archive that is closed")
+    file.seek(member.header_offset)
+    header = file.read(30)
     if header[:4] != ZIP_START:
         raise ValueError("a member without a header")
     name, extra = struct.unpack("<HH", header[26:30])
@@ -226,14 +229,16 @@ def _open_legacy(file, path: Path) -> tuple[Any, "_Storages"]:
             if found[0] != LEGACY_MAGIC:
                 raise InvalidFileError(f"{path.name} is not a file that torch.save wrote; copy or download it again.")
             if reader.position > MAX_PICKLE_BYTES:
-                raise InvalidFileError(f"{path.name} holds no checkpoint: its pickles are too large.")
+                raise InvalidFileError(
+                    f"{path.name} holds no checkpoint: its pickles are too large; copy or download it again."
+                )
             # Each is a pickle of its own.
             reader.stack, reader.marks, reader.memo = [], [], {}
         _, protocol, system, content, keys = found
         if protocol != LEGACY_PROTOCOL or not isinstance(system, dict) or system.get("little_endian") is not True:
             raise InvalidFileError(f"{path.name} was saved by another torch or machine; save it as .safetensors.")
         if not isinstance(keys, list) or len(keys) > MAX_STORAGES or not all(isinstance(key, str) for key in keys):
-            raise InvalidFileError(f"{path.name} does not say where its numbers are.")
+            raise InvalidFileError(f"{path.name} does not say where its numbers are; copy or download it again.")
         kinds = reader.storage_sizes
         places, at = {}, reader.position
         for key in keys:
@@ -250,7 +255,8 @@ class _Storages:
     """The numbers of a file, mapped, each storage once."""
 
     def __init__(self, path: Path, places: dict[str, tuple[int, int]]):
-        self.places, self.known, self.size = places, {}, path.stat().st_size
+        self.places, self.size = places, path.stat().st_size
+        self.known: dict[tuple[str, torch.dtype], Tensor] = {}
         # Changes stay in memory and never reach the file.
         self.bytes = np.memmap(path, np.uint8, "c")
 
@@ -258,14 +264,17 @@ class _Storages:
         """The numbers of a storage, flat."""
         (identity,) = record.arguments if isinstance(record, Record) and record.name == "storage" else (None,)
         if not isinstance(identity, tuple) or len(identity) not in (5, 6) or not _is(identity[0], "storage"):
-            raise InvalidFileError(f"{label} does not say where its numbers are.")
+            raise InvalidFileError(f"{label} does not say where its numbers are; copy or download the file again.")
         _, kind, key, _, count = identity[:5]
         if len(identity) == 6 and identity[5] is not None:
             raise InvalidFileError(f"{label} has numbers within those of another; save it as .safetensors.")
         dtype = STORAGE_TYPES.get(kind.name if isinstance(kind, Name) else "")
         place = self.places.get(key) if isinstance(key, str) else None
         if dtype is None or place is None:
-            raise InvalidFileError(f"{label} has numbers that the file does not hold, or of an unknown kind.")
+            raise InvalidFileError(
+                f"{label} has numbers that the file does not hold, or of an unknown kind; copy or download the file "
+                "again."
+            )
         start, size = place
         if type(count) is not int or count < 0 or count * dtype.itemsize != size or start + size > self.size:
             raise InvalidFileError(f"{label} has another size than its numbers; copy or download the file again.")
@@ -289,7 +298,9 @@ def _tensors(content: Any, storages: _Storages, wanted: Callable[[str], bool], p
         entries = entries_of(entries["state_dict"])
     if entries is None:
         kind = content.name if isinstance(content, Record) else type(content).__name__
-        raise InvalidFileError(f"{path.name} holds a {kind:.60}, expected a dictionary of weights.")
+        raise InvalidFileError(
+            f"{path.name} holds a {kind:.60}, expected a dictionary of weights: take the file of the weights itself."
+        )
     tensors, total = {}, 0
     for name, value in entries.items():
         if not (isinstance(name, str) and wanted(name) and isinstance(value, Record)):
@@ -314,15 +325,19 @@ def _tensor(record: Record, storages: _Storages, label: str) -> Tensor:
     if record.name == PARAMETER and record.arguments and isinstance(record.arguments[0], Record):
         record = record.arguments[0]
     if record.name != TENSOR or len(record.arguments) < 4:
-        raise InvalidFileError(f"{label} holds a {record.name[:80]}, expected a tensor.")
+        raise InvalidFileError(
+            f"{label} holds a {record.name[:80]}, expected a tensor; copy or download the file again."
+        )
     storage, offset, size, stride = record.arguments[:4]
     # What a file says is never written out: a list may hold itself, and two lists each other.
     if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):
-        raise InvalidFileError(f"{label} has no shape that can be read.")
+        raise InvalidFileError(f"{label} has no shape that can be read; copy or download the file again.")
     if len(size) > MAX_DIMENSIONS:
-        raise InvalidFileError(f"{label} has {len(size)} dimensions, more than weights have.")
+        raise InvalidFileError(
+            f"{label} has {len(size)} dimensions, more than weights have; copy or download the file again."
+        )
     if not all(type(value) is int and 0 <= value < 2**40 for value in (offset, *size, *stride)):
-        raise InvalidFileError(f"{label} has a shape that is none.")
+        raise InvalidFileError(f"{label} has a shape that is none; copy or download the file again.")
     numbers = storages.of(storage, label)
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
     if math.prod(size) > len(numbers) or (math.prod(size) and last >= len(numbers)):

@@ -113,7 +113,9 @@ def delete_folder(root: str | Path, name: str) -> None:
     try:
         shutil.rmtree(path)
     except OSError as error:
-        raise SesaHandError(f"{path!s:.200} cannot be deleted: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"{path!s:.200} cannot be deleted: {error!s:.200}. Close what has its files open, or delete it yourself."
+        ) from error
 
 
 def rename(root: str | Path, old: str, new: str) -> Path:
@@ -131,5 +133,7 @@ def rename(root: str | Path, old: str, new: str) -> Path:
 def plain_name(name: str) -> str:
     """Return a name if it is that of one file or folder, and not ".."."""
     if name in ("", ".", "..") or "\0" in name or os.path.basename(name) != name or os.path.splitdrive(name)[0]:
-        raise InvalidFileError(f"{name!r:.80} is no name of a file or folder.")
+        raise InvalidFileError(
+            f"{name!r:.80} is no name of a file or folder. Give a plain one such as 'hands', without a path."
+        )
     return name

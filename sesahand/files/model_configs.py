@@ -59,10 +59,15 @@ def check_configurations(folder: Path) -> None:
     if (folder / "custom_generate").exists():
         raise UnsafeFileError(f"{folder} brings code that generates (custom_generate). Remove that folder.")
     if (folder / "audio_tokenizer_config.json").exists():
-        raise UnsafeFileError(f"{folder} asks for an audio tokenizer from elsewhere (audio_tokenizer_config.json).")
+        raise UnsafeFileError(
+            f"{folder} asks for an audio tokenizer from elsewhere (audio_tokenizer_config.json). Remove that file."
+        )
     files = sorted(folder.glob("*.json"))[: MOST_FILES + 1]
     if len(files) > MOST_FILES:
-        raise InvalidFileError(f"{folder} holds more than {MOST_FILES} .json files, which no model folder does.")
+        raise InvalidFileError(
+            f"{folder} holds more than {MOST_FILES} .json files, which no model folder does. Choose the folder of the "
+            "model alone."
+        )
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
@@ -89,9 +94,15 @@ def _check(path: Path, key: str, value: Any) -> None:
             "connect to it."
         )
     if name in ADDRESSED and isinstance(value, str) and (":" in value or value.startswith(("/", "."))):
-        raise UnsafeFileError(f"{path} asks for {key} {quote(value)}, which leads elsewhere.")
+        raise UnsafeFileError(
+            f"{path} asks for {key} {quote(value)}, which leads elsewhere. Write the plain name of a network that "
+            "transformers or timm has, or take another model."
+        )
     if name == "transformers_weights" and value and (not isinstance(value, str) or Path(value).name != value):
-        raise UnsafeFileError(f"{path} asks for the weights {quote(value)}, which are not beside it.")
+        raise UnsafeFileError(
+            f"{path} asks for the weights {quote(value)}, which are not beside it. Put them there, and write their "
+            "plain name."
+        )
     if name == "model_type" and isinstance(value, str) and _fetches_kernels(value):
         raise UnsafeFileError(
             f"{path} asks for the model type {quote(value)}, for which transformers downloads and runs kernels where "
@@ -117,8 +128,10 @@ def _fetches_kernels(kind: str) -> bool:
 
     if not re.fullmatch(r"[\w-]{1,60}", kind) or find_spec("kernels") is None:
         return False
-    models = find_spec("transformers").submodule_search_locations[0]
-    sources = Path(models, "models", kind.replace("-", "_")).glob("modeling_*.py")
+    found = find_spec("transformers")
+    if found is None or not found.submodule_search_locations:
+        return False
+    sources = Path(found.submodule_search_locations[0], "models", kind.replace("-", "_")).glob("modeling_*.py")
     return any(_HUB.search(source.read_text(encoding="utf-8")) for source in sources)
 
 

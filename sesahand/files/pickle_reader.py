@@ -9,8 +9,9 @@ Source: the instruction set is documented in CPython's `Lib/pickletools.py`.
 
 import codecs
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -100,6 +101,8 @@ class PickleReader:
     kind = "MANO file"
     advice = "Use the original file from https://mano.is.tue.mpg.de."
     max_instructions = MAX_INSTRUCTIONS
+    # Set below, where the functions that they call stand.
+    instructions: ClassVar[dict[bytes, Callable[[Any], Any]]]
 
     def __init__(self, data: bytes, file: str):
         self.data, self.file = data, file
@@ -113,7 +116,9 @@ class PickleReader:
             code = self.take(1)
             if code == b".":
                 if len(self.stack) != 1:
-                    raise InvalidFileError(f"{self.file} does not end in one value; it is not a pickled {self.kind}.")
+                    raise InvalidFileError(
+                        f"{self.file} does not end in one value; it is not a pickled {self.kind}. {self.advice}"
+                    )
                 return self.stack[0]
             instruction = self.instructions.get(code)
             if instruction is None:
@@ -162,7 +167,9 @@ class PickleReader:
 
     def top(self, kind: type) -> Any:
         if not isinstance(self.stack[-1], kind):
-            raise UnsafeFileError(f"{self.file} was refused: it changes a {type(self.stack[-1]).__name__} in place.")
+            raise UnsafeFileError(
+                f"{self.file} was refused: it changes a {type(self.stack[-1]).__name__} in place. {self.advice}"
+            )
         return self.stack[-1]
 
     def set_items(self, items: list) -> None:
@@ -190,20 +197,24 @@ class PickleReader:
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
-            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name.")
+            raise UnsafeFileError(f"{self.file} was refused: it calls something that is not a name. {self.advice}")
         if function.name == "_reconstructor":
             function, *arguments = arguments
             if not isinstance(function, Name) or function.name not in CLASSES or arguments != [Name("object"), None]:
-                raise UnsafeFileError(f"{self.file} was refused: copy_reg._reconstructor is asked for another class.")
+                raise UnsafeFileError(
+                    f"{self.file} was refused: copy_reg._reconstructor is asked for another class. {self.advice}"
+                )
             arguments = ()
         elif function.name not in (*CLASSES, *FUNCTIONS):
-            raise UnsafeFileError(f"{self.file} was refused: it calls {function.name}.")
+            raise UnsafeFileError(f"{self.file} was refused: it calls {function.name}. {self.advice}")
         self.stack.append(Record(function.name, tuple(arguments)))
 
     def new_object(self) -> None:
         arguments, cls = self.pop(), self.pop()
         if not isinstance(cls, Name) or cls.name not in CLASSES or not isinstance(arguments, tuple):
-            raise UnsafeFileError(f"{self.file} was refused: it makes an object of something that is not a class.")
+            raise UnsafeFileError(
+                f"{self.file} was refused: it makes an object of something that is not a class. {self.advice}"
+            )
         self.stack.append(Record(cls.name, arguments))
 
     def build(self) -> None:
@@ -313,20 +324,25 @@ def array_from(value: Any, label: str, nesting: int = 0) -> np.ndarray:
         nesting: How many records this one lies within.
 
     Returns:
-        The numbers, dense. The array may be read-only.
+        The numbers, dense, in any shape that the record states. The array may be read-only.
 
     Raises:
         InvalidFileError: If the record does not describe an array of numbers.
     """
     if nesting > MAX_NESTING:
-        raise InvalidFileError(f"{label} nests arrays too deeply; this is not a MANO file.")
+        raise InvalidFileError(
+            f"{label} nests arrays too deeply; this is not a MANO file. Use the original file from "
+            "https://mano.is.tue.mpg.de."
+        )
     try:
         if isinstance(value, Record) and value.name in _ARRAYS:
             return _ARRAYS[value.name](value, label, nesting + 1)
     except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise InvalidFileError(f"{label} does not hold a usable array ({error!s:.80}).") from error
+        raise InvalidFileError(
+            f"{label} does not hold a usable array ({error!s:.80}); copy or download the file again."
+        ) from error
     kind = value.name if isinstance(value, Record) else type(value).__name__
-    raise InvalidFileError(f"{label} holds a {kind}, expected an array of numbers.")
+    raise InvalidFileError(f"{label} holds a {kind}, expected an array of numbers; copy or download the file again.")
 
 
 def _bytes_from(value: Any) -> bytes:
@@ -353,7 +369,7 @@ def _dtype_from(value: Any) -> np.dtype:
         # A list may hold itself, or a list ten times over that does the same: never write one out.
         kind = code[:20] if isinstance(code, str) else type(code).__name__
         raise ValueError(f"arrays of {kind}; only plain numbers are read")
-    return np.dtype(code).newbyteorder(order)
+    return np.dtype(code).newbyteorder(order)  # type: ignore[arg-type]  # one of the four, as was just checked
 
 
 def _shape_from(value: Any) -> tuple[int, ...]:
@@ -363,7 +379,7 @@ def _shape_from(value: Any) -> tuple[int, ...]:
     return shape
 
 
-def _array(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _array(raw: Any, dtype: Any, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
     shape = _shape_from(shape)
     flat = np.frombuffer(_bytes_from(raw), _dtype_from(dtype))
     return flat.reshape(shape, order=order)
@@ -386,7 +402,7 @@ def _from_sparse(record: Record, label: str, nesting: int) -> np.ndarray:
     data, indices, indptr = (array_from(state[key], label, nesting) for key in ("data", "indices", "indptr"))
     if rows * columns > MAX_ELEMENTS or max(len(data), len(indices), len(indptr)) > MAX_ELEMENTS:
         raise ValueError("a sparse matrix that is too large")
-    counts = np.diff(indptr.astype(np.int64))
+    counts: np.ndarray = np.diff(indptr.astype(np.int64))
     if len(indptr) != columns + 1 or (counts < 0).any() or int(indptr[0]) != 0 or int(indptr[-1]) != len(data):
         raise ValueError("a sparse matrix whose columns do not add up")
     if len(indices) != len(data) or (len(data) and not (0 <= indices.min() and indices.max() < rows)):

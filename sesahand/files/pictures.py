@@ -62,7 +62,10 @@ def open_picture(
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open_regular(source) as file:
             if file.seek(0, os.SEEK_END) > MAX_BYTES:
-                raise InvalidFileError(f"{label:.200} is larger than {MAX_BYTES} bytes, which no picture is.")
+                raise InvalidFileError(
+                    f"{label:.200} is larger than {MAX_BYTES} bytes, which no picture is: choose a picture, or save it "
+                    "smaller."
+                )
             file.seek(0)
             with Image.open(file, formats=known) as picture:
                 if not 0 < picture.width * picture.height <= max_pixels:
@@ -98,7 +101,9 @@ def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
         try:
             inside = sorted(file for file in path.iterdir() if is_picture(file)) if os.path.isdir(path) else []
         except OSError as error:
-            raise InvalidFileError(f"The folder {path!s:.200} cannot be read ({error!s:.120}).") from error
+            raise InvalidFileError(
+                f"The folder {path!s:.200} cannot be read ({error!s:.120}). Check that you may read it."
+            ) from error
         found += inside or [path]
     return list(dict.fromkeys(found))
 
@@ -126,7 +131,7 @@ def read_picture(path: str | Path) -> Tensor:
     from PIL import ImageOps
 
     if not os.path.lexists(path):
-        raise InvalidFileError(f"There is no file {path!s:.200}.")
+        raise InvalidFileError(f"There is no file {path!s:.200}. Check the path.")
     if os.path.isdir(path):
         raise InvalidFileError(f"{path} is a folder without pictures. Give a folder of PNG or JPEG files, or a file.")
     with open_picture(path) as picture:

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ..errors import InvalidFileError
 from .folders import is_link
@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 64 * 2**20
 """Of a file that is read at once, unless its reader says otherwise."""
 
 
-def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffering: int = -1) -> BinaryIO:
+def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffering: int = -1) -> IO[bytes]:
     """Open a regular file, and nothing that could block or do something: no pipe, device, socket or folder.
 
     Args:
@@ -71,7 +71,9 @@ def parse_json(data: str | bytes, label: str) -> Any:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
         return json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError, MemoryError) as error:
-        raise InvalidFileError(f"{label!s:.200} is not valid JSON: {error!s:.160}.") from error
+        raise InvalidFileError(
+            f"{label!s:.200} is not valid JSON: {error!s:.160}. Correct it there, or copy it again."
+        ) from error
 
 
 def read_json(path: str | Path, limit: int = MAX_JSON_BYTES, follow: bool = True) -> Any:
@@ -86,7 +88,10 @@ def read_json(path: str | Path, limit: int = MAX_JSON_BYTES, follow: bool = True
     except (OSError, ValueError) as error:
         raise InvalidFileError(f"{path!s:.200} cannot be read: {error!s:.200}. Check the path.") from error
     if len(data) > limit:
-        raise InvalidFileError(f"{path!s:.200} is larger than {limit} bytes, more than a file of its kind holds.")
+        raise InvalidFileError(
+            f"{path!s:.200} is larger than {limit} bytes, more than a file of its kind holds; check that it is the "
+            "right one."
+        )
     return parse_json(data, str(path))
 
 
@@ -102,7 +107,9 @@ def read_lines(path: str | Path, follow: bool = True, longest: int = MAX_LINE) -
         with open_regular(path, follow=follow) as file:
             yield from iter(lambda: file.readline(longest), b"")
     except OSError as error:
-        raise InvalidFileError(f"{path!s:.200} cannot be read ({error!s:.120}).") from error
+        raise InvalidFileError(
+            f"{path!s:.200} cannot be read ({error!s:.120}). Check the path and that you may read the file."
+        ) from error
 
 
 def read_json_lines(path: str | Path, follow: bool = True) -> tuple[list[Any], str]:
@@ -149,5 +156,7 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
     if not data:
         raise InvalidFileError(f"{path} is empty; copy or download it again.")
     if len(data) > limit:
-        raise InvalidFileError(f"{path} is larger than {limit} bytes, more than a file of its kind holds.")
+        raise InvalidFileError(
+            f"{path} is larger than {limit} bytes, more than a file of its kind holds; check that it is the right one."
+        )
     return data

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ..hands.gestures import find_gesture
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from ..models.base import BaseModel
@@ -16,6 +15,7 @@ from ..scene.placing import Hand
 from ..semantics.behavior import ImageSemantics
 from ..semantics.captions import read_caption
 from ..semantics.gesture_words import gesture_of, side_of
+from ..semantics.gestures import gesture_called
 from ..vlm.captioner import Captioner
 from ..world.vocabulary import in_small_words
 from .canvas import check_size, see_at, size_for
@@ -97,7 +97,7 @@ class Order:
             SesaHandError: If the base makes no pictures of the size that is asked for.
         """
         width, height = self._size(base)
-        jobs = []
+        jobs: list[Job] = []
         for said in self.said:
             image = in_small_words(said.image) if base.is_mini and not self.verbatim else said.image
             for _ in range(self.count):
@@ -112,7 +112,7 @@ class Order:
             self.on_note(warning)
         gesture = ""
         if self.gesture is not None:
-            gesture = find_gesture(self.gesture).name
+            gesture = gesture_called(self.gesture).name
         elif self.hands is None:
             named = gesture_of(image)
             gesture = named.name
@@ -139,7 +139,6 @@ class Order:
     def _scene(self, said: Said, number: int, size: tuple[int, int]) -> HandScene:
         if self.hands is not None:
             return self.hands.select_frames([number % self.hands.num_frames])
-        gesture = find_gesture(said.gesture)
         model = load_hand_model() if self.hand_model is None else self.hand_model
-        hand = Hand(model, gesture.hand_pose).turned(*gesture.view)
+        hand = Hand.in_gesture(model, gesture_called(said.gesture))
         return replace(self.placement, size=size).place(hand, said.side)

@@ -97,13 +97,18 @@ def read_record(path: str | Path, model: HandModel | None = None) -> PictureReco
             "Name a *_parameters.json that `sesahand generate` wrote."
         )
     if data["version"] != VERSION:
-        raise InvalidFileError(f"{path} has version {quote(data['version'])}; this SesaHand reads version {VERSION}.")
+        raise InvalidFileError(
+            f"{path} has version {quote(data['version'])}; this SesaHand reads version {VERSION}. Update SesaHand."
+        )
     try:
         for name in ("base", "controlnet"):
             if not isinstance(data[name], str):
                 raise InvalidFileError(f"{name} is {quote(data[name])}, expected text.")
         if data["map"] not in ALL_MAPS or data["dtype"] not in DTYPES:
-            raise InvalidFileError(f"map is {quote(data['map'])} and dtype {quote(data['dtype'])}, which are unknown.")
+            raise InvalidFileError(
+                f"map is {quote(data['map'])} and dtype {quote(data['dtype'])}, expected one of {', '.join(ALL_MAPS)} "
+                f"and one of {', '.join(DTYPES)}."
+            )
         check_seeds([data["seed"]])
         return PictureRecord(
             data["base"],

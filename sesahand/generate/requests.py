@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from ..attention.tokens import fewest_columns
 from ..errors import SesaHandError
 from ..scene.hand_scene import HandScene
 from ..semantics.behavior import ImageSemantics
+from ..semantics.captions import check_readable, read_caption
 from ..semantics.composer import as_typed, compose_batch
 from ..semantics.extractor import extract_semantics
+from ..vlm.captioner import Captioner
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +66,23 @@ def read_words(
         return typed, ["The sentence names no behaviour: it is the prompt as it stands."]
     batch, warnings = compose_batch(batch, prefix=prefix, style=style, count_tokens=fewest_columns)
     return batch.images[0], warnings
+
+
+def describe(text: str, vlm: Captioner | None = None, *, prefix: str = "", style: str = "") -> ImageSemantics:
+    """Return what a sentence, a caption in a .txt file or a picture says: behaviour, hand words and prompt.
+
+    Args:
+        text: The sentence, or a path; a picture needs a captioner.
+        vlm: Looks at pictures and reasons about captions; None leaves captions to the rules.
+        prefix: Goes in front of the prompt.
+        style: Goes behind it.
+
+    Raises:
+        InvalidFileError: If a file cannot be read.
+        SesaHandError: If there is no text, or a picture without a captioner.
+    """
+    check_readable(text)
+    image, warnings = read_words(read_caption(text, vlm), vlm, prefix=prefix, style=style)
+    for warning in warnings:
+        logger.warning("%s", warning)
+    return image

@@ -27,7 +27,7 @@ def part_faces(model: HandModel) -> dict[str, Tensor]:
 
 
 def boundary_edges(faces: Tensor) -> Tensor:
-    """Return the directed edges `[E, 2]` of faces that no other face runs back along."""
+    """Return the directed edges `[E, 2]` of faces `[T, 3]`, both of vertex ids, that no other face runs back along."""
     edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     size = int(faces.max()) + 1
     forward, backward = edges[:, 0] * size + edges[:, 1], edges[:, 1] * size + edges[:, 0]
@@ -35,7 +35,15 @@ def boundary_edges(faces: Tensor) -> Tensor:
 
 
 def cone(edges: Tensor, vertices: Tensor) -> Tensor:
-    """Return the triangles `[E, 3, 3]` that close a hole with the given directed edges around its middle."""
+    """Return the triangles that close a hole around its middle.
+
+    Args:
+        edges: Vertex ids `[E, 2]` of the directed edges around the hole.
+        vertices: `[V, 3]`, metres.
+
+    Returns:
+        `[E, 3, 3]`, metres.
+    """
     corners = vertices[edges]
     middle = corners.mean((0, 1)).expand(len(edges), 3)
     return torch.stack([corners[:, 1], corners[:, 0], middle], 1)
@@ -54,7 +62,7 @@ def contact_vertices(model: HandModel) -> dict[str, Tensor]:
 
 
 def part_surfaces(model: HandModel, vertices: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-    """Return the skin `[T, 3, 3]` and the caps `[C, 3, 3]` of each part of one posed hand `[V, 3]`.
+    """Return the skin `[T, 3, 3]` and the caps `[C, 3, 3]` of each part of one posed hand `[V, 3]`, in metres.
 
     The palm's caps are those of the fingers from the other side, and one at the wrist.
     """
@@ -66,7 +74,15 @@ def part_surfaces(model: HandModel, vertices: Tensor) -> dict[str, tuple[Tensor,
 
 
 def winding_number(points: Tensor, triangles: Tensor) -> Tensor:
-    """Return how often closed triangles `[T, 3, 3]` wind around points `[P, 3]`: one inside, zero outside."""
+    """Return how often closed triangles wind around points.
+
+    Args:
+        points: `[P, 3]`, metres.
+        triangles: `[T, 3, 3]`, metres.
+
+    Returns:
+        `[P]`: one inside, zero outside.
+    """
     a, b, c = (triangles[None, :, k] - points[:, None] for k in range(3))
     la, lb, lc = a.norm(dim=-1), b.norm(dim=-1), c.norm(dim=-1)
     top = (a * torch.linalg.cross(b, c)).sum(-1)
@@ -75,7 +91,7 @@ def winding_number(points: Tensor, triangles: Tensor) -> Tensor:
 
 
 def distance_to_triangles(points: Tensor, triangles: Tensor) -> Tensor:
-    """Return the distance `[P]` from each point `[P, 3]` to the nearest of the triangles `[T, 3, 3]`."""
+    """Return the distance `[P]` from points `[P, 3]` to the nearest of the triangles `[T, 3, 3]`, all in metres."""
     a, b, c = triangles.unbind(1)
     normal = torch.linalg.cross(b - a, c - a)
     inside = torch.ones(len(points), len(triangles), dtype=torch.bool)

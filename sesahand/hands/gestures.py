@@ -1,7 +1,11 @@
-"""The library of named gestures: right hands as JSON, solved on the built-in hand by `tools/solve_gestures.py`."""
+"""The library of gestures: right hands as JSON, solved on the built-in hand by `tools/solve_gestures.py`.
+
+The words for them are `sesahand.semantics.gestures`' part.
+"""
 
 import difflib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +24,12 @@ class Gesture:
 
     Attributes:
         name: Its name in the library.
-        description: One line that says what it looks like.
-        synonyms: Other words for it.
         touching: Pairs of fingers whose skins meet.
         hand_pose: A right hand's absolute joint rotations `[15, 3, 3]`, MANO order.
         view: Roll, pitch and yaw in degrees in which a right hand shows the gesture as people know it; see `placing`.
     """
 
     name: str
-    description: str
-    synonyms: tuple[str, ...]
     touching: tuple[tuple[str, str], ...]
     hand_pose: Tensor
     view: tuple[float, float, float]
@@ -46,8 +46,6 @@ def load_gestures() -> dict[str, Gesture]:
         return {
             name: Gesture(
                 name,
-                entry["description"],
-                tuple(entry["synonyms"]),
                 tuple(tuple(pair.split("-")) for pair in entry["touching"]),
                 axis_angle_to_matrix(torch.tensor(entry["hand_pose"]).reshape(15, 3)),
                 tuple(entry["view"]),
@@ -79,13 +77,12 @@ def gesture(name: str, side: str = "right") -> Tensor:
     return pose if side == "right" else mirror_rotation(pose)
 
 
-def gesture_description(name: str) -> str:
-    """Return the line that says what a gesture looks like; names are read as by `gesture`."""
-    return find_gesture(name).description
-
-
-def find_gesture(name: str) -> Gesture:
+def find_gesture(name: str, spellings: Mapping[str, str] | None = None) -> Gesture:
     """Return a gesture by name. Case, spaces and hyphens do not matter.
+
+    Args:
+        name: One of `gesture_names()`.
+        spellings: Names by other words for them, only to guess what an unknown name meant.
 
     Raises:
         SesaHandError: If there is none; the message lists the names and the closest one.
@@ -93,14 +90,13 @@ def find_gesture(name: str) -> Gesture:
     gestures = load_gestures()
     key = "_".join(str(name).lower().replace("-", " ").replace("_", " ").split())
     if key not in gestures:
-        raise SesaHandError(f"There is no gesture {name!r}.{closest_hint(key, gestures)} Known: {', '.join(gestures)}.")
+        hint = closest_hint(key, gestures, spellings or {})
+        raise SesaHandError(f"There is no gesture {name!r}.{hint} Known: {', '.join(gestures)}.")
     return gestures[key]
 
 
-def closest_hint(key: str, gestures: dict[str, Gesture]) -> str:
-    """Return " Did you mean ...?" for the gesture whose name or synonym is spelled most like `key`, or nothing."""
-    spellings = {name: name for name in gestures}
-    for name, entry in gestures.items():
-        spellings |= {synonym.replace(" ", "_"): name for synonym in entry.synonyms if synonym not in spellings}
-    close = difflib.get_close_matches(key, spellings, n=1)
-    return f" Did you mean {spellings[close[0]]!r}?" if close else ""
+def closest_hint(key: str, names: Collection[str], spellings: Mapping[str, str]) -> str:
+    """Return " Did you mean ...?" for the name spelled most like `key`, itself or in other words, or nothing."""
+    known = {word.replace(" ", "_"): name for word, name in spellings.items()} | {name: name for name in names}
+    close = difflib.get_close_matches(key, known, n=1)
+    return f" Did you mean {known[close[0]]!r}?" if close else ""

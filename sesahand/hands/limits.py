@@ -62,10 +62,17 @@ def joint_frames(model: HandModel | None = None) -> Tensor:
 
 
 def thumb_flexion_axis(model: HandModel, twist: Tensor) -> Tensor:
-    """Return the axis `[3]` that the thumb bends about, which is the way its nail is wide.
+    """Return the axis that the thumb bends about, which is the way its nail is wide.
 
     The thumb lies neither in the palm's plane nor across it, so its own shape has to tell: the outer half of its last
     bone is widest along this axis.
+
+    Args:
+        model: The hand, in its rest pose.
+        twist: Unit direction `[3]` from the thumb's first joint to its last, in the model's frame.
+
+    Returns:
+        Unit direction `[3]` in the model's frame.
     """
     last = FINGER_JOINTS["thumb"][2]
     around = model.template[model.weights[:, last] > 0.9] - model.joint_template[last]

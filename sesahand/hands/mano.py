@@ -116,7 +116,10 @@ def read_mano_arrays(path: str | Path) -> dict[str, np.ndarray]:
     if path.suffix.lower() == ".pkl":
         data = read_pickle(read_bytes(path), str(path))
         if not isinstance(data, dict):
-            raise InvalidFileError(f"{path} holds a {type(data).__name__}, expected MANO's dictionary of arrays.")
+            raise InvalidFileError(
+                f"{path} holds a {type(data).__name__}, expected MANO's dictionary of arrays. Use MANO_RIGHT.pkl or "
+                f"MANO_LEFT.pkl from {MANO_PAGE} as downloaded."
+            )
         _check_skinning(data, path)
         arrays = {name: array_from(data[name], f"{path}: {name}") for name in ARRAY_SHAPES if name in data}
     elif path.suffix.lower() in (".npz", ".safetensors"):
@@ -202,7 +205,7 @@ def pose_from_pca(
     if len(shape) != 2 or not 1 <= shape[1] <= len(model.pose_components):
         raise SesaHandError(f"PCA coefficients have shape {shape}, expected [N, 1 to {len(model.pose_components)}].")
     if not torch.isfinite(coefficients).all():
-        raise SesaHandError("PCA coefficients hold NaN or infinite values.")
+        raise SesaHandError("PCA coefficients hold NaN or infinite values; check where they come from.")
     basis = model.pose_components
     pose = coefficients.to(basis) @ basis[: shape[1]]
     if not flat_hand_mean:
@@ -265,7 +268,7 @@ def _outvote(faces: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, ...], dtype: torch.dtype) -> HandModel:
+def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, int, int, int, int], dtype: torch.dtype) -> HandModel:
     def tensor(array):
         return torch.from_numpy(np.ascontiguousarray(array, np.float64)).to(dtype)
 
@@ -297,7 +300,10 @@ def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, ...], dtype: tor
 def _check_skinning(data: dict, path: Path) -> None:
     for key, expected in (("bs_style", "lbs"), ("bs_type", "lrotmin")):
         if data.get(key, expected) not in (expected, expected.encode()):
-            raise InvalidFileError(f"{path}: {key} is not {expected!r}; this is not a MANO hand.")
+            raise InvalidFileError(
+                f"{path}: {key} is not {expected!r}; this is not a MANO hand. Use MANO_RIGHT.pkl or MANO_LEFT.pkl from "
+                f"{MANO_PAGE} as downloaded."
+            )
 
 
 def _checked(arrays: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray:
@@ -323,12 +329,21 @@ def _checked(arrays: dict[str, np.ndarray], name: str, path: Path) -> np.ndarray
 
 def _check_topology(arrays: dict[str, np.ndarray], path: Path) -> None:
     if arrays["f"].min() < 0 or arrays["f"].max() >= NUM_VERTICES:
-        raise InvalidFileError(f"{path}: f names vertices outside 0..{NUM_VERTICES - 1}.")
+        raise InvalidFileError(
+            f"{path}: f names vertices outside 0..{NUM_VERTICES - 1}. Use MANO_RIGHT.pkl or MANO_LEFT.pkl from "
+            f"{MANO_PAGE} as downloaded."
+        )
     # The root's parent is written as 2**32 - 1, the unsigned form of -1.
     parents = arrays["kintree_table"][0].copy()
     parents[0] = -1
     if tuple(parents.tolist()) != MANO_PARENTS:
-        raise InvalidFileError(f"{path}: kintree_table is {parents.tolist()}, expected MANO's {list(MANO_PARENTS)}.")
+        raise InvalidFileError(
+            f"{path}: kintree_table is {parents.tolist()}, expected MANO's {list(MANO_PARENTS)}. Use MANO_RIGHT.pkl or "
+            f"MANO_LEFT.pkl from {MANO_PAGE} as downloaded."
+        )
     arrays["kintree_table"] = np.stack([parents, np.arange(NUM_JOINTS)])
     if np.abs(arrays["weights"].sum(1) - 1).max() > 1e-3:
-        raise InvalidFileError(f"{path}: the skin weights of a vertex do not sum to one.")
+        raise InvalidFileError(
+            f"{path}: the skin weights of a vertex do not sum to one. Use MANO_RIGHT.pkl or MANO_LEFT.pkl from "
+            f"{MANO_PAGE} as downloaded."
+        )

@@ -22,11 +22,15 @@ def boundary_loops(faces: Tensor) -> list[list[int]]:
     following: dict[int, int] = {}
     for a, b in sorted(open_edges(faces)):
         if a in following:
-            raise SesaHandError(f"Two holes of the mesh meet in vertex {a}; only separate holes can be followed.")
+            raise SesaHandError(
+                f"Two holes of the mesh meet in vertex {a}; only separate holes can be followed: part them, or take "
+                "the hand as it was published."
+            )
         following[a] = b
     if set(following) != set(following.values()):
         raise SesaHandError(
-            "The edges of the mesh's holes do not close to loops; its faces are not wound consistently."
+            "The edges of the mesh's holes do not close to loops; its faces are not wound consistently: turn them all "
+            "counter-clockwise seen from outside."
         )
     loops = []
     while following:

@@ -1,6 +1,7 @@
 """A parametric hand: shape and pose parameters in, vertices and joints out, one interface for every hand."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,12 @@ MAX_BETA = 20.0
 
 
 def check_parameters(count: int, **parameters: Tensor) -> None:
-    """Raise a SesaHandError unless each named parameter is finite, possible and of its shape for `count` hands."""
+    """Raise a SesaHandError unless each named parameter is finite, possible and of its shape for `count` hands.
+
+    Args:
+        count: Number of hands.
+        **parameters: By their names in `PARAMETER_SHAPES`, each `[count, ...]` with the dimensions given there.
+    """
     for name, value in parameters.items():
         expected = (count, *PARAMETER_SHAPES[name])
         if tuple(value.shape) != expected:
@@ -96,7 +102,7 @@ class HandModel:
     def to(self, *args, **kwargs) -> "HandModel":
         """Return the model with its floating-point arrays moved or cast as by `Tensor.to`."""
         device = torch.empty(0).to(*args, **kwargs).device
-        moved = {}
+        moved: dict[str, Any] = {}
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 moved[name] = value.to(*args, **kwargs) if value.is_floating_point() else value.to(device)
@@ -197,10 +203,10 @@ def chain_joints(rotations: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         rotations: Rotation of each joint relative to its parent, `[N, 16, 3, 3]`.
-        joints: Rest positions `[N, 16, 3]`.
+        joints: Rest positions `[N, 16, 3]`, metres.
 
     Returns:
-        Rotation `[N, 16, 3, 3]` and position `[N, 16, 3]` of each joint in the model's frame.
+        Rotation `[N, 16, 3, 3]` and position `[N, 16, 3]`, metres, of each joint in the model's frame.
     """
     rotation, position = [rotations[:, 0]], [joints[:, 0]]
     for joint, parent in enumerate(MANO_PARENTS[1:], start=1):

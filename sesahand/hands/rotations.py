@@ -112,6 +112,13 @@ def rotation_6d_to_matrix(six: Tensor) -> Tensor:
 
 
 def mirror_rotation(matrix: Tensor) -> Tensor:
-    """Mirror rotation matrices `[..., 3, 3]` at the plane x = 0, which turns a right hand's pose into a left hand's."""
+    """Mirror rotation matrices at the plane x = 0, which turns a right hand's pose into a left hand's.
+
+    Args:
+        matrix: `[..., 3, 3]`.
+
+    Returns:
+        `[..., 3, 3]`.
+    """
     sign = torch.tensor([-1.0, 1.0, 1.0], dtype=matrix.dtype, device=matrix.device)
     return matrix * sign[:, None] * sign

@@ -55,7 +55,17 @@ def shape_pose(
 
 
 def bend_finger(pose: Tensor, finger: str, amount: float, frames: Tensor) -> Tensor:
-    """Return the pose with one finger moved by a share `amount` of its way to straight (negative) or to the fist."""
+    """Return a pose with one finger bent or straightened.
+
+    Args:
+        pose: A right hand's `hand_pose` `[15, 3, 3]`.
+        finger: Its name.
+        amount: Share of its way, -1 to 1: negative to straight, positive to the fist.
+        frames: From `joint_frames`.
+
+    Returns:
+        `hand_pose` `[15, 3, 3]`.
+    """
     joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
     end = compose_pose(pose, curl={finger: 1.0 if amount > 0 else 0.0}, frames=frames)
     bent = pose.clone()

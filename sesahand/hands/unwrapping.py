@@ -24,10 +24,10 @@ def unwrap(
     """Return texture coordinates of a right hand.
 
     Args:
-        vertices: Rest vertices `[V, 3]`.
+        vertices: Rest vertices `[V, 3]`, metres.
         faces: Vertex ids `[T, 3]`.
         part_ids: The MANO joint that each face belongs to `[T]`.
-        joints: Rest joints `[16, 3]` in MANO's order.
+        joints: Rest joints `[16, 3]` in MANO's order, metres.
         tips: Vertices of the fingertips, thumb to pinky.
 
     Returns:
@@ -68,7 +68,17 @@ def _flatten(
 
 
 def unroll(corners: np.ndarray, root: np.ndarray, tip: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """Return the corners `[T, 3, 2]` of a finger's faces, unrolled about the line from its root to its tip."""
+    """Return the corners of a finger's faces, unrolled about the line from its root to its tip.
+
+    Args:
+        corners: Of T faces, `[T, 3, 3]`, metres.
+        root: The finger's first joint `[3]`, metres.
+        tip: Its end `[3]`, metres.
+        back: Direction `[3]` out of the back of the hand; the cut is opposite.
+
+    Returns:
+        `[T, 3, 2]`, metres: around the line, and along it from the root.
+    """
     axis = (tip - root) / np.linalg.norm(tip - root)
     up = back - (back @ axis) * axis
     up /= np.linalg.norm(up)
@@ -83,7 +93,16 @@ def unroll(corners: np.ndarray, root: np.ndarray, tip: np.ndarray, back: np.ndar
 
 
 def pack(flat: np.ndarray, charts: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the charts' corners `[T, 3, 2]`, turned the right way round and laid out in rows, as rows of a list."""
+    """Turn charts the right way round, lay them out in rows, and list their corners.
+
+    Args:
+        flat: Corners of the faces in their charts `[T, 3, 2]`, any unit.
+        charts: The chart of each face `[T]`.
+        faces: Vertex ids `[T, 3]`.
+
+    Returns:
+        The places of the corners `[U, 2]` in 0..1, and the rows of each face's corners there `[T, 3]`.
+    """
     names = [chart for chart in np.unique(charts)]
     parts = []
     for chart in names:

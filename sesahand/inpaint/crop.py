@@ -52,7 +52,10 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
             "one for each picture."
         )
     if not len(pictures) or 0 in pictures.shape[1:]:
-        raise SesaHandError(f"There is nothing to cut out of: the pictures have the shape {list(pictures.shape)}.")
+        raise SesaHandError(
+            f"There is nothing to cut out of: the pictures have the shape {list(pictures.shape)}, expected at least "
+            "one picture with pixels; connect it."
+        )
     if not bool(torch.isfinite(masks.float()).all()):
         raise SesaHandError("The mask holds values that are not numbers (NaN or infinity); look at what made it.")
     shares, white = (torch.stack(parts) for parts in zip(*map(_soft_and_white, masks), strict=True))
@@ -110,7 +113,16 @@ def _start(middle: float, size: int, limit: int) -> int:
 
 
 def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Tensor:
-    """Return what a box shows of a picture `[H, W, C]`; beyond its edges they go on, or there is `outside`."""
+    """Return what a box shows of a picture.
+
+    Args:
+        picture: `[H, W, C]` in any range.
+        box: Left, top, right, bottom in whole pixels, `[4]`; it may reach beyond the picture.
+        outside: Value beyond the picture's edges; the edges go on there if None.
+
+    Returns:
+        `[bottom - top, right - left, C]`.
+    """
     left, top, right, bottom = box.tolist()
     rows, columns = torch.arange(top, bottom), torch.arange(left, right)
     high, wide = picture.shape[:2]
@@ -122,7 +134,7 @@ def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Ten
 
 
 def resized(picture: Tensor, width: int, height: int) -> Tensor:
-    """Return a picture `[H, W, C]` of 0..1 at another size; at its own size, as it is."""
+    """Return a picture `[H, W, C]` of 0..1 at another size, `[height, width, C]`; at its own size, as it is."""
     if picture.shape[:2] == (height, width):
         return picture
     planes = picture.movedim(-1, 0)[None].float()

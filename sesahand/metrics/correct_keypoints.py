@@ -45,10 +45,15 @@ def auc(found: Tensor, reference: Tensor) -> Tensor:
     steps of the evaluations of FreiHAND and DexYCB.
     """
     if found.ndim != 3 or found.shape != reference.shape:
-        raise SesaHandError(f"Points have the shapes {list(found.shape)} and {list(reference.shape)}, which differ.")
+        raise SesaHandError(
+            f"Points have the shapes {list(found.shape)} and {list(reference.shape)}, which differ; expected [samples, "
+            "points, 3] for both."
+        )
     distances = 1000.0 * (found - reference).norm(dim=-1)
     if not len(distances) or distances.isnan().all():
-        raise SesaHandError("There is no annotated point, so there is no share of points that are right.")
+        raise SesaHandError(
+            "There is no annotated point, so there is no share of points that are right; give at least one without NaN."
+        )
     thresholds = torch.linspace(0, AUC_MILLIMETRES, AUC_STEPS, dtype=distances.dtype, device=distances.device)
     areas = torch.trapezoid(pck(distances, thresholds), thresholds, dim=0) / AUC_MILLIMETRES
     return areas.nanmean()

@@ -10,7 +10,11 @@ MILLIMETRES = 1000.0
 
 
 def mean_distance(found: Tensor, reference: Tensor) -> Tensor:
-    """Return the mean distance `[N]` in millimetres of points `[N, P, 3]` in metres, as they are.
+    """Return the mean distance `[N]` in millimetres of points as they are.
+
+    Args:
+        found: `[N, P, 3]`, metres.
+        reference: Likewise.
 
     Raises:
         SesaHandError: If shapes differ or are none of point sets, or a value is not finite: a mean of unknown points
@@ -75,5 +79,14 @@ def pa_mpjpe(found: Tensor, reference: Tensor, reflect: bool = False) -> Tensor:
 
 
 def pa_mpvpe(found: Tensor, reference: Tensor, reflect: bool = False) -> Tensor:
-    """Return `pa_mpjpe` of vertices `[N, V, 3]`, which are aligned by themselves and not by the joints."""
+    """Return `pa_mpjpe` of vertices, which are aligned by themselves and not by the joints.
+
+    Args:
+        found: Vertices `[N, V, 3]`, metres.
+        reference: Likewise, same topology.
+        reflect: Allow a mirror image.
+
+    Returns:
+        Millimetres, `[N]`.
+    """
     return pa_mpjpe(found, reference, reflect)

@@ -18,7 +18,10 @@ def mask_iou(found: Tensor, reference: Tensor) -> Tensor:
     Source: Jaccard (1912); for soft masks Ruzicka's similarity.
     """
     if found.shape != reference.shape or found.ndim < 2:
-        raise SesaHandError(f"Masks of the shapes {list(found.shape)} and {list(reference.shape)} cannot be compared.")
+        raise SesaHandError(
+            f"Masks of the shapes {list(found.shape)} and {list(reference.shape)} cannot be compared; expected [..., "
+            "height, width] for both; bring them to one size."
+        )
     found, reference = found.float(), reference.float()
     both, either = found.minimum(reference).sum((-2, -1)), found.maximum(reference).sum((-2, -1))
     return (both / either.clamp(min=1e-12)).where(either > 0, 1.0)

@@ -23,7 +23,7 @@ class Similarity:
     translation: Tensor
 
     def __call__(self, points: Tensor) -> Tensor:
-        """Move points `[N, P, 3]`."""
+        """Return points `[N, P, 3]` moved, `[N, P, 3]`, in the unit of those that it was fitted to."""
         return self.scale[:, None, None] * points @ self.rotation.mT + self.translation[:, None]
 
 

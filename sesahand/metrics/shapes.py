@@ -15,7 +15,7 @@ def check_pairs(found: Tensor, reference: Tensor, last: int = 3) -> None:
 
 
 def check_known(found: Tensor, reference: Tensor) -> None:
-    """Raise a SesaHandError unless both are point sets that can be compared and every value of them is finite."""
+    """Raise a SesaHandError unless both are point sets `[N, P, 3]` of the same shape and every value is finite."""
     check_pairs(found, reference)
     if not (found.isfinite().all() and reference.isfinite().all()):
         raise SesaHandError("Points hold NaN or infinite values; leave out the samples in which a point is unknown.")

@@ -14,10 +14,10 @@ def rrve(
     """Right-root-relative vertex error: of both hands together, after the *right* wrists were shifted onto each other.
 
     Args:
-        found_right: Vertices `[N, V, 3]`, metres, of the right hands; the next three likewise.
-        found_left: Vertices.
-        reference_right: Vertices.
-        reference_left: Vertices.
+        found_right: Vertices `[N, V, 3]`, metres.
+        found_left: Likewise.
+        reference_right: Likewise.
+        reference_left: Likewise.
         found_wrist: Wrist joint of the found right hands `[N, 3]`, metres.
         reference_wrist: Wrist joint of the reference right hands `[N, 3]`, metres.
 
@@ -37,10 +37,10 @@ def mrrpe(found_right: Tensor, found_left: Tensor, reference_right: Tensor, refe
     """Mean relative-root position error: how far off the left wrist is, as seen from the right one.
 
     Args:
-        found_right: Wrist joints `[N, 3]`, metres, of the right hands; the next three likewise.
-        found_left: Wrist joints.
-        reference_right: Wrist joints.
-        reference_left: Wrist joints.
+        found_right: Wrist joints `[N, 3]`, metres.
+        found_left: Likewise.
+        reference_right: Likewise.
+        reference_left: Likewise.
 
     Returns:
         Millimetres, `[N]`.

@@ -6,29 +6,21 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.reading import read_bytes
+from .families import LATENT_PIXELS, foreign_folders, foreign_prefixes
 from .small.embedded import EMBEDDED, embedded_path
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
-LATENT_PIXELS = 8
 SUPPORTED = "Supported are Stable Diffusion 1.x and 2.x and SesaHand's small model"
-# Parts of diffusers folders, and beginnings of names in checkpoint files, that other families alone have.
-FOREIGN_FOLDERS = {"text_encoder_2": "SDXL", "transformer": "a transformer model such as SD3 or Flux"}
-FOREIGN_PREFIXES = {
-    "conditioner.embedders.": "SDXL",
-    "model.diffusion_model.joint_blocks.": "SD3",
-    "model.diffusion_model.double_blocks.": "Flux",
-    "double_blocks.": "Flux",
-}
 MAX_JSON_BYTES = 1 << 20
 
 
@@ -64,18 +56,18 @@ class BaseModel:
     @property
     def size(self) -> int:
         """Width and height of the pictures that it was trained on, pixels."""
-        return int(self.unet.config.sample_size) * LATENT_PIXELS
+        return int(self.unet.config["sample_size"]) * LATENT_PIXELS
 
     @property
     def multiple(self) -> int:
         """Width and height of its pictures are whole multiples of this, pixels."""
-        return LATENT_PIXELS * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return LATENT_PIXELS * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
 
     def describe_unknown(self, prompts: Iterable[str]) -> str:
         """Say which words of some prompts the model ignores, and which it knows; nothing if it knows all of them."""
         from .small.token_embedding import describe_unknown
 
-        return describe_unknown(self.tokenizer, self.token_ids, prompts) if self.is_mini else ""
+        return "" if self.token_ids is None else describe_unknown(self.tokenizer, self.token_ids, prompts)
 
 
 def load_base_model(
@@ -99,13 +91,14 @@ def load_base_model(
     path = embedded_path() if str(base) == EMBEDDED else Path(base)
     refuse_other_families(path)
     networks = load_base(path, dtype)
-    channels = networks.unet.config.in_channels
+    channels = networks.unet.config["in_channels"]
     if channels != 4:
         raise InvalidFileError(
             f"{path.name} takes {channels} channels where 4 are expected: an inpainting model or another special "
             f"one. {SUPPORTED}."
         )
     embedding = text_embeddings(networks.text_encoder).token_embedding
+    module: Any
     for module in (networks.unet, networks.text_encoder, networks.autoencoder):
         module.to(device)
     return BaseModel(
@@ -135,7 +128,7 @@ def require_diffusers() -> None:
 def refuse_other_families(path: Path) -> None:
     """Raise an InvalidFileError for what is no model, and one that names the family of a model of another one."""
     if path.is_dir():
-        for folder, family in FOREIGN_FOLDERS.items():
+        for folder, family in foreign_folders().items():
             if (path / folder).is_dir():
                 raise InvalidFileError(f"{path} holds {family}, by its {folder}. {SUPPORTED}.")
         index = path / "model_index.json"
@@ -151,7 +144,7 @@ def refuse_other_families(path: Path) -> None:
         raise InvalidFileError(
             f"{path.name} is no .safetensors file. Older formats can run code when they are read: convert it first."
         )
-    for prefix, family in FOREIGN_PREFIXES.items():
+    for prefix, family in foreign_prefixes().items():
         if any(name.startswith(prefix) for name in _tensor_names(path)):
             raise InvalidFileError(f"{path.name} holds {family}. {SUPPORTED}.")
 

@@ -46,6 +46,7 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
     """
     path = Path(path)
     networks = _from_folder(path) if path.is_dir() else _from_file(path)
+    module: Any
     for module in (networks.unet, networks.text_encoder, networks.autoencoder):
         # diffusers warns of every cast, also of one that changes nothing.
         if module.dtype != dtype:
@@ -56,7 +57,12 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
 
 def _from_folder(path: Path) -> Networks:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPTokenizerFast
+    from transformers import (  # type: ignore[attr-defined]  # transformers 5 makes CLIPTokenizerFast when asked
+        CLIPTextConfig,
+        CLIPTextModel,
+        CLIPTokenizer,
+        CLIPTokenizerFast,
+    )
 
     missing = [name for name in FOLDERS if not (path / name).is_dir()]
     if missing:
@@ -74,7 +80,7 @@ def _from_folder(path: Path) -> Networks:
             )
     # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
     tokenizer = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
-    local = {"local_files_only": True}
+    local: dict[str, Any] = {"local_files_only": True}
     weights = local | {"use_safetensors": True}
     try:
         text = without_choices(CLIPTextConfig.from_pretrained(path, subfolder="text_encoder", **local))
@@ -89,7 +95,10 @@ def _from_folder(path: Path) -> Networks:
         raise
     except Exception as error:
         # diffusers and transformers raise a dozen kinds here, all of them about the files.
-        raise InvalidFileError(f"{path} cannot be loaded as a diffusers model ({error!s:.300}).") from error
+        raise InvalidFileError(
+            f"{path} cannot be loaded as a diffusers model ({error!s:.300}). Copy or download the folder again, or "
+            "name a safetensors checkpoint."
+        ) from error
 
 
 def _from_file(path: Path) -> Networks:
@@ -106,7 +115,10 @@ def _from_file(path: Path) -> Networks:
             f"{path} cannot be read as safetensors ({error!s:.200}). Name a diffusers folder or a safetensors file."
         ) from error
     if f"{UNET_PREFIX}input_blocks.0.0.weight" not in state:
-        raise InvalidFileError(f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it.")
+        raise InvalidFileError(
+            f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it. Name a full checkpoint of "
+            "it, or a diffusers folder."
+        )
     return networks_of(state, path.name, prediction_of(path, state, metadata))
 
 
@@ -133,7 +145,9 @@ def prediction_of(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
         )
     else:
         zero = None
-    zero = zero or "ztsnr" in state or str(metadata.get("modelspec.zero_terminal_snr", "")).lower() == "true"
+    zero_snr = (
+        zero is not None or "ztsnr" in state or str(metadata.get("modelspec.zero_terminal_snr", "")).lower() == "true"
+    )
     settings: dict[str, Any] = {}
     if str(metadata.get("ss_v_parameterization", "")).lower() == "true":
         said.append("v")
@@ -141,7 +155,7 @@ def prediction_of(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
         settings["prediction_type"] = "v_prediction"
     elif {"sample", "x0", "x"} & set(said):
         settings["prediction_type"] = "sample"
-    if zero:
+    if zero_snr:
         settings |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return settings
 
@@ -231,5 +245,8 @@ def _widths(state: dict[str, Tensor]) -> tuple[int, ...]:
     """Channels of the four levels of an SD1.5-shaped U-Net, whose second block of each level is numbered so."""
     names = [f"input_blocks.{index}.0.out_layers.3.weight" for index in (2, 5, 8, 11)]
     if any(name not in state for name in names) or "input_blocks.13.0.op.weight" in state:
-        raise InvalidFileError("The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two.")
+        raise InvalidFileError(
+            "The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two. Use an SD1.5 "
+            "checkpoint."
+        )
     return tuple(state[name].shape[0] for name in names)

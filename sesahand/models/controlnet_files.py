@@ -12,6 +12,7 @@ from ..errors import InvalidFileError
 from ..files.checkpoint_pickle import read_checkpoint_tensors
 from ..files.reading import open_regular
 from ..fusion.settings import FusionSettings
+from .families import name_of_width
 
 CONTROL_PREFIX = "control_model."
 UNET_PREFIX = "model.diffusion_model."
@@ -20,8 +21,6 @@ DIFFUSERS_MARK = "controlnet_cond_embedding.conv_in.weight"
 
 # A zip archive, as torch writes them, or a pickle, as it did before.
 TORCH_STARTS = (b"PK", b"\x80")
-
-FAMILY_OF_CONTEXT = {128: "SesaHand's small model", 768: "SD1.5", 1024: "SD2", 2048: "SDXL"}
 
 OTHER_KINDS = {
     "lora_controlnet": "a Control-LoRA",
@@ -57,12 +56,12 @@ class ControlNetWeights:
         """ "SD1.5", "SD2" or "SDXL", by the width of the text that the cross-attention takes."""
         widths = (value.shape[1] for name, value in self.state.items() if name.endswith("attn2.to_k.weight"))
         width = next(widths, None)
-        return FAMILY_OF_CONTEXT.get(width, f"unknown (text width {width})")
+        return name_of_width(width) or f"unknown (text width {width})"
 
     def describe(self) -> str:
         """What the file is, for a text output."""
         parameters = sum(math.prod(value.shape) for value in self.state.values())
-        sizes = Counter()
+        sizes: Counter[str] = Counter()
         for value in self.state.values():
             sizes[str(value.dtype).removeprefix("torch.")] += value.numel()
         dtypes = " and ".join(dtype for dtype, _ in sizes.most_common())
@@ -138,7 +137,9 @@ def _check_start(path: Path) -> None:
         with open_regular(path) as file:
             start = file.read(64)
     except OSError as error:
-        raise InvalidFileError(f"{path.name} cannot be read ({error.strerror}).") from error
+        raise InvalidFileError(
+            f"{path.name} cannot be read ({error.strerror}). Check that it is there and that you may read it."
+        ) from error
     if start.startswith(TORCH_STARTS):
         return
     if not start:

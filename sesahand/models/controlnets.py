@@ -17,7 +17,8 @@ from ..files.model_configs import check_configurations
 from ..fusion.settings import FusionSettings
 from ..render.maps import ALL_MAPS
 from .base import BaseModel
-from .controlnet_files import FAMILY_OF_CONTEXT, read_controlnet_weights
+from .controlnet_files import read_controlnet_weights
+from .families import name_of_width
 from .ldm_names import load_ldm
 from .small.model_files import CONTROLS, FACTS, control_path, load_part
 
@@ -82,17 +83,17 @@ def load_controlnet(
     if path.is_dir():
         model, metadata = _from_folder(path)
         fusion = FusionSettings.from_metadata(metadata)
-        check_family(path.name, model.config.cross_attention_dim, base)
-        widths = tuple(model.config.block_out_channels)
-        if widths != tuple(base.unet.config.block_out_channels):
+        check_family(path.name, model.config["cross_attention_dim"], base)
+        widths = tuple(model.config["block_out_channels"])
+        if widths != tuple(base.unet.config["block_out_channels"]):
             raise _other_shape(path.name, base, f"its channels are {widths}")
     else:
         model, fusion = _from_file(path, base)
         metadata = _metadata(path)
-    # diffusers warns of every cast, also of one that changes nothing.
+    # diffusers warns of every cast, also of one that changes nothing. Its wrapper of `to` has lost the type of `self`.
     if model.dtype != dtype:
-        model.to(dtype)
-    model.to(device).eval().requires_grad_(False)
+        model.to(dtype)  # type: ignore[arg-type]  # see above
+    model.to(device).eval().requires_grad_(False)  # type: ignore[arg-type]  # see above
     return LoadedControlNet(path.name, path, model, fusion, map_of(path, metadata, base))
 
 
@@ -131,12 +132,12 @@ def map_of(path: Path, metadata: Mapping[str, str], base: BaseModel) -> str:
 
 def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
     """Raise an InvalidFileError if a ControlNet reads text of another width than the base's encoder writes."""
-    wanted = base.unet.config.cross_attention_dim
+    wanted = base.unet.config["cross_attention_dim"]
     if text_width in (None, wanted):
         return
 
     def family(width: int) -> str:
-        return f"{FAMILY_OF_CONTEXT.get(width, 'of another family')} (text width {width})"
+        return f"{name_of_width(width) or 'of another family'} (text width {width})"
 
     raise InvalidFileError(
         f"{name} is a ControlNet {family(text_width)}, but the base {base.name} is {family(wanted)}. Choose a "
@@ -146,7 +147,8 @@ def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
 
 def _other_shape(name: str, base: BaseModel, why: str) -> InvalidFileError:
     return InvalidFileError(
-        f"{name} does not fit the base {base.name}, whose channels are {tuple(base.unet.config.block_out_channels)}: "
+        f"{name} does not fit the base {base.name}, whose channels are "
+        f"{tuple(base.unet.config['block_out_channels'])}: "
         f"{why}. Choose a ControlNet that was made for this base."
     )
 
@@ -168,7 +170,10 @@ def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
         model = ControlNetModel.from_pretrained(path, local_files_only=True, use_safetensors=True, **variant)
     except Exception as error:
         # diffusers raises many kinds here, all of them about the files.
-        raise InvalidFileError(f"{path} cannot be loaded as a ControlNet ({error!s:.300}).") from error
+        raise InvalidFileError(
+            f"{path} cannot be loaded as a ControlNet ({error!s:.300}). Copy or download the folder again, or name a "
+            "single file."
+        ) from error
     return model, _metadata(files[0])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import get_ident
+from typing import Any
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -20,9 +21,7 @@ from ..attention.bias import (
 )
 from ..errors import SesaHandError
 from ..fusion.own_calls import OwnCalls
-
-PLACES = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
-LATENT_PIXELS = 8
+from .families import BLOCKS, LATENT_PIXELS
 
 
 @dataclass
@@ -92,7 +91,7 @@ class AttachedBias:
         if kwargs is None:
             return None
         query = args[0] if args else kwargs["hidden_states"]
-        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+        text: Any = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
         text = text[0] if isinstance(text, tuple) else text
         current = self._pass_of(text)
         if current is None or not current.active:
@@ -141,8 +140,8 @@ def attach_attention_bias(
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
-        mask: [b, H, W] in 0..1, how much of the bias a place gets; one for all pictures of a prompt, one for each, or b
-            that divides them and is repeated in order.
+        mask: `[b, H, W]` in 0..1, how much of the bias a place gets; one for all pictures of a prompt, one for each, or
+            b that divides them and is repeated in order.
         feather: How far the mask fades out beyond its edge, in pixels of the picture.
         train_timesteps: Number of timesteps the model was trained with, to tell start and end.
         own_calls: The calls that it acts on; None stands for all, whichever thread makes them.
@@ -195,7 +194,7 @@ def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module
         SesaHandError: It has none anywhere.
     """
     every = [
-        (PLACES.get(name.split(".")[0]), module) for name, module in unet.named_modules() if name.endswith(".attn2")
+        (BLOCKS.get(name.split(".")[0]), module) for name, module in unet.named_modules() if name.endswith(".attn2")
     ]
     every = [(place, module) for place, module in every if place and getattr(module, "is_cross_attention", True)]
     if not every:
@@ -204,11 +203,18 @@ def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module
             "Diffusion 1.x, 2.x and SDXL, which attends from the picture to the text; Flux, SD3 and Qwen-Image attend "
             "to both at once."
         )
-    return [module for place, module in every if in_blocks(place, blocks)]
+    return [module for place, module in every if place and in_blocks(place, blocks)]
 
 
 def is_active(timestep: torch.Tensor | float, start: float, end: float, train_timesteps: int) -> bool:
-    """Whether a step lies between start and end, both included and counted as ComfyUI counts them."""
+    """Whether a step lies between start and end, both included and counted as ComfyUI counts them.
+
+    Args:
+        timestep: A number, or a tensor of any shape whose first number counts; 0 is the end of the sampling.
+        start: Fraction of the sampling, 0..1.
+        end: Likewise.
+        train_timesteps: Number of timesteps the model was trained with.
+    """
     if start <= 0 and end >= 1:
         return True
     time = float(torch.as_tensor(timestep).flatten()[0]) / (train_timesteps - 1)
@@ -216,10 +222,13 @@ def is_active(timestep: torch.Tensor | float, start: float, end: float, train_ti
 
 
 def bias_of(columns, alpha, mask, feather, latent: tuple[int, int], size: tuple[int, int, int]) -> torch.Tensor:
-    """The bias [B, 1 or N, K] of one attention of `size` B, N, K."""
+    """The bias `[B, 1 or N, K]` of one attention of `size` B, N, K."""
     batch, queries, keys = size
     if batch % len(columns):
-        raise SesaHandError(f"The columns of {len(columns)} prompts were given, and the UNet got a batch of {batch}.")
+        raise SesaHandError(
+            f"The columns of {len(columns)} prompts were given, and the UNet got a batch of {batch}, expected whole "
+            "pictures of each: give columns for every prompt, negative ones too."
+        )
     images = batch // len(columns)
     bias = column_bias([(row, keys) for row in columns for _ in range(images)], keys, alpha)[:, None]
     if mask is None:

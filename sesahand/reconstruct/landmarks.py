@@ -1,8 +1,7 @@
 """Hands found in pictures: 21 keypoints each, before any hand model is fitted to them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -69,7 +68,9 @@ class HandLandmarks:
         if self.num_frames < 1:
             raise SesaHandError(f"Landmarks belong to at least one picture, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
-            raise SesaHandError(f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames}.")
+            raise SesaHandError(
+                f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames} (numbered from 0)."
+            )
 
     def __len__(self) -> int:
         return len(self.side)
@@ -82,7 +83,7 @@ class HandLandmarks:
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":
         """Return landmarks of pictures without hands, or in which none could be looked for, as the note says."""
-        arrays = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
+        arrays: dict[str, Any] = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
         arrays |= {"frame": torch.zeros(0, dtype=torch.long)}
         return cls(width, height, num_frames, side=(), note=note, **arrays)
 
@@ -92,24 +93,3 @@ class HandLandmarks:
         index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
         arrays = {name: getattr(self, name)[index] for name in self.SHAPES}
         return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
-
-
-def concatenate_landmarks(parts: Sequence[HandLandmarks]) -> HandLandmarks:
-    """Put the pictures of several landmarks one after the other.
-
-    Raises:
-        SesaHandError: If there is none, or the pictures' sizes differ.
-    """
-    if not parts:
-        raise SesaHandError("There are no landmarks to join; give at least one.")
-    sizes = {(part.width, part.height) for part in parts}
-    if len(sizes) > 1:
-        raise SesaHandError(f"Landmarks of pictures of different sizes cannot be joined: {sorted(sizes)}.")
-    starts = [sum(part.num_frames for part in parts[:i]) for i in range(len(parts))]
-    arrays = {name: torch.cat([getattr(part, name) for part in parts]) for name in HandLandmarks.SHAPES}
-    arrays["frame"] = torch.cat([part.frame + start for part, start in zip(parts, starts, strict=True)])
-    side = tuple(side for part in parts for side in part.side)
-    camera = parts[0].camera if all(part.camera == parts[0].camera for part in parts) else None
-    note = " ".join(dict.fromkeys(part.note for part in parts if part.note))
-    count = sum(part.num_frames for part in parts)
-    return replace(parts[0], num_frames=count, side=side, camera=camera, note=note, **arrays)

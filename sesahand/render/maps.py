@@ -2,7 +2,10 @@
 
 import logging
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,12 +18,11 @@ from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
 from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
+from .map_table import ALL_MAPS, COLOR_MAPS
 from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
 
 logger = logging.getLogger(__name__)
 
-COLOR_MAPS = ("mesh", "depth", "normal", "parts", "keypoints")
-ALL_MAPS = (*COLOR_MAPS, "mask")
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
@@ -61,6 +63,10 @@ class ConditionMaps:
     part_index: Tensor
     boxes: Tensor
     frame: Tensor
+
+    def drawn(self, name: str) -> Tensor:
+        """Return a map of colours that was asked for, `[F, H, W, 3]`."""
+        return cast(Tensor, getattr(self, name))
 
     @property
     def hand_masks(self) -> Tensor:
@@ -123,21 +129,26 @@ def render_maps(
         if layers:
             for n, view in layers:
                 boxes[n] = pixel_box(view, samples)
-            colors = paint_layers(layers, surfaces, spans, camera, maps, normal_convention)
+            seen = (Layer(view, surfaces[n], spans[n], camera, normal_convention) for n, view in layers)
+            colors = paint_layers(seen, maps)
             deposit(out, f, layers, surfaces, colors, samples)
         if on_frame is not None:
             on_frame(done, len(frames))
     if "keypoints" in maps:
         draw_skeletons(out["keypoints"], scene, posed.keypoints, samples)
     return ConditionMaps(
-        **{name: None if value is None else value.to(device) for name, value in out.items()},
+        **{name: out[name].to(device) if name in out else None for name in COLOR_MAPS},
+        mask=out["mask"].to(device),
+        metric_depth=out["metric_depth"].to(device),
+        hand_index=out["hand_index"].to(device),
+        part_index=out["part_index"].to(device),
         boxes=boxes.to(device),
         frame=scene.frame,
     )
 
 
-def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor | None]:
-    """Return the maps of a scene without hands."""
+def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor]:
+    """Return the maps that are asked for, of a scene without hands."""
     size = (scene.num_frames, scene.camera.height, scene.camera.width)
     colors = [name for name in COLOR_MAPS if name in maps]
     # One block from numpy, which asks the system for huge pages and leaves them untouched: on the CPU, filling many
@@ -145,7 +156,6 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
     block = torch.from_numpy(np.zeros((3 * len(colors) + 2) * math.prod(size), np.float32)).to(device)
     planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 2)
     return {
-        **dict.fromkeys(COLOR_MAPS),
         **{name: plane.view(*size, 3) for name, plane in zip(colors, planes, strict=False)},
         "mask": planes[-2].view(size),
         "metric_depth": planes[-1].view(size),
@@ -156,7 +166,14 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
 
 @dataclass(frozen=True, eq=False)
 class HandSurface:
-    """One posed hand, closed: vertices `[V, 3]`, faces `[T, 3]`, how many of them are skin, the part `[T]` of each."""
+    """One posed hand, closed.
+
+    Attributes:
+        vertices: `[V, 3]`, metres in the camera's frame.
+        faces: Vertex ids `[T, 3]`, counter-clockwise seen from outside.
+        num_skin: How many of the faces are skin; the others close the wrist.
+        parts: The part of each face, int8 `[T]`: MANO's joints of a right hand, then those of a left one.
+    """
 
     vertices: Tensor
     faces: Tensor
@@ -197,7 +214,7 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
 
 
 def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
-    """Raise a SesaHandError if drawing posed hands `[N, V, 3]` would take more memory than there should be need of."""
+    """Raise a SesaHandError if to draw posed hands `[N, V, 3]`, in metres, takes more memory than it should."""
     if not len(scene):
         return
     points = vertices.detach().double()
@@ -215,7 +232,7 @@ def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
 
 
 def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:
-    """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`."""
+    """Return the closed surface of each posed hand; `vertices` are `[N, V, 3]`, metres in the camera's frame."""
     model = scene.model
     num_skin = len(model.faces_for("right", forearm))
     right = model.faces_for("right", forearm, closed=True).to(vertices.device)
@@ -230,10 +247,16 @@ def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandS
     ]
 
 
+def in_float32(view: VisiblePixels) -> VisiblePixels:
+    """Return pixels with their values in float32, shapes as they are."""
+    a, b, c = (weight.float() for weight in view.weights)
+    return replace(view, depth=view.depth.float(), weights=(a, b, c))
+
+
 def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     """Return the pixels that a hand covers when it is alone, values in float32."""
     view = visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True)
-    return replace(view, depth=view.depth.float(), weights=tuple(weight.float() for weight in view.weights))
+    return in_float32(view)
 
 
 def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Camera) -> list[VisiblePixels]:
@@ -255,7 +278,7 @@ def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Ca
 
 
 def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:
-    """Log which hands, posed vertices `[N, V, 3]`, are not in front of the camera or not in the picture."""
+    """Log which hands, posed vertices `[N, V, 3]` in metres, are not in front of the camera or not in the picture."""
     if not len(vertices):
         return
     behind = vertices[..., 2].amin(1) <= NEAR
@@ -316,46 +339,80 @@ def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> lis
         mine = (owner[pixel] == k).nonzero()[:, 0]
         if len(mine):
             fields = {name: getattr(view, name)[mine] for name in ("x", "y", "face", "depth")}
-            kept.append((n, VisiblePixels(**fields, weights=tuple(weight[mine] for weight in view.weights))))
+            a, b, c = (weight[mine] for weight in view.weights)
+            kept.append((n, VisiblePixels(**fields, weights=(a, b, c))))
     return kept
 
 
 def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
-    """Return left, top, right, bottom around the visible pixels of a hand."""
+    """Return left, top, right, bottom, `[4]` in pixels, around what is seen of a hand, `samples` times as large."""
     low = torch.stack([view.x.min(), view.y.min()]) // samples
     high = torch.stack([view.x.max(), view.y.max()]) // samples + 1
     return torch.cat([low, high]).float()
 
 
-def paint_layers(
-    layers: list[tuple[int, VisiblePixels]],
-    surfaces: list[HandSurface],
-    spans: dict[int, tuple[float, float]],
-    camera: Camera,
-    maps: tuple[str, ...],
-    normal_convention: str,
-) -> dict[str, Tensor]:
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """The pixels of one hand that are seen in a frame, and what their colours depend on.
+
+    Attributes:
+        view: The pixels.
+        surface: The hand.
+        span: Nearest and farthest z in metres that the colours of depth span.
+        camera: Of the samples that are drawn.
+        normal_convention: As `render_maps` takes it.
+    """
+
+    view: VisiblePixels
+    surface: HandSurface
+    span: tuple[float, float]
+    camera: Camera
+    normal_convention: str
+
+    @cached_property
+    def normal(self) -> Tensor:
+        """Unit normals of the surface at each pixel, `[3, P]` in the camera's frame."""
+        surface, view = self.surface, self.view
+        corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
+        return shading.interpolate_normals(corners, view.face, view.weights)
+
+
+def paint_mesh(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of the mesh."""
+    return shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
+
+
+def paint_depth(layer: Layer) -> Tensor:
+    """Return the gray `[1, P]` in 0..1 of a layer in the map of depth."""
+    return shading.normalize_depth(layer.view.depth, *layer.span)[None]
+
+
+def paint_normal(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of normals."""
+    return shading.color_normals(layer.normal, layer.normal_convention)
+
+
+def paint_parts(layer: Layer) -> Tensor:
+    """Return the colours `[3, P]` in 0..1 of a layer in the map of parts."""
+    palette = torch.tensor(shading.PART_COLORS).to(layer.view.depth)[layer.surface.parts.long()].T.contiguous()
+    return torch.stack([channel.index_select(0, layer.view.face) for channel in palette])
+
+
+PAINTERS = {"mesh": paint_mesh, "depth": paint_depth, "normal": paint_normal, "parts": paint_parts}
+"""How maps get the colours of a layer's pixels, `[3, P]` or gray `[1, P]`; keypoints are drawn over all of them."""
+
+
+def paint_layers(layers: Iterable[Layer], maps: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the colours of all pixels of a frame's layers, one after the other, `[3, P]`; gray is `[1, P]`."""
-    painted = {name: [] for name in COLOR_MAPS if name in maps and name != "keypoints"}
-    for n, view in layers:
-        surface = surfaces[n]
-        if "mesh" in maps or "normal" in maps:
-            corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
-            normal = shading.interpolate_normals(corners, view.face, view.weights)
-        if "mesh" in maps:
-            painted["mesh"].append(shading.shade_mesh(normal, view.x, view.y, camera)[None])
-        if "normal" in maps:
-            painted["normal"].append(shading.color_normals(normal, normal_convention))
-        if "depth" in maps:
-            painted["depth"].append(shading.normalize_depth(view.depth, *spans[n])[None])
-        if "parts" in maps:
-            palette = torch.tensor(shading.PART_COLORS).to(view.depth)[surface.parts.long()].T.contiguous()
-            painted["parts"].append(torch.stack([channel.index_select(0, view.face) for channel in palette]))
+    painted: dict[str, list[Tensor]] = {name: [] for name in PAINTERS if name in maps}
+    for layer in layers:
+        for name, values in painted.items():
+            values.append(PAINTERS[name](layer))
     return {name: torch.cat(values, 1) for name, values in painted.items()}
 
 
 def deposit(
-    out: dict[str, Tensor | None],
+    out: dict[str, Tensor],
     f: int,
     layers: list[tuple[int, VisiblePixels]],
     surfaces: list[HandSurface],
@@ -387,13 +444,12 @@ def deposit(
         grid = value.new_full((4 * height * width,), empty).scatter_(0, pixel, value)
         return quarters(grid.view(2 * height, 2 * width))
 
-    out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
+    out["mask"][window] = mean_of(four_samples(torch.ones_like(depth)))
     for name, value in colors.items():
         for k, channel in enumerate(value):
             # Gray is averaged once and written to all three channels.
-            out[name][window][..., slice(None) if len(value) == 1 else slice(k, k + 1)] = (
-                sum(four_samples(channel)) / 4
-            )[..., None]
+            channels = slice(None) if len(value) == 1 else slice(k, k + 1)
+            out[name][window][..., channels] = mean_of(four_samples(channel))[..., None]
     nearest, *others = four_samples(depth, float("inf"))
     (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
     for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
@@ -406,19 +462,25 @@ def deposit(
 
 
 def scatter_color(target: Tensor, pixel: Tensor, color: Tensor) -> None:
-    """Write colours `[3, P]`, or gray `[1, P]`, at the flat pixels of a contiguous `[H, W, 3]`."""
+    """Write colours `[3, P]`, or gray `[1, P]`, of 0..1 at the flat pixels `[P]` of a contiguous `[H, W, 3]`."""
     index = 3 * pixel
     for k, channel in enumerate(color.expand(3, -1)):
         target.view(-1)[k:].scatter_(0, index, channel)
 
 
 def quarters(picture: Tensor) -> list[Tensor]:
-    """Return the four pictures of half the size that interleave to `picture`, whose sides are even."""
+    """Return the four pictures `[H, W, ...]` that interleave to a `picture` `[2 * H, 2 * W, ...]`, any range."""
     return [picture[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
+def mean_of(pictures: list[Tensor]) -> Tensor:
+    """Return the mean `[H, W, ...]` of pictures `[H, W, ...]` in 0..1, which are added in their order."""
+    first, *others = pictures
+    return sum(others, first) / len(pictures)
+
+
 def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples: int) -> None:
-    """Draw the keypoints `[N, 21, 3]` of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
+    """Draw the keypoints `[N, 21, 3]`, metres, of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
     points = keypoints.detach().double().cpu()
     pixels = scene.camera.project(points)
     pixels[points[..., 2] <= NEAR] = float("nan")
@@ -435,7 +497,7 @@ def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples:
         draw_keypoints(canvas, shifted, samples * min(height, width) / REFERENCE_SIZE)
         picture = torch.from_numpy(canvas)
         if samples == 2:
-            picture = sum(quarters(picture.float())) / 4
+            picture = mean_of(quarters(picture.float()))
         target[f, top:bottom, left:right] = picture / 255
 
 

@@ -11,7 +11,7 @@ from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene
-from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, quarters, render_maps
+from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, mean_of, quarters, render_maps
 from .shading import AMBIENT, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")
@@ -72,24 +72,41 @@ def draw_hands(
 
 
 def check_room(scene: HandScene, pictures: Tensor | None) -> None:
-    """Raise a SesaHandError if overlays of all frames would take more memory than there should be need of."""
-    size = (scene.camera.height, scene.camera.width)
+    """Raise a SesaHandError if overlays of all frames would take more memory than there should be need of.
+
+    Args:
+        scene: The hands.
+        pictures: What they are drawn on, `[F, H, W, C]` in any range; None for the scene's own size.
+    """
+    height, width = scene.camera.height, scene.camera.width
     if isinstance(pictures, Tensor) and pictures.ndim == 4:
-        size = tuple(pictures.shape[1:3])
-    needed = scene.num_frames * size[0] * size[1] * BYTES_PER_PIXEL
+        height, width = pictures.shape[1:3]
+    needed = scene.num_frames * height * width * BYTES_PER_PIXEL
     if needed > MAX_BYTES:
         raise SesaHandError(
-            f"{scene.num_frames} frames of {size[1]}x{size[0]} pixels take {needed / 2**30:.0f} GiB to draw, more than "
+            f"{scene.num_frames} frames of {width}x{height} pixels take {needed / 2**30:.0f} GiB to draw, more than "
             f"{MAX_BYTES >> 30}: draw fewer frames at a time, or smaller ones."
         )
 
 
 def blank(scene: HandScene) -> Tensor:
+    """Return an even picture for each frame, `[F, H, W, 3]` in 0..1."""
     return torch.full((scene.num_frames, scene.camera.height, scene.camera.width, 3), BACKGROUND)
 
 
 def check_pictures(scene: HandScene, pictures: Tensor) -> Tensor:
-    """Return pictures `[F, H, W, 3]`, as many as are drawn on, or raise a SesaHandError."""
+    """Return the pictures to draw on, one for each frame.
+
+    Args:
+        scene: The hands.
+        pictures: `[F, H, W, C]` in 0..1, C one of 1, 3, 4; F may be 1, or the scene may have one frame.
+
+    Returns:
+        `[F, H, W, 3]` float32 in 0..1, on the CPU.
+
+    Raises:
+        SesaHandError: If they are no such pictures.
+    """
     if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.shape[3] not in (1, 3, 4):
         found = list(pictures.shape) if isinstance(pictures, Tensor) else type(pictures).__name__
         raise SesaHandError(f"Expected pictures [F, H, W, 3] (or 1 or 4 channels) to draw on, got {found}.")
@@ -132,8 +149,11 @@ def shrink_view(scene: HandScene, pictures: Tensor, largest: int) -> tuple[HandS
 
     Args:
         scene: The hands.
-        pictures: `[F, H, W, C]` of the camera's size.
+        pictures: `[F, H, W, C]` of the camera's size, any range.
         largest: Pixels.
+
+    Returns:
+        The hands seen by a camera of the smaller size, and the pictures `[F, h, w, C]`.
     """
     height, width = pictures.shape[1:3]
     factor = min(-(-max(width, height) // largest), width, height)
@@ -146,17 +166,32 @@ def shrink_view(scene: HandScene, pictures: Tensor, largest: int) -> tuple[HandS
 
 
 def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> Tensor:
-    """Lay colours `[F, H, W, 3]`, already multiplied by their cover `[F, H, W, 1]`, over pictures; F may be 1."""
+    """Lay colours over pictures.
+
+    Args:
+        canvas: The pictures, `[F, H, W, 3]` in 0..1; F may be 1.
+        color: `[F, H, W, 3]` in 0..1, already multiplied by their cover.
+        cover: `[F, H, W, 1]` in 0..1.
+        opacity: 0..1.
+
+    Returns:
+        `[F, H, W, 3]` in 0..1.
+    """
     return canvas * (1 - opacity * cover) + opacity * color
 
 
 def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = None) -> tuple[Tensor, Tensor]:
-    """Return the shaded hands in the colours of their sides, multiplied by their cover, and the cover."""
+    """Return the shaded hands.
+
+    Returns:
+        The colours of their sides `[F, H, W, 3]`, shaded and multiplied by their cover, and the cover `[F, H, W, 1]`,
+        both in 0..1 and on the CPU.
+    """
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
     maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
     cover = maps.mask[..., None]
     # The mesh map is as bright as ControlNets want it; for people, its shading is stretched to more contrast.
-    facing = (maps.mesh[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
+    facing = (maps.drawn("mesh")[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
     # Index -1, of a pixel without a hand, finds the last row.
     palette = torch.tensor([*(SIDE_COLORS[side] for side in scene.side), (0.0, 0.0, 0.0)], device=cover.device)
     color = palette[maps.hand_index.long()] * (DARKEST * cover + (1 - DARKEST) * facing)
@@ -164,7 +199,11 @@ def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = No
 
 
 def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
-    """Return the skeletons' colours, multiplied by their cover, and the cover; drawn at twice the size and averaged."""
+    """Draw skeletons at twice the size and average.
+
+    Returns:
+        Their colours `[F, H, W, 3]`, multiplied by their cover, and the cover `[F, H, W, 1]`, both in 0..1.
+    """
     keypoints = scene.pose().keypoints
     samples = 2 if 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE else 1
     camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
@@ -176,9 +215,9 @@ def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
         draw_skeletons(target, part, keypoints[chosen], 1)
         # No colour of a skeleton is black.
         target = torch.cat([target, (target.amax(-1, keepdim=True) > 0).float()], -1)[0]
-        colors.append(sum(quarters(target)) / 4 if samples == 2 else target)
-    colors = torch.stack(colors)
-    return colors[..., :3], colors[..., 3:]
+        colors.append(mean_of(quarters(target)) if samples == 2 else target)
+    stacked = torch.stack(colors)
+    return stacked[..., :3], stacked[..., 3:]
 
 
 def draw_turntable(
@@ -223,7 +262,8 @@ def turn_scene(scene: HandScene, degrees: float, forearm: bool = False) -> HandS
     """
     size = (scene.camera.width, scene.camera.height)
     scale = min(1.0, TURNTABLE_SIDE / max(size))
-    camera = Camera.from_fov(*(max(1, round(scale * side)) for side in size), TURNTABLE_FOV)
+    width, height = (max(1, round(scale * side)) for side in size)
+    camera = Camera.from_fov(width, height, TURNTABLE_FOV)
     if not len(scene):
         return HandScene.empty(scene.model, camera)
     part = scene.select(scene.frame == scene.frame.min())

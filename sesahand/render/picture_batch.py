@@ -52,7 +52,17 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
 
 
 def fit_picture(picture: Tensor, height: int, width: int, crop: bool) -> Tensor:
-    """Return pictures `[B, H, W, C]` at a size, in their proportions: cut off where they stand out, or on black."""
+    """Return pictures at another size in their proportions: cut off where they stand out, or on black.
+
+    Args:
+        picture: `[B, H, W, C]` in 0..1.
+        height: Pixels.
+        width: Pixels.
+        crop: Whether to cut off; else there is black around them.
+
+    Returns:
+        `[B, height, width, C]` in 0..1.
+    """
     high, wide = picture.shape[1:3]
     if (high, wide) == (height, width):
         return picture

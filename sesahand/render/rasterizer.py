@@ -166,14 +166,28 @@ def project(vertices: Tensor, camera: Camera, near: float) -> Corner:
 
 
 def corners_of(projected: Corner, faces: Tensor) -> tuple[Corner, Corner, Corner]:
-    """Return the three corners of each of the faces `[T, 3]`."""
-    return tuple(tuple(value.index_select(0, ids) for value in projected) for ids in faces.T.contiguous())
+    """Return the three corners of each of the faces, vertex ids `[T, 3]`."""
+    x, y, inverse = projected
+    a, b, c = (
+        (x.index_select(0, ids), y.index_select(0, ids), inverse.index_select(0, ids)) for ids in faces.T.contiguous()
+    )
+    return a, b, c
 
 
 def faces_in_picture(
     corners: tuple[Corner, Corner, Corner], camera: Camera, cull_backfaces: bool
 ) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """Return the faces that may cover a pixel, and the window of pixels (left, top, right, bottom) that holds them."""
+    """Find what may cover a pixel.
+
+    Args:
+        corners: The three corners of T faces.
+        camera: The camera.
+        cull_backfaces: Leave out faces that are wound clockwise on the screen.
+
+    Returns:
+        The numbers of the faces that may, int64 `[K]`, and the window of pixels (left, top, right, bottom) that holds
+        them.
+    """
     (ax, ay, aw), (bx, by, bw), (cx, cy, cw) = corners
     left, top = first_centre(least(ax, bx, cx)).clamp_(min=0), first_centre(least(ay, by, cy)).clamp_(min=0)
     right = first_centre(most(ax, bx, cx)).clamp_(max=camera.width)
@@ -186,19 +200,47 @@ def faces_in_picture(
     if not len(kept):
         return kept, (0, 0, 0, 0)
     window = torch.stack([left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()])
-    return kept, tuple(int(edge) for edge in window.tolist())
+    first_column, first_row, last_column, last_row = map(int, window.tolist())
+    return kept, (first_column, first_row, last_column, last_row)
 
 
 def least(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Return the least of three tensors at every place.
+
+    Args:
+        a: Of any shape.
+        b: Likewise.
+        c: Likewise.
+
+    Returns:
+        Of the same shape.
+    """
     return torch.minimum(torch.minimum(a, b), c)
 
 
 def most(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """Return the largest of three tensors at every place.
+
+    Args:
+        a: Of any shape.
+        b: Likewise.
+        c: Likewise.
+
+    Returns:
+        Of the same shape.
+    """
     return torch.maximum(torch.maximum(a, b), c)
 
 
 def first_centre(position: Tensor) -> Tensor:
-    """Return the first column or row whose centre is at or after `position`: half-open spans leave no doubt."""
+    """Return the first column or row whose centre is at or after a place: half-open spans leave no doubt.
+
+    Args:
+        position: x or y in pixels, of any shape.
+
+    Returns:
+        Whole numbers of the same shape and dtype.
+    """
     return torch.ceil(position - 0.5)
 
 
@@ -219,12 +261,21 @@ def half_triangles(a: Corner, b: Corner, c: Corner) -> list[Tensor]:
 
 def in_order_of_y(a: Corner, b: Corner) -> tuple[Corner, Corner]:
     swap = b[1] < a[1]
-    pairs = list(zip(a, b, strict=True))
-    return tuple(torch.where(swap, v, u) for u, v in pairs), tuple(torch.where(swap, u, v) for u, v in pairs)
+    x, y, z = (torch.where(swap, v, u) for u, v in zip(a, b, strict=True))
+    other_x, other_y, other_z = (torch.where(swap, u, v) for u, v in zip(a, b, strict=True))
+    return (x, y, z), (other_x, other_y, other_z)
 
 
 def edge(start: Corner, end: Corner) -> tuple[Tensor, ...]:
-    """Return x, y and inverse depth of `start`, and the growth of x and inverse depth per row towards `end`."""
+    """Describe edges by where they start and what a row adds.
+
+    Args:
+        start: The upper ends.
+        end: The lower ends.
+
+    Returns:
+        x, y and inverse depth of `start`, and the growth of x and of inverse depth per row towards `end`, each `[T]`.
+    """
     height = end[1] - start[1]
     height = torch.where(height > 0, height, 1)
     return *start, (end[0] - start[0]) / height, (end[2] - start[2]) / height
@@ -233,7 +284,18 @@ def edge(start: Corner, end: Corner) -> tuple[Tensor, ...]:
 def fill_keys(
     keys: Tensor, table: list[Tensor], ids: Tensor, face_bits: int, left: int, top: int, right: int, bottom: int
 ) -> None:
-    """Raise the `keys` of a window's pixels to those of all half triangles, a bounded number of pixels at a time."""
+    """Raise the keys of a window's pixels to those of all half triangles, a bounded number of pixels at a time.
+
+    Args:
+        keys: int64 `[window pixels]`, row after row: inverse depth above, face below; written to.
+        table: From `half_triangles`.
+        ids: What stands for the face of each half triangle in a key, int64 `[2 * T]`.
+        face_bits: Mask of the bits that hold it.
+        left: First column of the window.
+        top: Its first row.
+        right: The column behind its last.
+        bottom: The row behind its last.
+    """
     limit = CHUNK_PIXELS.get(keys.device.type, CHUNK_PIXELS["cpu"])
     start = first_centre(table[0]).clamp(min=top)
     count = (first_centre(table[1]).clamp(max=bottom) - start).clamp(min=0).long()
@@ -253,7 +315,17 @@ def fill_keys(
 
 
 def row_spans(edges: list[Tensor], y: Tensor, left: int, right: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return of each half triangle's row: first column, number of pixels, inverse depth there, and its growth."""
+    """Return what each half triangle covers in each of its rows.
+
+    Args:
+        edges: Ten columns `[R]`, one entry a row: those of `half_triangles` but for its first two.
+        y: Centres of the rows `[R]`, pixels.
+        left: First column of the window.
+        right: Its end.
+
+    Returns:
+        First column, number of pixels, inverse depth there and its growth per pixel, each `[R]`.
+    """
     long_x, long_y, long_w, long_dx, long_dw, short_x, short_y, short_w, short_dx, short_dw = edges
     down = y - long_y
     x0, w0 = long_x + down * long_dx, long_w + down * long_dw
@@ -267,7 +339,7 @@ def row_spans(edges: list[Tensor], y: Tensor, left: int, right: int) -> tuple[Te
 
 
 def chunks(lengths: Tensor, limit: int):
-    """Yield slices of `lengths` that add up to at most `limit`, or one entry where one alone is longer."""
+    """Yield slices of `lengths` `[R]` that add up to at most `limit`, or one entry where one alone is longer."""
     total = lengths.cumsum(0)
     begin, done = 0, 0
     while begin < len(total):
@@ -279,7 +351,14 @@ def chunks(lengths: Tensor, limit: int):
 
 
 def spread(lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the run and the position in it of every entry: lengths (2, 3) give (0, 0, 1, 1, 1), (0, 1, 0, 1, 2)."""
+    """Return the run and the position in it of every entry.
+
+    Args:
+        lengths: int64 `[R]`; (2, 3) gives (0, 0, 1, 1, 1) and (0, 1, 0, 1, 2).
+
+    Returns:
+        Both int64 `[lengths.sum()]`.
+    """
     run = torch.repeat_interleave(lengths)
     begin = lengths.cumsum(0) - lengths
     return run, torch.arange(len(run), device=run.device).sub_(begin.index_select(0, run))
@@ -288,10 +367,21 @@ def spread(lengths: Tensor) -> tuple[Tensor, Tensor]:
 def interpolate(
     a: Corner, b: Corner, c: Corner, face: Tensor, x: Tensor, y: Tensor
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """Return depth `[P]` and the three perspective-correct weights `[P]` at the centres of pixels, differentiably.
+    """Work out what the centres of pixels see, differentiably.
 
     Weights on the screen are linear in the distance from a face's first corner; times the corners' inverse depths they
     become those on the surface. They are kept convex, whatever rounding does to the thinnest of faces.
+
+    Args:
+        a: First corners of T faces.
+        b: Second corners.
+        c: Third corners.
+        face: The face that each pixel sees, int64 `[P]`.
+        x: Its column `[P]`.
+        y: Its row `[P]`.
+
+    Returns:
+        Depth in metres `[P]`, and the three perspective-correct weights, each `[P]`.
     """
     (x0, y0, w0), (x1, y1, w1), (x2, y2, w2) = a, b, c
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)

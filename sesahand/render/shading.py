@@ -29,7 +29,7 @@ def part_colors() -> tuple[tuple[float, float, float], ...]:
     for hue, finger in enumerate(FINGERS):
         for joint, saturation in zip(FINGER_JOINTS[finger], (1.0, 0.7, 0.4), strict=True):
             palette[joint] = colorsys.hsv_to_rgb(hue / len(FINGERS), saturation, 1.0)
-    return (*palette, *(tuple(0.6 * channel for channel in color) for color in palette))
+    return (*palette, *((0.6 * red, 0.6 * green, 0.6 * blue) for red, green, blue in palette))
 
 
 # RGB in 0..1 of the 32 hand parts: the MANO joints of a right hand, then, darker, of a left hand. A finger has one hue,
@@ -41,8 +41,8 @@ def corner_normals(vertices: Tensor, faces: Tensor, num_smooth: int) -> Tensor:
     """Return the unit normal at each corner of each face, `[T, 3, 3]`, out of the closed surface.
 
     Args:
-        vertices: `[V, 3]`.
-        faces: `[T, 3]`, counter-clockwise seen from outside.
+        vertices: `[V, 3]`, any unit of length.
+        faces: Vertex ids `[T, 3]`, counter-clockwise seen from outside.
         num_smooth: Faces that share area-weighted vertex normals; the remaining ones, of the cap that closes a wrist,
             are flat, so that they do not bend the normals of the skin.
     """
@@ -57,7 +57,16 @@ def corner_normals(vertices: Tensor, faces: Tensor, num_smooth: int) -> Tensor:
 
 
 def interpolate_normals(corners: Tensor, face: Tensor, weights: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-    """Return unit normals `[3, P]` of the points that `weights` name on faces `face`."""
+    """Return the normals of points on faces.
+
+    Args:
+        corners: From `corner_normals`.
+        face: The face that each point is on, int64 `[P]`.
+        weights: Of its three corners, each `[P]`.
+
+    Returns:
+        Unit normals `[3, P]`.
+    """
     components = corners.permute(2, 1, 0).contiguous()
     normal = torch.stack(
         [
@@ -102,6 +111,14 @@ def color_normals(normal: Tensor, convention: str) -> Tensor:
 
 def normalize_depth(depth: Tensor, near: float, far: float) -> Tensor:
     """Return 1 at `near` falling linearly to 0.2 at `far`, and 1 everywhere where the two are equal.
+
+    Args:
+        depth: z in metres, of any shape.
+        near: Metres.
+        far: Metres.
+
+    Returns:
+        0.2 to 1, of the same shape.
 
     Source: HandRefiner (Lu et al., 2023), `255 * (1 - 0.8 * (z - zmin) / (zmax - zmin))` within a hand.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -58,13 +58,16 @@ class HandScene:
             raise SesaHandError(f"A scene has at least one frame, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
             first, last = int(self.frame.min()), int(self.frame.max())
-            raise SesaHandError(f"Hands are in frames {first} to {last}, but the scene has {self.num_frames}.")
+            raise SesaHandError(
+                f"Hands are in frames {first} to {last}, but the scene has {self.num_frames} (numbered from 0)."
+            )
 
     def __len__(self) -> int:
         return len(self.side)
 
     @property
     def is_right(self) -> Tensor:
+        """Whether each hand is a right one, bool `[N]`."""
         return torch.tensor([side == "right" for side in self.side], dtype=torch.bool)
 
     @classmethod
@@ -85,7 +88,9 @@ class HandScene:
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
         """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
         if not all(0 <= f < self.num_frames for f in frames):
-            raise SesaHandError(f"Frames {list(frames)} were asked of a scene that has {self.num_frames}.")
+            raise SesaHandError(
+                f"Frames {list(frames)} were asked of a scene that has {self.num_frames} (numbered from 0)."
+            )
         kept = [(n, new) for new, f in enumerate(frames) for n in (self.frame == f).nonzero()[:, 0].tolist()]
         scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
         frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
@@ -127,13 +132,17 @@ class HandScene:
         if count <= POSED_AT_ONCE:
             return self.model(*arrays, forearm=forearm)
         parts = [slice(start, start + POSED_AT_ONCE) for start in range(0, count, POSED_AT_ONCE)]
-        posed = [self.model(*(array[part] for array in arrays), forearm=forearm) for part in parts]
+        orient, pose, betas, translation, is_right = arrays
+        posed = [
+            self.model(orient[part], pose[part], betas[part], translation[part], is_right[part], forearm=forearm)
+            for part in parts
+        ]
         return PosedHands(torch.cat([part.vertices for part in posed]), torch.cat([part.keypoints for part in posed]))
 
 
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
-    """Return the hands in each frame that has any."""
-    hands = {}
+    """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
+    hands: dict[int, list[int]] = {}
     for n, f in enumerate(frame.tolist()):
         hands.setdefault(f, []).append(n)
     return hands
@@ -174,7 +183,7 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
                 f"{_describe(scene.camera)}. Place them all with the same picture size, camera and field of view "
                 "(Place Hand's width, height, camera and fov)."
             )
-    arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
+    arrays: dict[str, Any] = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
     arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
     side = tuple(side for scene in scenes for side in scene.side)
     note = " ".join(dict.fromkeys(scene.note for scene in scenes if scene.note))

@@ -161,10 +161,14 @@ def _columns(data: Any, label: str) -> dict[str, np.ndarray]:
         raise InvalidFileError(f"{label} holds a {type(data).__name__}, expected a dictionary or a list of them.")
     rows = [_named(row, f"{label}: hand {index}") for index, row in enumerate(data)]
     if any(row.keys() != rows[0].keys() for row in rows):
-        raise InvalidFileError(f"{label}: the hands of the list do not have the same fields.")
+        raise InvalidFileError(
+            f"{label}: the hands of the list do not have the same fields: give each what the others have."
+        )
     for name in rows[0]:
         if len({row[name].size for row in rows}) > 1:
-            raise InvalidFileError(f"{label}: {name} differs in size between the hands of the list.")
+            raise InvalidFileError(
+                f"{label}: {name} differs in size between the hands of the list: give each as many numbers."
+            )
     return {name: np.stack([row[name].ravel() for row in rows]) for name in rows[0]}
 
 
@@ -187,12 +191,12 @@ def _numeric(value: Any, label: str) -> np.ndarray:
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     try:
-        array = np.asarray(value)
-        array = array.astype(np.float64) if array.dtype.kind in "fiub" else None
+        given = np.asarray(value)
+        array = given.astype(np.float64) if given.dtype.kind in "fiub" else None
     except (ValueError, TypeError, OverflowError):
         array = None
     if array is None or not np.isfinite(array).all():
-        raise InvalidFileError(f"{label} does not hold finite numbers.")
+        raise InvalidFileError(f"{label} does not hold finite numbers: leave that hand out, or save it again.")
     return array
 
 
@@ -226,11 +230,17 @@ def _count(values: dict[str, np.ndarray], label: str) -> int:
     """Return the number of hands, which the betas tell without doubt: ten numbers a hand."""
     betas = values.get("betas")
     if betas is None or not betas.size or betas.size % NUM_BETAS or betas.size > MAX_HANDS * NUM_BETAS:
-        raise InvalidFileError(f"{label}: 'betas' must hold {NUM_BETAS} numbers per hand, of one hand or more.")
+        raise InvalidFileError(
+            f"{label}: 'betas' must hold {NUM_BETAS} numbers per hand, of 1 to {MAX_HANDS} hands, got "
+            f"{0 if betas is None else betas.size}."
+        )
     count = betas.size // NUM_BETAS
     for name in ("global_orient", "hand_pose"):
         if name in values and values[name].size % count:
-            raise InvalidFileError(f"{label}: {name} has shape {values[name].shape}, which does not fit {count} hands.")
+            raise InvalidFileError(
+                f"{label}: {name} has shape {values[name].shape}, which does not fit {count} hands, as many as its "
+                "betas are of."
+            )
     return count
 
 
@@ -278,5 +288,8 @@ def _camera(values: dict[str, np.ndarray], image_size: tuple[int, int] | None, l
         return Camera.hamer(width, height)
     focal = values["focal_length"].ravel()
     if not focal.size or (np.abs(focal - focal[0]) > 1e-3 * np.abs(focal[0])).any():
-        raise InvalidFileError(f"{label}: the focal length differs between hands: {focal[:4].tolist()}.")
+        raise InvalidFileError(
+            f"{label}: the focal length differs between hands: {focal[:4].tolist()}; hands of one scene share a "
+            "camera. Save each picture on its own."
+        )
     return Camera(float(focal[0]), (width / 2, height / 2), width, height)

@@ -44,10 +44,10 @@ class Region:
 
 
 def find_regions(mask: Tensor, which: str, threshold: float | None = None) -> list[Region]:
-    """Find the white regions of one mask `[H, W]`; none in a black one.
+    """Find the white regions of one mask; none in a black one.
 
     Args:
-        mask: Values 0 to 1, or bool.
+        mask: `[H, W]`; values 0 to 1, or bool.
         which: "largest", "all" (everything white as one region) or "each".
         threshold: Brighter pixels are white; None takes `white_threshold`.
 
@@ -60,7 +60,7 @@ def find_regions(mask: Tensor, which: str, threshold: float | None = None) -> li
         raise SesaHandError(f"region must be one of {', '.join(REGIONS)}, got {which!r}.")
     values = mask.detach().cpu().double().numpy()
     if not np.isfinite(values).all():
-        raise SesaHandError("The mask holds NaN or infinite values.")
+        raise SesaHandError("The mask holds NaN or infinite values; look at the node that made it.")
     white = (values > (white_threshold(values) if threshold is None else threshold)).astype(np.uint8)
     if not white.any():
         return []
@@ -91,7 +91,7 @@ def white_threshold(values: np.ndarray) -> float:
     Of a mask that nowhere reaches half, but is not black, it is half of its brightest.
 
     Args:
-        values: The mask, values 0 to 1.
+        values: The mask, `[H, W]`; values 0 to 1.
     """
     if not is_painted_photograph(values):
         brightest = values.max(initial=0)
@@ -108,6 +108,9 @@ def is_painted_photograph(values: np.ndarray) -> bool:
 
     Paint ends within a pixel or two: what touches it is as dark as photographs are. Around the brightest part of a
     gradient it is nearly as bright.
+
+    Args:
+        values: `[H, W]`; 0 to 1.
     """
     import cv2
 

@@ -11,7 +11,7 @@ from .placing import Hand, mirror_hand, place_in_box, place_in_mask, place_pair
 
 DEFAULT_SIZE, DEFAULT_FOV = (512, 512), 40.0
 # Part of the picture that stays free on each side where no box is given.
-MARGIN = 0.08
+MARGIN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,11 @@ class Placement:
             height, width = self.mask.shape
             return place_in_mask(hand, Camera.from_fov(width, height, self.fov), self.mask)
         width, height = self.size
-        near, far = MARGIN, 1 - MARGIN
-        box = self.box or (width * near, height * near, width * far, height * far)
         place = place_pair if side == "both" else place_in_box
-        return place(hand, Camera.from_fov(width, height, self.fov), box, self.roll, self.pitch, self.yaw)
+        camera = Camera.from_fov(width, height, self.fov)
+        return place(hand, camera, self.box or self.middle(), self.roll, self.pitch, self.yaw)
+
+    def middle(self) -> tuple[int, int, int, int]:
+        """Return the picture but for its margin: left, top, right, bottom in whole pixels."""
+        (width, height), near, far = self.size, MARGIN, 1 - MARGIN
+        return round(width * near), round(height * near), round(width * far), round(height * far)

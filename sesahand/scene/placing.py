@@ -11,12 +11,14 @@ about the camera's axes, first pitch, then yaw, then roll:
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ..callbacks import Progress
 from ..errors import SesaHandError
+from ..hands.gestures import Gesture
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
 from .bounding_boxes import check_box
@@ -75,7 +77,12 @@ class Hand:
             object.__setattr__(self, "betas", torch.zeros(NUM_BETAS))
         if self.orient is None:
             object.__setattr__(self, "orient", view_rotation(self.side).to(self.hand_pose))
-        check_parameters(1, hand_pose=self.hand_pose[None], betas=self.betas[None], global_orient=self.orient[None])
+        hand_pose, betas, orient = self.parameters()
+        check_parameters(1, hand_pose=hand_pose[None], betas=betas[None], global_orient=orient[None])
+
+    def parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `hand_pose` `[15, 3, 3]`, `betas` `[10]` and `orient` `[3, 3]`, none of which is missing in a hand."""
+        return cast(tuple[Tensor, Tensor, Tensor], (self.hand_pose, self.betas, self.orient))
 
     @classmethod
     def of(cls, scene: HandScene, index: int = 0) -> "Hand":
@@ -86,16 +93,33 @@ class Hand:
             scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index]
         )
 
+    @classmethod
+    def in_gesture(
+        cls, model: HandModel, gesture: Gesture, hand_pose: Tensor | None = None, betas: Tensor | None = None
+    ) -> "Hand":
+        """Return a right hand in a gesture, in the view in which people know it.
+
+        Args:
+            model: The hand model.
+            gesture: The gesture.
+            hand_pose: Absolute joint rotations `[15, 3, 3]` in the place of the gesture's own, for example with fingers
+                bent further.
+            betas: Shape `[10]`; None is the mean shape.
+        """
+        return cls(model, gesture.hand_pose if hand_pose is None else hand_pose, betas).turned(*gesture.view)
+
     def turned(self, roll: float = 0.0, pitch: float = 0.0, yaw: float = 0.0) -> "Hand":
         """Return the hand turned from how it is seen, angles in degrees."""
         canonical = view_rotation(self.side)
         turn = view_rotation(self.side, roll, pitch, yaw) @ canonical.mT
-        return replace(self, orient=(turn @ self.orient.double()).to(self.hand_pose))
+        hand_pose, _, orient = self.parameters()
+        return replace(self, orient=(turn @ orient.double()).to(hand_pose))
 
     def around_wrist(self) -> tuple[Tensor, Tensor]:
         """Return the vertices relative to the wrist joint `[V, 3]` and the wrist joint `[3]`, unturned, float64."""
+        hand_pose, betas, _ = self.parameters()
         posed = self.model(
-            torch.eye(3)[None], self.hand_pose[None], self.betas[None], torch.zeros(1, 3),
+            torch.eye(3)[None], hand_pose[None], betas[None], torch.zeros(1, 3),
             torch.tensor([self.side == "right"]),
         )  # fmt: skip
         wrist = posed.keypoints[0, 0].double()
@@ -104,18 +128,27 @@ class Hand:
     def scene(
         self, camera: Camera, orient: Tensor, translation: Tensor, frame: Tensor | None = None, num_frames: int = 1
     ) -> HandScene:
-        """Return a scene with this hand once per row of `orient` `[N, 3, 3]` and `translation` `[N, 3]`."""
+        """Return a scene with this hand once per row.
+
+        Args:
+            camera: What sees them.
+            orient: `global_orient` of each, `[N, 3, 3]` in the camera's frame.
+            translation: Of each, `[N, 3]`, metres in the camera's frame.
+            frame: The frame of each, int64 `[N]`; the first if None.
+            num_frames: How many frames there are.
+        """
         count = len(orient)
+        hand_pose, betas, _ = self.parameters()
         return HandScene(
             model=self.model,
             camera=camera,
             num_frames=num_frames,
             frame=torch.zeros(count, dtype=torch.int64) if frame is None else frame,
             side=(self.side,) * count,
-            global_orient=orient.to(self.hand_pose),
-            hand_pose=self.hand_pose.repeat(count, 1, 1, 1),
-            betas=self.betas.repeat(count, 1),
-            translation=translation.to(self.hand_pose),
+            global_orient=orient.to(hand_pose),
+            hand_pose=hand_pose.repeat(count, 1, 1, 1),
+            betas=betas.repeat(count, 1),
+            translation=translation.to(hand_pose),
             score=torch.ones(count),
         )
 
@@ -162,37 +195,9 @@ def place_in_box(
         SesaHandError: If the box is empty, outside the picture, or so large that the hand would touch the camera.
     """
     target = _check_boxes(torch.tensor([box], dtype=torch.float64), camera)
-    orient = hand.turned(roll, pitch, yaw).orient.double()[None]
+    orient = hand.turned(roll, pitch, yaw).parameters()[2].double()[None]
     vertices, wrist = hand.around_wrist()
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
-
-
-def place_at(
-    hand: Hand,
-    camera: Camera,
-    centre: tuple[float, float],
-    size: float,
-    roll: float = 0.0,
-    pitch: float = 0.0,
-    yaw: float = 0.0,
-) -> HandScene:
-    """Place a hand by the centre and the longer side of its box in the picture.
-
-    Args:
-        hand: The posed hand.
-        camera: The camera.
-        centre: x, y in pixels.
-        size: Longer side of the hand's box in pixels.
-        roll: Turn in the picture in degrees, see the module's text.
-        pitch: Likewise.
-        yaw: Likewise.
-
-    Raises:
-        SesaHandError: As `place_in_box`.
-    """
-    x, y = centre
-    half = size / 2
-    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
 
 
 def place_pair(
@@ -253,7 +258,10 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
         return replace(scene, camera=camera)
     vertices = scene.pose().vertices.double()
     if float(vertices[..., 2].min()) <= 0:
-        raise SesaHandError("A hand is not in front of its camera, so that it has no place in the picture to keep.")
+        raise SesaHandError(
+            "A hand is not in front of its camera, so that it has no place in the picture to keep. Place it anew, at "
+            "a depth above 0."
+        )
     seen = scene.camera.project(vertices)
     boxes = torch.cat([seen.amin(1), seen.amax(1)], -1)
     translation = scene.translation.double()
@@ -264,7 +272,8 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
 def mirror_hand(hand: Hand) -> Hand:
     """Return the hand of the other side in the mirrored pose."""
     other = "left" if hand.side == "right" else "right"
-    return Hand(hand.model, mirror_rotation(hand.hand_pose), hand.betas, other, mirror_rotation(hand.orient))
+    hand_pose, betas, orient = hand.parameters()
+    return Hand(hand.model, mirror_rotation(hand_pose), betas, other, mirror_rotation(orient))
 
 
 def place_in_mask(
@@ -391,7 +400,15 @@ def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: floa
 
 
 def box_overlap(first: Tensor, second: Tensor) -> Tensor:
-    """Return intersection over union of boxes `[..., 4]` given as x0, y0, x1, y1."""
+    """Return intersection over union of boxes.
+
+    Args:
+        first: `[..., 4]`: x0, y0, x1, y1 in any unit of length.
+        second: Likewise.
+
+    Returns:
+        0 to 1, `[...]`.
+    """
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     shared = (high - low).clamp(min=0).prod(-1)
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]

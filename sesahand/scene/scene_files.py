@@ -120,8 +120,13 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
     dtype = _check_header(data, label)
     hands = data["hands"]
     if not isinstance(hands, list) or len(hands) > MAX_HANDS:
-        raise InvalidFileError(f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands.")
-    columns = {name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")}
+        raise InvalidFileError(
+            f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands, got "
+            f"{len(hands) if isinstance(hands, list) else type(hands).__name__}."
+        )
+    columns: dict[str, list] = {
+        name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")
+    }
     for index, hand in enumerate(hands):
         for name, value in _read_hand(hand, f"{label}: hands[{index}]").items():
             columns[name].append(value)
@@ -138,7 +143,9 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
 def scene_to_npz(scene: HandScene) -> bytes:
     """Return the scene as the bytes of an npz file with the arrays of `scene_to_arrays`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **scene_to_arrays(scene))
+    # To numpy's types a name could also be that of savez's own option.
+    arrays: dict[str, Any] = scene_to_arrays(scene)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -162,24 +169,29 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
     """
     stored = _fields(arrays, SCENE_ARRAYS, (), label)
     if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
-        raise InvalidFileError(f"{label}: 'header' must be text.")
+        raise InvalidFileError(
+            f"{label}: 'header' must be text, got {stored['header'].dtype} of shape {stored['header'].shape}."
+        )
     header = parse_json(str(stored["header"]), f"{label}: 'header'")
     data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
     dtype = _check_header(data, label)
     is_right = stored["is_right"]
     if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
-        raise InvalidFileError(f"{label}: 'is_right' must be a list of at most {MAX_HANDS} truth values.")
+        raise InvalidFileError(
+            f"{label}: 'is_right' must be a list of at most {MAX_HANDS} truth values, got {is_right.dtype} of shape "
+            f"{is_right.shape}."
+        )
     for name in HandScene.ARRAYS:
         if stored[name].dtype.kind not in ("iu" if name == "frame" else "f"):
             raise InvalidFileError(f"{label}: {name!r} holds {stored[name].dtype}, expected numbers.")
-    arrays = {name: torch.from_numpy(stored[name].astype(np.float64)) for name in HandScene.ARRAYS if name != "frame"}
+    tensors = {name: torch.from_numpy(stored[name].astype(np.float64)) for name in HandScene.ARRAYS if name != "frame"}
     frame = torch.from_numpy(stored["frame"].astype(np.int64))
     side = tuple(SIDES[0] if right else SIDES[1] for right in is_right.tolist())
     for name in ("global_orient", "hand_pose"):
-        if arrays[name].shape[-2:] != (3, 3):
-            raise InvalidFileError(f"{label}: {name!r} has shape {tuple(arrays[name].shape)}, expected 3x3 matrices.")
-        check_rotations(arrays[name], f"{label}: {name!r}")
-    return _assemble(data, model, side, frame, arrays, dtype, label)
+        if tensors[name].shape[-2:] != (3, 3):
+            raise InvalidFileError(f"{label}: {name!r} has shape {tuple(tensors[name].shape)}, expected 3x3 matrices.")
+        check_rotations(tensors[name], f"{label}: {name!r}")
+    return _assemble(data, model, side, frame, tensors, dtype, label)
 
 
 def check_rotations(matrices: Tensor, label: str) -> None:
@@ -194,7 +206,7 @@ def check_rotations(matrices: Tensor, label: str) -> None:
 
 
 def numbers(value: Any, shapes: tuple[tuple[int, ...], ...], label: str) -> Tensor:
-    """Return nested lists of numbers as a float64 tensor, or raise an error unless they have one of the shapes."""
+    """Return nested lists of numbers as a float64 tensor, of any shape among `shapes`; raise an error for others."""
     flat: list[float] = []
     shape = _shape_of(value, flat, label)
     if shape not in shapes:
@@ -211,10 +223,12 @@ def _shape_of(value: Any, flat: list[float], label: str, depth: int = 0) -> tupl
         flat.append(float(value))
         return ()
     if depth > 3 or len(value) > 4 * NUM_JOINTS:
-        raise InvalidFileError(f"{label} nests too deeply or is too long.")
+        raise InvalidFileError(
+            f"{label} nests too deeply or is too long; it is no list of rotations or numbers of a hand."
+        )
     inner = {_shape_of(item, flat, label, depth + 1) for item in value}
     if len(inner) > 1:
-        raise InvalidFileError(f"{label} holds lists of different lengths.")
+        raise InvalidFileError(f"{label} holds lists of different lengths; give each row as many numbers.")
     return (len(value), *(inner.pop() if inner else ()))
 
 
@@ -291,7 +305,7 @@ def read_camera(value: Any, label: str) -> Camera:
 
 
 def read_rotations(value: Any, count: int | None, label: str) -> Tensor:
-    """Return rotation matrices from nested lists of matrices or axis-angle vectors, one or `count` of them."""
+    """Return matrices `[3, 3]` or `[count, 3, 3]`, float64, from nested lists of matrices or axis-angle vectors."""
     leading = () if count is None else (count,)
     flat = () if count is None else ((3 * count,),)
     rotation = numbers(value, ((*leading, 3, 3), (*leading, 3), *flat), label)
@@ -336,9 +350,8 @@ def _assemble(
     if not bool(((arrays["score"] >= 0) & (arrays["score"] <= 1)).all()):
         raise InvalidFileError(f"{label}: a score is {arrays['score'].tolist()!s:.40}, expected 0 to 1.")
     model = check_model(data["hand_model"], model, label)
+    moved: dict[str, Any] = {name: array.to(dtype) for name, array in arrays.items()}
     try:
-        return HandScene(
-            model, camera, num_frames, frame, side, **{name: array.to(dtype) for name, array in arrays.items()}
-        )
+        return HandScene(model, camera, num_frames, frame, side, **moved)
     except SesaHandError as error:
         raise InvalidFileError(f"{label}: {error}") from error

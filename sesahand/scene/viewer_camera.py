@@ -14,6 +14,7 @@ and `SceneModelManager.ts`.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ class ViewerCamera:
     """A perspective camera of a viewer.
 
     Attributes:
-        position: `[3]` in the viewer's world, float64.
+        position: `[3]` in the viewer's world and its unit, metres unless it scales models; float64.
         rotation: Columns are the camera's x, y and z in the world `[3, 3]`, float64.
         fov: Field of view over the picture's height with the zoom in it, degrees.
         fits_models: Whether its viewer scales models and moves them to the middle.
@@ -70,7 +71,10 @@ class ViewerCamera:
         fov = DEFAULT_FOV if fov is None else _number(value, "fov")
         zoom = 1.0 if zoom is None else _number(value, "zoom")
         if not 0 < fov < 180 or zoom <= 0:
-            raise SesaHandError(f"camera_info has a field of view of {fov:g} degrees and a zoom of {zoom:g}.")
+            raise SesaHandError(
+                f"camera_info has a field of view of {fov:g} degrees and a zoom of {zoom:g}, expected 0 to 180 degrees "
+                "and a zoom above 0: move the view once."
+            )
         seen = 2 * math.degrees(math.atan(math.tan(math.radians(fov) / 2) / zoom))
         return cls(position, rotation, seen, quaternion is None and value.get("fov") is None)
 
@@ -126,7 +130,13 @@ def seen_by_viewer(scene: HandScene, value, width: int = 0, height: int = 0, for
 
 
 def moved(scene: HandScene, turn: Tensor, shift: Tensor | None) -> HandScene:
-    """Return hands whose points p are at `turn @ p + shift`, or, without a shift, turned about each hand's wrist."""
+    """Return hands whose points p are at `turn @ p + shift`, or, without a shift, turned about each hand's wrist.
+
+    Args:
+        scene: The hands.
+        turn: Rotation `[3, 3]`, float64.
+        shift: `[3]`, metres, float64; or None.
+    """
     wrist = scene.pose().keypoints[:, 0].double().cpu()
     orient = turn @ scene.global_orient.double().cpu()
     translation = scene.translation.double().cpu()
@@ -136,7 +146,15 @@ def moved(scene: HandScene, turn: Tensor, shift: Tensor | None) -> HandScene:
 
 
 def look_at(position: Tensor, target: Tensor) -> Tensor:
-    """Return the rotation `[3, 3]` of a camera at a position that looks at a target with the world's y up."""
+    """Return the rotation of a camera at a position that looks at a target with the world's y up.
+
+    Args:
+        position: `[3]` in the world, any unit of length.
+        target: Likewise.
+
+    Returns:
+        `[3, 3]`; columns are the camera's x, y and z in the world.
+    """
     z = position - target
     z = z / z.norm() if float(z.norm()) > 1e-12 else torch.tensor([0.0, 0.0, 1.0], dtype=z.dtype)
     x = torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0], dtype=z.dtype), z)
@@ -154,7 +172,7 @@ def _vector(value: dict, name: str) -> Tensor:
 
 
 def _number(value, name: str) -> float:
-    found = value.get(name) if isinstance(value, dict) else None
+    found: Any = value.get(name) if isinstance(value, dict) else None
     if type(found) not in (int, float) or not math.isfinite(found):
         raise _wrong(value)
     return float(found)

@@ -86,7 +86,9 @@ def _read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error
     except OSError as error:
-        raise InvalidFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise InvalidFileError(
+            f"{path} cannot be read: {error.strerror or error}. Check that you may read it."
+        ) from error
     if not text.strip():
         raise InvalidFileError(f"{path} is empty. It should hold one caption.")
     if len(text) > LONGEST_CAPTION:

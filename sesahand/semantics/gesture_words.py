@@ -1,47 +1,23 @@
-"""Which gesture of the library a sentence names."""
+"""Which gesture of the library a sentence names, and whose hand it speaks of."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import SesaHandError
-from ..hands.gestures import gesture_names, load_gestures
+from ..hands.gestures import gesture_names
 from .behavior import ImageSemantics
+from .gestures import GESTURES
 
-# Words with other meanings than a gesture's, which count beside a word for the hand or a sign only.
-AMBIGUOUS = frozenset(
-    "approval catch draw five four good gun halt hello hook horns indicate like loser love metal natural one palm "
-    "perfect phone pistol point pointing power prayer relaxed rest rock salute scratch scroll selfie six spider stop "
-    "talons texting three tiger two tweeze wave write writing".split()
-)
-# Verbs of that list which say what hands do wherever they stand.
-DEEDS = frozenset("catches catching halting points pointing saluting salutes scratching stops stopping texting".split())
-DEEDS |= frozenset("praying waves waving writes writing drawing draws scrolling".split())
 HAND_WORDS = frozenset("hand hands palm palms finger fingers gesture sign".split())
 # Words between an ambiguous word and the word for the hand.
 NEAR = 2
 # What may stand between the words of "hold a bottle": "holds her red bottle".
 GAP_WORDS = 2
 FILLERS = frozenset("a an the his her their its my your of".split())
-# How people say it beside the library's names and synonyms.
-PHRASES = {
-    "open_palm": ("spread fingers", "fingers spread", "splayed fingers"),
-    "flat_stop": ("closed fingers", "fingers together"),
-    "thumbs_up": ("thumb up",),
-    "grasp_cylinder": ("hold a cup", "hold a mug"),
-    "grasp_sphere": ("hold a fruit",),
-    "hold_phone": ("hold a phone",),
-    "hold_pen": ("hold a pen",),
-}
 SAME = {"sign": "gesture", "gestur": "gesture", "forefinger": "index"}
-
-# Up to two words may stand between, as in "her left clenched hand".
-_SIDED = re.compile(
-    r"\b(left|right)[ -](?:[a-z]+[ -]){0,2}?(?:hand|fist|palm|thumb|index|finger)|\b(both|two) (?:[a-z]+ )?"
-    r"(?:hands|palms|fists|thumbs)",
-    re.IGNORECASE,
-)
+WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 
 
 @dataclass(frozen=True)
@@ -57,11 +33,32 @@ class NamedGesture:
     words: str
 
 
+@dataclass(frozen=True)
+class GestureMention:
+    """A place in a text that names a gesture.
+
+    Attributes:
+        name: Of the gesture in the library.
+        start: The first character.
+        end: One past the last.
+        length: How many words name it, without those that may stand between them.
+        between: The words that stand between them, in lower case.
+        ambiguous: Whether it names the gesture only because a word for the hand stands beside it.
+    """
+
+    name: str
+    start: int
+    end: int
+    length: int
+    between: tuple[str, ...] = ()
+    ambiguous: bool = False
+
+
 def find_named_gesture(texts: Iterable[str]) -> NamedGesture | None:
     """Find the gesture that the first of some texts names which names any.
 
-    Names and synonyms count in any inflection ("clenched hand", "clenching his hand"); the longest phrase wins, then
-    the earliest. Words that mean other things as well ("like", "rock", "two") count next to a word for the hand.
+    Names count in any inflection ("clenched hand", "clenching his hand"); the longest phrase wins, then the earliest.
+    Words that mean other things as well ("like", "rock", "two") count next to a word for the hand.
 
     Args:
         texts: For example what the hands do, then the whole caption.
@@ -70,55 +67,81 @@ def find_named_gesture(texts: Iterable[str]) -> NamedGesture | None:
         The gesture and the words it was known by, or None.
     """
     for text in texts:
-        found = [each for phrase in _phrases() if (each := _find(phrase, text)) is not None]
-        if found:
-            return max(found, key=lambda each: each[0])[1]
+        found = max(_mentions(text), key=_weight, default=None)
+        if found is not None:
+            return NamedGesture(found.name, text[found.start : found.end])
     return None
+
+
+def find_mentions(text: str) -> list[GestureMention]:
+    """Find every gesture that a text names, from the first to the last.
+
+    Of two that overlap the one of more words stays, and of those the one with less between them.
+    """
+    kept: list[GestureMention] = []
+    for mention in sorted(_mentions(text), key=lambda each: (-each.length, len(each.between), each.start)):
+        if all(mention.end <= other.start or mention.start >= other.end for other in kept):
+            kept.append(mention)
+    return sorted(kept, key=lambda mention: mention.start)
+
+
+def _weight(mention: GestureMention) -> tuple[int, int]:
+    return mention.length, -mention.start
+
+
+@dataclass(frozen=True)
+class _Phrase:
+    """A name of a gesture as the stems of its words, whether it means other things too, and which forms do not."""
+
+    name: str
+    stems: tuple[str, ...]
+    ambiguous: bool
+    deeds: tuple[str, ...]
 
 
 @lru_cache(maxsize=1)
-def _phrases() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Pairs of a gesture and the words of a name or synonym."""
-    return tuple(
-        (name, tuple(phrase.lower().replace("_", " ").replace("-", " ").split()))
-        for name, entry in load_gestures().items()
-        for phrase in (name, *entry.synonyms, *PHRASES.get(name, ()))
-    )
+def _phrases() -> tuple[_Phrase, ...]:
+    phrases = []
+    for name, entry in GESTURES.items():
+        for phrase in dict.fromkeys((name, *entry.names, *entry.ambiguous)):
+            words = phrase.replace("_", " ").split()
+            stems = tuple(_stem(word) for word in words if word not in FILLERS)
+            phrases.append(_Phrase(name, stems, phrase in entry.ambiguous, entry.deeds))
+    return tuple(phrases)
 
 
-def _find(phrase: tuple[str, tuple[str, ...]], text: str) -> tuple[tuple[int, int], NamedGesture] | None:
-    """How good the first match is, and the match."""
-    name, wanted = phrase
-    words = list(re.finditer(r"[^\W_]+(?:'[^\W_]+)?", text))
+def _mentions(text: str) -> Iterator[GestureMention]:
+    """Yield every place of every name, also where one lies in another."""
+    words = list(WORD.finditer(text))
     said = [word.group().lower() for word in words]
-    content = [word for word in wanted if word not in FILLERS] or list(wanted)
-    for start in range(len(said)):
-        end = _match(content, said, start)
-        if end is None or (len(wanted) == 1 and not _means_the_hand(wanted[0], said, start)):
-            continue
-        if re.search(r"[.;!?]", text[words[start].start() : words[end].end()]):
-            continue
-        found = NamedGesture(name, text[words[start].start() : words[end].end()])
-        return (len(content), -start), found
-    return None
+    stems = [_stem(word) for word in said]
+    for phrase in _phrases():
+        for first in range(len(said)):
+            last = _match(phrase.stems, stems, first)
+            if last is None:
+                continue
+            ambiguous = phrase.ambiguous and said[first] not in phrase.deeds
+            start, end = words[first].start(), words[last].end()
+            if (ambiguous and not _beside_hand(said, first)) or re.search(r"[.;!?]", text[start:end]):
+                continue
+            between = tuple(said[k] for k in range(first, last) if stems[k] not in phrase.stems)
+            yield GestureMention(phrase.name, start, end, len(phrase.stems), between, ambiguous)
 
 
-def _match(content: list[str], said: list[str], start: int) -> int | None:
+def _match(wanted: tuple[str, ...], stems: list[str], start: int) -> int | None:
     """The index of the last word of a phrase that begins at `start`, or None."""
     at = start
-    if _stem(said[at]) != _stem(content[0]):
+    if stems[at] != wanted[0]:
         return None
-    for word in content[1:]:
-        reach = range(at + 1, min(at + 2 + GAP_WORDS, len(said)))
-        at = next((k for k in reach if _stem(said[k]) == _stem(word)), -1)
+    for stem in wanted[1:]:
+        reach = range(at + 1, min(at + 2 + GAP_WORDS, len(stems)))
+        at = next((k for k in reach if stems[k] == stem), -1)
         if at < 0:
             return None
     return at
 
 
-def _means_the_hand(word: str, said: list[str], at: int) -> bool:
-    if word not in AMBIGUOUS or said[at] in DEEDS:
-        return True
+def _beside_hand(said: list[str], at: int) -> bool:
     around = said[max(0, at - NEAR) : at] + said[at + 1 : at + 1 + NEAR]
     return any(near in HAND_WORDS for near in around)
 
@@ -168,7 +191,16 @@ def _texts_of(image: ImageSemantics) -> list[str]:
 
 def side_of(text: str) -> str | None:
     """Whose hand a text speaks of: "right", "left" or "both"; None if it does not say."""
-    found = _SIDED.search(text)
+    found = _sided().search(text)
     if found is None:
         return None
     return found[1].lower() if found[1] else "both"
+
+
+@lru_cache(maxsize=1)
+def _sided() -> re.Pattern:
+    """Finds "left hand" and "both fists", with up to two words between, as in "her left clenched hand"."""
+    nouns = ("hand", *(noun for entry in GESTURES.values() for noun in entry.nouns))
+    one, pair = "|".join((*nouns, "finger")), "|".join(f"{noun}s" for noun in nouns)
+    pattern = rf"\b(left|right)[ -](?:[a-z]+[ -]){{0,2}}?(?:{one})|\b(both|two) (?:[a-z]+ )?(?:{pair})"
+    return re.compile(pattern, re.IGNORECASE)

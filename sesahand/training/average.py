@@ -48,5 +48,6 @@ class WeightAverage:
 
     @torch.no_grad()
     def copy_from(self, values: list[Tensor]) -> None:
+        """Put values into the parameters: one for each in their order, of the same shape."""
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.copy_(value)

@@ -103,7 +103,15 @@ def read_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
 def save_checkpoint(
     folder: Path, module: torch.nn.Module, optimizer: torch.optim.Optimizer, averages: list[Tensor], facts: dict
 ) -> None:
-    """Write a checkpoint's files into a folder: weights, what the optimizer remembers, averages, and facts."""
+    """Write a checkpoint's files into a folder.
+
+    Args:
+        folder: Where to.
+        module: Its weights are written.
+        optimizer: What it remembers is written.
+        averages: Of the trained parameters, in their order and each of the same shape as its own.
+        facts: Anything that JSON holds.
+    """
     parts = {
         "model": module.state_dict(),
         "optimizer": optimizer_tensors(optimizer),
@@ -117,6 +125,12 @@ def load_checkpoint(
     folder: Path, module: torch.nn.Module, optimizer: torch.optim.Optimizer, averages: list[Tensor]
 ) -> dict[str, Any]:
     """Take up what `save_checkpoint` wrote, and return the facts.
+
+    Args:
+        folder: Where from.
+        module: Gets the weights.
+        optimizer: Gets what it remembered.
+        averages: Get the averages; as of `save_checkpoint`.
 
     Raises:
         InvalidFileError: If it is missing, damaged, or of other parameters.

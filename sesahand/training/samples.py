@@ -157,7 +157,7 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
     """
     rows = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
     if not rows:
-        raise InvalidFileError(f"{path} lists no samples.")
+        raise InvalidFileError(f"{path} lists no samples. Write a line of JSON for each, with rgb, mesh and text.")
     for number, line in rows:
         try:
             entry = parse_json(line, "it")
@@ -331,7 +331,10 @@ def _beside(listing: Path, kind: str, name: str, number: int) -> Path:
                 return path
         except (OSError, ValueError):
             continue
-    raise InvalidFileError(f"{listing.name}, line {number}: the file {quote(name)} of {kind} does not exist.")
+    raise InvalidFileError(
+        f"{listing.name}, line {number}: the file {quote(name)} of {kind} does not exist; put it there, or remove that "
+        "line."
+    )
 
 
 def _first_line(path: Path) -> str:
@@ -339,4 +342,4 @@ def _first_line(path: Path) -> str:
         with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="replace") as file:
             return file.readline(MAX_PROMPT).strip()
     except OSError as error:
-        raise InvalidFileError(f"{path} cannot be read ({error!s:.200}).") from error
+        raise InvalidFileError(f"{path} cannot be read ({error!s:.200}). Check that you may read it.") from error

@@ -17,7 +17,8 @@ class Captioner(Protocol):
         name: What to call it in messages; never holds a key.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def describe(
         self,
@@ -33,7 +34,7 @@ class Captioner(Protocol):
         """Write one caption per image.
 
         Args:
-            images: [B, H, W, C] float in 0..1 with 1, 3 or 4 channels.
+            images: `[B, H, W, C]` float in 0..1 with 1, 3 or 4 channels.
             instruction: What to describe.
             max_tokens: Most tokens per caption.
             seed: The same seed gives the same text; the random state of the process is left alone.

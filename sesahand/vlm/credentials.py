@@ -163,7 +163,10 @@ class CredentialFile:
         except (OSError, ValueError, RecursionError) as error:
             # Without the cause, which carries the text of the file.
             reason = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
-            raise InvalidFileError(f"The credentials file {path} cannot be read as JSON ({reason}).") from None
+            raise InvalidFileError(
+                f"The credentials file {path} cannot be read as JSON ({reason}). Correct it, or check that you may "
+                "read it."
+            ) from None
         if not isinstance(content, dict):
             raise InvalidFileError(f"The credentials file {path} should hold a JSON object of named entries.")
         entries = {name: _Entry.parse(path, name, fields) for name, fields in content.items()}
@@ -216,11 +219,12 @@ class _Entry:
         if self.env and not key:
             raise SesaHandError(
                 f"The environment variable {self.env} of credential {self.name!r} is not set in the process that runs "
-                "this."
+                "this. Set it and start that anew."
             )
         if not re.fullmatch(r"[\x21-\x7e]*", key):
             raise SesaHandError(
-                f"The key of credential {self.name!r} holds spaces, line breaks or non-ASCII characters."
+                f"The key of credential {self.name!r} holds spaces, line breaks or non-ASCII characters. Copy the key "
+                "alone."
             )
         return key
 

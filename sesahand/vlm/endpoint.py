@@ -59,7 +59,7 @@ class Endpoint:
             raise SesaHandError("The base URL must not hold '?' or '#': keys belong in the credentials file.")
         host = canonical_host(parts.hostname or "")
         if port == 0:
-            raise SesaHandError("The base URL names port 0, which no server has.")
+            raise SesaHandError("The base URL names port 0, which no server has: write the port of yours.")
         # People copy the address of the requests themselves.
         path = parts.path.rstrip("/").removesuffix("/chat/completions")
         return cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], path or "/v1")

@@ -71,8 +71,8 @@ def post(
                 raise TimeoutError(f"no complete answer within {limits.total_seconds:g} s")
     finally:
         exchange.abort()
-    if exchange.error is not None:
-        raise exchange.error
+    if exchange.reply is None:
+        raise exchange.error or ConnectionError("no answer")
     return exchange.reply
 
 
@@ -95,7 +95,8 @@ class _Exchange(threading.Thread):
             self.error = error
         except ssl.SSLCertVerificationError as error:
             self.error = SesaHandError(
-                f"{self.endpoint.address} could not prove to be that host ({error.verify_message}); nothing was sent."
+                f"{self.endpoint.address} could not prove to be that host ({error.verify_message}); nothing was sent. "
+                "Check the base URL, and the clock and certificates of both machines."
             )
         except (OSError, http.client.HTTPException) as error:
             self.error = ConnectionError(str(error) or type(error).__name__)
@@ -126,17 +127,25 @@ class _Exchange(threading.Thread):
         response = connection.getresponse()
         headers = {name.lower(): value for name, value in response.getheaders()}
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise SesaHandError(f"{self.endpoint.address} sent a compressed answer, which was not asked for.")
+            raise SesaHandError(
+                f"{self.endpoint.address} sent a compressed answer, which was not asked for. Is this the address of a "
+                "chat-completions server?"
+            )
         return Reply(response.status, headers, self._read(response))
 
     def _connect(self) -> http.client.HTTPConnection:
-        kind = {"timeout": self.limits.connect_seconds}
+        connection: http.client.HTTPConnection
         if self.endpoint.scheme == "https":
             connection = http.client.HTTPSConnection(
-                self.endpoint.host, self.endpoint.port, context=_tls_context(), **kind
+                self.endpoint.host,
+                self.endpoint.port,
+                context=_tls_context(),
+                timeout=self.limits.connect_seconds,
             )
         else:
-            connection = http.client.HTTPConnection(self.endpoint.host, self.endpoint.port, **kind)
+            connection = http.client.HTTPConnection(
+                self.endpoint.host, self.endpoint.port, timeout=self.limits.connect_seconds
+            )
         connection.auto_open = 0
         self.connection = connection
         connection.connect()
@@ -150,7 +159,10 @@ class _Exchange(threading.Thread):
         kind = "is_loopback" if self.endpoint.is_loopback else "is_private"
         if not is_address(peer, kind):
             place = "this machine" if self.endpoint.is_loopback else "a private network"
-            raise SesaHandError(f"{self.endpoint.address} leads to {peer}, which is not on {place}; nothing was sent.")
+            raise SesaHandError(
+                f"{self.endpoint.address} leads to {peer}, which is not on {place}; nothing was sent. Use https://, or "
+                "the address of the server itself."
+            )
 
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         pieces, size = [], 0

@@ -108,6 +108,9 @@ def _check_shards(index: Path) -> None:
         raise InvalidFileError(f"{index} has no weight_map. Download the file again.")
     for shard in set(map(str, shards.values())):
         if not shard.endswith(".safetensors") or Path(shard).name != shard or "\\" in shard:
-            raise UnsafeFileError(f"{index} names {shard!r} as weights; only .safetensors beside it are read.")
+            raise UnsafeFileError(
+                f"{index} names {shard!r} as weights; only .safetensors beside it are read. Take a copy of the model "
+                "whose index names those."
+            )
         if not (index.parent / shard).is_file():
             raise InvalidFileError(f"{index.parent} is incomplete: {shard} is missing. Download it again.")

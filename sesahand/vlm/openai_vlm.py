@@ -5,7 +5,6 @@ Source: the request and answer fields are those of the OpenAI API reference, "Cr
 
 import base64
 import io
-import itertools
 import json
 import logging
 import re
@@ -137,7 +136,7 @@ class OpenAIVLM:
     def _ask_all(
         self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
     ) -> list[str]:
-        answers = []
+        answers: list[str] = []
         for messages in conversations:
             done = len(answers)
 
@@ -184,7 +183,9 @@ class OpenAIVLM:
             headers["Authorization"] = f"Bearer {key}"
         body = json.dumps(payload).encode()
         delay = self.limits.first_delay_seconds
-        for attempt in itertools.count():
+        attempt = -1
+        while True:
+            attempt += 1
             last = attempt >= self.limits.retries
             pause = delay
             try:
@@ -282,7 +283,9 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int, key: str) -> 
         text, refusal = message.get("content"), message.get("refusal")
     except (KeyError, IndexError, TypeError, AttributeError):
         said = _error_message(body, key) or "no choices[0].message"
-        raise SesaHandError(f"{endpoint.address} did not answer with a chat completion: {said}") from None
+        raise SesaHandError(
+            f"{endpoint.address} did not answer with a chat completion: {said}. Is the base URL right?"
+        ) from None
     if isinstance(text, list):
         text = "".join(str(part.get("text") or "") for part in text if isinstance(part, dict))
     if refusal and not text:

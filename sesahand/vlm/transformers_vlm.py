@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,8 @@ class TransformersVLM:
     """
 
     def __init__(self, model: torch.nn.Module, processor, name: str):
-        self.model = model.eval()
+        # Of no type that transformers names: each family answers in its own way.
+        self.model: Any = model.eval()
         self.processor = processor
         self.name = name
 
@@ -85,7 +87,10 @@ class TransformersVLM:
             raise
         except Exception as error:
             # transformers and safetensors raise a dozen kinds here, all of them about the files.
-            raise InvalidFileError(f"{folder} could not be loaded by transformers: {error}") from error
+            raise InvalidFileError(
+                f"{folder} could not be loaded by transformers; copy all of its files again, or choose another model: "
+                f"{error}"
+            ) from error
         _check_complete(folder, model, report)
         logger.info("Loaded the vision-language model %s (%s)", folder.name, type(model).__name__)
         return cls(model, processor, folder.name)
@@ -193,11 +198,14 @@ class TransformersVLM:
         try:
             return self._render([("user", text, pictures)])
         except failures as error:
-            raise SesaHandError(f"The chat template of {self.name} does not take a user's turn: {error}") from None
+            raise SesaHandError(
+                f"The chat template of {self.name} does not take a user's turn; choose another model: {error}"
+            ) from None
 
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
         owner = self._template_owner()
         messages = []
+        content: str | list[dict[str, str]]
         for role, text, pictures in turns:
             if owner is self.processor and owner is not self._tokenizer:
                 content = [{"type": "image"}] * pictures + [{"type": "text", "text": text}]
@@ -208,7 +216,7 @@ class TransformersVLM:
 
     def _process(self, prompt: str, picture):
         """Turn text and picture into the model's input tensors, on its device and in its dtype."""
-        arguments = {"text": [prompt]} if prompt else {}
+        arguments: dict[str, Any] = {"text": [prompt]} if prompt else {}
         if picture is not None:
             arguments["images"] = [picture]
         if self._tokenizer.bos_token and prompt.startswith(self._tokenizer.bos_token):
@@ -217,7 +225,10 @@ class TransformersVLM:
         try:
             inputs = self.processor(**arguments, return_tensors="pt")
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SesaHandError(f"The processor of {self.name} refused the prompt or the picture: {error}") from error
+            raise SesaHandError(
+                f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
+                f"model: {error}"
+            ) from error
         if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
             # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
             inputs.pop("token_type_ids")
@@ -344,7 +355,10 @@ def _load_processor(folder: Path):
         reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
         if not is_torchvision_available():
             reason += ". It may need torchvision, which is not installed here"
-        raise InvalidFileError(f"The processor of {folder} could not be loaded: {reason}.") from error
+        raise InvalidFileError(
+            f"The processor of {folder} could not be loaded: {reason}. Copy all of its files again, or choose another "
+            "model."
+        ) from error
     if not hasattr(processor, "image_processor"):
         raise InvalidFileError(
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "

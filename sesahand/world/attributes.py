@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import vocabulary
-from .vocabulary import FREE, FREE_WORDS, GESTURES, GestureWords
+from .gestures import FREE, FREE_WORDS, GESTURES, WorldGesture
 
 FREE_SHARE, BOTH_SHARE, BACK_SHARE, OBJECT_SHARE = 0.08, 0.08, 0.3, 0.6
 DIRECTION_WEIGHTS = {"up": 0.55, "left": 0.17, "right": 0.17, "down": 0.11}
@@ -25,7 +25,7 @@ class Attributes:
     """What a picture shows.
 
     Attributes:
-        gesture: A key of `vocabulary.GESTURES`, or `vocabulary.FREE`.
+        gesture: A key of `gestures.GESTURES`, or `gestures.FREE`.
         side: "right", "left", or "both" for two mirrored hands.
         view: "palm" or "back": which side of the hand is seen.
         direction: Where the fingers point, a key of `vocabulary.DIRECTIONS`.
@@ -53,7 +53,7 @@ class Attributes:
     held: Thing | None = None
 
     @property
-    def words(self) -> GestureWords:
+    def words(self) -> WorldGesture:
         return FREE_WORDS if self.gesture == FREE else GESTURES[self.gesture]
 
     @property

@@ -35,27 +35,68 @@ def paint_background(rng: np.random.Generator, attributes: Attributes, size: int
 
 
 def mixed(share: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return colours `[H, W, 3]` that are `first` `[3]` where `share` `[H, W]` is 0 and `second` where it is 1."""
+    """Return colours between two.
+
+    Args:
+        share: Of the second, `[H, W]` in 0..1.
+        first: `[3]` or `[H, W, 3]`, 0..1.
+        second: Likewise.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     return first + share[..., None].astype(np.float32) * (second - first)
 
 
 def paler(color: np.ndarray, share: float = PALE) -> np.ndarray:
+    """Return a colour `[3]` of 0..1 with a `share` of white in it, `[3]`."""
     return color + share * (1 - color)
 
 
 def plain(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Nothing but the colour.
+
+    Args:
+        rng: Nothing is drawn.
+        color: `[3]` in 0..1.
+        x: Columns `[1, W]` in 0..1.
+        y: Rows `[H, 1]` in 0..1.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     return np.broadcast_to(color, (y.size, x.size, 3))
 
 
 def striped(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Broad slanted stripes of the colour and a paler one."""
+    """Broad slanted stripes of the colour and a paler one.
+
+    Args:
+        rng: Draws where the pattern lies.
+        color: `[3]` in 0..1.
+        x: Columns `[1, W]` in 0..1.
+        y: Rows `[H, 1]` in 0..1.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     angle, period, phase = rng.uniform(-0.7, 0.7), rng.uniform(0.19, 0.25), rng.uniform(0, 1)
     along = (x * np.cos(angle) + y * np.sin(angle)) / period + phase
     return mixed(edge(np.abs(along % 1 - 0.5) - 0.25, period), color, paler(color))
 
 
 def dotted(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Pale dots in staggered rows."""
+    """Pale dots in staggered rows.
+
+    Args:
+        rng: Draws where the pattern lies.
+        color: `[3]` in 0..1.
+        x: Columns `[1, W]` in 0..1.
+        y: Rows `[H, 1]` in 0..1.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     period = rng.uniform(0.19, 0.24)
     row = y / period + rng.uniform(0, 1)
     column = x / period + rng.uniform(0, 1) + 0.5 * (np.floor(row) % 2)
@@ -64,7 +105,17 @@ def dotted(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.nda
 
 
 def tiled(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Square tiles with pale joints."""
+    """Square tiles with pale joints.
+
+    Args:
+        rng: Draws where the pattern lies.
+        color: `[3]` in 0..1.
+        x: Columns `[1, W]` in 0..1.
+        y: Rows `[H, 1]` in 0..1.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     period = rng.uniform(0.21, 0.27)
     column, row = x / period + rng.uniform(0, 1), y / period + rng.uniform(0, 1)
     joint = np.maximum(np.abs(column % 1 - 0.5) + 0 * row, np.abs(row % 1 - 0.5) + 0 * column)
@@ -72,7 +123,17 @@ def tiled(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndar
 
 
 def table(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A table in the colour in front of an off-white wall."""
+    """A table in the colour in front of an off-white wall.
+
+    Args:
+        rng: Draws where the pattern lies.
+        color: `[3]` in 0..1.
+        x: Columns `[1, W]` in 0..1.
+        y: Rows `[H, 1]` in 0..1.
+
+    Returns:
+        `[H, W, 3]` in 0..1.
+    """
     horizon = rng.uniform(0.56, 0.66)
     wall = np.array(WALL_OF_TABLE, np.float32) / 255
     below = np.clip(0.5 + (y - horizon) * 50, 0, 1)
@@ -82,5 +143,13 @@ def table(rng: np.random.Generator, color: np.ndarray, x: np.ndarray, y: np.ndar
 
 
 def edge(inside: np.ndarray, period: float) -> np.ndarray:
-    """Return 0 to 1 across the zero of `inside`, which is measured in periods, over about a hundredth of the width."""
+    """Return 0 to 1 across the zero of a distance, over about a hundredth of the picture's width.
+
+    Args:
+        inside: How far within a shape each place is, in periods, of any shape.
+        period: Of the pattern, as a share of the picture's width.
+
+    Returns:
+        0 to 1, of the same shape.
+    """
     return np.clip(0.5 + inside * period / 0.012, 0, 1)

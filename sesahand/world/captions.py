@@ -7,7 +7,6 @@ are, in the same words: a model cannot learn to skip them, and has to find out f
 import numpy as np
 
 from ..semantics.behavior import BehaviorSemantics
-from ..semantics.composer import Composition, compose
 from . import vocabulary
 from .attributes import Attributes, Thing, object_colors, pick
 from .vocabulary import article
@@ -28,11 +27,6 @@ def semantics_of(attributes: Attributes) -> BehaviorSemantics:
         hand_action=f"{hand_of(attributes)} {deed_of(attributes)}, {attributes.view} side",
         environment=f"{surroundings_of(attributes)}, {light_of(attributes)}{beside_of(attributes)}",
     )
-
-
-def clean_prompt(attributes: Attributes) -> Composition:
-    """Return the composed prompt of a picture with its spans."""
-    return compose(semantics_of(attributes))
 
 
 def hand_of(attributes: Attributes) -> str:

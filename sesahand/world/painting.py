@@ -19,7 +19,7 @@ OCCLUSION, OCCLUSION_REACH, OCCLUSION_DEPTH = 0.42, 0.09, 0.03
 
 
 def varied(rng: np.random.Generator, rgb: tuple[int, int, int]) -> np.ndarray:
-    """Return a colour of 0..1 near one of 0..255: brightness and each channel a little off."""
+    """Return a colour `[3]` of 0..1, float32, near one of 0..255: brightness and each channel a little off."""
     return np.clip(np.array(rgb) / 255 * rng.uniform(0.95, 1.05) * rng.uniform(0.98, 1.02, 3), 0, 1).astype(np.float32)
 
 
@@ -40,7 +40,7 @@ def shade(normal: np.ndarray, albedo: np.ndarray, is_skin: np.ndarray, light: np
 
     Args:
         normal: Unit normals `[P, 3]` in the camera's frame.
-        albedo: `[P, 3]`.
+        albedo: `[P, 3]` in 0..1.
         is_skin: 1 for skin, 0 for cloth and objects, `[P]`.
         light: Unit direction to the key light `[3]`.
         warmth: A key of `STRENGTHS`.
@@ -80,7 +80,16 @@ def occlusion(depth: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def cast_shadow(picture: np.ndarray, covered: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """Return a background `[H, W, 3]` with the soft shadow of what covers it `[H, W]`, away from the light."""
+    """Return a background with the soft shadow of what covers it, away from the light.
+
+    Args:
+        picture: The background, `[S, S, 3]` in 0..1.
+        covered: How much of each pixel is covered, float32 `[S, S]` in 0..1.
+        light: Unit direction to the key light `[3]`.
+
+    Returns:
+        `[S, S, 3]` in 0..1.
+    """
     import cv2
 
     size = len(covered)

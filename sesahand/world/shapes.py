@@ -10,7 +10,7 @@ class Shape:
     """A mesh that is seen from outside only.
 
     Attributes:
-        vertices: `[V, 3]` float32.
+        vertices: `[V, 3]` float32; metres once the shape stands in the camera's frame, of about unit radius before.
         normals: Unit normals of the vertices `[V, 3]`; a vertex on a sharp edge is there once per face.
         faces: Vertex ids `[T, 3]` int64, counter-clockwise seen from outside.
         shade: Factor on the colour of each vertex `[V]`.
@@ -38,9 +38,11 @@ def lathe(profile: list[tuple[float, float]], segments: int = 24) -> Shape:
     """Turn a profile of (radius, y) points, outside on its right when followed, about the y axis; edges are sharp."""
     angles = np.linspace(0, 2 * np.pi, segments + 1)
     around = np.stack([np.cos(angles), np.zeros_like(angles), np.sin(angles)], 1)
-    vertices, normals, faces = [], [], []
+    vertices: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
     for (r0, y0), (r1, y1) in zip(profile, profile[1:], strict=False):
-        base = sum(map(len, vertices))
+        base = sum(len(ring) for ring in vertices)
         outward = np.array([y0 - y1, r1 - r0]) / np.hypot(r1 - r0, y1 - y0)
         for radius, y in ((r0, y0), (r1, y1)):
             vertices.append(radius * around + [0, y, 0])
@@ -51,7 +53,13 @@ def lathe(profile: list[tuple[float, float]], segments: int = 24) -> Shape:
 
 
 def wound(vertices: np.ndarray, normals: np.ndarray, faces: np.ndarray) -> Shape:
-    """Return the shape with each face turned so that it agrees with its normals; faces without area are left out."""
+    """Return the shape with each face turned so that it agrees with its normals; faces without area are left out.
+
+    Args:
+        vertices: `[V, 3]`, any unit of length.
+        normals: Unit normals of the vertices `[V, 3]`.
+        faces: Vertex ids `[T, 3]`.
+    """
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     across = np.cross(b - a, c - a)
     agrees = (across * normals[faces].sum(1)).sum(1)
@@ -73,7 +81,9 @@ def ball(rows: int = 12, segments: int = 24) -> Shape:
 
 
 def cube() -> Shape:
-    vertices, normals, faces = [], [], []
+    vertices: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             corners = np.array([[sign, u, v] for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))]) * 0.78

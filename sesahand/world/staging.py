@@ -14,7 +14,8 @@ from ..scene.camera import Camera
 from ..scene.hand_scene import HandScene
 from ..scene.placing import Hand, view_rotation
 from . import vocabulary
-from .attributes import Attributes, pick
+from .attributes import Attributes, Thing, pick
+from .gestures import FREE
 from .shapes import Shape, tube
 from .studio import Studio, vertex_normals
 
@@ -86,7 +87,7 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
     if attributes.held is not None:
         props.append((attributes.held.color, held_shape(studio, attributes.held.kind, scene)))
     if attributes.beside is not None:
-        props.append((attributes.beside.color, beside_shape(studio, rng, attributes, posed, camera)))
+        props.append((attributes.beside.color, beside_shape(studio, rng, attributes.beside, posed, camera)))
     normals = [
         vertex_normals(vertices, studio.arm_faces[side])
         for vertices, side in zip(posed.vertices, scene.side, strict=True)
@@ -97,7 +98,7 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
 def draw_pose(studio: Studio, rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, str]:
     """Return a right hand's pose `[15, 3, 3]`, a variation of the gesture, and the gesture whose view shows it."""
     seed = int(rng.integers(2**31))
-    if attributes.gesture == vocabulary.FREE:
+    if attributes.gesture == FREE:
         # Any two poses of the library and any share: what lies between has no name, so that none can be wrong.
         first, second = (studio.gestures[pick(rng, tuple(studio.gestures))].hand_pose for _ in range(2))
         return jitter(blend(first, second, float(rng.random())), JITTER_DEGREES, seed, studio.frames), PLAIN_VIEW
@@ -117,7 +118,16 @@ def draw_angles(rng: np.random.Generator, attributes: Attributes) -> tuple[float
 def oriented_hand(
     studio: Studio, pose: Tensor, betas: Tensor, side: str, known: str, angles: tuple[float, float, float]
 ) -> Hand:
-    """Return a hand of either side in the view that the gesture `known` is known in, turned by `angles`."""
+    """Return a hand of either side in the view that a gesture is known in, turned.
+
+    Args:
+        studio: Knows the views.
+        pose: A right hand's `hand_pose` `[15, 3, 3]`.
+        betas: `[10]`.
+        side: "right" or "left".
+        known: The gesture whose view it is.
+        angles: Roll, pitch and yaw from there, as `view_rotation` takes them.
+    """
     roll, pitch, yaw = angles
     # What is mirrored to the left is the view; where the fingers point in the picture stays what the words say.
     turn = view_rotation(side, roll, pitch, yaw if side == "right" else -yaw) @ studio.views[PLAIN_VIEW, side].mT
@@ -129,15 +139,16 @@ def place_hands(
     rng: np.random.Generator, hands: list[Hand], attributes: Attributes, camera: Camera
 ) -> tuple[HandScene, PosedHands]:
     """Place one hand, or two side by side, well inside the picture, beside room for an object if there is one."""
+    poses, betas, orients = zip(*(hand.parameters() for hand in hands), strict=True)
     scene = HandScene(
         model=hands[0].model,
         camera=camera,
         num_frames=1,
         frame=torch.zeros(len(hands), dtype=torch.int64),
         side=tuple(hand.side for hand in hands),
-        global_orient=torch.stack([hand.orient for hand in hands]),
-        hand_pose=torch.stack([hand.hand_pose for hand in hands]),
-        betas=torch.stack([hand.betas for hand in hands]),
+        global_orient=torch.stack(orients),
+        hand_pose=torch.stack(poses),
+        betas=torch.stack(betas),
         translation=torch.zeros(len(hands), 3),
         score=torch.ones(len(hands)),
     )
@@ -157,9 +168,18 @@ def place_hands(
 
 
 def translation_for(points: np.ndarray, camera: Camera, longest: float, centre: np.ndarray) -> np.ndarray:
-    """Return the translation `[3]` at which points `[K, 3]` have a box with a longest side and a centre in pixels.
+    """Return the translation at which points have a box of some size at some place in the picture.
 
     A few steps of a fixed-point iteration: quicker than an exact fit, and nothing here asks for one.
+
+    Args:
+        points: `[K, 3]`, metres.
+        camera: What sees them.
+        longest: Longest side of the box, pixels.
+        centre: Of the box, `[2]`, pixels; moved so that the box keeps off the edges.
+
+    Returns:
+        `[3]`, metres in the camera's frame.
     """
     focal, principal = camera.focal_length, np.array(camera.principal_point)
     move = np.array([0.0, 0.0, focal * np.ptp(points[:, :2], axis=0).max() / longest])
@@ -217,7 +237,7 @@ def sleeves(studio: Studio, rng: np.random.Generator, scene: HandScene, start: f
 
 
 def facing_outwards(shape: Shape, rotation: np.ndarray) -> Shape:
-    """Return a shape with its faces wound back after a `rotation` that mirrors."""
+    """Return a shape with its faces wound back after a `rotation` `[3, 3]` that mirrors."""
     return shape if np.linalg.det(rotation) > 0 else replace(shape, faces=shape.faces[:, [0, 2, 1]])
 
 
@@ -238,11 +258,8 @@ def held_shape(studio: Studio, kind: str, scene: HandScene) -> Shape:
     return facing_outwards(shape, rotation)
 
 
-def beside_shape(
-    studio: Studio, rng: np.random.Generator, attributes: Attributes, posed: PosedHands, camera: Camera
-) -> Shape:
+def beside_shape(studio: Studio, rng: np.random.Generator, thing: Thing, posed: PosedHands, camera: Camera) -> Shape:
     """Return the object beside the hand: in a lower corner of the picture, behind the hand, a little from above."""
-    thing = attributes.beside
     column = (0.15 if thing.place == "left" else 0.85) + rng.uniform(-0.015, 0.015)
     row = 0.82 + rng.uniform(-0.025, 0.025)
     depth = float(posed.keypoints[..., 2].max()) + WALL_BEHIND

@@ -64,7 +64,7 @@ class Studio:
 
     @cached_property
     def forearm_sections(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """x, centres `[K, 3]` and half widths `[K, 2]` of the mean hand's forearm, metres in the rest frame."""
+        """x `[K]`, centres `[K, 3]` and half widths `[K, 2]` of the mean hand's forearm, metres in the rest frame."""
         points = self.model.template.numpy()
         slices = [points[np.abs(points[:, 0] - x) < SECTION_REACH] for x in SECTIONS]
         middle = np.array(
@@ -102,13 +102,13 @@ class Studio:
 
 
 def smooth(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return 0 below `low`, 1 above `high`, smooth between."""
+    """Return 0 below `low`, 1 above `high` and smooth between for a `value` of any shape, in the same shape."""
     share = np.clip((value - low) / (high - low), 0, 1)
     return share * share * (3 - 2 * share)
 
 
 def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
-    """Return area-weighted unit normals `[V, 3]`."""
+    """Return area-weighted unit normals `[V, 3]` of vertices `[V, 3]`, any unit, with faces `[T, 3]` of vertex ids."""
     a, b, c = vertices[faces].unbind(1)
     across = torch.linalg.cross(b - a, c - a)
     normals = torch.zeros_like(vertices)

@@ -5,7 +5,7 @@ own, and everything is worked out for it alone. The held-out split draws from ot
 whatever the seeds.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -148,8 +148,7 @@ def draw(studio: Studio, rng: np.random.Generator, description: Description, sta
     hands = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
     props = prop_mesh(studio, stage)
     front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True)
-    front = replace(front, depth=front.depth.float(), weights=tuple(weight.float() for weight in front.weights))
-    layers = maps.hide_covered([*hands, (len(surfaces), front)], camera)
+    layers = maps.hide_covered([*hands, (len(surfaces), maps.in_float32(front))], camera)
 
     colors, light = palette(rng, attributes), draw_light(rng, attributes)
     background = paint_background(rng, attributes, size)
@@ -191,10 +190,21 @@ def closed_surfaces(studio: Studio, stage: Stage) -> list[maps.HandSurface]:
 def hand_maps(
     surfaces: list[maps.HandSurface], hands: list[tuple[int, VisiblePixels]], camera: Camera
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mesh map and the mask `[S, S]` that `render_maps` gives, from pixels that are known already."""
+    """Return the mesh map and the mask that `render_maps` gives, from pixels that are known already.
+
+    Args:
+        surfaces: The hands.
+        hands: The number of a hand and what is seen of it, by a camera of twice the picture's size.
+        camera: That camera.
+
+    Returns:
+        Both `[S, S]` float32 in 0..1.
+    """
     gray, mask = np.zeros(camera.width**2, np.float32), np.zeros(camera.width**2, np.float32)
     if hands:
-        colors = maps.paint_layers(hands, surfaces, {}, camera, ("mesh",), "normalbae")
+        # The mesh map does not depend on what depth would span.
+        layers = (maps.Layer(view, surfaces[n], (0.0, 0.0), camera, "normalbae") for n, view in hands)
+        colors = maps.paint_layers(layers, ("mesh",))
         pixels = torch.cat([view.y * camera.width + view.x for _, view in hands]).numpy()
         gray[pixels], mask[pixels] = colors["mesh"][0].numpy(), 1
     return halved(gray.reshape(camera.width, -1)), halved(mask.reshape(camera.width, -1))
@@ -205,9 +215,9 @@ class PropMesh:
     """Forearms, sleeves and objects as one mesh.
 
     Attributes:
-        vertices: `[V, 3]`.
-        faces: `[T, 3]`.
-        normals: `[V, 3]`.
+        vertices: `[V, 3]`, metres in the camera's frame.
+        faces: Vertex ids `[T, 3]`.
+        normals: Unit normals `[V, 3]` in the camera's frame.
         paint: What each stretch of vertices is painted with: a key of the palette, and factors `[K, 1 or 3]`.
     """
 
@@ -237,14 +247,24 @@ def prop_mesh(studio: Studio, stage: Stage) -> PropMesh:
 
 
 def prop_table(props: PropMesh, colors: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return per vertex normal, albedo and whether it is skin `[V, 7]`, and the faces."""
+    """Return per vertex normal, albedo and whether it is skin `[V, 7]`, and the faces `[T, 3]`."""
     albedo = np.concatenate([factor * colors[name] for name, factor in props.paint])
     skin = np.concatenate([np.full(len(factor), name == "skin", np.float32) for name, factor in props.paint])
     return np.concatenate([props.normals.numpy(), albedo, skin[:, None]], 1), props.faces.numpy()
 
 
 def hand_table(studio: Studio, stage: Stage, index: int, skin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `prop_table` does for one hand, closed at the wrist."""
+    """Return what `prop_table` does for one hand, closed at the wrist.
+
+    Args:
+        studio: Knows the closed faces and the skin.
+        stage: Has the hands.
+        index: Which hand.
+        skin: Colour `[3]` in 0..1.
+
+    Returns:
+        Normal, albedo and whether it is skin `[V, 7]`, and the faces `[T, 3]`.
+    """
     side = stage.scene.side[index]
     normals = stage.normals[index].numpy()
     table = np.concatenate([normals, studio.skin_map * skin, np.ones((len(normals), 1), np.float32)], 1)
@@ -259,7 +279,19 @@ def composite(
     light: np.ndarray,
     warmth: str,
 ) -> np.ndarray:
-    """Paint layers that do not overlap over a background of half the camera's size, `[S, S, 3]` float32."""
+    """Paint layers that do not overlap over a background.
+
+    Args:
+        layers: The number of a mesh and what is seen of it.
+        tables: Of each mesh, as `prop_table` returns it.
+        background: `[S, S, 3]` float32 in 0..1.
+        camera: What sees the layers, of twice the background's size.
+        light: Unit direction to the key light `[3]`.
+        warmth: See `shade`.
+
+    Returns:
+        `[S, S, 3]` float32, about 0..1.
+    """
     width = camera.width
     depth, covered = np.zeros(width**2, np.float32), np.zeros(width**2, np.float32)
     canvas = np.zeros((width**2, 3), np.float32)
@@ -284,11 +316,12 @@ def composite(
 
 
 def halved(picture: np.ndarray) -> np.ndarray:
-    """Return a picture of half the size, each pixel the mean of four."""
+    """Return a picture `[2 * H, 2 * W, ...]`, any range, as `[H, W, ...]`, each pixel the mean of four."""
     import cv2
 
     return cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Return numbers of 0..1, any shape, as uint8 0..255 of the same shape."""
     return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)

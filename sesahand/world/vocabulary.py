@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from ..semantics.behavior import ImageSemantics, SemanticsBatch
 from ..semantics.composer import as_typed
+from .gestures import say_gestures
 
 # sRGB of 0..255 of each colour word, apart enough to be told in any of the lights.
 COLORS = {
@@ -38,47 +39,6 @@ PLACES = ("left", "right")
 DIRECTIONS = {"up": "below", "left": "the right", "right": "the left", "down": "above"}
 
 
-@dataclass(frozen=True)
-class GestureWords:
-    """A gesture of the small world.
-
-    Attributes:
-        poses: Names in the library of gestures; of several, the held object chooses.
-        hand: What the hand does, following "a right hand".
-        action: What the person does.
-        states: Of thumb, index, middle, ring and little finger, whether each is straight; None where both occur.
-        directions: Where its fingers (for thumbs up: its thumb) may point in the picture.
-        back: Whether it may be seen from the back of the hand.
-    """
-
-    poses: tuple[str, ...]
-    hand: str
-    action: str
-    states: tuple[bool | None, ...]
-    directions: tuple[str, ...] = ("up", "left", "right", "down")
-    back: bool = True
-
-
-_ALL, _OUT, _IN = (True,) * 5, True, False
-GESTURES = {
-    "open_palm": GestureWords(("open_palm",), "open with spread fingers", "greeting", _ALL),
-    "flat_stop": GestureWords(("flat_stop",), "flat with closed fingers", "stopping", (None, *_ALL[1:])),
-    "fist": GestureWords(("fist",), "making a fist", "punching", (None, _IN, _IN, _IN, _IN)),
-    "point": GestureWords(("point",), "pointing with the index finger", "showing", (None, _OUT, _IN, _IN, _IN)),
-    "victory": GestureWords(("victory",), "making a peace sign", "celebrating", (None, _OUT, _OUT, _IN, _IN)),
-    "three": GestureWords(("three",), "raising three fingers", "counting", (None, _OUT, _OUT, _OUT, _IN)),
-    "thumbs_up": GestureWords(
-        ("thumbs_up",), "giving a thumb up", "agreeing", (_OUT, _IN, _IN, _IN, _IN), ("up",), False
-    ),
-    "ok": GestureWords(("ok",), "making an ok sign", "approving", (None, None, _OUT, _OUT, _OUT), back=False),
-    "horns": GestureWords(("horns",), "making a horns sign", "cheering", (None, _OUT, _IN, _IN, _OUT)),
-    "call_me": GestureWords(("call_me",), "making a phone sign", "calling", (_OUT, _IN, _IN, _IN, _OUT)),
-    "hold": GestureWords(("grasp_sphere", "grasp_cylinder"), "holding", "carrying", (None,) * 5, back=False),
-}
-FREE = "free"
-"""The gesture of samples whose hand is in some other pose of the library, or between two: no word names it."""
-
-FREE_WORDS = GestureWords((), "posing", "posing", (None,) * 5)
 HELD = {"ball": "grasp_sphere", "cup": "grasp_cylinder"}
 
 WORDS = frozenset(
@@ -96,17 +56,9 @@ WORDS = frozenset(
     """.split()
 )
 
-# Phrases that mean the same as a phrase of the vocabulary; longest first when they are looked for.
+# Phrases that mean the same as a phrase of the vocabulary; longest first when they are looked for. The names
+# of gestures are not among them: `say_gestures` knows those.
 SYNONYMS = {
-    "clenched hand": "hand making a fist",
-    "closed hand": "hand making a fist",
-    "clenched fist": "fist",
-    "clenching a fist": "making a fist",
-    "punch": "making a fist",
-    "clenched": "making a fist",
-    "high five": "open with spread fingers",
-    "open palm": "hand open with spread fingers",
-    "open hand": "hand open with spread fingers",
     "waving": "greeting, open with spread fingers",
     "waves": "greeting, open with spread fingers",
     "wave": "greeting, open with spread fingers",
@@ -115,32 +67,16 @@ SYNONYMS = {
     "greets": "greeting",
     "splayed": "spread",
     "outstretched": "open",
-    "flat hand": "hand flat with closed fingers",
-    "stop sign": "flat with closed fingers",
     "stop": "stopping",
     "halt": "stopping",
-    "victory sign": "peace sign",
-    "v sign": "peace sign",
     "two fingers": "making a peace sign",
-    "victory": "peace sign",
-    "scout salute": "three fingers",
     "forefinger": "index finger",
     "points": "pointing",
     "point": "pointing",
-    "thumbs up": "giving a thumb up",
     "thumbs": "thumb",
     "thumb raised": "thumb up",
     "okay": "ok",
     "ok gesture": "ok sign",
-    "perfect sign": "ok sign",
-    "rock sign": "horns sign",
-    "rock on": "horns sign",
-    "devil horns": "horns sign",
-    "sign of the horns": "horns sign",
-    "call me sign": "phone sign",
-    "call me": "phone sign",
-    "shaka": "phone sign",
-    "hang loose": "phone sign",
     "makes": "making",
     "gesture": "sign",
     "gives": "giving",
@@ -217,7 +153,7 @@ class Translation:
     """A text in the small model's words.
 
     Attributes:
-        text: The text with synonyms replaced; words that are not known stay where they are.
+        text: The text in its words; words that are not known stay where they are.
         unknown: Words of it that the small model does not know, each once, in their order.
     """
 
@@ -226,12 +162,13 @@ class Translation:
 
 
 def translate(text: str) -> Translation:
-    """Replace synonyms by the small model's own words and find the words that it does not know.
+    """Put gestures and synonyms into the small model's own words and find the words that it does not know.
 
     Args:
         text: A prompt or a component of semantics, in any letter case.
     """
-    translated = _synonym_pattern().sub(lambda match: SYNONYMS[" ".join(match.group().lower().split())], text)
+    translated = say_gestures(text, SYNONYMS)
+    translated = _synonym_pattern().sub(lambda match: SYNONYMS[" ".join(match.group().lower().split())], translated)
     if translated != text:
         # "an open palm" has become "an hand open ...".
         translated = re.sub(r"\b[Aa]n? (?=an? )", "", translated)

@@ -8,12 +8,16 @@ import pytest
 import torch
 from detector_files import real_picture
 from glb_reader import Glb
+from hand_network_reference import SMALL_LAYERS, random_weights
+from mano_fixture import write_mano
 from PIL import Image
+from safetensors.torch import save_file
 
 from sesahand.cli import main
 from sesahand.files.pictures import find_pictures, read_picture
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
+from sesahand.hands.mano import MANO_NAME, load_mano
 from sesahand.reconstruct.summary import PictureOutcome, summary_csv, summary_text
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
@@ -194,6 +198,8 @@ def test_overlays_of_very_large_pictures_are_smaller_and_hands_stay_in_place(run
         ("--threshold 1.5", "expected a number from 0 to 1, got '1.5'"),
         ("--max-hands 0", "expected a whole number from 1, got '0'"),
         ("--detector nowhere", "get-detector"),
+        ("--refine", "name one with --reconstructor"),
+        ("--reconstructor net.safetensors", "needs MANO"),
     ],
 )
 def test_what_cannot_be_is_told_before_any_picture_is_read(tmp_path, monkeypatch, capsys, arguments, message):
@@ -206,6 +212,24 @@ def test_what_cannot_be_is_told_before_any_picture_is_read(tmp_path, monkeypatch
     said = capsys.readouterr()
     assert status == 2 and said.out == "" and message in " ".join(said.err.split())
     assert [path.name for path in tmp_path.iterdir()] == ["two.json"]
+
+
+@pytest.mark.parametrize("kind", SMALL_LAYERS)
+def test_a_networks_checkpoint_reconstructs_and_a_fit_puts_its_hands_over_the_points(run, drawn, tmp_path, kind):
+    save_file(random_weights(SMALL_LAYERS[kind]()), tmp_path / "net.safetensors")
+    (tmp_path / "mano").mkdir()
+    mano = str(write_mano(tmp_path / "mano"))
+    drawn.save(tmp_path / "hand.png")
+    errors, focal = [], []
+    for arguments in ((), ("--refine",)):
+        options = ("--hand-model", mano, "--reconstructor", "net.safetensors", *arguments)
+        status, _, summary = run("hand.png", *options)
+        scene = load_scene(tmp_path / "out/hand_hands.json", load_mano(mano))
+        assert status == 0 and scene.model.name == MANO_NAME and scene.side == ("right",)
+        focal.append(scene.camera.focal_length / max(drawn.size))
+        errors.append(float(rows(tmp_path)[0]["error_percent"]))
+    # Random weights see no hand; the camera of the networks is a very long one, that of a fit an ordinary one.
+    assert errors[1] < 0.5 * errors[0] and focal[0] > 10 > focal[1]
 
 
 def test_stopping_it_leaves_a_table_of_what_was_done(run, drawn, tmp_path, monkeypatch):

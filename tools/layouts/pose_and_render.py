@@ -1,15 +1,17 @@
 """Pose hands and render all maps; no model needed."""
 
+from sesahand.render.map_table import ALL_MAPS
+
 from .parts import BLUE, GREEN, TEAL, Group, Node, Workflow
 
 NOTE = """\
 ## Pose hands and render what steers a ControlNet
 
-Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints and mask: six maps that lie exactly
+Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints and mask: maps that lie exactly
 over each other. Nothing to download, no GPU needed.
 
 **Steps**
-1. Press **Run**: Render Hand Depth & Maps shows five of its maps; the mask has a preview of its own.
+1. Press **Run**: Render Hand Depth & Maps shows its coloured maps; the mask has a preview of its own.
 2. Choose another *gesture*, bend fingers with the *curl* sliders, mix two gestures with *blend*.
 3. Move and turn each hand in Place Hand. To cover a hand of a picture, connect a painted mask to its *mask*.
 4. What is in **Save** is written to ComfyUI's output folder. Bypass (Ctrl+B) what you do not need.
@@ -135,5 +137,5 @@ WORKFLOW = Workflow(
             GREEN,
         ),
     ),
-    thumbnail=("render.mesh", "render.depth", "render.normal", "render.parts", "render.keypoints", "render.mask"),
+    thumbnail=tuple(f"render.{name}" for name in ALL_MAPS[:6]),
 )

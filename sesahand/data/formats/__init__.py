@@ -1,21 +1,28 @@
-"""Sets of pairs in the formats that programs of others read."""
+"""Sets of pairs in the formats that programs of others read, in one table: the command's choices. New ones go last."""
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import SesaHandError, quote
-from ..pair_set import Pair
-from . import attentionhand, coco, foundhand, hamer, handrefiner
 
-EXPORTERS: dict[str, Callable[[Iterable[Pair], Path], tuple[int, int]]] = {
-    "attentionhand": attentionhand.export,
-    "foundhand": foundhand.export,
-    "hamer": hamer.export_tars,
-    "hamer-eval": hamer.export_evaluation,
-    "handrefiner": handrefiner.export,
-    "coco": coco.export,
+if TYPE_CHECKING:
+    from ..pair_set import Pair
+
+FORMATS = {
+    "attentionhand": "attentionhand.export",
+    "foundhand": "foundhand.export",
+    "hamer": "hamer.export_tars",
+    "hamer-eval": "hamer.export_evaluation",
+    "handrefiner": "handrefiner.export",
+    "coco": "coco.export",
 }
+"""Of each format the function of this package that writes pairs into a folder and returns how many it wrote and left
+out; its file is loaded when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +38,25 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
 
     Args:
         pairs: A `PairSet` or any of its pairs.
-        format: A name in `EXPORTERS`.
+        format: A name in `FORMATS`.
         out: A new or empty folder. Lists that name the files come last, so that a part of an export is not taken for
             all of it.
 
     Raises:
         SesaHandError: If the folder holds something, or a pair cannot be read.
     """
-    if format not in EXPORTERS:
-        raise SesaHandError(f"There is no format {quote(format)}; formats are {', '.join(EXPORTERS)}.")
+    if format not in FORMATS:
+        raise SesaHandError(f"There is no format {quote(format)}; formats are {', '.join(FORMATS)}.")
+    file, function = FORMATS[format].split(".")
+    exporter = getattr(importlib.import_module(f".{file}", __name__), function)
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
-        counts = EXPORTERS[format](pairs, out)
+        counts = exporter(pairs, out)
     except OSError as error:
-        raise SesaHandError(f"{out!s:.200} cannot be written to: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"{out!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."
+        ) from error
     return Exported(*counts)

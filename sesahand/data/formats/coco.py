@@ -95,7 +95,16 @@ def describe_picture(pair: Pair, hands: HandParameters, number: int, name: str) 
 def describe_hand(
     pair: Pair, hands: HandParameters, n: int, number: int, picture: int, masks: list[np.ndarray] | None
 ) -> dict[str, Any] | None:
-    """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen."""
+    """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen.
+
+    Args:
+        pair: The pair.
+        hands: Parameters and keypoints of all its hands.
+        n: Which of them.
+        number: Id of the annotation.
+        picture: Id of the picture.
+        masks: Where each hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
+    """
     summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
     left, top, right, bottom = summary.box
     farthest = max(map(abs, summary.box))
@@ -158,7 +167,7 @@ def trace(mask: np.ndarray) -> list[list[float]]:
     """Return the outer outlines of a mask, bool `[H, W]`: polygons x, y, x, y, ... that run along its pixels' edges."""
     import cv2
 
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return []
     top, left = int(rows[0]), int(columns[0])

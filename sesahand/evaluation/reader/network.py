@@ -15,6 +15,7 @@ from torch.nn import functional
 from ...errors import InvalidFileError, SesaHandError
 from ...world import vocabulary
 from ...world.attributes import Attributes
+from ...world.gestures import GESTURES
 
 SIZE = 128
 KEYPOINTS = 21
@@ -26,7 +27,7 @@ CELL = 4
 """Pixels of the picture in a cell of the heat maps."""
 # What is read as one word of several; the first words of "beside" and "held" stand for no object.
 HEADS = {
-    "gesture": tuple(vocabulary.GESTURES),
+    "gesture": tuple(GESTURES),
     "side": vocabulary.SIDES,
     "view": ("palm", "back"),
     "direction": tuple(vocabulary.DIRECTIONS),
@@ -100,7 +101,7 @@ def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 class ResidualUnit(nn.Module):
-    """Two convolutions around which the input passes."""
+    """Two convolutions around which the input passes: `[B, width, H, W]` to the same shape."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -149,7 +150,15 @@ class ReaderNetwork(nn.Module):
         return mask, heat, self.answer(features).float()
 
     def look(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `forward`, with the features `[B, FEATURES]` that the heads answer from instead of their logits."""
+        """Do what `forward` does but for the last layer of the heads.
+
+        Args:
+            pictures: `[B, 3, S, S]` in 0..1.
+
+        Returns:
+            The first two of `forward`, `[B, S, S]` and `[B, 21, S / 4, S / 4]`, and the features `[B, FEATURES]` that
+            the heads answer from.
+        """
         half = self.stem((pictures - 0.5) * 3.0)
         quarter = self.to_quarter(half)
         eighth = self.to_eighth(quarter)
@@ -168,11 +177,12 @@ class ReaderNetwork(nn.Module):
 
 
 def doubled(x: Tensor) -> Tensor:
+    """Return features `[B, C, H, W]` at twice the size, `[B, C, 2 * H, 2 * W]`, each repeated."""
     return functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def soft_argmax(heat: Tensor) -> Tensor:
-    """Return the centres of mass `[B, K, 2]`, x and y in cells, of the softmax of heat maps `[B, K, H, W]`."""
+    """Return the centres of mass `[B, K, 2]`, x and y in cells, of the softmax of logits `[B, K, H, W]`, any range."""
     share = heat.flatten(2).softmax(-1).view_as(heat)
     columns = torch.arange(heat.shape[3], dtype=heat.dtype, device=heat.device) + 0.5
     rows = torch.arange(heat.shape[2], dtype=heat.dtype, device=heat.device) + 0.5
@@ -180,7 +190,7 @@ def soft_argmax(heat: Tensor) -> Tensor:
 
 
 def normalized(points: Tensor) -> Tensor:
-    """Return points `[B, K, 2]` around their centre, in units of their spread."""
+    """Return points `[B, K, 2]`, in any unit, around their centre and in units of their spread, `[B, K, 2]`."""
     centred = points - points.mean(1, keepdim=True)
     return centred / centred.square().mean((1, 2), keepdim=True).add(1e-6).sqrt()
 
@@ -212,7 +222,7 @@ class WorldReader:
             raise SesaHandError(f"The reader reads pictures [B, H, W, 3], got {tuple(pictures.shape)}.")
         pictures = pictures.float()
         if not torch.isfinite(pictures).all():
-            raise SesaHandError("The pictures hold NaN or infinite values.")
+            raise SesaHandError("The pictures hold NaN or infinite values; look at the model that drew them.")
         height, width = pictures.shape[1:3]
         masks, keypoints, logits = [torch.zeros(0, height, width)], [torch.zeros(0, KEYPOINTS, 2)], []
         found = [torch.zeros(0, FEATURES)]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ def draw_batch(samples: SampleCache, labels: Labels, step: int, config: ReaderCo
     mask = torch.from_numpy(samples.masks[indices]).float() / 255
     keypoints = torch.from_numpy(np.nan_to_num(samples.keypoints[indices, 0]))
     classes = {name: torch.from_numpy(values[indices]) for name, values in labels.classes.items()}
-    batch = {"pictures": pictures, "mask": mask, "keypoints": keypoints, "classes": classes}
+    batch: dict[str, Any] = {"pictures": pictures, "mask": mask, "keypoints": keypoints, "classes": classes}
     if rng.random() < 0.5:
         batch = mirrored(batch)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -117,15 +118,18 @@ def mirrored(batch: dict) -> dict:
 
 
 def degrade(pictures: Tensor, generator: torch.Generator, least: float = 0.0) -> Tensor:
-    """Return pictures `[B, 3, H, W]` with the faults of generated ones, each to another degree.
+    """Return pictures with the faults of generated ones, each to another degree.
 
     Fine detail is lost as in an autoencoder (a blur, and high frequencies of 8 x 8 blocks damped), colours drift, and
     there is noise.
 
     Args:
-        pictures: In 0..1.
+        pictures: `[B, 3, H, W]` in 0..1.
         generator: Draws the degrees.
         least: Of how much of each fault no picture has less, 0 to 1.
+
+    Returns:
+        `[B, 3, H, W]` in 0..1.
     """
     count = len(pictures)
 
@@ -173,7 +177,16 @@ def losses(network: ReaderNetwork, batch: dict) -> dict[str, Tensor]:
 
 
 def peaks(cells: Tensor, size: int, width: float = 0.8) -> Tensor:
-    """Return heat maps `[B, K, size^2]` that add up to one, with a Gaussian peak at each point `[B, K, 2]` in cells."""
+    """Return heat maps that add up to one, with a Gaussian peak at each point.
+
+    Args:
+        cells: Points `[B, K, 2]`, x and y in cells.
+        size: Cells a side.
+        width: Standard deviation in cells.
+
+    Returns:
+        `[B, K, size * size]`, row after row.
+    """
     axis = torch.arange(size, dtype=cells.dtype) + 0.5
     across, down = (torch.exp(-((axis - cells[..., k, None]) ** 2) / (2 * width**2)) for k in (0, 1))
     heat = (down[..., :, None] * across[..., None, :]).flatten(2)
@@ -211,14 +224,19 @@ def train_reader(
     for each in (samples, heldout):
         if each.source.size != SIZE or not each.done.all():
             raise SesaHandError(
-                f"The reader learns from finished renders of {SIZE} pixels; draw them to the end first."
+                f"The reader learns from finished renders of {SIZE} pixels, got {int(each.done.sum())} of "
+                f"{len(each.done)} at {each.source.size}: draw them to the end first."
             )
     if (samples.source.split, heldout.source.split) != ("train", "heldout"):
-        raise SesaHandError("The reader learns from the split 'train' and is proven on 'heldout'.")
+        raise SesaHandError(
+            f"The reader learns from the split 'train' and is proven on 'heldout', got {samples.source.split!r} and "
+            f"{heldout.source.split!r}."
+        )
     labels = read_labels(samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = ReaderNetwork().to(memory_format=torch.channels_last)
+        network = ReaderNetwork()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
     before = []
     if start is not None:
         network.load_state_dict(start.network.state_dict())
@@ -235,7 +253,8 @@ def train_reader(
         with torch.autocast("cpu", torch.bfloat16):
             parts = losses(network, batch)
         optimizer.zero_grad()
-        sum(parts.values()).backward()
+        loss, *others = parts.values()
+        sum(others, loss).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         if progress is not None:
@@ -258,7 +277,9 @@ def save_state(path: Path, kept: dict) -> None:
     try:
         write_with(path, lambda file: write_state(file, {"network": network, "optimizer": optimizer}, facts))
     except (OSError, RuntimeError, TypeError, ValueError) as error:
-        raise SesaHandError(f"The training's state cannot be written to {path!s:.200}: {error!s:.200}.") from error
+        raise SesaHandError(
+            f"The training's state cannot be written to {path!s:.200}: {error!s:.200}. Choose another folder with room."
+        ) from error
 
 
 def resume(state: Path, network: ReaderNetwork, optimizer: torch.optim.Optimizer, config: ReaderConfig) -> int:
@@ -322,7 +343,8 @@ def prove(
         over pictures of one hand; for each head the share of right words.
     """
     labels, generator = read_labels(samples), torch.Generator().manual_seed(0)
-    ious, errors, right = [], [], {name: [] for name in HEADS}
+    ious, errors = [], []
+    right: dict[str, list] = {name: [] for name in HEADS}
     for start in range(0, len(samples), batch_size):
         part = slice(start, start + batch_size)
         pictures = to_pictures(samples.pictures[part])
@@ -342,12 +364,3 @@ def prove(
         "keypoint_error": float(np.mean(errors)),
         **{name: float(np.mean(values)) for name, values in right.items()},
     }
-
-
-def confusion(reader: WorldReader, samples: SampleCache, head: str = "gesture") -> np.ndarray:
-    """Return how often each word (row) was read as each word (column), counts `[K, K]`."""
-    truth, table = read_labels(samples).classes[head], np.zeros((len(HEADS[head]),) * 2, int)
-    pictures = to_pictures(samples.pictures)
-    found = reader.read(pictures.permute(0, 2, 3, 1)).probabilities[head].argmax(1).numpy()
-    np.add.at(table, (truth[truth != UNNAMED], found[truth != UNNAMED]), 1)
-    return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,14 @@ MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -20.0, 4.0
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(silu(x)))), the identity at first."""
+    """x + conv(silu(conv(silu(x)))), the identity at first: `[B, C, H, W]` to the same shape."""
 
     def __init__(self, channels: int):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        nn.init.zeros_(cast(Tensor, self.second.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.silu(self.first(functional.silu(x))))
@@ -81,6 +82,9 @@ class MiniAutoencoder(nn.Module):
             force_upcast=False,
         )
 
+    latent_mean: Tensor
+    latent_deviation: Tensor
+
     @property
     def dtype(self) -> torch.dtype:
         return self.latent_mean.dtype
@@ -90,25 +94,39 @@ class MiniAutoencoder(nn.Module):
         return self.latent_mean.device
 
     def moments(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and logarithm of the variance `[B, 4, H/8, W/8]` of the latents, before they are scaled."""
+        """Describe the latents before they are scaled.
+
+        Args:
+            pictures: `[B, 3, H, W]` in -1..1, sides multiples of 8.
+
+        Returns:
+            Mean and logarithm of the variance, each `[B, 4, H / 8, W / 8]`.
+        """
         mean, log_variance = self.encoder(pictures).chunk(2, dim=1)
         return mean, log_variance.clamp(MIN_LOG_VARIANCE, MAX_LOG_VARIANCE)
 
     def latents(self, pictures: Tensor) -> Tensor:
-        """The latents, so that `SCALING_FACTOR` times them has mean 0 and deviation 1."""
+        """The latents, so that `SCALING_FACTOR` times them has mean 0 and deviation 1.
+
+        Args:
+            pictures: `[B, 3, H, W]` in -1..1, sides multiples of 8.
+
+        Returns:
+            `[B, 4, H / 8, W / 8]`.
+        """
         return (self.moments(pictures)[0] - self.latent_mean) / (self.latent_deviation * SCALING_FACTOR)
 
     def pictures(self, latents: Tensor) -> Tensor:
-        """Pictures of latents as `latents` returns them."""
+        """Pictures `[B, 3, H, W]`, about -1..1, of latents `[B, 4, H / 8, W / 8]` as `latents` returns them."""
         return self.decoder(latents * (self.latent_deviation * SCALING_FACTOR) + self.latent_mean)
 
     def encode(self, pictures: Tensor, return_dict: bool = True):
-        """The latents in diffusers' wrapping; they are certain, so that every sample is the mode."""
+        """The latents, as of `latents`, in diffusers' wrapping; they are certain, so that every sample is the mode."""
         latents = self.latents(pictures)
         certain = SimpleNamespace(sample=lambda generator=None: latents, mode=lambda: latents)
         return SimpleNamespace(latent_dist=certain) if return_dict else (certain,)
 
     def decode(self, latents: Tensor, return_dict: bool = True, generator: object = None):
-        """The pictures in diffusers' wrapping."""
+        """The pictures, as of `pictures`, in diffusers' wrapping."""
         pictures = self.pictures(latents)
         return SimpleNamespace(sample=pictures) if return_dict else (pictures,)

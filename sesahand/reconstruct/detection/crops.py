@@ -28,7 +28,7 @@ class Picture:
         """Sample squares.
 
         Args:
-            squares: `[K, 4]`, as this module describes them.
+            squares: `[K, 4]`: centre x and y and side in pixels, and angle in radians.
             size: Side of the result in pixels.
             outside: What is beyond the picture: "zeros" or "border".
             smooth: Average the pixels that fall on one of the crop. Without, only four of them count.
@@ -63,8 +63,8 @@ def to_picture(squares: Tensor, points: Tensor) -> Tensor:
     """Map points of squares into the picture.
 
     Args:
-        squares: `[K, 4]`.
-        points: (u, v) of each, `[K or 1, P, 2]`.
+        squares: `[K, 4]`: centre x and y and side in pixels, and angle in radians.
+        points: (u, v) in each, `[K or 1, P, 2]`, in sides of the square from its centre: the unit of both is the side.
 
     Returns:
         Pixels `[K, P, 2]`.
@@ -73,12 +73,20 @@ def to_picture(squares: Tensor, points: Tensor) -> Tensor:
 
 
 def to_square(squares: Tensor, points: Tensor) -> Tensor:
-    """Map pixels `[K or 1, P, 2]` to the coordinates (u, v) of squares `[K, 4]`; the inverse of `to_picture`."""
+    """Map pixels `[K or 1, P, 2]` to the coordinates (u, v) of squares `[K, 4]`, `[K, P, 2]`; inverts `to_picture`."""
     return turn((points - squares[:, None, :2]) / squares[:, None, 2:3], -squares[:, 3])
 
 
 def turn(points: Tensor, angles: Tensor) -> Tensor:
-    """Turn points `[K, P, 2]` clockwise in a picture whose y runs down by angles `[K]` in radians."""
+    """Turn points clockwise in a picture whose y runs down.
+
+    Args:
+        points: `[K, P, 2]`, any unit of length.
+        angles: `[K]` in radians.
+
+    Returns:
+        `[K, P, 2]`.
+    """
     cos, sin = angles.cos()[:, None], angles.sin()[:, None]
     x, y = points.unbind(-1)
     return torch.stack([cos * x - sin * y, sin * x + cos * y], -1)

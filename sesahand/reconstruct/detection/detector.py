@@ -175,7 +175,7 @@ class HandDetector(nn.Module):
         return add_small_hands(hands, self.look_twice(picture, more.squares()), threshold)
 
     def find_palms(self, picture: Picture, squares: Tensor, threshold: float, smooth: bool = True) -> Palms:
-        """Find palms in squares `[K, 4]` of one picture, at most `MAX_PALMS`, best first."""
+        """Find palms in squares `[K, 4]` (see `to_picture`) of one picture, at most `MAX_PALMS`, best first."""
         size = self.palm.input_shape[1]
         parts = [Palms(torch.zeros(0, 4), torch.zeros(0, NUM_POINTS, 2), torch.zeros(0))]
         for some in squares.split(CROPS_AT_ONCE):
@@ -185,16 +185,21 @@ class HandDetector(nn.Module):
         return merge_palms(join_palms(parts)).select(slice(MAX_PALMS))
 
     def look_twice(self, picture: Picture, squares: Tensor) -> Looks:
-        """Find landmarks in squares `[K, 4]`, then again and in the mirror in squares that fit these."""
+        """Find landmarks, then again and in the mirror in squares that fit these.
+
+        Args:
+            picture: The picture.
+            squares: Where to look at first, `[K, 4]`; see `to_picture`.
+        """
         first = self.look(picture, squares)
         return self.look(picture, squares_around(first.keypoints_2d), mirrored=True)
 
     def look(self, picture: Picture, squares: Tensor, mirrored: bool = False) -> Looks:
-        """Find landmarks in squares `[K, 4]` of one picture.
+        """Find landmarks in squares of one picture.
 
         Args:
             picture: The picture.
-            squares: Where to look.
+            squares: Where to look, `[K, 4]`; see `to_picture`.
             mirrored: Also look at the mirror images and take the mean, which halves what the network has against
                 left or right hands.
         """
@@ -271,6 +276,12 @@ def check_threshold(threshold: float) -> None:
 def as_colour(pictures: Tensor) -> Tensor:
     """Return pictures of three channels: grey ones repeated, those with alpha laid over grey.
 
+    Args:
+        pictures: `[F, H, W, C]` in 0..1, C one of 1, 3, 4; what is a little outside is clipped.
+
+    Returns:
+        `[F, H, W, 3]` in 0..1.
+
     Raises:
         SesaHandError: If there is no picture, or it is none.
     """
@@ -284,9 +295,11 @@ def as_colour(pictures: Tensor) -> Tensor:
         raise SesaHandError(f"The pictures have {channels} channels, expected 3 (colour), 1 (grey) or 4 (with alpha).")
     low, high = pictures.amin(), pictures.amax()
     if not (torch.isfinite(low) and torch.isfinite(high)):
-        raise SesaHandError("The pictures hold NaN or infinite values; the node that made them went wrong.")
+        raise SesaHandError("The pictures hold NaN or infinite values; look at the node that made them.")
     if high > 2 or low < -1:
-        raise SesaHandError(f"The pictures hold values from {float(low):.4g} to {float(high):.4g}, expected 0..1.")
+        raise SesaHandError(
+            f"The pictures hold values from {float(low):.4g} to {float(high):.4g}, expected 0..1: scale them to that."
+        )
     pictures = pictures.float().clamp(0, 1) if low < 0 or high > 1 else pictures
     if channels == 4:
         alpha = pictures[..., 3:]
@@ -312,7 +325,7 @@ def _starts(length: int, side: float) -> list[float]:
 
 
 def squares_around(keypoints: Tensor) -> Tensor:
-    """Return the squares `[K, 4]` in which hands with landmarks `[K, 21, 2]` are looked at again."""
+    """Return the squares `[K, 4]` in which hands with landmarks `[K, 21, 2]`, pixels, are looked at again."""
     knuckles = (keypoints[:, 5] + keypoints[:, 13]) / 4 + keypoints[:, 9] / 2
     angle = upright_angle(keypoints[:, 0], knuckles)
     frame = torch.cat([torch.zeros(len(angle), 2), torch.ones(len(angle), 1), angle[:, None]], 1)
@@ -335,12 +348,12 @@ def _squares_of_box(box: HandBox) -> Tensor:
 
 def _mean_look(straight: Looks, mirrored: Looks) -> Looks:
     distance = (straight.keypoints_2d - mirrored.keypoints_2d).norm(dim=-1).mean(-1)
-    means = (
+    points, points_3d, score, right = (
         (getattr(straight, name) + getattr(mirrored, name)) / 2
         for name in ("keypoints_2d", "keypoints_3d", "score", "right")
     )
     near = distance < MIRROR_DISTANCE * _sizes(straight.keypoints_2d)
-    return Looks(*means, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
+    return Looks(points, points_3d, score, right, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
 
 
 def as_side(looks: Looks, side: str) -> Looks:
@@ -364,7 +377,7 @@ def _sizes(keypoints: Tensor) -> Tensor:
 def choose_hands(looks: Looks, threshold: float) -> Looks:
     """Return the hands of one picture that are sure enough, each once, by falling score."""
     order = looks.score.argsort(descending=True, stable=True)
-    chosen = []
+    chosen: list[int] = []
     for index in order[looks.score[order] >= threshold].tolist():
         if not any(_same_hand(looks.keypoints_2d[[index, other]]) for other in chosen):
             chosen.append(index)
@@ -428,7 +441,14 @@ def _shares(one: Tensor, others: Tensor) -> Tensor:
 
 
 def reach_tips(keypoints: Tensor) -> Tensor:
-    """Move the fingertips of landmarks `[K, 21, D]` from the nails to the ends of the fingers."""
+    """Move the fingertips of landmarks from the nails to the ends of the fingers.
+
+    Args:
+        keypoints: `[K, 21, D]`, any unit of length.
+
+    Returns:
+        `[K, 21, D]`.
+    """
     reached = keypoints.clone()
     reached[:, TIPS] += TIP_REACH * (keypoints[:, TIPS] - keypoints[:, LAST_JOINTS])
     return reached

@@ -9,6 +9,7 @@ near by looks like a large one far off. The joint limits and the mean hand decid
 
 import logging
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -64,6 +65,38 @@ class FittedHands:
     relative_error: Tensor
     depth_is_ambiguous: Tensor
     left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """The `Reconstructor` that needs no network: fits a hand model to the landmarks.
+
+    Attributes:
+        hand_model: What is fitted; the built-in hand if None.
+        camera: The camera that the pictures were taken with; a field of view of 40 degrees if None.
+        on_progress: Called with hands done and all hands.
+    """
+
+    hand_model: HandModel | None = None
+    camera: Camera | None = None
+    on_progress: Progress | None = None
+    name: str = "fitting"
+
+    def __call__(self, pictures: Tensor | None, landmarks: HandLandmarks) -> HandScene:
+        """Return one hand for each of the landmarks' hands.
+
+        Args:
+            pictures: As of `Reconstructor.__call__`, or None: they are not looked at.
+            landmarks: Of hands that all can be fitted.
+
+        Raises:
+            SesaHandError: As `fit_hands`.
+        """
+        return fit_hands(landmarks, self.hand_model, self.camera, on_progress=self.on_progress).scene
+
+    def fit_usable(self, landmarks: HandLandmarks) -> FittedHands:
+        """Return the hands with their errors, as `fit_usable_hands` does."""
+        return fit_usable_hands(landmarks, self.hand_model, self.camera, on_progress=self.on_progress)
 
 
 def fit_hands(
@@ -223,9 +256,9 @@ def _chunks(chosen: Tensor) -> list[Tensor]:
 def _fit(seen: Measurements, points: KeypointModel, in_space: bool, starts: int) -> HandState:
     """Fit B hands that either all have 3D points or none."""
     prior, count = HandPrior(points.frames), len(seen.rays)
-    guesses = from_library(seen, points, starts - in_space, in_space) if starts > in_space else None
-    if in_space:
-        guesses = _interleave(from_bones(seen, points), guesses, count)
+    library = from_library(seen, points, starts - in_space, in_space) if starts > in_space else None
+    # Without 3D points there is a start from the library at least.
+    guesses = _interleave(from_bones(seen, points), library, count) if in_space else cast(HandState, library)
     noise = torch.ones(count, dtype=torch.float64)
 
     def evaluate_for(hands: Tensor):
@@ -263,9 +296,19 @@ def _interleave(first: HandState, others: HandState | None, count: int) -> HandS
 def estimate_noise(
     seen: Measurements, points: KeypointModel, prior: HandPrior, state: HandState, noise: Tensor
 ) -> Tensor:
-    """Return how noisy each hand's points are, `[B]`, from what a fit with the given noise leaves unexplained.
+    """Return how noisy each hand's points are, from what a fit with the given noise leaves unexplained.
 
     The prior then weighs what it should: much for a vague detector, next to nothing for exact points.
+
+    Args:
+        seen: Of B hands.
+        points: Gives the keypoints.
+        prior: What hands are likely.
+        state: The fitted hands.
+        noise: What they were fitted with, as a multiple of what is expected of the detector, `[B]`.
+
+    Returns:
+        Likewise `[B]`.
 
     Source: MacKay, "Bayesian Interpolation" (1992): the residual sum of squares over the number of measurements less
     that of well-determined parameters, which is the trace of the inverse Hessian times the data's.

@@ -98,7 +98,15 @@ def likeness_to_gestures(landmarks: HandLandmarks, model: KeypointModel) -> Tens
 
 
 def compare_in_space(seen: Measurements, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how alike hands and gestures `[G, 21, 3]` are in 3D, `[B, G]`, and the orientations `[B, G, 3, 3]`."""
+    """Return how alike hands and gestures are in 3D, and how the gestures are turned for it.
+
+    Args:
+        seen: Of B hands.
+        points: Keypoints of G gestures `[G, 21, 3]`, metres.
+
+    Returns:
+        Likeness `[B, G]`, zero for the same and negative else, and orientations `[B, G, 3, 3]`.
+    """
     share = (seen.weight_3d / seen.weight_3d.sum(1, keepdim=True))[:, None]
     gestures = points - share[:, None] @ points
     measured = (seen.points - share @ seen.points)[:, None].expand(-1, len(points), -1, -1)
@@ -109,10 +117,17 @@ def compare_in_space(seen: Measurements, points: Tensor) -> tuple[Tensor, Tensor
 
 
 def compare_in_picture(seen: Measurements, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return how alike hands and the best view of each gesture are, `[B, G]`, and the orientations `[B, G, 3, 3]`.
+    """Return how alike hands and the best view of each gesture are in the picture, and how it is turned for it.
 
     Written as complex numbers, the best turn in the picture and scale of one set of points for another is their inner
     product: its absolute value says how alike they are, its angle the turn.
+
+    Args:
+        seen: Of B hands.
+        points: Keypoints of G gestures `[G, 21, 3]`, metres.
+
+    Returns:
+        Likeness `[B, G]`, larger for more, and orientations `[B, G, 3, 3]`.
     """
     views = sphere_views(VIEWS)
     turned = points[:, None] @ views.mT
@@ -164,7 +179,15 @@ def placed(rotations: Tensor, seen: Measurements, model: KeypointModel) -> HandS
 
 
 def align_rotations(points: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Return the rotations `[..., 3, 3]` that turn points `[..., P, 3]` best onto others, both about their mean.
+    """Return the rotations that turn points best onto others, both about their mean.
+
+    Args:
+        points: `[..., P, 3]`, any unit of length.
+        target: Likewise.
+        weight: How much each point counts, `[..., P]`.
+
+    Returns:
+        `[..., 3, 3]`.
 
     Source: Kabsch, "A Solution for the Best Rotation to Relate Two Sets of Vectors" (1976), without reflections.
     """
@@ -177,7 +200,7 @@ def align_rotations(points: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
 
 def swing(start: Tensor, end: Tensor) -> Tensor:
-    """Return the least rotation `[..., 3, 3]` that turns one direction `[..., 3]` into another; none for a zero one."""
+    """Return the least rotation `[..., 3, 3]` of directions `[..., 3]` into others `[..., 3]`; none for a zero one."""
     axis = torch.linalg.cross(start, end)
     sine, cosine = axis.norm(dim=-1, keepdim=True), (start * end).sum(-1, keepdim=True)
     return axis_angle_to_matrix(axis / sine.clamp(min=1e-12) * torch.atan2(sine, cosine))

@@ -21,6 +21,7 @@ class Terms:
     hessian: Tensor
 
     def select(self, index: Tensor) -> "Terms":
+        """Return the terms of an index, numbers `[K]` or bool `[B]`."""
         return Terms(self.cost[index], self.gradient[index], self.hessian[index])
 
 
@@ -72,7 +73,7 @@ def minimise(
 
 
 def damped_step(terms: Terms, damping: Tensor) -> Tensor:
-    """Return the steps `[B, P]` that damped normal equations ask for; zero where they have no solution."""
+    """Return the steps `[B, P]` of normal equations with a damping `[B]` each; zero where they have no solution."""
     diagonal = terms.hessian.diagonal(dim1=1, dim2=2)
     system = terms.hessian + torch.diag_embed(damping[:, None] * diagonal + 1e-12)
     factor, failed = torch.linalg.cholesky_ex(system)
@@ -82,7 +83,7 @@ def damped_step(terms: Terms, damping: Tensor) -> Tensor:
 
 
 def keep(better: Tensor, new, old):
-    """Return a dataclass of tensors that holds the rows of `new` where `better` says so, else those of `old`."""
+    """Return a dataclass of tensors with the rows of `new` where `better`, bool `[B]`, says so, else those of `old`."""
     rows = {
         name: torch.where(better.view(-1, *[1] * (value.dim() - 1)), getattr(new, name), value)
         for name, value in vars(old).items()

@@ -39,6 +39,7 @@ class Measurements:
     noise_2d: Tensor
 
     def select(self, index: Tensor) -> "Measurements":
+        """Return the measurements of an index, numbers `[K]` or bool `[B]`."""
         return Measurements(**{name: value[index] for name, value in vars(self).items()})
 
     @classmethod
@@ -60,7 +61,15 @@ class Measurements:
 
 
 def box_size(pixels: Tensor, known: Tensor) -> Tensor:
-    """Return the longer side `[N]` of the axis-aligned box around the known points `[N, 21, 2 or 3]`, in their unit."""
+    """Return the longer side of the axis-aligned box around the known points of each hand.
+
+    Args:
+        pixels: `[N, 21, 2]`, or `[N, 21, 3]` in any other unit.
+        known: Bool `[N, 21]`.
+
+    Returns:
+        `[N]` in the unit of the points; 0 for a hand without known ones.
+    """
     inf = torch.full_like(pixels, torch.inf)
     spread = torch.where(known[..., None], pixels, -inf).amax(1) - torch.where(known[..., None], pixels, inf).amin(1)
     return torch.where(known.any(1), spread.amax(1), 0.0)

@@ -4,6 +4,7 @@ Source: Pavlakos et al., "Reconstructing Hands in 3D with Transformers" (2024); 
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +45,7 @@ class Normalised(nn.Module):
         self.fn = layer
 
     def forward(self, tokens: Tensor, *rest: Tensor) -> Tensor:
+        """Return tokens `[N, Q, width]` of the same shape; the `rest`, of any shape, goes to the layer as it is."""
         return self.fn(self.norm(tokens), *rest)
 
 
@@ -56,6 +58,7 @@ class DecoderAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(inner, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens `[N, Q, width]` of the same shape."""
         return self.to_out(attend(*self.to_qkv(tokens).chunk(3, -1)))
 
 
@@ -69,6 +72,7 @@ class CrossAttention(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(inner, width))
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
+        """Return tokens `[N, Q, width]` of the same shape, for a context `[N, K, channels]`."""
         return self.to_out(attend(self.to_q(tokens), *self.to_kv(context).chunk(2, -1)))
 
 
@@ -81,6 +85,7 @@ class DecoderPerceptron(nn.Module):
         self.net = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Identity(), nn.Linear(hidden, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens `[N, Q, width]` of the same shape."""
         return self.net(tokens)
 
 
@@ -100,7 +105,9 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(nn.ModuleList(Normalised(size.width, part) for part in layer) for layer in layers)
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        for self_attention, cross_attention, perceptron in self.layers:
+        """Return tokens `[N, Q, width]` of the same shape, for a context `[N, K, channels]`."""
+        for layer in self.layers:
+            self_attention, cross_attention, perceptron = cast(nn.ModuleList, layer)
             tokens = tokens + self_attention(tokens)
             tokens = tokens + cross_attention(tokens, context)
             tokens = tokens + perceptron(tokens)
@@ -117,6 +124,7 @@ class Query(nn.Module):
         self.transformer = Decoder(size)
 
     def forward(self, context: Tensor) -> Tensor:
+        """Return the filled token `[N, width]` for a picture's tokens `[N, K, channels]` as context."""
         token = self.to_token_embedding(context.new_zeros(len(context), 1, 1)) + self.pos_embedding
         return self.transformer(token, context)[:, 0]
 
@@ -133,6 +141,7 @@ class ManoHead(nn.Module):
         self.deccam = nn.Linear(size.width, 3)
 
     def forward(self, features: Tensor) -> Prediction:
+        """Return the hands for a picture's tokens `[N, K, channels]`."""
         token = self.transformer(features)
         return Prediction(self.decpose(token), self.decshape(token), self.deccam(token)) + mean_of(self)
 
@@ -155,7 +164,7 @@ class HaMeR(nn.Module):
         """Estimate hands.
 
         Args:
-            crops: `[N, 3, 256, 256]`, normalised, as `hand_crops` makes them; 32 columns on either side go unseen.
+            crops: `[N, 3, 256, 256]`, normalised, as `crop_hands` makes them; 32 columns on either side go unseen.
             mano: MANO, whose parameters the answer holds; this network does not look at the mesh itself.
 
         Returns:
@@ -165,6 +174,15 @@ class HaMeR(nn.Module):
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Multi-head attention of tokens `[N, Q, inner]` over keys and values `[N, K, inner]`."""
+    """Multi-head attention of tokens over others.
+
+    Args:
+        query: `[N, Q, inner]`.
+        key: `[N, K, inner]`.
+        value: `[N, K, inner]`.
+
+    Returns:
+        `[N, Q, inner]`.
+    """
     heads = (part.unflatten(-1, (NUM_HEADS, -1)).transpose(1, 2) for part in (query, key, value))
     return scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)

@@ -75,10 +75,10 @@ def crop_hands(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
 
 
 def crop_square(picture: Tensor, centre: tuple[float, float], side: float, mirrored: bool) -> Tensor:
-    """Cut one square out of a picture `[H, W, 3]` and return it as `[3, 256, 256]` in float32, not yet normalised.
+    """Cut one square out of a picture and return it as `[3, 256, 256]` in float32, not yet normalised.
 
     Args:
-        picture: Values 0..1, clipped to that.
+        picture: `[H, W, 3]`; values 0..1, clipped to that.
         centre: Of the square, in pixels; it comes to lie on the centre of the crop's pixel (128, 128).
         side: Of the square, in pixels.
         mirrored: Whether left and right change places.

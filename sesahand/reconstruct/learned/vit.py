@@ -40,6 +40,7 @@ class SelfAttention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens `[N, T, width]` of the same shape."""
         query, key, value = self.qkv(tokens).unflatten(-1, (3, NUM_HEADS, -1)).permute(2, 0, 3, 1, 4)
         return self.proj(scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2))
 
@@ -54,6 +55,7 @@ class Perceptron(nn.Module):
         self.fc2 = nn.Linear(hidden, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens `[N, T, width]` of the same shape."""
         return self.fc2(self.act(self.fc1(tokens)))
 
 
@@ -68,6 +70,7 @@ class Block(nn.Module):
         self.mlp = Perceptron(size.width, size.hidden)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """Return tokens `[N, T, width]` of the same shape."""
         tokens = tokens + self.attn(self.norm1(tokens))
         return tokens + self.mlp(self.norm2(tokens))
 
@@ -80,6 +83,7 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(3, width, PATCH, PATCH, padding=2)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """Return the tokens `[N, 192, width]` of pictures `[N, 3, 256, 192]`, any range, row after row."""
         return self.proj(pictures).flatten(2).transpose(1, 2)
 
 
@@ -98,14 +102,14 @@ class ViT(nn.Module):
         self.last_norm = nn.LayerNorm(size.width, NORM_EPSILON)
 
     def embed(self, pictures: Tensor) -> Tensor:
-        """Return the tokens `[N, 192, width]` of normalised pictures `[N, 3, 256, 192]`, row after row.
+        """Return the tokens `[N, 192, width]` of pictures `[N, 3, 256, 192]`, normalised, row after row.
 
         The place of the class token, which pre-training had and hands have not, is added to every other place.
         """
         return self.patch_embed(pictures) + self.pos_embed[:, 1:] + self.pos_embed[:, :1]
 
     def transform(self, tokens: Tensor) -> Tensor:
-        """Return tokens `[N, any, width]` after all blocks and the last normalisation."""
+        """Return tokens `[N, T, width]` of the same shape after all blocks and the last normalisation."""
         for block in self.blocks:
             tokens = block(tokens)
         return self.last_norm(tokens)

@@ -29,7 +29,8 @@ class HandViT(ViT):
         self.decshape = nn.Linear(size.width, NUM_BETAS)
         self.deccam = nn.Linear(size.width, 3)
 
-    def forward(self, pictures: Tensor) -> tuple[Prediction, Tensor]:
+    # A ViT gives the features alone.
+    def forward(self, pictures: Tensor) -> tuple[Prediction, Tensor]:  # type: ignore[override]  # see above
         """Return a first estimate and the features `[N, width, 16, 12]` of normalised pictures `[N, 3, 256, 192]`."""
         mean = mean_of(self)
         hand = torch.cat(
@@ -61,7 +62,15 @@ class FeaturePyramid(nn.Module):
         )
 
     def forward(self, features: Tensor) -> list[Tensor]:
-        """Return the finest features first."""
+        """Enlarge features.
+
+        Args:
+            features: `[N, width, 16, 12]`.
+
+        Returns:
+            The finest first, each `[N, channels, h, w]`: an eighth of the channels at four times the size, a quarter at
+            twice, and half at its own.
+        """
         half = self.first_conv(features)
         return [self.deconv[1](half), self.deconv[0](half), half]
 
@@ -113,7 +122,7 @@ class WiLoR(nn.Module):
         """Estimate hands.
 
         Args:
-            crops: `[N, 3, 256, 256]`, normalised, as `hand_crops` makes them; 32 columns on either side go unseen.
+            crops: `[N, 3, 256, 256]`, normalised, as `crop_hands` makes them; 32 columns on either side go unseen.
             mano: MANO, at whose vertices the refinement looks; on the crops' device.
 
         Returns:

@@ -31,14 +31,14 @@ def replace_bad_pictures(
     """Return the pictures with those below the threshold taken from the repaired batch.
 
     Args:
-        pictures: `[F, H, W, C]`.
-        repaired: The same pictures in the same order, or only the bad ones, of the same size. Where one number judges
-            all pictures it may be any batch. None will do if no picture is bad.
+        pictures: `[F, H, W, C]` in 0..1.
+        repaired: Likewise; the same pictures in the same order, or only the bad ones, of the same size. Where one
+            number judges all pictures it may be any batch. None will do if no picture is bad.
         score: See `bad_pictures`.
         threshold: Likewise.
 
     Returns:
-        A new tensor if a picture is replaced one by one, else one of the two batches itself.
+        `[F, H, W, C]`: a new tensor if pictures are replaced one by one, else one of the two batches itself.
 
     Raises:
         SesaHandError: If a repaired picture is needed and lacks, or pictures, scores and repaired ones do not fit.
@@ -74,7 +74,7 @@ def best_pictures(scores: HandScores, count: int) -> list[int]:
 
 
 def check_count(pictures: Tensor, scores: HandScores) -> None:
-    """Raise a SesaHandError unless there are as many pictures `[F, H, W, C]` as scores."""
+    """Raise a SesaHandError unless there are as many pictures `[F, H, W, C]`, any range, as scores."""
     if pictures.ndim != 4 or len(pictures) != len(scores.pictures):
         raise SesaHandError(
             f"There are scores of {len(scores.pictures)} pictures, but the pictures have the shape "

@@ -11,7 +11,7 @@ from ...hands.skeleton import FINGER_JOINTS, FINGERS
 from ...scene.hand_scene import HandScene
 
 STATES = ("straight", "half bent", "bent")
-# Degrees of flexion, the three joints of a finger together, at which it is half bent and bent. Over the 23 gestures of
+# Degrees of flexion, the three joints of a finger together, at which it is half bent and bent. Over the gestures of
 # the library, fingers that people call straight have at most 42, those folded into the palm at least 168.
 FINGER_BOUNDS, THUMB_BOUNDS = (45.0, 160.0), (30.0, 80.0)
 # The thumb touches a finger if the line of its last bone is this near to one of the finger's bones, as a part
@@ -66,7 +66,7 @@ def read_fingers(scene: HandScene, keypoints: Tensor) -> FingerStates:
 
     Args:
         scene: N hands.
-        keypoints: Of the same hands, posed, `[N, 21, 3]`.
+        keypoints: Of the same hands, posed, `[N, 21, 3]`, metres.
     """
     keypoints = keypoints.double()
     pose, right = scene.hand_pose.to(keypoints), scene.is_right.to(keypoints.device)[:, None, None, None]
@@ -78,7 +78,7 @@ def read_fingers(scene: HandScene, keypoints: Tensor) -> FingerStates:
 
 
 def thumb_distances(keypoints: Tensor) -> Tensor:
-    """Return how near the thumb's last bone is to the bones of index to pinky, `[N, 4]`, for keypoints `[N, 21, 3]`."""
+    """Return how near the thumb's last bone is to those of index to pinky `[N, 4]`, of `[N, 21, 3]`, both in metres."""
     along = torch.linspace(0, 1, BONE_SAMPLES, dtype=keypoints.dtype, device=keypoints.device)[:, None]
     start, end = keypoints[:, :-1, None], keypoints[:, 1:, None]
     # Bone k runs from keypoint k to k + 1; those that lead from one finger's tip to the next finger are not used.

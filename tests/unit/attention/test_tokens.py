@@ -17,6 +17,7 @@ from sesahand.attention.tokens import (
     segments,
 )
 from sesahand.errors import SesaHandError
+from sesahand.models.families import TEXT_ENCODERS
 from sesahand.semantics.behavior import BehaviorSemantics, ImageSemantics
 from sesahand.semantics.composer import compose
 from sesahand.semantics.hand_words import hand_word_spans, merge_spans
@@ -168,7 +169,7 @@ def test_token_lists_without_word_ids_are_refused():
 
 def test_encoders_that_are_not_clip_are_refused():
     with pytest.raises(SesaHandError, match="t5xxl"):
-        hand_tokens("a hand", [], None, {"l": [], "t5xxl": []})
+        hand_tokens("a hand", [], None, {"l": [], "t5xxl": []}, TEXT_ENCODERS)
 
 
 @pytest.mark.parametrize(("length", "fits"), [(77, True), (154, True), (76, False), (100, False), (0, False)])

@@ -8,7 +8,8 @@ import torch
 from glb_reader import Glb
 
 from sesahand.errors import SesaHandError
-from sesahand.export.files import FORMATS, write_hands
+from sesahand.export.files import write_hands
+from sesahand.export.formats import FORMATS
 from sesahand.export.posed_hands import posed_glb, posed_obj, posed_ply
 from sesahand.hands.gestures import gesture
 from sesahand.hands.loading import load_hand_model
@@ -120,17 +121,17 @@ def test_the_posed_glb_is_exact_too(pair, expected):
 
 def test_frames_of_still_formats_are_files_of_their_own(pair, tmp_path):
     scene = concatenate_frames([pair, HandScene.empty(pair.model, CAMERA), pair.select([1])])
-    for format, ending in FORMATS.items():
+    for format, known in FORMATS.items():
         folder = tmp_path / format
         folder.mkdir()
         done = []
-        path = folder / f"a_00001_.{ending}"
+        path = folder / f"a_00001_.{known.ending}"
         *meshes, parameters = write_hands(scene, path, format, parameters="npz", on_file=done.append)
         assert done == list(range(1, len(meshes) + 1))
         assert parameters.name == "a_00001_.npz"
         assert torch.equal(load_scene(parameters).hand_pose, scene.hand_pose)
-        numbers = [""] if format == "glb rigged" else ["f0000", "f0001", "f0002"]
-        assert [mesh.name for mesh in meshes] == [f"a_00001_{number}.{ending}" for number in numbers]
+        numbers = [""] if known.animated else ["f0000", "f0001", "f0002"]
+        assert [mesh.name for mesh in meshes] == [f"a_00001_{number}.{known.ending}" for number in numbers]
         assert sorted(folder.iterdir()) == sorted([*meshes, parameters])
     last = read_obj((tmp_path / "obj" / "a_00001_f0002.obj").read_bytes())
     assert [entry["name"] for entry in last] == ["left_hand"]
@@ -138,7 +139,7 @@ def test_frames_of_still_formats_are_files_of_their_own(pair, tmp_path):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_no_hands_are_a_file_that_can_be_read(pair, tmp_path, format):
-    path = tmp_path / f"none.{FORMATS[format]}"
+    path = tmp_path / f"none.{FORMATS[format].ending}"
     assert write_hands(HandScene.empty(pair.model, CAMERA), path, format, parameters="none") == [path]
     if path.suffix == ".glb":
         assert [node["name"] for node in Glb(path.read_bytes()).entries("nodes")] == ["camera", "SesaHand"]

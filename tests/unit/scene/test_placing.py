@@ -21,7 +21,6 @@ from sesahand.scene.placing import (
     box_overlap,
     change_camera,
     mirror_hand,
-    place_at,
     place_in_box,
     place_in_mask,
     place_pair,
@@ -67,6 +66,12 @@ def test_hand_in_a_box_fills_it_as_far_as_its_shape_allows(camera, hand, box):
     assert (y0 + y1) / 2 == pytest.approx((box[1] + box[3]) / 2, abs=0.5)
     assert max((x1 - x0) / (box[2] - box[0]), (y1 - y0) / (box[3] - box[1])) == pytest.approx(1, abs=2e-3)
     assert float(scene.pose().vertices[..., 2].min()) >= 0.05 - 1e-6
+
+
+def place_at(hand, camera, centre, size, roll=0, pitch=0, yaw=0):
+    """Place a hand by the centre and the longer side of its box in the picture, pixels."""
+    (x, y), half = centre, size / 2
+    return place_in_box(hand, camera, (x - half, y - half, x + half, y + half), roll, pitch, yaw)
 
 
 def test_size_is_the_longer_side_and_centre_the_centre():

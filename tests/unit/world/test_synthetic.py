@@ -14,8 +14,11 @@ import torch
 from sesahand.errors import SesaHandError
 from sesahand.hands.skeleton import FINGERS
 from sesahand.render.maps import render_maps
+from sesahand.semantics import gestures
+from sesahand.semantics.gesture_words import find_named_gesture
 from sesahand.world import vocabulary
 from sesahand.world.cache import open_samples, render_samples
+from sesahand.world.gestures import GESTURES
 from sesahand.world.synthetic import SyntheticHands, draw
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -144,7 +147,7 @@ def reach(keypoints: np.ndarray) -> np.ndarray:
 
 
 def test_fingers_are_as_straight_or_bent_as_the_gesture_says(hands):
-    checked = dict.fromkeys(vocabulary.GESTURES, 0)
+    checked = dict.fromkeys(GESTURES, 0)
     for index in range(150):
         attributes, stage = staged(hands, index)
         measured = reach(stage.posed.keypoints[0].numpy())
@@ -294,10 +297,33 @@ def test_colored_things_stand_out_from_the_background(descriptions):
         ("a woman waves", "a person greeting, open with spread fingers"),
         ("Thumbs up!", "giving a thumb up!"),
         ("a mug on the desk", "a cup on the table"),
+        ("raises a clenched left fist", "raising a left fist"),
+        ("a person makes a shaka sign", "a person making a phone sign"),
+        ("both clenched fists", "both hands making a fist"),
+        ("the left hand is clenched", "the left hand is making a fist"),
+        ("a person clenching a fist", "a person making a fist"),
+        ("a woman clenching her left hand", "a person with a left hand making a fist"),
+        ("gives a thumbs up", "giving a thumb up"),
+        ("a devil horns gesture, and a right hand hanging loose", "a horns sign, and a right hand phone sign"),
+        ("holding a red mug with two hands, points up", "holding a red cup with two hands, pointing up"),
     ],
 )
 def test_synonyms_become_known_words(said, meant):
-    assert vocabulary.translate(said) == vocabulary.Translation(meant, ())
+    translation = vocabulary.translate(said)
+    assert translation.text == meant and set(translation.unknown) <= {"two"}
+
+
+@pytest.mark.parametrize("name", [name for name, gesture in GESTURES.items() if len(gesture.poses) == 1])
+def test_whatever_a_gesture_is_called_the_small_model_is_told_it_in_its_own_words(name):
+    for said in (*gestures.GESTURES[name].names, *gestures.GESTURES[name].deeds):
+        for text in (f"a person with a {said}", f"{said}"):
+            translation = vocabulary.translate(text)
+            assert translation.unknown == () and "a a" not in translation.text, (text, translation)
+            assert translation.text == text or find_named_gesture([translation.text]).name == name, (text, translation)
+
+
+def test_what_a_gesture_makes_is_part_of_what_its_hand_does():
+    assert all(gesture.hand.endswith(gesture.noun) for gesture in GESTURES.values())
 
 
 def test_unknown_words_are_reported_once_and_left_in_place():

@@ -1,0 +1,59 @@
+"""What is known of the families of base models: data alone, for every host that attaches the alignments to one."""
+
+from dataclasses import dataclass
+
+LATENT_PIXELS = 8
+"""Pixels along one side of a cell of the latent picture, in all families of U-Nets."""
+
+BLOCKS = {"down_blocks": "input", "mid_block": "middle", "up_blocks": "output"}
+"""The thirds of a U-Net as the attention bias names them, by diffusers' names for them."""
+
+TEXT_ENCODERS = {"l": "clip_l", "g": "clip_g", "h": "clip_h"}
+"""CLIP's text encoders: the keys of their token lists in ComfyUI, and where its tokenizers keep each."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    Attributes:
+        name: What it is called in messages.
+        text_width: Channels of the text that its cross-attention reads; None where text and picture attend jointly.
+        text_encoders: Keys of `TEXT_ENCODERS`.
+        is_generated_with: Whether `sesahand generate` makes pictures with it.
+        folders: Parts of diffusers folders that it alone has.
+        prefixes: Beginnings of names in checkpoint files that it alone has.
+    """
+
+    name: str
+    text_width: int | None = None
+    text_encoders: tuple[str, ...] = ()
+    is_generated_with: bool = False
+    folders: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+
+
+FAMILIES = {
+    "small": Family("SesaHand's small model", 128, ("l",), True),
+    "sd15": Family("SD1.5", 768, ("l",), True),
+    "sd2": Family("SD2", 1024, ("h",), True),
+    "sdxl": Family("SDXL", 2048, ("l", "g"), folders=("text_encoder_2",), prefixes=("conditioner.embedders.",)),
+    "sd3": Family("SD3", prefixes=("model.diffusion_model.joint_blocks.",)),
+    "flux": Family("Flux", prefixes=("model.diffusion_model.double_blocks.", "double_blocks.")),
+    "transformer": Family("a transformer model such as SD3 or Flux", folders=("transformer",)),
+}
+
+
+def name_of_width(text_width: int | None) -> str | None:
+    """Return the name of the family whose cross-attention reads text of so many channels, or None."""
+    return next((f.name for f in FAMILIES.values() if text_width and f.text_width == text_width), None)
+
+
+def foreign_folders() -> dict[str, str]:
+    """Return the names of families that `sesahand generate` refuses, by the part of a diffusers folder that tells."""
+    return {folder: f.name for f in FAMILIES.values() if not f.is_generated_with for folder in f.folders}
+
+
+def foreign_prefixes() -> dict[str, str]:
+    """Return the names of families that `sesahand generate` refuses, by beginnings of names in their checkpoints."""
+    return {prefix: f.name for f in FAMILIES.values() if not f.is_generated_with for prefix in f.prefixes}
