@@ -1,5 +1,6 @@
 """Hands of a scene changed where they are: which ones, and their fingers."""
 
+from collections import Counter
 from dataclasses import replace
 
 import torch
@@ -29,10 +30,11 @@ def chosen_hands(scene: HandScene, side: str = ALL, number: int = 0) -> Tensor:
         raise SesaHandError(
             f"Hands are chosen by side, all, right or left, and by a number from 0; got {side!r} and {number}."
         )
-    chosen, counts = torch.zeros(len(scene), dtype=torch.bool), {}
+    chosen = torch.zeros(len(scene), dtype=torch.bool)
+    counts: Counter[int] = Counter()
     for index, (own, frame) in enumerate(zip(scene.side, scene.frame.tolist(), strict=True)):
         if side in (ALL, own):
-            counts[frame] = counts.get(frame, 0) + 1
+            counts[frame] += 1
             chosen[index] = number in (0, counts[frame])
     if len(scene) and not chosen.any():
         kind = "hands" if side == ALL else f"{side} hands"
