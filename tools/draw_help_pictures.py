@@ -14,17 +14,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from browser import MARGIN, Frontend, open_frontend
+from comfy_install import find_comfyui
+from comfy_server import ComfyServer
+from PIL import Image
+
+from sesahand.render.map_table import MAPS
+from workflows import defaults
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
-from browser import MARGIN, Frontend, open_frontend  # noqa: E402
-from comfy_install import find_comfyui  # noqa: E402
-from comfy_server import ComfyServer  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from sesahand.render.map_table import MAPS  # noqa: E402
-from workflows import defaults  # noqa: E402
-
 FOLDER = ROOT / "web" / "docs"
 WIDTH, GAP = 640, 4
 # A page is opened over any connection, and there are many of them.
@@ -114,6 +114,18 @@ def place_hand(graph: Graph) -> int:
     graph.show(graph.add("MaskToImage", mask=[mask, 0]), 0)
     graph.show(graph.maps(graph.posed("point", mask=[mask, 0])), 0)
     return 3
+
+
+def adjust_fingers(graph: Graph) -> int:
+    hand = graph.add("SesaHandPoseHand", gesture="victory", index_curl=0.5)
+    picture = graph.photograph([graph.add("SesaHandPlaceHand", hands=[hand, 0], yaw=15.0), 0])
+    hands = found_hands(graph, picture)
+    straight, thumb = {"index_straighten": 1.0}, {"thumb_straighten": 1.0, "thumb_opposition": -0.8}
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    for change in ({}, straight, straight | thumb):
+        changed = graph.add("SesaHandAdjustFingers", hands=hands, **change)
+        graph.show(graph.maps([changed, 0], forearm=True), 0)
+    return 4
 
 
 def both_hands(graph: Graph) -> list:
@@ -289,6 +301,7 @@ def attention_map(graph: Graph) -> int:
 # What a node's picture is made of: a function that builds its graph and returns the number of tiles in a row.
 PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandPoseHand": pose_hand,
+    "SesaHandAdjustFingers": adjust_fingers,
     "SesaHandPlaceHand": place_hand,
     "SesaHandCombineHands": combine_hands,
     "SesaHandRenderCondition": render_condition,

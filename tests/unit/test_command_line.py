@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 import venv
 from pathlib import Path
 
@@ -206,3 +209,11 @@ def test_quickstart_gets_the_detector_before_it_generates(monkeypatch):
     monkeypatch.setattr(tool.subprocess, "call", lambda step, **_: steps.append(step[1:]) or 0)
     assert tool.main(["generate", "--count", "2"]) == 0
     assert steps[1:] == [["-m", "sesahand", "get-detector"], ["-m", "sesahand", "generate", "--count", "2"]]
+
+
+def test_who_stops_reading_ends_it_quietly():
+    command = [sys.executable, "-c", "from sesahand.cli import main; raise SystemExit(main(['gestures']))"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(60) == 0
