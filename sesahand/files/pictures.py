@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ def open_picture(
         ) from error
 
 
-def _check_scans(source: bytes | BinaryIO, label: str) -> None:
+def _check_scans(source: bytes | IO[bytes], label: str) -> None:
     """Refuse a JPEG of which a few bytes make the decoder draw the whole picture once more, again and again."""
     if isinstance(source, bytes):
         scans = _scans(source)

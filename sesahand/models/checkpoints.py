@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -215,7 +215,7 @@ def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, An
             scaling_factor=0.18215,
         )
 
-    def check_vae(module: torch.nn.Module) -> dict[str, Tensor]:
+    def check_vae(module: AutoencoderKL) -> dict[str, Tensor]:
         return check_part(module, convert_ldm_vae_checkpoint(dict(state), dict(module.config)), name)
 
     vae = _filled(make_vae, check_vae, name)
@@ -224,9 +224,10 @@ def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, An
     return Networks(unet, text, load_tokenizer(), vae, scheduler)
 
 
-def _filled(
-    make: Callable[[], torch.nn.Module], check: Callable[[torch.nn.Module], dict[str, Tensor]], name: str
-) -> torch.nn.Module:
+Network = TypeVar("Network", bound=torch.nn.Module)
+
+
+def _filled(make: Callable[[], Network], check: Callable[[Network], dict[str, Tensor]], name: str) -> Network:
     """Build a network and give it its weights.
 
     First without memory: a file of some bytes can describe a network of any size.

@@ -4,7 +4,7 @@ Some others fetch files from the internet when they are made (OneFormer's image 
 processor two tokenizers), and being told to use local files alone does not reach them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _known() -> set[str]:
         processing_auto,
     )
 
-    tables = [
+    tables: list[Mapping[str, Any]] = [
         processing_auto.PROCESSOR_MAPPING_NAMES,
         image_processing_auto.IMAGE_PROCESSOR_MAPPING_NAMES,
         feature_extraction_auto.FEATURE_EXTRACTOR_MAPPING_NAMES,

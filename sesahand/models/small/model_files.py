@@ -236,13 +236,13 @@ def check_part(
         source: The file, for messages.
         ignored_prefix: Of the module's names, which those of the tensors lack.
     """
-    own = module.state_dict()
-    found = {name: state.get(name.removeprefix(ignored_prefix)) for name in own}
-    for name, value in own.items():
-        given = found[name]
+    found = {}
+    for name, value in module.state_dict().items():
+        given = state.get(name.removeprefix(ignored_prefix))
         if given is None or given.shape != value.shape:
             shape = "missing" if given is None else f"of shape {tuple(given.shape)}"
             raise InvalidFileError(f"{source}: {name} is {shape}, expected {tuple(value.shape)}; copy it again.")
+        found[name] = given
     return found
 
 
