@@ -33,7 +33,7 @@ MAX_HEADER_BYTES = 1 << 16
 
 KEY = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
 SAMPLE_FILE = re.compile(rf"({KEY.pattern})(?:\.(?:{'|'.join(ALL_MAPS)})\.png|\.npz|\.png|\.jpg)")
-FOLDER = re.compile(r"\d{5,}")
+FOLDER = re.compile(r"[0-9]{5,}")
 UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
 """Names of files that a stopped writer left; nobody else's file is taken for one."""
 

@@ -139,6 +139,14 @@ def test_no_link_inside_a_set_is_followed_by_what_deletes_renames_or_writes(root
     assert contents(home) == before
 
 
+def test_a_folder_of_other_digits_is_no_folder_of_samples(root):
+    (root / "\u0660\u0660\u0660\u0660\u0660").mkdir()
+    (root / "\u0660\u0660\u0660\u0660\u0660" / "photo.png").write_bytes(b"mine")
+    before = contents(root)
+    repair(root)
+    assert contents(root) == before
+
+
 def test_a_set_of_too_many_pairs_is_refused_in_a_sentence(root, monkeypatch):
     assert len(PairSet(root)) == 2
     monkeypatch.setattr(index, "MOST_PAIRS", 1)
