@@ -33,13 +33,11 @@ from textwrap import wrap
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.commands.progress import Bar  # noqa: E402
-from sesahand.errors import SesaHandError  # noqa: E402
-from sesahand.evaluation.cells import HAND, OTHER, Cell  # noqa: E402
-from sesahand.evaluation.drawing import draw_pictures  # noqa: E402
-from sesahand.evaluation.features import features_of_files, load_extractor  # noqa: E402
+from sesahand.commands.progress import Bar
+from sesahand.errors import SesaHandError
+from sesahand.evaluation.cells import HAND, OTHER, Cell
+from sesahand.evaluation.drawing import draw_pictures
+from sesahand.evaluation.features import features_of_files, load_extractor
 from sesahand.evaluation.measuring import (
     column_mean,
     fingerprint,
@@ -48,20 +46,20 @@ from sesahand.evaluation.measuring import (
     measure,
     measure_pictures,
 )
-from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader  # noqa: E402
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader
 from sesahand.evaluation.readings import DETECTED, TITLES, DetectorReader, FeatureReader, Readers, RequestReader
-from sesahand.evaluation.requests import Requests  # noqa: E402
-from sesahand.evaluation.results import CellResults  # noqa: E402
-from sesahand.fusion.settings import REFINED_RESIDUALS, FusionSettings  # noqa: E402
-from sesahand.generate.pipeline import HandGenerator, choose_device, choose_dtype  # noqa: E402
-from sesahand.metrics.paired_bootstrap import paired_difference  # noqa: E402
-from sesahand.models.base import load_base_model  # noqa: E402
-from sesahand.models.controlnets import load_controlnet  # noqa: E402
-from sesahand.models.small.embedded import EMBEDDED  # noqa: E402
-from sesahand.models.small.model_files import CONTROLS  # noqa: E402
-from sesahand.render.contact_sheet import contact_sheet, to_pil  # noqa: E402
-from sesahand.training.samples import VERBOSE, render_world  # noqa: E402
-from sesahand.world.synthetic import HELD_OUT_SEED, SyntheticHands  # noqa: E402
+from sesahand.evaluation.requests import Requests
+from sesahand.evaluation.results import CellResults
+from sesahand.fusion.settings import REFINED_RESIDUALS, FusionSettings
+from sesahand.generate.pipeline import HandGenerator, choose_device, choose_dtype
+from sesahand.metrics.paired_bootstrap import paired_difference
+from sesahand.models.base import load_base_model
+from sesahand.models.controlnets import load_controlnet
+from sesahand.models.small.embedded import EMBEDDED
+from sesahand.models.small.model_files import CONTROLS
+from sesahand.render.contact_sheet import contact_sheet, to_pil
+from sesahand.training.samples import VERBOSE, render_world
+from sesahand.world.synthetic import HELD_OUT_SEED, SyntheticHands
 
 NONE, SE, SF, AE = "none", "+SE", "+SE +SF", "+SE +SF +AE"
 CHEAP_NONE, CHEAP = "none, (hand:1.3)", "+SE +SF, (hand:1.3)"

@@ -101,7 +101,6 @@ def stop(module, args, output):
 
 def diffusers_cases(arguments) -> dict[str, Callable[[], object]]:
     """The cases of diffusers' UNet2DConditionModel."""
-    sys.path.insert(0, str(ROOT))
     from diffusers import UNet2DConditionModel
 
     from sesahand.models.diffusers_bias import attention_bias

@@ -11,7 +11,6 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -20,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sesahand.hands.gestures import find_gesture, gesture_names
 from sesahand.hands.loading import load_hand_model

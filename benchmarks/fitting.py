@@ -10,7 +10,6 @@ PA-MPJPE in mm. Methods start from the same guess and take turns on the same han
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,23 +18,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.hands.builtin import load_builtin_hand  # noqa: E402
-from sesahand.hands.gestures import load_gestures  # noqa: E402
-from sesahand.hands.limits import joint_frames, joint_limits, pose_from_angles  # noqa: E402
-from sesahand.hands.model import HandModel  # noqa: E402
-from sesahand.hands.pose import jitter  # noqa: E402
-from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation  # noqa: E402
-from sesahand.metrics.joint_errors import pa_mpjpe  # noqa: E402
-from sesahand.reconstruct.fitting.fit import fit_hands, scene_of  # noqa: E402
-from sesahand.reconstruct.fitting.hand_prior import HandPrior  # noqa: E402
-from sesahand.reconstruct.fitting.initial_guess import from_bones  # noqa: E402
-from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, KeypointModel  # noqa: E402
-from sesahand.reconstruct.fitting.measurements import NOISE_3D, Measurements  # noqa: E402
-from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
-from sesahand.scene.camera import Camera  # noqa: E402
-from sesahand.scene.hand_scene import HandScene  # noqa: E402
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.hands.gestures import load_gestures
+from sesahand.hands.limits import joint_frames, joint_limits, pose_from_angles
+from sesahand.hands.model import HandModel
+from sesahand.hands.pose import jitter
+from sesahand.hands.rotations import axis_angle_to_matrix, mirror_rotation
+from sesahand.metrics.joint_errors import pa_mpjpe
+from sesahand.reconstruct.fitting.fit import fit_hands, scene_of
+from sesahand.reconstruct.fitting.hand_prior import HandPrior
+from sesahand.reconstruct.fitting.initial_guess import from_bones
+from sesahand.reconstruct.fitting.keypoint_model import NUM_PARAMETERS, KeypointModel
+from sesahand.reconstruct.fitting.measurements import NOISE_3D, Measurements
+from sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
 
 CAMERA = Camera.from_fov(512, 512)
 NOISES = {"exact": (0.0, 0.0), "3 px and 8 mm": (3.0, 0.008)}

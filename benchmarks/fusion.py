@@ -22,12 +22,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import torch
 
-import torch  # noqa: E402
-
-from sesahand.fusion.settings import FusionSettings  # noqa: E402
-from sesahand.models.diffusers_fusion import attach_structural_fusion  # noqa: E402
+from sesahand.fusion.settings import FusionSettings
+from sesahand.models.diffusers_fusion import attach_structural_fusion
 
 WHOLE_MAP = 1 << 40
 VARIANTS = {

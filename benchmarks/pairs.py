@@ -8,23 +8,19 @@ were rendered before. The floor is what the encoding of the same pixels alone ta
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import torch
+from render import open_palm
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from render import open_palm  # noqa: E402
-
-from sesahand.data.pair_set import PairSet  # noqa: E402
-from sesahand.data.picture_files import encode, to_levels  # noqa: E402
-from sesahand.data.record import PairFacts  # noqa: E402
-from sesahand.data.writer import PairWriter  # noqa: E402
-from sesahand.render.maps import render_maps  # noqa: E402
-from sesahand.semantics.behavior import BehaviorSemantics  # noqa: E402
+from sesahand.data.pair_set import PairSet
+from sesahand.data.picture_files import encode, to_levels
+from sesahand.data.record import PairFacts
+from sesahand.data.writer import PairWriter
+from sesahand.render.maps import render_maps
+from sesahand.semantics.behavior import BehaviorSemantics
 
 MAPS = ("mesh", "depth", "normal", "mask")
 LARGE = 100_000

@@ -23,12 +23,10 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.commands.progress import Bar  # noqa: E402
-from sesahand.errors import SesaHandError  # noqa: E402
-from sesahand.evaluation.cells import Cell  # noqa: E402
-from sesahand.evaluation.drawing import draw_pictures, through_autoencoder  # noqa: E402
+from sesahand.commands.progress import Bar
+from sesahand.errors import SesaHandError
+from sesahand.evaluation.cells import Cell
+from sesahand.evaluation.drawing import draw_pictures, through_autoencoder
 from sesahand.evaluation.measuring import (
     column_mean,
     fingerprint,
@@ -37,17 +35,17 @@ from sesahand.evaluation.measuring import (
     measure,
     measure_pictures,
 )
-from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader  # noqa: E402
-from sesahand.evaluation.readings import SMALLER_IS_BETTER, TITLES, RequestReader  # noqa: E402
-from sesahand.evaluation.requests import Requests  # noqa: E402
-from sesahand.evaluation.results import CellResults  # noqa: E402
-from sesahand.fusion.settings import FusionSettings  # noqa: E402
-from sesahand.generate.pipeline import MINI_GUIDANCE, MINI_STEPS, HandGenerator  # noqa: E402
-from sesahand.generate.sampling import SamplingSettings  # noqa: E402
-from sesahand.models.controlnets import load_controlnet  # noqa: E402
-from sesahand.models.small.embedded import EMBEDDED  # noqa: E402
-from sesahand.training.samples import render_world  # noqa: E402
-from sesahand.world.synthetic import HELD_OUT_SEED  # noqa: E402
+from sesahand.evaluation.reader.network import FEATURES, SHIPPED, load_world_reader
+from sesahand.evaluation.readings import SMALLER_IS_BETTER, TITLES, RequestReader
+from sesahand.evaluation.requests import Requests
+from sesahand.evaluation.results import CellResults
+from sesahand.fusion.settings import FusionSettings
+from sesahand.generate.pipeline import MINI_GUIDANCE, MINI_STEPS, HandGenerator
+from sesahand.generate.sampling import SamplingSettings
+from sesahand.models.controlnets import load_controlnet
+from sesahand.models.small.embedded import EMBEDDED
+from sesahand.training.samples import render_world
+from sesahand.world.synthetic import HELD_OUT_SEED
 
 # The attention bias that generating has by default, which is the paper's.
 ALPHA = SamplingSettings().alpha

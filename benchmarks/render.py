@@ -7,20 +7,16 @@ Every row is the median over the rounds, in milliseconds of wall clock and of pr
 
 import argparse
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.hands.builtin import load_builtin_hand  # noqa: E402
-from sesahand.render.maps import render_maps  # noqa: E402
-from sesahand.render.rasterizer import rasterize  # noqa: E402
-from sesahand.scene.camera import Camera  # noqa: E402
-from sesahand.scene.hand_scene import HandScene  # noqa: E402
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.render.maps import render_maps
+from sesahand.render.rasterizer import rasterize
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
 
 LIMITS = {"all maps, 512": 25, "all maps, 16 frames of 512": 300, "all maps, 1024": 60}
 

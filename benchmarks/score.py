@@ -13,24 +13,20 @@ ROC AUC is the chance that a picture of the same gesture scores higher than one 
 
 import argparse
 import functools
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.hands.gestures import load_gestures  # noqa: E402
-from sesahand.hands.loading import load_hand_model  # noqa: E402
-from sesahand.hands.pose import jitter  # noqa: E402
-from sesahand.hands.rotations import axis_angle_to_matrix  # noqa: E402
-from sesahand.reconstruct.fitting.fit import fit_hands  # noqa: E402
-from sesahand.reconstruct.landmarks import HandLandmarks  # noqa: E402
-from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, WEIGHTS, HandScores, score_hands  # noqa: E402
-from sesahand.scene.camera import Camera  # noqa: E402
-from sesahand.scene.hand_scene import HandScene  # noqa: E402
-from sesahand.scene.placing import Hand, place_in_box  # noqa: E402
+from sesahand.hands.gestures import load_gestures
+from sesahand.hands.loading import load_hand_model
+from sesahand.hands.pose import jitter
+from sesahand.hands.rotations import axis_angle_to_matrix
+from sesahand.reconstruct.fitting.fit import fit_hands
+from sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, WEIGHTS, HandScores, score_hands
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.placing import Hand, place_in_box
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,11 @@ Run: python benchmarks/semantics.py [--show component]
 
 import argparse
 import json
-import sys
 from pathlib import Path
+
+from sesahand.semantics import rules
+from sesahand.semantics.behavior import COMPONENTS
+from sesahand.semantics.scoring import content_words, word_scores
 
 SPLITS = {
     "dev": ("dev", slice(None)),
@@ -27,11 +30,6 @@ SPLITS = {
 """File and entries of each split."""
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from sesahand.semantics import rules  # noqa: E402
-from sesahand.semantics.behavior import COMPONENTS  # noqa: E402
-from sesahand.semantics.scoring import content_words, word_scores  # noqa: E402
 
 
 def load(split: str) -> list[dict]:

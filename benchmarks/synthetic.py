@@ -8,16 +8,12 @@ time and processor time: on a busy machine the latter is what a quiet one would 
 
 import argparse
 import statistics
-import sys
 import time
-from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.render.maps import render_maps  # noqa: E402
-from sesahand.world.synthetic import SyntheticHands  # noqa: E402
+from sesahand.render.maps import render_maps
+from sesahand.world.synthetic import SyntheticHands
 
 
 def main() -> None:

@@ -8,24 +8,20 @@ Run: python benchmarks/training.py [--device cuda] [--precision bf16] [--rounds 
 
 import argparse
 import statistics
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
 from sesahand.models.networks import Networks
-from sesahand.models.small.layout import MiniLayout  # noqa: E402
-from sesahand.models.small.tokenizer import load_tokenizer  # noqa: E402
-from sesahand.training.autoencoding import AutoencoderTask  # noqa: E402
-from sesahand.training.config import MiniConfig  # noqa: E402
+from sesahand.models.small.layout import MiniLayout
+from sesahand.models.small.tokenizer import load_tokenizer
+from sesahand.training.autoencoding import AutoencoderTask
+from sesahand.training.config import MiniConfig
 from sesahand.training.diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, use_plain_attention
-from sesahand.training.loop import generator_of  # noqa: E402
-from sesahand.training.samples import TrainingSample  # noqa: E402
+from sesahand.training.loop import generator_of
+from sesahand.training.samples import TrainingSample
 
 CAPTION = "a hand making a fist in front of a plain red wall"
 PRECISIONS = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}

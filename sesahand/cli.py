@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import logging
 import os
 import re
@@ -18,12 +19,16 @@ COMMANDS = (
     "convert-mano",
     "get-detector",
     "reconstruct",
+    "evaluate",
     "dataset",
     "render-samples",
     "train-judge",
     "train",
     "generate",
 )
+
+LEFT_OUT = {"train-judge": ".evaluation.reader"}
+"""Commands whose room the archive of the Comfy Registry leaves out, see .comfyignore."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="say more about what is going on")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
+        if name in LEFT_OUT and importlib.util.find_spec(LEFT_OUT[name], __package__) is None:
+            continue
         command = importlib.import_module(f".commands.{name.replace('-', '_')}", __package__)
         sub = commands.add_parser(name, help=command.HELP, description=command.__doc__)
         command.add_arguments(sub)
@@ -56,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def attach_negatives(arguments: list[str]) -> list[str]:
     """Write `--box -5,0,90,90` as `--box=-5,0,90,90`: argparse takes what begins with a minus for an option."""
-    attached = []
+    attached: list[str] = []
     for argument in arguments:
         if attached and re.match(r"-[\d.]", argument) and re.fullmatch(r"--[a-z-]*[a-z]", attached[-1]):
             attached[-1] += f"={argument}"

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from browser import MARGIN, Frontend, open_frontend
+from comfy_install import find_comfyui
+from comfy_server import ComfyServer
+from PIL import Image
+
+from sesahand.render.map_table import MAPS
+from workflows import defaults
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
-from browser import MARGIN, Frontend, open_frontend  # noqa: E402
-from comfy_install import find_comfyui  # noqa: E402
-from comfy_server import ComfyServer  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from sesahand.render.map_table import MAPS  # noqa: E402
-from workflows import defaults  # noqa: E402
-
 FOLDER = ROOT / "web" / "docs"
 WIDTH, GAP = 640, 4
 # A page is opened over any connection, and there are many of them.

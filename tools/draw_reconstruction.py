@@ -6,20 +6,17 @@ The pictures are samples of the rendered world that the small model is trained o
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from sesahand.reconstruct.detection.detector import load_detector  # noqa: E402
-from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks  # noqa: E402
-from sesahand.reconstruct.fitting.fit import fit_hands  # noqa: E402
-from sesahand.render.overlay import draw_hands, draw_turntable  # noqa: E402
-from sesahand.world.synthetic import SyntheticHands  # noqa: E402
+from sesahand.reconstruct.detection.detector import load_detector
+from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks
+from sesahand.reconstruct.fitting.fit import fit_hands
+from sesahand.render.overlay import draw_hands, draw_turntable
+from sesahand.world.synthetic import SyntheticHands
 
 SAMPLES = (0, 2, 7)
 SIZE, SHOWN = 384, 256

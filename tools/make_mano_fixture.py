@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from mano_fixture import write_mano
+
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.hands.skeleton import MANO_TIP_VERTICES
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
-from mano_fixture import write_mano  # noqa: E402
-
-from sesahand.hands.builtin import load_builtin_hand  # noqa: E402
-from sesahand.hands.skeleton import MANO_TIP_VERTICES  # noqa: E402
-
 OUTPUT = ROOT / "tests" / "data" / "mano_shaped_hand.npz"
 NUM_VERTICES, NUM_FACES, NUM_BOUNDARY = 778, 1538, 16
 BOUNDARY_WEIGHT = 3.0

@@ -25,21 +25,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
+
+from blueprints import BLUEPRINTS, Blueprint
+from browser import Frontend, open_frontend
+from comfy_install import FLOOR, find_comfyui
+from comfy_server import ComfyServer
+from layouts import WORKFLOWS
+from layouts.parts import Workflow
+from narrow_models import write_checkpoint, write_controlnet
+from rectangles import enter_subgraph, faults, needed_sizes, show_made_up_results, show_rare_inputs
+from sites import DRAWN, Site
+
+from workflows import defaults
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
-
-from blueprints import BLUEPRINTS, Blueprint  # noqa: E402
-from browser import Frontend, open_frontend  # noqa: E402
-from comfy_install import FLOOR, find_comfyui  # noqa: E402
-from comfy_server import ComfyServer  # noqa: E402
-from layouts import WORKFLOWS  # noqa: E402
-from layouts.parts import Workflow  # noqa: E402
-from narrow_models import write_checkpoint, write_controlnet  # noqa: E402
-from rectangles import enter_subgraph, faults, needed_sizes, show_made_up_results, show_rare_inputs  # noqa: E402
-from sites import DRAWN, Site  # noqa: E402
-
-from workflows import defaults  # noqa: E402
-
 FOLDER = ROOT / "workflows"
 SUBGRAPHS = ROOT / "subgraphs"
 THUMBNAIL = 400

@@ -4,6 +4,7 @@
                                                   sentences become pictures by the small model, with their scores
     python tools/quickstart.py demo [options]     install, then `sesahand demo`: a sheet of posed, rendered hands
     python tools/quickstart.py test [options]     install with the test tools, then pytest
+    python tools/quickstart.py check              install with ruff and mypy, then tools/check.py
 
 The environment is `.venv` (another with SESAHAND_VENV, relative to where you are) and is kept: the second start takes
 seconds. Needs Python 3.10 to 3.13 and a package index, nothing else; a later Python is tried, but may find no torch.
@@ -22,6 +23,7 @@ JOBS = {
     "generate": (".", ["-m", "sesahand", "get-detector"], ["-m", "sesahand", "generate"]),
     "demo": (".", ["-m", "sesahand", "demo"]),
     "test": (".[test]", ["-m", "pytest"]),
+    "check": (".[check]", ["tools/check.py"]),
 }
 
 

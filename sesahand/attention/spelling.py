@@ -80,8 +80,10 @@ def _filled(found: list[Place | None], length: int) -> list[Place]:
     after, at = [length] * len(found), length
     for k in reversed(range(len(found))):
         after[k] = at
-        at = found[k][0] if found[k] else at
-    filled, at = [], 0
+        place = found[k]
+        at = place[0] if place else at
+    filled: list[Place] = []
+    at = 0
     for k, place in enumerate(found):
         filled.append(place or (at, max(at, after[k])))
         at = place[1] if place else at

@@ -163,9 +163,10 @@ def _without_embeddings(segment: Segment, sd_tokenizer: Any, rule: EmbeddingRule
     """The parts of a segment that are tokenized as text: `embedding:name` goes, the words behind it stay."""
     mark = sd_tokenizer.embedding_identifier
     cuts = [match.start() + 1 for match in re.finditer(f"{rule.before}(?={re.escape(mark)})", segment.text)]
-    kept = []
+    kept: list[tuple[str, Sequence[int]]] = []
     for begin, end in zip([0, *cuts], [*cuts, len(segment.text)], strict=True):
-        piece, places = segment.text[begin:end], segment.places[begin:end]
+        piece: str = segment.text[begin:end]
+        places: Sequence[int] = segment.places[begin:end]
         if piece.startswith(mark) and sd_tokenizer.embedding_directory is not None:
             piece, places = _behind_name(piece[len(mark) :], places[len(mark) :], rule)
         if piece.strip():
@@ -253,7 +254,7 @@ class _Spans:
     def __init__(self, spans: Iterable[tuple[int, int]]):
         self.spans = sorted((a, b) for a, b in spans if b > a)
         self.starts = [a for a, _ in self.spans]
-        self.ends = []
+        self.ends: list[int] = []
         for _, b in self.spans:
             self.ends.append(max(b, self.ends[-1]) if self.ends else b)
 

@@ -50,5 +50,6 @@ def tiles(scene) -> list:
     # At the size that ControlNets expect the skeleton would be hairlines here: draw it as in a larger picture.
     canvas = np.zeros((scene.camera.height, scene.camera.width, 3), np.uint8)
     draw_keypoints(canvas, scene.camera.project(scene.pose().keypoints).numpy(), scale=0.75)
-    maps.keypoints[0] = maps.keypoints.new_tensor(canvas) / 255
-    return [to_pil(getattr(maps, name)[0]).convert("RGB") for name in ALL_MAPS]
+    keypoints = maps.drawn("keypoints")
+    keypoints[0] = keypoints.new_tensor(canvas) / 255
+    return [to_pil(maps.drawn(name)[0]).convert("RGB") for name in ALL_MAPS]

@@ -65,7 +65,11 @@ def has_detector(folder: Path) -> bool:
     from ..reconstruct.detection.detector_files import SHA256
 
     def is_whole(path: Path) -> bool:
-        return path.is_file() and path.stat().st_size and _digest(read_bytes(path, LARGEST_MEMBER)) == SHA256[path.name]
+        return (
+            path.is_file()
+            and path.stat().st_size > 0
+            and _digest(read_bytes(path, LARGEST_MEMBER)) == SHA256[path.name]
+        )
 
     try:
         return all(is_whole(folder / name) for name in SHA256)

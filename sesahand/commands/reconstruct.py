@@ -217,6 +217,8 @@ class PictureReconstruction:
         from ..reconstruct.scoring.score_report import describe_scores
 
         requested = self.requested
+        if requested is None:
+            raise SesaHandError("There are no requested hands to compare with; name their file with --compare.")
         scores = score_hands(requested.select_frames([number]) if requested.num_frames > 1 else requested, view)
         outcome.match, outcome.comparison = scores.mean, describe_scores(scores)
         self.write_picture(f"{name}_score.png", draw_scores(scores, seen), outcome)

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write into (default: out)")
 
 
-def add_hand_arguments(parser: argparse.ArgumentParser) -> None:
+def add_hand_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the options by which hands are loaded, or posed and placed."""
     parser.add_argument(
         "--scene",

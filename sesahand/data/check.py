@@ -93,7 +93,7 @@ def find_strays(pairs: PairSet) -> dict[str, list[Path]]:
         index, which a writer writes over when their key comes again. "foreign": what no writer of pairs makes, links
         and folders among it: they may be anything, and are left alone.
     """
-    strays = {"partial": [], "orphan": [], "foreign": []}
+    strays: dict[str, list[Path]] = {"partial": [], "orphan": [], "foreign": []}
     homes = {pair.key: pair.record for pair in pairs}
     for folder in list_folder(pairs.root):
         if UNFINISHED.fullmatch(folder.name) and is_file(folder):

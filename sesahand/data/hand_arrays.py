@@ -9,6 +9,7 @@ import hashlib
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,9 @@ class PosedScene:
     def to_npz(self) -> bytes:
         """Return the bytes of the npz file."""
         buffer = io.BytesIO()
-        np.savez(buffer, **self.arrays)
+        # To numpy's types a name could also be that of savez's own option.
+        arrays: dict[str, Any] = self.arrays
+        np.savez(buffer, **arrays)
         return buffer.getvalue()
 
 
@@ -80,7 +83,7 @@ def pose_scene(scene: HandScene) -> PosedScene:
         "K": np.array([[camera.focal_length, 0, x], [0, camera.focal_length, y], [0, 0, 1]], np.float64),
     }
     vertices = posed.vertices.cpu().numpy().astype("<f4")
-    digest = hashlib.sha256(np.ascontiguousarray(vertices)).hexdigest()
+    digest = hashlib.sha256(np.ascontiguousarray(vertices).data).hexdigest()
     return PosedScene(arrays, tuple(HandSummary(side, tuple(box), score) for side, box, score in rows), digest)
 
 

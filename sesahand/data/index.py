@@ -48,7 +48,9 @@ def read_index(root: Path) -> Index:
         InvalidFileError: If a line before the last is no record, a key comes twice, or the file cannot be read.
     """
     path = root / INDEX
-    keys, starts, end, position, damage = {}, [], 0, 0, ""
+    keys: dict[str, int] = {}
+    starts: list[int] = []
+    end, position, damage = 0, 0, ""
     for number, line in enumerate(read_lines(path, follow=False, longest=MAX_LINE), 1):
         start, position = position, position + len(line)
         if damage:

@@ -14,7 +14,7 @@ from ..hands.model import HandModel
 from ..scene.hand_scene import HandScene
 from ..semantics.behavior import BehaviorSemantics
 from .hand_arrays import HandParameters, parameters_of, read_hand_file, scene_of
-from .index import read_index
+from .index import Index, read_index
 from .layout import check_header, check_inside, sample_file
 from .picture_files import read_levels, to_channels
 from .record import PairFacts, PairRecord
@@ -122,6 +122,9 @@ class PairSet(Sequence):
         InvalidFileError: If the folder is no set, or its index is damaged before its end.
     """
 
+    # Pairs are found by their key; where a value stands in the sequence is nothing that a set is asked for.
+    index: Index  # type: ignore[assignment]  # in place of Sequence.index, see above
+
     def __init__(self, root: str | Path, hand_models: Sequence[HandModel] = ()):
         check_header(Path(root))
         self.root = Path(os.path.realpath(root))
@@ -132,7 +135,7 @@ class PairSet(Sequence):
     def __len__(self) -> int:
         return len(self.index.starts)
 
-    def __getitem__(self, number: int) -> Pair:
+    def __getitem__(self, number: int) -> Pair:  # type: ignore[override]  # one at a time: pairs are read from disk
         if not -len(self) <= number < len(self):
             raise IndexError(f"There is no pair {number}: the set has {len(self)}.")
         number %= len(self)

@@ -185,7 +185,8 @@ def _read_hand(hand: Any, label: str) -> HandSummary:
         raise InvalidFileError(f"{label}: box is {quote(box)}, expected left, top, right, bottom.")
     if not _is_number(score) or not 0 <= score <= 1:
         raise InvalidFileError(f"{label}: score is {quote(score)}, expected 0 to 1.")
-    return HandSummary(hand["side"], tuple(map(float, box)), float(score))
+    left, top, right, bottom = map(float, box)
+    return HandSummary(hand["side"], (left, top, right, bottom), float(score))
 
 
 def _is_number(value: Any) -> bool:

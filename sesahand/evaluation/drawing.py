@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +100,7 @@ def chosen_columns(
 
 
 @torch.no_grad()
-def through_autoencoder(autoencoder: torch.nn.Module, pictures: Tensor) -> Tensor:
+def through_autoencoder(autoencoder: Any, pictures: Tensor) -> Tensor:
     """Return what an autoencoder leaves of pictures, which is the most that a model with it can reach.
 
     Args:

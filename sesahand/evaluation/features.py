@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ class Extractor:
         device: Where it runs.
     """
 
-    def __init__(self, name: str, model: torch.nn.Module, processor, device: torch.device):
+    def __init__(self, name: str, model: Any, processor, device: torch.device):
         self.name, self.model, self.processor, self.device = name, model, processor, device
 
     @torch.no_grad()

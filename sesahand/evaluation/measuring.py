@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..callbacks import Progress
+from ..errors import SesaHandError
 from ..files.reading import open_regular
 from ..fusion.settings import FusionSettings
 from ..generate.pipeline import HandGenerator
@@ -90,8 +91,11 @@ def frechet_distances(results: CellResults, reference: np.ndarray) -> list[float
     Turns are taken one by one: the distance is one of sets and falls with their size.
     """
     wanted = torch.from_numpy(np.asarray(reference))
-    turns = [torch.from_numpy(results.features[results.done[:, turn], turn]) for turn in range(results.done.shape[1])]
-    return [fid(features, wanted) for features in turns]
+    features = results.features
+    if features is None:
+        raise SesaHandError("These results have no features; measure them with a feature reader first.")
+    turns = [torch.from_numpy(features[results.done[:, turn], turn]) for turn in range(results.done.shape[1])]
+    return [fid(own, wanted) for own in turns]
 
 
 def fingerprint(path: str | Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -98,7 +98,7 @@ class RequestReader:
         single = truth[:, 0].isfinite().all((1, 2)) & truth[:, 1, 0, 0].isnan() if truth.ndim == 4 else None
         wanted = truth[:, 0].nan_to_num()
         size = (wanted.amax(1) - wanted.amin(1)).amax(1).clamp(min=1e-6)
-        return torch.where(single, mse_2d(found, wanted, size), torch.nan).numpy()
+        return torch.where(cast(Tensor, single), mse_2d(found, wanted, size), torch.nan).numpy()
 
     def trusted(self) -> dict[str, bool]:
         """Which columns may be published: those whose reading passed its bar on held-out renders."""
@@ -174,7 +174,8 @@ class Readers:
 
     def __call__(self, pictures: Tensor, indices: Sequence[int]) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Read pictures `[B, S, S, 3]` in 0..1 of samples."""
-        columns, features = {}, None
+        columns: dict[str, np.ndarray] = {}
+        features = None
         for reader in self.readers:
             own, described = reader(pictures, indices)
             columns |= own

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,8 @@ class CellResults:
         """Write the file, whole or not at all."""
         if self.path is None:
             return
-        arrays = {COLUMN + name: values for name, values in self._columns.items()}
+        # To numpy's types a name could also be that of savez's own option.
+        arrays: dict[str, Any] = {COLUMN + name: values for name, values in self._columns.items()}
         if self._features is not None:
             arrays[FEATURES] = self._features
         arrays |= {DONE: self._done, SECONDS: np.float64(self.seconds), ABOUT: np.array(json.dumps(self.about))}

@@ -45,7 +45,7 @@ def surface_mesh(scene: HandScene, forearm: bool = False) -> SurfaceMesh:
 
     uvs = None
     if scene.model.uv is not None:
-        uvs = stack([torch.stack([s.uv[:, 0], 1 - s.uv[:, 1]], 1).to(posed) for s in own], size, 2)
+        uvs = stack([torch.stack([s.uv[:, 0], 1 - s.uv[:, 1]], 1).to(posed) for s in own if s.uv is not None], size, 2)
     return SurfaceMesh(
         vertices=stack([vertices[s.source] for vertices, s in zip(posed, own, strict=True)], size, 3),
         faces=stack([s.faces for s in own], count, 3).long(),

@@ -1,6 +1,6 @@
 """Writing hands to files for 3D programs, with their parameters beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +61,7 @@ def write_hands(
         raise SesaHandError(f"A file in the format '{format}' ends in .{known.ending}, got the name {path.name!r}.")
     check_extent(scene, format)
     settings = MeshSettings(fps, forearm, metadata)
+    parts: Iterable[tuple[Path, bytes]]
     if known.animated or scene.num_frames == 1:
         parts = [(path, known.write(scene, settings))]
     else:

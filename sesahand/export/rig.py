@@ -1,6 +1,7 @@
 """Skeleton, skin and poses of one hand through the frames of a scene."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -133,4 +134,6 @@ def pose_corrective(model: HandModel, hand_pose: Tensor, side: str, count: int) 
     """Return the displacement `[V, 3]` of a right hand's rest vertices that a pose `[15, 3, 3]` of a side asks for."""
     rotations = hand_pose if side == "right" else mirror_rotation(hand_pose)
     offset = rotations - torch.eye(3, dtype=rotations.dtype)
-    return model.posedirs[:count] @ offset.flatten()
+    # Only for models that have them, as `has_corrective` tells.
+    posedirs = cast(Tensor, model.posedirs)
+    return posedirs[:count] @ offset.flatten()

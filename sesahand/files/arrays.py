@@ -7,6 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,7 +23,7 @@ DAMAGE = (
 )  # fmt: skip
 
 
-def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: str = "r") -> np.ndarray:
+def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode: Literal["r", "r+"] = "r") -> np.memmap:
     """Map a .npy file of a folder into memory.
 
     Args:
@@ -54,7 +55,7 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
     return array
 
 
-def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.ndarray:
+def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.memmap:
     """Make a .npy file of zeros in a folder, whatever was of that name, and map it for writing.
 
     A link of that name is replaced, and what it leads to stays as it is.
@@ -150,5 +151,6 @@ def write_npz(path: str | Path, compressed: bool = False, **arrays: np.ndarray) 
     Raises:
         OSError: If it cannot be written.
     """
-    save = np.savez_compressed if compressed else np.savez
+    # To numpy's types a name could also be that of savez's own option.
+    save: Any = np.savez_compressed if compressed else np.savez
     write_with(path, lambda file: save(file, **arrays))

@@ -208,8 +208,11 @@ def _open_zip(archive: zipfile.ZipFile, path: Path) -> tuple[Any, "_Storages"]:
 
 def _start_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Where the bytes of a stored member begin in the file."""
-    archive.fp.seek(member.header_offset)
-    header = archive.fp.read(30)
+    file = archive.fp
+    if file is None:
+        raise ValueError("an archive that is closed")
+    file.seek(member.header_offset)
+    header = file.read(30)
     if header[:4] != ZIP_START:
         raise ValueError("a member without a header")
     name, extra = struct.unpack("<HH", header[26:30])
@@ -252,7 +255,8 @@ class _Storages:
     """The numbers of a file, mapped, each storage once."""
 
     def __init__(self, path: Path, places: dict[str, tuple[int, int]]):
-        self.places, self.known, self.size = places, {}, path.stat().st_size
+        self.places, self.size = places, path.stat().st_size
+        self.known: dict[tuple[str, torch.dtype], Tensor] = {}
         # Changes stay in memory and never reach the file.
         self.bytes = np.memmap(path, np.uint8, "c")
 

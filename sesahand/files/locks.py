@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -64,7 +65,7 @@ class WriterLock:
         self._file.close()
 
 
-if os.name == "nt":
+if sys.platform == "win32":
 
     def _lock(descriptor: int) -> None:
         import msvcrt

@@ -128,8 +128,10 @@ def _fetches_kernels(kind: str) -> bool:
 
     if not re.fullmatch(r"[\w-]{1,60}", kind) or find_spec("kernels") is None:
         return False
-    models = find_spec("transformers").submodule_search_locations[0]
-    sources = Path(models, "models", kind.replace("-", "_")).glob("modeling_*.py")
+    found = find_spec("transformers")
+    if found is None or not found.submodule_search_locations:
+        return False
+    sources = Path(found.submodule_search_locations[0], "models", kind.replace("-", "_")).glob("modeling_*.py")
     return any(_HUB.search(source.read_text(encoding="utf-8")) for source in sources)
 
 

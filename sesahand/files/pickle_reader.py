@@ -9,8 +9,9 @@ Source: the instruction set is documented in CPython's `Lib/pickletools.py`.
 
 import codecs
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -100,6 +101,8 @@ class PickleReader:
     kind = "MANO file"
     advice = "Use the original file from https://mano.is.tue.mpg.de."
     max_instructions = MAX_INSTRUCTIONS
+    # Set below, where the functions that they call stand.
+    instructions: ClassVar[dict[bytes, Callable[[Any], Any]]]
 
     def __init__(self, data: bytes, file: str):
         self.data, self.file = data, file
@@ -366,7 +369,7 @@ def _dtype_from(value: Any) -> np.dtype:
         # A list may hold itself, or a list ten times over that does the same: never write one out.
         kind = code[:20] if isinstance(code, str) else type(code).__name__
         raise ValueError(f"arrays of {kind}; only plain numbers are read")
-    return np.dtype(code).newbyteorder(order)
+    return np.dtype(code).newbyteorder(order)  # type: ignore[arg-type]  # one of the four, as was just checked
 
 
 def _shape_from(value: Any) -> tuple[int, ...]:
@@ -376,7 +379,7 @@ def _shape_from(value: Any) -> tuple[int, ...]:
     return shape
 
 
-def _array(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _array(raw: Any, dtype: Any, shape: Any, order: Literal["C", "F"]) -> np.ndarray:
     shape = _shape_from(shape)
     flat = np.frombuffer(_bytes_from(raw), _dtype_from(dtype))
     return flat.reshape(shape, order=order)
@@ -399,7 +402,7 @@ def _from_sparse(record: Record, label: str, nesting: int) -> np.ndarray:
     data, indices, indptr = (array_from(state[key], label, nesting) for key in ("data", "indices", "indptr"))
     if rows * columns > MAX_ELEMENTS or max(len(data), len(indices), len(indptr)) > MAX_ELEMENTS:
         raise ValueError("a sparse matrix that is too large")
-    counts = np.diff(indptr.astype(np.int64))
+    counts: np.ndarray = np.diff(indptr.astype(np.int64))
     if len(indptr) != columns + 1 or (counts < 0).any() or int(indptr[0]) != 0 or int(indptr[-1]) != len(data):
         raise ValueError("a sparse matrix whose columns do not add up")
     if len(indices) != len(data) or (len(data) and not (0 <= indices.min() and indices.max() < rows)):

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from ..errors import InvalidFileError
 from .folders import is_link
@@ -19,7 +19,7 @@ MAX_FILE_BYTES = 64 * 2**20
 """Of a file that is read at once, unless its reader says otherwise."""
 
 
-def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffering: int = -1) -> BinaryIO:
+def open_regular(path: str | Path, mode: str = "rb", follow: bool = True, buffering: int = -1) -> IO[bytes]:
     """Open a regular file, and nothing that could block or do something: no pipe, device, socket or folder.
 
     Args:

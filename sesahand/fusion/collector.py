@@ -138,7 +138,7 @@ class FusionCollector:
         self.checkpoint = checkpoint
         self.chunk_bytes = chunk_bytes
         self.size: Grid = (0, 0)
-        self._layers_of_group = defaultdict(int)
+        self._layers_of_group: dict[tuple[int, bool], int] = defaultdict(int)
         for layer in self.attention:
             self._layers_of_group[layer.level, layer.in_middle] += 1
         for residual in self.residuals:
@@ -194,7 +194,7 @@ class FusionCollector:
 
     def attach(self) -> list[RemovableHandle]:
         """Put the hooks on, none at strength 0; they work until each returned handle is removed."""
-        handles = []
+        handles: list[RemovableHandle] = []
         if self.settings.is_off:
             return handles
         # Partials of methods instead of closures: a deep copy of the model then gets a collector of its own.
@@ -223,8 +223,12 @@ class FusionCollector:
     def check_complete(self) -> None:
         """Raise a SesaHandError if, at the end of a pass, maps never came, or a layer never took its attention."""
         call = self._call
-        heard = call is not None and all(self._is_complete(call, residual.level) for residual in call.waiting)
-        if not heard or call.projections or call.attended:
+        if (
+            call is None
+            or not all(self._is_complete(call, residual.level) for residual in call.waiting)
+            or call.projections
+            or call.attended
+        ):
             raise SesaHandError(
                 "Structural fusion heard nothing from some self-attention layers of this ControlNet: their "
                 "projections to_q, to_k, to_v and to_out were not all called, or cannot be listened to. Undo what "
@@ -239,7 +243,8 @@ class FusionCollector:
         Yields:
             A residual, and its feature `[B, C, h, w]`.
         """
-        for residual, feature in self._call.waiting.items():
+        call = self._call
+        for residual, feature in call.waiting.items() if call else ():
             yield residual, self._refine(feature, residual.level)
 
     def _listen(self, index: int, name: str, module: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
@@ -279,7 +284,8 @@ class FusionCollector:
             attention = {"value": _heads(value, layer), "attended": _heads(call.attended[index], layer)}
         query, key = _heads(query, layer), _heads(key, layer)
         share = 1 / self._layers_of_group[layer.level, layer.in_middle]
-        size, finer = _grid(call.size, layer.level), {}
+        size = _grid(call.size, layer.level)
+        finer: dict[Grid, Tensor] = {}
         for level in sorted({residual.level for residual in self.residuals if residual.level >= layer.level}):
             grid = _grid(call.size, level)
             through = next((known for known in finer if pooling_nests(known, grid)), None)

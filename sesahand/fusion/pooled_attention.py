@@ -71,7 +71,9 @@ def pooled_self_attention(
     is_partition = size[0] % grid[0] == 0 and size[1] % grid[1] == 0
     chunk_bytes = chunk_bytes or (CPU_CHUNK_BYTES if query.device.type == "cpu" else GPU_CHUNK_BYTES)
     row_bytes = heads * tokens * (4 if upcast else query.element_size())
-    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(batch, *cells.shape, row_bytes, chunk_bytes)
+    samples, cells_per_chunk, rows_per_chunk = _chunk_shape(
+        batch, cells.shape[0], cells.shape[1], row_bytes, chunk_bytes
+    )
     headroom = HALF_HEADROOM if query.dtype == torch.float16 and not upcast else 1
 
     def pool_chunk(query: Tensor, key: Tensor, rows: int, attend: Callable[[Tensor], None] | None = None) -> Tensor:
@@ -88,11 +90,11 @@ def pooled_self_attention(
         return attention.unflatten(-1, cells.shape).amax(dim=-1).unflatten(1, (-1, rows)).amax(dim=2)
 
     def pool_cells(query: Tensor, key: Tensor, value: Tensor | None, out: Tensor | None, some_cells: Tensor) -> Tensor:
-        pooled = None
+        pooled: Tensor | None = None
         for part in some_cells.split(rows_per_chunk, dim=1):
             places = part.flatten()
             chunk = query[:, :, places] * (dim**-0.5 / headroom)
-            if value is not None:
+            if value is not None and out is not None:
                 attend = partial(_attend, value, out, places)
                 result = pool_chunk(chunk, key, part.shape[1], attend)
             elif checkpoint and torch.is_grad_enabled():
@@ -100,7 +102,7 @@ def pooled_self_attention(
             else:
                 result = pool_chunk(chunk, key, part.shape[1])
             pooled = result if pooled is None else torch.maximum(pooled, result)
-        return pooled
+        return pooled  # type: ignore[return-value]  # split gives one part at least
 
     def pool_samples(
         query: Tensor, key: Tensor, value: Tensor | None = None, out: Tensor | None = None
@@ -121,7 +123,7 @@ def pooled_self_attention(
     pooled = query.new_empty((batch, len(cells), len(cells)), dtype=torch.float32)
     for start in range(0, batch, samples):
         some = slice(start, start + samples)
-        attention = () if value is None else (value[some], attended[some])
+        attention = () if value is None or attended is None else (value[some], attended[some])
         for first, part in pool_samples(query[some], key[some], *attention):
             pooled[some, first : first + part.shape[1]] = part
     return pooled

@@ -1,6 +1,8 @@
 """What structural fusion does, as one value that a node, a training script and a weight file's metadata share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import InvalidFileError, SesaHandError, quote
 
@@ -94,7 +96,7 @@ class FusionSettings:
         return {METADATA_PREFIX + name: value for name, value in values.items()}
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str] | None) -> "FusionSettings | None":
+    def from_metadata(cls, metadata: Mapping[str, str] | None) -> "FusionSettings | None":
         """Read the settings that weights were trained with.
 
         Args:
@@ -106,7 +108,7 @@ class FusionSettings:
         Raises:
             InvalidFileError: if an entry has a value that no setting has.
         """
-        values = {
+        values: dict[str, Any] = {
             key.removeprefix(METADATA_PREFIX): value
             for key, value in (metadata or {}).items()
             if key.startswith(METADATA_PREFIX)

@@ -97,7 +97,7 @@ class Order:
             SesaHandError: If the base makes no pictures of the size that is asked for.
         """
         width, height = self._size(base)
-        jobs = []
+        jobs: list[Job] = []
         for said in self.said:
             image = in_small_words(said.image) if base.is_mini and not self.verbatim else said.image
             for _ in range(self.count):

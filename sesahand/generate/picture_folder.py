@@ -125,8 +125,9 @@ class PictureFolder:
 
 def overlay(done: Finished) -> Tensor:
     """The hands that were found drawn over the picture, `[H, W, 3]`; the picture itself if there are none."""
-    found = done.scored.found
-    return draw_hands(found, done.picture[None], "both", OPACITY)[0] if len(found) else done.picture
+    if done.scored is None or not len(done.scored.found):
+        return done.picture
+    return draw_hands(done.scored.found, done.picture[None], "both", OPACITY)[0]
 
 
 def label_of(done: Finished) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -144,13 +144,15 @@ class HandGenerator:
         # As the pipeline decides it: at 1 the negative prompt is not asked.
         guided = settings.guidance > 1
         columns = [self.hand_tokens(prompt).columns for prompt in prompts]
+        nothing: tuple[int, ...] = ()
+        unguided = [nothing] * len(prompts) * guided
         with ExitStack() as attached:
             attached.enter_context(condition_once(self.controlnet.model))
             # The negative prompts come first and have no hand tokens.
             attached.enter_context(
                 attention_bias(
                     self.base.unet,
-                    [()] * len(prompts) * guided + columns,
+                    unguided + columns,
                     alpha=settings.alpha,
                     blocks=settings.alpha_blocks,
                     start=settings.alpha_start,
@@ -185,17 +187,18 @@ class HandGenerator:
         from diffusers import StableDiffusionControlNetPipeline
 
         base = self.base
-        pipeline = StableDiffusionControlNetPipeline(
-            vae=base.autoencoder,
-            text_encoder=base.text_encoder,
-            tokenizer=base.tokenizer,
-            unet=base.unet,
-            controlnet=self.controlnet.model,
-            scheduler=build_scheduler(base.scheduler, settings.sampler),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        # The pipeline takes more than the classes that its types name.
+        parts: dict[str, Any] = {
+            "vae": base.autoencoder,
+            "text_encoder": base.text_encoder,
+            "tokenizer": base.tokenizer,
+            "unet": base.unet,
+            "controlnet": self.controlnet.model,
+            "scheduler": build_scheduler(base.scheduler, settings.sampler),
+            "safety_checker": None,
+            "feature_extractor": None,
+        }
+        pipeline = StableDiffusionControlNetPipeline(**parts, requires_safety_checker=False)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 

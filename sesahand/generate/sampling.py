@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..attention.bias import check_settings
 from ..errors import SesaHandError, quote
@@ -110,10 +110,11 @@ def build_scheduler(scheduler: SchedulerMixin, sampler: str) -> SchedulerMixin:
     import diffusers
 
     kind, settings = SAMPLERS[sampler]
-    return getattr(diffusers, kind).from_config(scheduler.config, **settings)
+    # Every scheduler of diffusers has its settings there, also if the type that all share does not say so.
+    return getattr(diffusers, kind).from_config(cast(Any, scheduler).config, **settings)
 
 
-def _check_number(name: str, value: object, low: float, high: float) -> None:
+def _check_number(name: str, value: Any, low: float, high: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (number and math.isfinite(value) and low <= value <= high):
         raise SesaHandError(f"{name} is {quote(value)}, expected a number from {low} to {high}.")

@@ -30,10 +30,11 @@ def load_hand_model(spec: str | Path = BUILTIN, tips: str = "smplx") -> HandMode
             "the folder that holds it."
         )
     if path.is_dir():
-        path = next((path / name for name in MANO_FILES if (path / name).is_file()), None)
-        if path is None:
+        found = next((path / name for name in MANO_FILES if (path / name).is_file()), None)
+        if found is None:
             raise InvalidFileError(
                 f"The folder {spec} holds no MANO file. Download MANO_RIGHT.pkl from {MANO_PAGE} (registration, "
                 "non-commercial licence) and put it there."
             )
+        path = found
     return load_mano(path, tips)

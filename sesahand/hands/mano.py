@@ -268,7 +268,7 @@ def _outvote(faces: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, ...], dtype: torch.dtype) -> HandModel:
+def _hand_model(arrays: dict[str, np.ndarray], tips: tuple[int, int, int, int, int], dtype: torch.dtype) -> HandModel:
     def tensor(array):
         return torch.from_numpy(np.ascontiguousarray(array, np.float64)).to(dtype)
 

@@ -1,6 +1,7 @@
 """A parametric hand: shape and pose parameters in, vertices and joints out, one interface for every hand."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,7 +102,7 @@ class HandModel:
     def to(self, *args, **kwargs) -> "HandModel":
         """Return the model with its floating-point arrays moved or cast as by `Tensor.to`."""
         device = torch.empty(0).to(*args, **kwargs).device
-        moved = {}
+        moved: dict[str, Any] = {}
         for name, value in vars(self).items():
             if isinstance(value, Tensor):
                 moved[name] = value.to(*args, **kwargs) if value.is_floating_point() else value.to(device)

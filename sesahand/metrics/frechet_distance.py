@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
 from .shapes import check_features
 
 
@@ -20,7 +19,7 @@ def fid(found: Tensor, reference: Tensor) -> float:
 
     Returns:
         The distance, at least 0; 0 for equal sets. It is biased upwards for few pictures, the more the fewer: compare
-        only sets of the same size, and take KID below some thousands. FID proper is of the 2048 features that the
+        only sets of the same size. FID proper is of the 2048 features that the
         Inception network of 2015 has before its classifier; with another network, say so beside the number. FID-H is
         the same on crops of hands.
 
@@ -42,37 +41,3 @@ def _root_of_covariance(features: Tensor) -> Tensor:
     centred = (features - features.mean(0)) / (len(features) - 1) ** 0.5
     # Rows in excess of D only turn the singular values' basis; QR drops them.
     return centred if len(centred) <= centred.shape[1] else torch.linalg.qr(centred, mode="r").R
-
-
-def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
-    """Return the Fréchet distance of two Gaussians, for statistics that come from a file rather than from features.
-
-    Args:
-        mean: `[D]`; computed in float64.
-        covariance: `[D, D]`, symmetric. Eigenvalues below zero, which rounding leaves, count as zero.
-        other_mean: `[D]`.
-        other_covariance: `[D, D]`.
-
-    Returns:
-        The distance, at least 0. With singular covariances it is exact to about the square root of float64's precision
-        times their trace.
-
-    Raises:
-        SesaHandError: If shapes do not fit or a value is not finite.
-
-    Source: Dowson and Landau, "The Fréchet distance between multivariate normal distributions" (1982).
-    """
-    size = len(mean)
-    shapes = [tuple(each.shape) for each in (mean, covariance, other_mean, other_covariance)]
-    if shapes != [(size,), (size, size)] * 2:
-        raise SesaHandError(f"Means and covariances have the shapes {shapes}, expected [D], [D, D], [D], [D, D].")
-    if not all(each.isfinite().all() for each in (mean, covariance, other_mean, other_covariance)):
-        raise SesaHandError("Means or covariances hold NaN or infinite values; compute them again.")
-    roots = []
-    for matrix in (covariance, other_covariance):
-        values, vectors = torch.linalg.eigh(matrix.double())
-        roots.append(values.clamp(min=0).sqrt()[:, None] * vectors.T)
-    cross = torch.linalg.svdvals(roots[0] @ roots[1].T).sum()
-    shift = (mean.double() - other_mean.double()).square().sum()
-    spread = sum(root.square().sum() for root in roots)
-    return float((shift + spread - 2 * cross).clamp(min=0))

@@ -1,4 +1,4 @@
-"""How much two ways of making the same pictures differ, and how sure that is: the paired bootstrap."""
+"""How sure a mean is, and the difference of two ways of making the same pictures: the bootstrap."""
 
 from dataclasses import dataclass
 
@@ -61,24 +61,45 @@ def paired_difference(
             f"Figures of the shapes {found.shape} and {reference.shape} are no pairs; expected [samples] or [samples, "
             "seeds] for both."
         )
-    if not 0 < confidence < 1 or resamples < 1:
-        raise SesaHandError(
-            f"A confidence of {confidence} with {resamples} resamples means nothing: choose a confidence above 0 and "
-            "below 1, and at least one resample."
-        )
     each = mean_of_seeds(found - reference)
     if not len(each):
         raise SesaHandError(
             "No sample has both figures, so that there is nothing to compare: measure the same samples both ways."
         )
+    return Difference(float(each.mean()), *mean_interval(each, confidence, resamples, seed), len(each))
+
+
+def mean_interval(
+    values: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Lower and upper end of the percentile interval of a mean, from resampling its samples.
+
+    Args:
+        values: Figures of N samples `[N]`, N at least 1, all finite.
+        confidence: Share of the resampled means within the interval, above 0 and below 1.
+        resamples: How often the samples are drawn anew.
+        seed: Of the drawing.
+
+    Raises:
+        SesaHandError: If there is no sample, or a setting means nothing.
+
+    Source: as of `paired_difference`.
+    """
+    if not 0 < confidence < 1 or resamples < 1:
+        raise SesaHandError(
+            f"A confidence of {confidence} with {resamples} resamples means nothing: choose a confidence above 0 and "
+            "below 1, and at least one resample."
+        )
+    if not len(values):
+        raise SesaHandError("There is no sample, so that its mean has no interval; give at least one.")
     rng, means = np.random.default_rng(seed), []
-    rows = max(1, CHUNK // len(each))
+    rows = max(1, CHUNK // len(values))
     for start in range(0, resamples, rows):
-        drawn = rng.integers(0, len(each), (min(rows, resamples - start), len(each)))
-        means.append(each[drawn].mean(1))
+        drawn = rng.integers(0, len(values), (min(rows, resamples - start), len(values)))
+        means.append(values[drawn].mean(1))
     tail = (1 - confidence) / 2
     low, high = np.quantile(np.concatenate(means), (tail, 1 - tail))
-    return Difference(float(each.mean()), float(low), float(high), len(each))
+    return float(low), float(high)
 
 
 def mean_of_seeds(values: np.ndarray) -> np.ndarray:

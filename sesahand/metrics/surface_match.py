@@ -1,5 +1,7 @@
 """How much of two surfaces lies close together: the F-score of FreiHAND, F@5 and F@15."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -9,28 +11,41 @@ from ..errors import SesaHandError
 MOST_DISTANCES = 1 << 24
 
 
-def nearest_distances(points: Tensor, others: Tensor) -> Tensor:
-    """Return the distance `[P]` from points `[P, 3]` to the nearest of the others `[Q, 3]`, all in one unit."""
+def nearest_distances(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how far each point is from the other set.
+
+    Args:
+        points: `[P, 3]`, P at least 1, any unit of length.
+        others: `[Q, 3]`, Q at least 1.
+
+    Returns:
+        The distance `[P]` from each of the points to the nearest of the others, and `[Q]` the other way round.
+    """
     rows = max(1, MOST_DISTANCES // len(others))
     # Without the matrix product, which cancels digits where hands are far from the origin.
     exact = "donot_use_mm_for_euclid_dist"
-    return torch.cat([torch.cdist(part, others, compute_mode=exact).amin(1) for part in points.split(rows)])
+    there, back = [], others.new_full((len(others),), torch.inf)
+    for part in points.split(rows):
+        distances = torch.cdist(part, others, compute_mode=exact)
+        there.append(distances.amin(1))
+        back = torch.minimum(back, distances.amin(0))
+    return torch.cat(there), back
 
 
-def f_score(found: Tensor, reference: Tensor, millimetres: float = 5.0) -> Tensor:
-    """Harmonic mean of precision and recall of a surface's vertices within a distance.
+def f_scores(found: Tensor, reference: Tensor, millimetres: Sequence[float] = (5.0, 15.0)) -> Tensor:
+    """Harmonic means of precision and recall of a surface's vertices within distances.
 
-    Precision is the share of found vertices that have a reference vertex nearer than the distance, recall the share of
+    Precision is the share of found vertices that have a reference vertex nearer than a distance, recall the share of
     reference vertices that have a found one. Vertices are points here: the topologies may differ. Nothing is aligned:
     FreiHAND's and HaMeR's F@5 and F@15 are of vertices after `procrustes.align`.
 
     Args:
         found: Vertices `[N, V, 3]`, metres.
         reference: Vertices `[N, W, 3]`, metres.
-        millimetres: The distance; 5 and 15 are in use.
+        millimetres: The distances, T of them; 5 and 15 are in use.
 
     Returns:
-        0 to 1, `[N]`; 0 where nothing is near.
+        0 to 1, `[T, N]`; 0 where nothing is near.
 
     Raises:
         SesaHandError: If shapes are none of surfaces of the same samples.
@@ -44,11 +59,10 @@ def f_score(found: Tensor, reference: Tensor, millimetres: float = 5.0) -> Tenso
             f"Vertices have the shapes {list(found.shape)} and {list(reference.shape)}; expected [samples, vertices, "
             "3] for as many samples."
         )
-    limit = millimetres / 1000.0
-    precision, recall = (
-        torch.stack([(nearest_distances(p, q) < limit).to(found.dtype).mean() for p, q in zip(a, b, strict=True)])
-        if len(found)
-        else found.new_zeros(0)
-        for a, b in ((found, reference), (reference, found))
-    )
-    return 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(found.dtype).tiny)
+    scores = found.new_zeros(len(millimetres), len(found))
+    for sample, (points, others) in enumerate(zip(found, reference, strict=True)):
+        there, back = nearest_distances(points, others)
+        for row, limit in enumerate(millimetres):
+            precision, recall = ((each < limit / 1000.0).to(found.dtype).mean() for each in (there, back))
+            scores[row, sample] = 2 * precision * recall / (precision + recall).clamp(min=torch.finfo(found.dtype).tiny)
+    return scores

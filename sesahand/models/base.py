@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -56,18 +56,18 @@ class BaseModel:
     @property
     def size(self) -> int:
         """Width and height of the pictures that it was trained on, pixels."""
-        return int(self.unet.config.sample_size) * LATENT_PIXELS
+        return int(self.unet.config["sample_size"]) * LATENT_PIXELS
 
     @property
     def multiple(self) -> int:
         """Width and height of its pictures are whole multiples of this, pixels."""
-        return LATENT_PIXELS * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return LATENT_PIXELS * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
 
     def describe_unknown(self, prompts: Iterable[str]) -> str:
         """Say which words of some prompts the model ignores, and which it knows; nothing if it knows all of them."""
         from .small.token_embedding import describe_unknown
 
-        return describe_unknown(self.tokenizer, self.token_ids, prompts) if self.is_mini else ""
+        return "" if self.token_ids is None else describe_unknown(self.tokenizer, self.token_ids, prompts)
 
 
 def load_base_model(
@@ -91,13 +91,14 @@ def load_base_model(
     path = embedded_path() if str(base) == EMBEDDED else Path(base)
     refuse_other_families(path)
     networks = load_base(path, dtype)
-    channels = networks.unet.config.in_channels
+    channels = networks.unet.config["in_channels"]
     if channels != 4:
         raise InvalidFileError(
             f"{path.name} takes {channels} channels where 4 are expected: an inpainting model or another special "
             f"one. {SUPPORTED}."
         )
     embedding = text_embeddings(networks.text_encoder).token_embedding
+    module: Any
     for module in (networks.unet, networks.text_encoder, networks.autoencoder):
         module.to(device)
     return BaseModel(

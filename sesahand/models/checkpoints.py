@@ -46,6 +46,7 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
     """
     path = Path(path)
     networks = _from_folder(path) if path.is_dir() else _from_file(path)
+    module: Any
     for module in (networks.unet, networks.text_encoder, networks.autoencoder):
         # diffusers warns of every cast, also of one that changes nothing.
         if module.dtype != dtype:
@@ -56,7 +57,12 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
 
 def _from_folder(path: Path) -> Networks:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer, CLIPTokenizerFast
+    from transformers import (  # type: ignore[attr-defined]  # transformers 5 makes CLIPTokenizerFast when asked
+        CLIPTextConfig,
+        CLIPTextModel,
+        CLIPTokenizer,
+        CLIPTokenizerFast,
+    )
 
     missing = [name for name in FOLDERS if not (path / name).is_dir()]
     if missing:
@@ -74,7 +80,7 @@ def _from_folder(path: Path) -> Networks:
             )
     # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
     tokenizer = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
-    local = {"local_files_only": True}
+    local: dict[str, Any] = {"local_files_only": True}
     weights = local | {"use_safetensors": True}
     try:
         text = without_choices(CLIPTextConfig.from_pretrained(path, subfolder="text_encoder", **local))
@@ -139,7 +145,9 @@ def prediction_of(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
         )
     else:
         zero = None
-    zero = zero or "ztsnr" in state or str(metadata.get("modelspec.zero_terminal_snr", "")).lower() == "true"
+    zero_snr = (
+        zero is not None or "ztsnr" in state or str(metadata.get("modelspec.zero_terminal_snr", "")).lower() == "true"
+    )
     settings: dict[str, Any] = {}
     if str(metadata.get("ss_v_parameterization", "")).lower() == "true":
         said.append("v")
@@ -147,7 +155,7 @@ def prediction_of(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str
         settings["prediction_type"] = "v_prediction"
     elif {"sample", "x0", "x"} & set(said):
         settings["prediction_type"] = "sample"
-    if zero:
+    if zero_snr:
         settings |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return settings
 

@@ -35,9 +35,10 @@ class _Known:
         if torch.is_grad_enabled():
             self.map = self.embedded = None
             return None
-        if self.embedded is not None and args[0] is self.map:
-            return (args[0][:1, :, :LEAST, :LEAST], *args[1:])
-        self.map, self.embedded = args[0], None
+        picture: torch.Tensor = args[0]
+        if self.embedded is not None and picture is self.map:
+            return (picture[:1, :, :LEAST, :LEAST], *args[1:])
+        self.map, self.embedded = picture, None
         return None
 
     def after(self, module: torch.nn.Module, args: tuple, output: Tensor) -> Tensor | None:

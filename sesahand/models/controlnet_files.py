@@ -61,7 +61,7 @@ class ControlNetWeights:
     def describe(self) -> str:
         """What the file is, for a text output."""
         parameters = sum(math.prod(value.shape) for value in self.state.values())
-        sizes = Counter()
+        sizes: Counter[str] = Counter()
         for value in self.state.values():
             sizes[str(value.dtype).removeprefix("torch.")] += value.numel()
         dtypes = " and ".join(dtype for dtype, _ in sizes.most_common())

@@ -83,17 +83,17 @@ def load_controlnet(
     if path.is_dir():
         model, metadata = _from_folder(path)
         fusion = FusionSettings.from_metadata(metadata)
-        check_family(path.name, model.config.cross_attention_dim, base)
-        widths = tuple(model.config.block_out_channels)
-        if widths != tuple(base.unet.config.block_out_channels):
+        check_family(path.name, model.config["cross_attention_dim"], base)
+        widths = tuple(model.config["block_out_channels"])
+        if widths != tuple(base.unet.config["block_out_channels"]):
             raise _other_shape(path.name, base, f"its channels are {widths}")
     else:
         model, fusion = _from_file(path, base)
         metadata = _metadata(path)
-    # diffusers warns of every cast, also of one that changes nothing.
+    # diffusers warns of every cast, also of one that changes nothing. Its wrapper of `to` has lost the type of `self`.
     if model.dtype != dtype:
-        model.to(dtype)
-    model.to(device).eval().requires_grad_(False)
+        model.to(dtype)  # type: ignore[arg-type]  # see above
+    model.to(device).eval().requires_grad_(False)  # type: ignore[arg-type]  # see above
     return LoadedControlNet(path.name, path, model, fusion, map_of(path, metadata, base))
 
 
@@ -132,7 +132,7 @@ def map_of(path: Path, metadata: Mapping[str, str], base: BaseModel) -> str:
 
 def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
     """Raise an InvalidFileError if a ControlNet reads text of another width than the base's encoder writes."""
-    wanted = base.unet.config.cross_attention_dim
+    wanted = base.unet.config["cross_attention_dim"]
     if text_width in (None, wanted):
         return
 
@@ -147,7 +147,8 @@ def check_family(name: str, text_width: int | None, base: BaseModel) -> None:
 
 def _other_shape(name: str, base: BaseModel, why: str) -> InvalidFileError:
     return InvalidFileError(
-        f"{name} does not fit the base {base.name}, whose channels are {tuple(base.unet.config.block_out_channels)}: "
+        f"{name} does not fit the base {base.name}, whose channels are "
+        f"{tuple(base.unet.config['block_out_channels'])}: "
         f"{why}. Choose a ControlNet that was made for this base."
     )
 

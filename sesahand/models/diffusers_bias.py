@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import get_ident
+from typing import Any
 
 import torch
 from torch.utils.weak import WeakIdKeyDictionary
@@ -90,7 +91,7 @@ class AttachedBias:
         if kwargs is None:
             return None
         query = args[0] if args else kwargs["hidden_states"]
-        text = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
+        text: Any = kwargs.get("encoder_hidden_states", args[1] if len(args) > 1 else None)
         text = text[0] if isinstance(text, tuple) else text
         current = self._pass_of(text)
         if current is None or not current.active:
@@ -202,7 +203,7 @@ def cross_attentions(unet: torch.nn.Module, blocks: str) -> list[torch.nn.Module
             "Diffusion 1.x, 2.x and SDXL, which attends from the picture to the text; Flux, SD3 and Qwen-Image attend "
             "to both at once."
         )
-    return [module for place, module in every if in_blocks(place, blocks)]
+    return [module for place, module in every if place and in_blocks(place, blocks)]
 
 
 def is_active(timestep: torch.Tensor | float, start: float, end: float, train_timesteps: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
 from ..fusion.collector import AttentionLayer, ControlNetLayout, FusionCollector, Residual
@@ -148,6 +148,7 @@ def diffusers_layout(controlnet: ControlNetModel) -> ControlNetLayout:
             "(Flux, SD3) have no such self-attention."
         )
     attention, levels, level = [], [0], 0
+    block: Any
     for block in controlnet.down_blocks:
         attention += _self_attention(block, level, in_middle=False)
         levels += [level] * len(block.resnets)

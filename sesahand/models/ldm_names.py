@@ -95,8 +95,8 @@ def _ldm_name(name: str, blocks: int, attended: set[str]) -> str:
         block = f"input_blocks.{1 + (blocks + 1) * int(level) + int(index)}"
     else:
         if kind == "upsamplers":
-            place = 2 if level in attended else 1
-            return f"output_blocks.{(blocks + 1) * int(level) + blocks}.{place}.conv.{parameter}"
+            after = 2 if level in attended else 1
+            return f"output_blocks.{(blocks + 1) * int(level) + blocks}.{after}.conv.{parameter}"
         block = f"output_blocks.{(blocks + 1) * int(level) + int(index)}"
     return _inner(f"{block}.{int(kind == 'attentions')}", kind, inner)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
@@ -19,6 +17,7 @@ class Networks:
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
     tokenizer: PreTrainedTokenizerBase
-    autoencoder: nn.Module
+    # An AutoencoderKL, or a MiniAutoencoder, which answers as one does.
+    autoencoder: Any
     scheduler: DDIMScheduler
     controlnet: ControlNetModel | None = None

@@ -50,7 +50,7 @@ def prompt_weights(
     chosen = {tuple(ids): list(wanted) for ids, wanted in zip(rows.tolist(), columns, strict=False)}
     empty = text_encoder(rows[-1:].to(_device(text_encoder)))[0]
 
-    def weigh(own: OwnCalls, module, args: tuple, kwargs: dict | None = None, output=None):
+    def weigh(own: OwnCalls, module, args: tuple, kwargs: Any = None, output=None):
         if not own:
             return None
         ids = args[0] if args else kwargs["input_ids"]

@@ -1,7 +1,7 @@
 """Hands found in pictures: 21 keypoints each, before any hand model is fitted to them."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -83,7 +83,7 @@ class HandLandmarks:
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":
         """Return landmarks of pictures without hands, or in which none could be looked for, as the note says."""
-        arrays = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
+        arrays: dict[str, Any] = {name: torch.zeros(0, *shape) for name, shape in cls.SHAPES.items()}
         arrays |= {"frame": torch.zeros(0, dtype=torch.long)}
         return cls(width, height, num_frames, side=(), note=note, **arrays)
 

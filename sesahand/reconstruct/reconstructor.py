@@ -16,7 +16,8 @@ class Reconstructor(Protocol):
         name: What it is called in reports, for example "hamer".
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def __call__(self, pictures: Tensor, landmarks: HandLandmarks) -> HandScene:
         """Reconstruct hands.

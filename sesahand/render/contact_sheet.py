@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..errors import SesaHandError
+from .lettering import load_font
 
 PAPER, INK, FAINT = (24, 25, 28), (236, 236, 232), (150, 152, 158)
 # Letters under a picture, as a part of its shorter side, and at least this many pixels.
@@ -43,7 +44,7 @@ def contact_sheet(
         The sheet, RGB.
     """
     width, height = rows[0][1][0].size
-    big, small = ImageFont.load_default(max(16, height // 4)), ImageFont.load_default(max(11, height // 8))
+    big, small = load_font(max(16, height // 4)), load_font(max(11, height // 8))
     margin = 4 * gap
     label_width = int(max(small.getlength(line) for label, _ in rows for line in label.split("\n"))) + 3 * gap
     block_width = label_width + len(columns) * (width + gap)
@@ -91,8 +92,8 @@ def captioned_pictures(
         raise SesaHandError(f"There are {len(captions)} captions for {len(pictures)} pictures, expected one for each.")
     count, height, width = pictures.shape[:3]
     columns = min(columns or count, count)
-    small = ImageFont.load_default(max(LEAST_CAPTION, round(min(height, width) * CAPTION_SIZE)))
-    big = ImageFont.load_default(round(1.5 * small.size))
+    small = load_font(max(LEAST_CAPTION, round(min(height, width) * CAPTION_SIZE)))
+    big = load_font(round(1.5 * small.size))
     broken = [break_lines(caption, small, width) for caption in captions or [""] * count]
     step = round(1.4 * small.size)
     deep = height + step * max(map(len, broken)) + gap

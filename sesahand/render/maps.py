@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -62,6 +63,10 @@ class ConditionMaps:
     part_index: Tensor
     boxes: Tensor
     frame: Tensor
+
+    def drawn(self, name: str) -> Tensor:
+        """Return a map of colours that was asked for, `[F, H, W, 3]`."""
+        return cast(Tensor, getattr(self, name))
 
     @property
     def hand_masks(self) -> Tensor:
@@ -132,14 +137,18 @@ def render_maps(
     if "keypoints" in maps:
         draw_skeletons(out["keypoints"], scene, posed.keypoints, samples)
     return ConditionMaps(
-        **{name: None if value is None else value.to(device) for name, value in out.items()},
+        **{name: out[name].to(device) if name in out else None for name in COLOR_MAPS},
+        mask=out["mask"].to(device),
+        metric_depth=out["metric_depth"].to(device),
+        hand_index=out["hand_index"].to(device),
+        part_index=out["part_index"].to(device),
         boxes=boxes.to(device),
         frame=scene.frame,
     )
 
 
-def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor | None]:
-    """Return the maps of a scene without hands."""
+def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) -> dict[str, Tensor]:
+    """Return the maps that are asked for, of a scene without hands."""
     size = (scene.num_frames, scene.camera.height, scene.camera.width)
     colors = [name for name in COLOR_MAPS if name in maps]
     # One block from numpy, which asks the system for huge pages and leaves them untouched: on the CPU, filling many
@@ -147,7 +156,6 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
     block = torch.from_numpy(np.zeros((3 * len(colors) + 2) * math.prod(size), np.float32)).to(device)
     planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 2)
     return {
-        **dict.fromkeys(COLOR_MAPS),
         **{name: plane.view(*size, 3) for name, plane in zip(colors, planes, strict=False)},
         "mask": planes[-2].view(size),
         "metric_depth": planes[-1].view(size),
@@ -239,10 +247,16 @@ def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandS
     ]
 
 
+def in_float32(view: VisiblePixels) -> VisiblePixels:
+    """Return pixels with their values in float32, shapes as they are."""
+    a, b, c = (weight.float() for weight in view.weights)
+    return replace(view, depth=view.depth.float(), weights=(a, b, c))
+
+
 def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     """Return the pixels that a hand covers when it is alone, values in float32."""
     view = visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True)
-    return replace(view, depth=view.depth.float(), weights=tuple(weight.float() for weight in view.weights))
+    return in_float32(view)
 
 
 def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Camera) -> list[VisiblePixels]:
@@ -325,7 +339,8 @@ def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> lis
         mine = (owner[pixel] == k).nonzero()[:, 0]
         if len(mine):
             fields = {name: getattr(view, name)[mine] for name in ("x", "y", "face", "depth")}
-            kept.append((n, VisiblePixels(**fields, weights=tuple(weight[mine] for weight in view.weights))))
+            a, b, c = (weight[mine] for weight in view.weights)
+            kept.append((n, VisiblePixels(**fields, weights=(a, b, c))))
     return kept
 
 
@@ -389,7 +404,7 @@ PAINTERS = {"mesh": paint_mesh, "depth": paint_depth, "normal": paint_normal, "p
 
 def paint_layers(layers: Iterable[Layer], maps: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the colours of all pixels of a frame's layers, one after the other, `[3, P]`; gray is `[1, P]`."""
-    painted = {name: [] for name in PAINTERS if name in maps}
+    painted: dict[str, list[Tensor]] = {name: [] for name in PAINTERS if name in maps}
     for layer in layers:
         for name, values in painted.items():
             values.append(PAINTERS[name](layer))
@@ -397,7 +412,7 @@ def paint_layers(layers: Iterable[Layer], maps: tuple[str, ...]) -> dict[str, Te
 
 
 def deposit(
-    out: dict[str, Tensor | None],
+    out: dict[str, Tensor],
     f: int,
     layers: list[tuple[int, VisiblePixels]],
     surfaces: list[HandSurface],
@@ -429,13 +444,12 @@ def deposit(
         grid = value.new_full((4 * height * width,), empty).scatter_(0, pixel, value)
         return quarters(grid.view(2 * height, 2 * width))
 
-    out["mask"][window] = sum(four_samples(torch.ones_like(depth))) / 4
+    out["mask"][window] = mean_of(four_samples(torch.ones_like(depth)))
     for name, value in colors.items():
         for k, channel in enumerate(value):
             # Gray is averaged once and written to all three channels.
-            out[name][window][..., slice(None) if len(value) == 1 else slice(k, k + 1)] = (
-                sum(four_samples(channel)) / 4
-            )[..., None]
+            channels = slice(None) if len(value) == 1 else slice(k, k + 1)
+            out[name][window][..., channels] = mean_of(four_samples(channel))[..., None]
     nearest, *others = four_samples(depth, float("inf"))
     (hands, *other_hands), (parts, *other_parts) = four_samples(hand, -1), four_samples(part, -1)
     for other, other_hand, other_part in zip(others, other_hands, other_parts, strict=True):
@@ -459,6 +473,12 @@ def quarters(picture: Tensor) -> list[Tensor]:
     return [picture[row::2, column::2] for row in (0, 1) for column in (0, 1)]
 
 
+def mean_of(pictures: list[Tensor]) -> Tensor:
+    """Return the mean `[H, W, ...]` of pictures `[H, W, ...]` in 0..1, which are added in their order."""
+    first, *others = pictures
+    return sum(others, first) / len(pictures)
+
+
 def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples: int) -> None:
     """Draw the keypoints `[N, 21, 3]`, metres, of every hand into `target` `[F, H, W, 3]`, near hands over far ones."""
     points = keypoints.detach().double().cpu()
@@ -477,7 +497,7 @@ def draw_skeletons(target: Tensor, scene: HandScene, keypoints: Tensor, samples:
         draw_keypoints(canvas, shifted, samples * min(height, width) / REFERENCE_SIZE)
         picture = torch.from_numpy(canvas)
         if samples == 2:
-            picture = sum(quarters(picture.float())) / 4
+            picture = mean_of(quarters(picture.float()))
         target[f, top:bottom, left:right] = picture / 255
 
 

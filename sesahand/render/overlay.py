@@ -11,7 +11,7 @@ from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene
-from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, quarters, render_maps
+from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, mean_of, quarters, render_maps
 from .shading import AMBIENT, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")
@@ -78,13 +78,13 @@ def check_room(scene: HandScene, pictures: Tensor | None) -> None:
         scene: The hands.
         pictures: What they are drawn on, `[F, H, W, C]` in any range; None for the scene's own size.
     """
-    size = (scene.camera.height, scene.camera.width)
+    height, width = scene.camera.height, scene.camera.width
     if isinstance(pictures, Tensor) and pictures.ndim == 4:
-        size = tuple(pictures.shape[1:3])
-    needed = scene.num_frames * size[0] * size[1] * BYTES_PER_PIXEL
+        height, width = pictures.shape[1:3]
+    needed = scene.num_frames * height * width * BYTES_PER_PIXEL
     if needed > MAX_BYTES:
         raise SesaHandError(
-            f"{scene.num_frames} frames of {size[1]}x{size[0]} pixels take {needed / 2**30:.0f} GiB to draw, more than "
+            f"{scene.num_frames} frames of {width}x{height} pixels take {needed / 2**30:.0f} GiB to draw, more than "
             f"{MAX_BYTES >> 30}: draw fewer frames at a time, or smaller ones."
         )
 
@@ -191,7 +191,7 @@ def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = No
     maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
     cover = maps.mask[..., None]
     # The mesh map is as bright as ControlNets want it; for people, its shading is stretched to more contrast.
-    facing = (maps.mesh[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
+    facing = (maps.drawn("mesh")[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
     # Index -1, of a pixel without a hand, finds the last row.
     palette = torch.tensor([*(SIDE_COLORS[side] for side in scene.side), (0.0, 0.0, 0.0)], device=cover.device)
     color = palette[maps.hand_index.long()] * (DARKEST * cover + (1 - DARKEST) * facing)
@@ -215,9 +215,9 @@ def paint_skeletons(scene: HandScene) -> tuple[Tensor, Tensor]:
         draw_skeletons(target, part, keypoints[chosen], 1)
         # No colour of a skeleton is black.
         target = torch.cat([target, (target.amax(-1, keepdim=True) > 0).float()], -1)[0]
-        colors.append(sum(quarters(target)) / 4 if samples == 2 else target)
-    colors = torch.stack(colors)
-    return colors[..., :3], colors[..., 3:]
+        colors.append(mean_of(quarters(target)) if samples == 2 else target)
+    stacked = torch.stack(colors)
+    return stacked[..., :3], stacked[..., 3:]
 
 
 def draw_turntable(
@@ -262,7 +262,8 @@ def turn_scene(scene: HandScene, degrees: float, forearm: bool = False) -> HandS
     """
     size = (scene.camera.width, scene.camera.height)
     scale = min(1.0, TURNTABLE_SIDE / max(size))
-    camera = Camera.from_fov(*(max(1, round(scale * side)) for side in size), TURNTABLE_FOV)
+    width, height = (max(1, round(scale * side)) for side in size)
+    camera = Camera.from_fov(width, height, TURNTABLE_FOV)
     if not len(scene):
         return HandScene.empty(scene.model, camera)
     part = scene.select(scene.frame == scene.frame.min())

@@ -167,7 +167,11 @@ def project(vertices: Tensor, camera: Camera, near: float) -> Corner:
 
 def corners_of(projected: Corner, faces: Tensor) -> tuple[Corner, Corner, Corner]:
     """Return the three corners of each of the faces, vertex ids `[T, 3]`."""
-    return tuple(tuple(value.index_select(0, ids) for value in projected) for ids in faces.T.contiguous())
+    x, y, inverse = projected
+    a, b, c = (
+        (x.index_select(0, ids), y.index_select(0, ids), inverse.index_select(0, ids)) for ids in faces.T.contiguous()
+    )
+    return a, b, c
 
 
 def faces_in_picture(
@@ -196,7 +200,8 @@ def faces_in_picture(
     if not len(kept):
         return kept, (0, 0, 0, 0)
     window = torch.stack([left[kept].min(), top[kept].min(), right[kept].max(), bottom[kept].max()])
-    return kept, tuple(int(edge) for edge in window.tolist())
+    first_column, first_row, last_column, last_row = map(int, window.tolist())
+    return kept, (first_column, first_row, last_column, last_row)
 
 
 def least(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
@@ -256,8 +261,9 @@ def half_triangles(a: Corner, b: Corner, c: Corner) -> list[Tensor]:
 
 def in_order_of_y(a: Corner, b: Corner) -> tuple[Corner, Corner]:
     swap = b[1] < a[1]
-    pairs = list(zip(a, b, strict=True))
-    return tuple(torch.where(swap, v, u) for u, v in pairs), tuple(torch.where(swap, u, v) for u, v in pairs)
+    x, y, z = (torch.where(swap, v, u) for u, v in zip(a, b, strict=True))
+    other_x, other_y, other_z = (torch.where(swap, u, v) for u, v in zip(a, b, strict=True))
+    return (x, y, z), (other_x, other_y, other_z)
 
 
 def edge(start: Corner, end: Corner) -> tuple[Tensor, ...]:

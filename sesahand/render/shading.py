@@ -29,7 +29,7 @@ def part_colors() -> tuple[tuple[float, float, float], ...]:
     for hue, finger in enumerate(FINGERS):
         for joint, saturation in zip(FINGER_JOINTS[finger], (1.0, 0.7, 0.4), strict=True):
             palette[joint] = colorsys.hsv_to_rgb(hue / len(FINGERS), saturation, 1.0)
-    return (*palette, *(tuple(0.6 * channel for channel in color) for color in palette))
+    return (*palette, *((0.6 * red, 0.6 * green, 0.6 * blue) for red, green, blue in palette))
 
 
 # RGB in 0..1 of the 32 hand parts: the MANO joints of a right hand, then, darker, of a left hand. A finger has one hue,

@@ -7,6 +7,7 @@ beside the four: detectors write "label" and "score".
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ def read_bounding_boxes(value, num_frames: int = 1) -> list[list[Box]]:
 
 
 def _read(entry) -> Box | None:
-    numbers = [entry.get(key) for key in KEYS] if isinstance(entry, dict) else [None]
+    numbers: list[Any] = [entry.get(key) for key in KEYS] if isinstance(entry, dict) else [None]
     if not all(type(n) in (int, float) and math.isfinite(n) and abs(n) <= LARGEST_COORDINATE for n in numbers):
         raise _wrong(entry)
     x, y, width, height = (float(number) for number in numbers)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -132,13 +132,17 @@ class HandScene:
         if count <= POSED_AT_ONCE:
             return self.model(*arrays, forearm=forearm)
         parts = [slice(start, start + POSED_AT_ONCE) for start in range(0, count, POSED_AT_ONCE)]
-        posed = [self.model(*(array[part] for array in arrays), forearm=forearm) for part in parts]
+        orient, pose, betas, translation, is_right = arrays
+        posed = [
+            self.model(orient[part], pose[part], betas[part], translation[part], is_right[part], forearm=forearm)
+            for part in parts
+        ]
         return PosedHands(torch.cat([part.vertices for part in posed]), torch.cat([part.keypoints for part in posed]))
 
 
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
     """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
-    hands = {}
+    hands: dict[int, list[int]] = {}
     for n, f in enumerate(frame.tolist()):
         hands.setdefault(f, []).append(n)
     return hands
@@ -179,7 +183,7 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
                 f"{_describe(scene.camera)}. Place them all with the same picture size, camera and field of view "
                 "(Place Hand's width, height, camera and fov)."
             )
-    arrays = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
+    arrays: dict[str, Any] = {name: torch.cat([getattr(scene, name) for scene in scenes]) for name in HandScene.ARRAYS}
     arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
     side = tuple(side for scene in scenes for side in scene.side)
     note = " ".join(dict.fromkeys(scene.note for scene in scenes if scene.note))

@@ -191,8 +191,8 @@ def _numeric(value: Any, label: str) -> np.ndarray:
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     try:
-        array = np.asarray(value)
-        array = array.astype(np.float64) if array.dtype.kind in "fiub" else None
+        given = np.asarray(value)
+        array = given.astype(np.float64) if given.dtype.kind in "fiub" else None
     except (ValueError, TypeError, OverflowError):
         array = None
     if array is None or not np.isfinite(array).all():

@@ -11,6 +11,7 @@ about the camera's axes, first pitch, then yaw, then roll:
 
 import math
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -75,7 +76,12 @@ class Hand:
             object.__setattr__(self, "betas", torch.zeros(NUM_BETAS))
         if self.orient is None:
             object.__setattr__(self, "orient", view_rotation(self.side).to(self.hand_pose))
-        check_parameters(1, hand_pose=self.hand_pose[None], betas=self.betas[None], global_orient=self.orient[None])
+        hand_pose, betas, orient = self.parameters()
+        check_parameters(1, hand_pose=hand_pose[None], betas=betas[None], global_orient=orient[None])
+
+    def parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `hand_pose` `[15, 3, 3]`, `betas` `[10]` and `orient` `[3, 3]`, none of which is missing in a hand."""
+        return cast(tuple[Tensor, Tensor, Tensor], (self.hand_pose, self.betas, self.orient))
 
     @classmethod
     def of(cls, scene: HandScene, index: int = 0) -> "Hand":
@@ -105,12 +111,14 @@ class Hand:
         """Return the hand turned from how it is seen, angles in degrees."""
         canonical = view_rotation(self.side)
         turn = view_rotation(self.side, roll, pitch, yaw) @ canonical.mT
-        return replace(self, orient=(turn @ self.orient.double()).to(self.hand_pose))
+        hand_pose, _, orient = self.parameters()
+        return replace(self, orient=(turn @ orient.double()).to(hand_pose))
 
     def around_wrist(self) -> tuple[Tensor, Tensor]:
         """Return the vertices relative to the wrist joint `[V, 3]` and the wrist joint `[3]`, unturned, float64."""
+        hand_pose, betas, _ = self.parameters()
         posed = self.model(
-            torch.eye(3)[None], self.hand_pose[None], self.betas[None], torch.zeros(1, 3),
+            torch.eye(3)[None], hand_pose[None], betas[None], torch.zeros(1, 3),
             torch.tensor([self.side == "right"]),
         )  # fmt: skip
         wrist = posed.keypoints[0, 0].double()
@@ -129,16 +137,17 @@ class Hand:
             num_frames: How many frames there are.
         """
         count = len(orient)
+        hand_pose, betas, _ = self.parameters()
         return HandScene(
             model=self.model,
             camera=camera,
             num_frames=num_frames,
             frame=torch.zeros(count, dtype=torch.int64) if frame is None else frame,
             side=(self.side,) * count,
-            global_orient=orient.to(self.hand_pose),
-            hand_pose=self.hand_pose.repeat(count, 1, 1, 1),
-            betas=self.betas.repeat(count, 1),
-            translation=translation.to(self.hand_pose),
+            global_orient=orient.to(hand_pose),
+            hand_pose=hand_pose.repeat(count, 1, 1, 1),
+            betas=betas.repeat(count, 1),
+            translation=translation.to(hand_pose),
             score=torch.ones(count),
         )
 
@@ -185,7 +194,7 @@ def place_in_box(
         SesaHandError: If the box is empty, outside the picture, or so large that the hand would touch the camera.
     """
     target = _check_boxes(torch.tensor([box], dtype=torch.float64), camera)
-    orient = hand.turned(roll, pitch, yaw).orient.double()[None]
+    orient = hand.turned(roll, pitch, yaw).parameters()[2].double()[None]
     vertices, wrist = hand.around_wrist()
     return hand.scene(camera, orient, _fit(camera, vertices @ orient.mT, target, inside=True) - wrist)
 
@@ -262,7 +271,8 @@ def change_camera(scene: HandScene, camera: Camera) -> HandScene:
 def mirror_hand(hand: Hand) -> Hand:
     """Return the hand of the other side in the mirrored pose."""
     other = "left" if hand.side == "right" else "right"
-    return Hand(hand.model, mirror_rotation(hand.hand_pose), hand.betas, other, mirror_rotation(hand.orient))
+    hand_pose, betas, orient = hand.parameters()
+    return Hand(hand.model, mirror_rotation(hand_pose), betas, other, mirror_rotation(orient))
 
 
 def place_in_mask(

@@ -124,7 +124,9 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
             f"{label}: 'hands' must be a list of at most {MAX_HANDS} hands, got "
             f"{len(hands) if isinstance(hands, list) else type(hands).__name__}."
         )
-    columns = {name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")}
+    columns: dict[str, list] = {
+        name: [] for name in ("side", "frame", "score", "translation", "global_orient", "hand_pose", "betas")
+    }
     for index, hand in enumerate(hands):
         for name, value in _read_hand(hand, f"{label}: hands[{index}]").items():
             columns[name].append(value)
@@ -141,7 +143,9 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
 def scene_to_npz(scene: HandScene) -> bytes:
     """Return the scene as the bytes of an npz file with the arrays of `scene_to_arrays`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **scene_to_arrays(scene))
+    # To numpy's types a name could also be that of savez's own option.
+    arrays: dict[str, Any] = scene_to_arrays(scene)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()
 
 
@@ -180,14 +184,14 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
     for name in HandScene.ARRAYS:
         if stored[name].dtype.kind not in ("iu" if name == "frame" else "f"):
             raise InvalidFileError(f"{label}: {name!r} holds {stored[name].dtype}, expected numbers.")
-    arrays = {name: torch.from_numpy(stored[name].astype(np.float64)) for name in HandScene.ARRAYS if name != "frame"}
+    tensors = {name: torch.from_numpy(stored[name].astype(np.float64)) for name in HandScene.ARRAYS if name != "frame"}
     frame = torch.from_numpy(stored["frame"].astype(np.int64))
     side = tuple(SIDES[0] if right else SIDES[1] for right in is_right.tolist())
     for name in ("global_orient", "hand_pose"):
-        if arrays[name].shape[-2:] != (3, 3):
-            raise InvalidFileError(f"{label}: {name!r} has shape {tuple(arrays[name].shape)}, expected 3x3 matrices.")
-        check_rotations(arrays[name], f"{label}: {name!r}")
-    return _assemble(data, model, side, frame, arrays, dtype, label)
+        if tensors[name].shape[-2:] != (3, 3):
+            raise InvalidFileError(f"{label}: {name!r} has shape {tuple(tensors[name].shape)}, expected 3x3 matrices.")
+        check_rotations(tensors[name], f"{label}: {name!r}")
+    return _assemble(data, model, side, frame, tensors, dtype, label)
 
 
 def check_rotations(matrices: Tensor, label: str) -> None:
@@ -346,9 +350,8 @@ def _assemble(
     if not bool(((arrays["score"] >= 0) & (arrays["score"] <= 1)).all()):
         raise InvalidFileError(f"{label}: a score is {arrays['score'].tolist()!s:.40}, expected 0 to 1.")
     model = check_model(data["hand_model"], model, label)
+    moved: dict[str, Any] = {name: array.to(dtype) for name, array in arrays.items()}
     try:
-        return HandScene(
-            model, camera, num_frames, frame, side, **{name: array.to(dtype) for name, array in arrays.items()}
-        )
+        return HandScene(model, camera, num_frames, frame, side, **moved)
     except SesaHandError as error:
         raise InvalidFileError(f"{label}: {error}") from error

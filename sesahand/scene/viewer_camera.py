@@ -14,6 +14,7 @@ and `SceneModelManager.ts`.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -171,7 +172,7 @@ def _vector(value: dict, name: str) -> Tensor:
 
 
 def _number(value, name: str) -> float:
-    found = value.get(name) if isinstance(value, dict) else None
+    found: Any = value.get(name) if isinstance(value, dict) else None
     if type(found) not in (int, float) or not math.isfinite(found):
         raise _wrong(value)
     return float(found)

@@ -5,6 +5,7 @@ words that open a clause with or without a subject of its own, and for absolute 
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 from . import lexicon
 from .grammar import Token
@@ -41,6 +42,11 @@ class Clause:
     subject: list[Token] = field(default_factory=list)
     opener: str = "start"
     group: int | None = None
+
+    @property
+    def at_verb(self) -> int:
+        """Index of the main verb, of a clause that is known to have one."""
+        return cast(int, self.verb)
 
 
 def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
@@ -237,8 +243,8 @@ def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, 
 
 def _new_verb_beside(tokens: list[Token], k: int, current: Clause) -> bool:
     """Whether a word outside the lexicon is a verb beside a known one: "stands on tiptoe and drops a letter"."""
-    known = current.verb is not None and tokens[current.verb].form == "s"
-    before = tokens[current.verb] if known else None
+    before = None if current.verb is None else tokens[current.verb]
+    known = before is not None and before.form == "s"
     return known and tokens[k].lower.endswith("s") and _unknown_verb(before, tokens[k], _next(tokens, k), beside=True)
 
 
@@ -302,11 +308,11 @@ def split(tokens: list[Token]) -> list[Clause]:
             clauses.append(Clause(tokens, start, opener=opener))
             if verb is not None:
                 _set_verb(clauses[-1], verb)
-                start = max(clauses[-1].verb, start)
+                start = max(clauses[-1].at_verb, start)
             i = start
         elif current.verb is None and verbal(tokens, i) and not (i == current.start and tokens[i].form == "base"):
             _set_verb(current, i)
-            i = current.verb
+            i = current.at_verb
         i += 1
     clauses[-1].end = len(tokens)
     return [clause for clause in clauses if clause.end > clause.start]
@@ -317,7 +323,7 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
     boundary = item.has("mark", "conj", "sub", "rel") or item.lower in ("with", "to")
     if boundary and (i > current.start or item.has("sub", "rel") or item.lower == "with"):
         return _opens(tokens, i, current)
-    if item.has("aux") and _participle_only(current) and i > current.verb:
+    if item.has("aux") and _participle_only(current) and i > current.at_verb:
         # "a boy wearing a cap is eating": the participle belonged to the subject.
         return i, i, "start"
     if _returns_to_main(tokens, i, current):

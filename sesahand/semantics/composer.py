@@ -65,7 +65,8 @@ def compose(
     literals, fields, tail = _parse(template)
     texts = {**behavior.to_dict(), "prefix": " ".join(prefix.split()), "style": " ".join(style.split())}
     kept = _without_repetition(texts, fields)
-    prompt, spans = "", []
+    prompt = ""
+    spans: list[Span] = []
     for index, (literal, name) in enumerate(zip(literals, fields, strict=True)):
         text = kept[name]
         if index == 0:
@@ -187,7 +188,7 @@ def _repeats(piece: str, whole: str, other: str, other_is_earlier: bool) -> bool
 
 def _shared_spans(spans: list[Span], texts: dict[str, str]) -> list[Span]:
     """Spans of the phrases that were left out of their own field because another one says them."""
-    shared = []
+    shared: list[Span] = []
     for name in COMPONENTS:
         own = next((span for span in spans if span.part == name), None)
         missing = [piece for piece in _pieces(texts[name]) if own is None or not _stands_in(piece, own.text)]

@@ -256,7 +256,7 @@ _PAIR = re.compile(_KEY + _VALUE, re.IGNORECASE | re.DOTALL)
 
 def _lenient(text: str) -> list[object]:
     """Objects written like JSON but not quite: single quotes, bare keys, trailing commas, Python's None."""
-    objects = []
+    objects: list[object] = []
     for match in re.finditer(r"\{[^{}]*\}", text):
         pairs = {
             pair["key"].lower(): pair["double"] or pair["single"] or pair["curly"] or ""
@@ -293,7 +293,7 @@ def _validated(value: object) -> BehaviorSemantics:
 
 def _usable(values: list) -> list[BehaviorSemantics]:
     """The semantics of the values that can be read; raises what is wrong with the last if there is none."""
-    found, problem = [], None
+    found, problem = [], SesaHandError("the answer holds no object with the four components.")
     for value in values:
         try:
             found.append(_validated(value))

@@ -1,4 +1,4 @@
-"""A hand that makes a gesture which is called by its name or a synonym, before a camera, in one call."""
+"""A hand that makes a gesture which is called by its name, before a camera, in one call."""
 
 from torch import Tensor
 
@@ -26,7 +26,7 @@ def place_gesture(
     """Pose a hand in a gesture of the library and put it before the camera.
 
     Args:
-        gesture: Name or synonym, such as "ok" or "peace sign".
+        gesture: Its name, such as "thumbs_up" or "Thumbs up"; other words for it are answered with the name.
         side: "right", "left", or "both" for a mirrored pair.
         size: Width and height of the picture in pixels.
         fov: Field of view of the camera across the longer side, degrees.

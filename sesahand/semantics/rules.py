@@ -121,9 +121,9 @@ def _agent(rest: list[Token], held: bool) -> list[Token]:
 
 def _untold(clause: Clause) -> bool:
     """Whether a clause tells what is not done or not seen."""
-    at = clause.group if clause.group is not None else clause.verb
-    near = clause.tokens[at : clause.verb + 3]
-    copula = clause.tokens[clause.verb].has("aux")
+    at = clause.group if clause.group is not None else clause.at_verb
+    near = clause.tokens[at : clause.at_verb + 3]
+    copula = clause.tokens[clause.at_verb].has("aux")
     return any(item.lower in _NEGATIONS or item.lower.endswith("n't") for item in near) or (
         copula and bool(_OUT_OF_SIGHT.search(join(clause.tokens[at : clause.end])))
     )
@@ -235,13 +235,13 @@ def _classify(clause: Clause, kind: str) -> list[str]:
 
 def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     """The components of what a person does, by the classes of the verb and by what it acts on."""
-    verb = clause.tokens[clause.verb]
+    verb = clause.tokens[clause.at_verb]
     classes = verb.verb_classes
-    rest = clause.tokens[clause.verb + 1 : clause.end]
+    rest = clause.tokens[clause.at_verb + 1 : clause.end]
     worn = "dropped" in classes and verb.form == "ed" and bool(rest) and rest[0].has("prep")
     if verb.has("aux") or worn or classes == {"dropped"}:
         # "has his arm around her": what matters is what follows. "is tall", "wears a hat": nothing does.
-        has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.verb : clause.verb + 2])
+        has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.at_verb : clause.at_verb + 2])
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")

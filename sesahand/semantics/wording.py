@@ -210,7 +210,7 @@ def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Toke
         # "with her free hand she pulls her coat closed"
         return _trim(undecorated([item for item in clause.tokens[start : clause.end] if item.lower != ","], True))
     if clause.verb is not None and (phrase.own or clause.subject or clause.tokens[start].has("aux")):
-        start = clause.group if with_subject else clause.verb
+        start = clause.group if with_subject and clause.group is not None else clause.verb
     elif clause.verb is None and phrase.own:
         start = clause.start + len(clause.subject)
     words = list(clause.tokens[start : clause.end])

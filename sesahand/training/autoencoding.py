@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..models.small.autoencoder import LATENT_CHANNELS, MiniAutoencoder
-from .samples import TrainingSample
+from .samples import Samples, TrainingSample
 
 GRADIENT_WEIGHT = 0.5
 HAND_WEIGHT = 4.0
@@ -88,7 +88,7 @@ def measure_latents(autoencoder: MiniAutoencoder, batches: Iterable[Sequence[Tra
 
 
 @torch.no_grad()
-def encode_all(autoencoder: MiniAutoencoder, samples: Sequence[TrainingSample], out: np.ndarray, chunk: int = 64):
+def encode_all(autoencoder: MiniAutoencoder, samples: Samples, out: np.ndarray, chunk: int = 64):
     """Write the scaled latents of all samples into `out` `[N, 4, h, w]`; yields how many are done."""
     device = autoencoder.device
     for start in range(0, len(samples), chunk):

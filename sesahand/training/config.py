@@ -10,6 +10,7 @@ import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.reading import read_bytes
@@ -355,7 +356,7 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
     return _build(KINDS[kind], values, "")
 
 
-def to_dict(config: Config) -> dict:
+def to_dict(config: Common) -> dict:
     """The configuration as plain JSON values; `load_config` reads it back."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
@@ -431,11 +432,11 @@ def _build(kind: type, values: dict, where: str):
     return kind(**built) if not where else built
 
 
-def _value(hint: object, value: object, name: str):
+def _value(hint: Any, value: Any, name: str):
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise SesaHandError(f"{name} is {quote(value)}, expected a table of settings.")
-        return _build(hint, value, f"{name}.")
+        return _build(cast(type, hint), value, f"{name}.")
     origin = typing.get_origin(hint) or hint
     if origin in (types.UnionType, typing.Union):
         raise SesaHandError(f"{name} cannot be set; leave it out.")
@@ -463,7 +464,7 @@ def _type_name(kind: type) -> str:
     return names.get(kind, "a table of numbers")
 
 
-def _check_range(name: str, value: object, low: float, high: float) -> None:
+def _check_range(name: str, value: Any, low: float, high: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:
         raise SesaHandError(f"{name} is {quote(value)}; choose a number from {low:g} to {high:g}.")

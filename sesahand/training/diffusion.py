@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from .config import Fusion, Noise
 from .samples import CLEAN, TrainingSample
 
 if TYPE_CHECKING:
-    pass
+    from diffusers import ControlNetModel
 
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
@@ -57,6 +57,7 @@ class DiffusionTask(nn.Module):
         self.noise, self.fusion, self.fused, self.rates = noise, fusion, fused, rates or {}
         self.cached = latents
         self.passes = 0
+        self.alphas: Tensor
         self.register_buffer("alphas", networks.scheduler.alphas_cumprod.clone(), persistent=False)
         for name in ("unet", "text_encoder", "autoencoder", "controlnet"):
             module = getattr(networks, name)
@@ -110,7 +111,9 @@ class DiffusionTask(nn.Module):
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss under the name "loss", and its parts for the log."""
-        networks, scheduler = self.networks, self.networks.scheduler
+        networks = self.networks
+        # Its types ask for int32, it takes any integers.
+        scheduler: Any = networks.scheduler
         latents = batch["latents"] if "latents" in batch else self._encode(batch["pictures"])
         noisy = scheduler.add_noise(latents, batch["noise"], batch["time"])
         with_gradient = torch.is_grad_enabled() and "text_encoder" in self.trained
@@ -121,7 +124,7 @@ class DiffusionTask(nn.Module):
             kind = networks.unet.dtype
             residuals = {name: _cast(value, kind) for name, value in residuals.items()}
             predicted = networks.unet(noisy.to(kind), batch["time"], text.to(kind), **residuals).sample
-        is_velocity = scheduler.config.prediction_type == "v_prediction"
+        is_velocity = scheduler.config["prediction_type"] == "v_prediction"
         wanted = scheduler.get_velocity(latents, batch["noise"], batch["time"]) if is_velocity else batch["noise"]
         error = (predicted.float() - wanted.float()).square().mean(dim=1, keepdim=True)
         weights = 1 + (self.noise.hand_weight - 1) * batch["hand"]
@@ -162,10 +165,11 @@ class DiffusionTask(nn.Module):
         settings = self.fusion.settings if fused else None
         if settings == self._attached:
             return
-        detach_structural_fusion(self.networks.controlnet)
+        controlnet = cast("ControlNetModel", self.networks.controlnet)
+        detach_structural_fusion(controlnet)
         if settings is not None:
             attach_structural_fusion(
-                self.networks.controlnet,
+                controlnet,
                 settings,
                 detach_psi=self.fusion.detach_psi,
                 checkpoint=self.fusion.recompute,
@@ -207,7 +211,7 @@ class DiffusionTask(nn.Module):
         return ids
 
 
-def own_precision(network: nn.Module):
+def own_precision(network: Any):
     """No mixed precision for a network that is held in half precision: its layers would meet numbers of both kinds."""
     device = network.device.type
     return nullcontext() if network.dtype == torch.float32 else torch.autocast(device, enabled=False)
@@ -217,7 +221,7 @@ def _cast(residuals: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list
     return [value.to(dtype) for value in residuals] if isinstance(residuals, list) else residuals.to(dtype)
 
 
-def use_plain_attention(*networks: nn.Module) -> None:
+def use_plain_attention(*networks: Any) -> None:
     """Let diffusers' networks attend without a fused kernel, whose backward pass on a CPU is slower."""
     from diffusers.models.attention_processor import AttnProcessor
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -157,6 +157,8 @@ def train(
 
 
 class _Run:
+    identity: dict
+
     def __init__(self, task, samples, steps, config, folder, watcher, accelerator):
         self.task, self.steps, self.config, self.folder = task, steps, config, folder
         self.watcher, self.accelerator = watcher, accelerator
@@ -179,7 +181,8 @@ class _Run:
     def go(self) -> TrainingOutcome:
         self._resume()
         progress, steps, config = self.progress, self.steps, self.config
-        started, earlier, sums, counted = time.monotonic(), progress.seconds, {}, 0
+        sums: dict[str, Tensor] = {}
+        started, earlier, counted = time.monotonic(), progress.seconds, 0
         marked, stopped = time.monotonic(), False
         while progress.step < steps.steps and not stopped:
             for name, value in self._step().items():
@@ -311,7 +314,8 @@ class _Run:
 
     def _put(self, facts: dict, folder: Path) -> None:
         """Take up the facts of a checkpoint."""
-        progress, updates, scaler = facts.get("progress"), facts.get("updates"), facts.get("scaler")
+        progress: Any = facts.get("progress")
+        updates, scaler = facts.get("updates"), facts.get("scaler")
         known = self.progress.state_dict()
         whole = isinstance(progress, dict) and progress.keys() == known.keys()
         whole = whole and all(isinstance(progress[name], int | float) and progress[name] >= 0 for name in known)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -35,6 +36,9 @@ from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, use_plain_atte
 from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
 from .samples import Samples, TrainingSample, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel
 
 logger = logging.getLogger(__name__)
 
@@ -148,28 +152,30 @@ class MiniTraining:
             text_encoder = layout.build_text_encoder(words)
             return MiniModel(layout, layout.build_unet(), text_encoder, layout.build_autoencoder(), {})
 
-    def _scaffold(self) -> nn.Module:
+    def _scaffold(self) -> ControlNetModel:
         with seeded(self.config.seed + 1):
             scaffold = self.config.layout.build_controlnet()
             for convolution in [*scaffold.controlnet_down_blocks, scaffold.controlnet_mid_block]:
                 nn.init.normal_(convolution.weight, std=INITIAL_ZERO_CONVOLUTION)
         return scaffold
 
-    def _control_start(self, model: MiniModel, scaffold: nn.Module) -> nn.Module:
+    def _control_start(self, model: MiniModel, scaffold: ControlNetModel) -> ControlNetModel:
         if self.config.control_start == "scaffold":
             return copy.deepcopy(scaffold)
         from diffusers import ControlNetModel
 
         with seeded(self.config.seed + 2):
             return ControlNetModel.from_unet(
-                model.unet, conditioning_embedding_out_channels=scaffold.config.conditioning_embedding_out_channels
+                model.unet, conditioning_embedding_out_channels=scaffold.config["conditioning_embedding_out_channels"]
             )
 
     def _autoencoder(self, model: MiniModel, learnt: Samples, shown: Sequence[TrainingSample]) -> bool:
         if self.config.autoencoder_of:
             model.autoencoder = self._read_given(self.config.autoencoder_of, "autoencoder_widths").autoencoder
             return True
-        task = AutoencoderTask(model.autoencoder.to(memory_format=torch.channels_last))
+        autoencoder = model.autoencoder
+        autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
+        task = AutoencoderTask(autoencoder)
         true = true_pictures(shown)
 
         def validate(step: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,14 +47,14 @@ def draw_samples(
     """
     unet, count = networks.unet, len(samples)
     device, dtype = unet.device, unet.dtype
-    scheduler = type(networks.scheduler).from_config(networks.scheduler.config)
+    scheduler: Any = type(networks.scheduler).from_config(networks.scheduler.config)
     scheduler.set_timesteps(steps)
     texts = [sample.captions.get(style, sample.captions[CLEAN]) for sample in samples]
     asked = [*[""] * count, *texts] if guidance > 1 else texts
     text = networks.text_encoder(tokenize(networks.tokenizer, asked).to(device))[0].to(dtype)
-    control = np.stack([sample.control for sample in samples])
-    control = control[..., None].repeat(3, -1) if control.ndim == 3 else control
-    control = torch.from_numpy(control).movedim(-1, 1).to(device, dtype) / 255
+    maps = np.stack([sample.control for sample in samples])
+    maps = maps[..., None].repeat(3, -1) if maps.ndim == 3 else maps
+    control = torch.from_numpy(maps).movedim(-1, 1).to(device, dtype) / 255
     size = control.shape[-1] // 8
     noise = torch.randn(count, 4, size, size, generator=torch.Generator().manual_seed(seed)).to(device)
     latents, sides = noise * scheduler.init_noise_sigma, len(asked) // count
@@ -64,8 +65,8 @@ def draw_samples(
             # The ControlNet may be trained in a finer number type than its base is frozen in.
             seen = (noisy, time, text, torch.cat([control] * sides))
             own = networks.controlnet.dtype
-            seen = (value.to(own) if value.ndim else value for value in seen)
-            down, middle = networks.controlnet(*seen, return_dict=False)
+            cast_to_own = (value.to(own) if value.ndim else value for value in seen)
+            down, middle = networks.controlnet(*cast_to_own, return_dict=False)
             residuals = {
                 "down_block_additional_residuals": [value.to(dtype) for value in down],
                 "mid_block_additional_residual": middle.to(dtype),

@@ -17,7 +17,8 @@ class Captioner(Protocol):
         name: What to call it in messages; never holds a key.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def describe(
         self,

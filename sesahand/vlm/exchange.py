@@ -71,8 +71,8 @@ def post(
                 raise TimeoutError(f"no complete answer within {limits.total_seconds:g} s")
     finally:
         exchange.abort()
-    if exchange.error is not None:
-        raise exchange.error
+    if exchange.reply is None:
+        raise exchange.error or ConnectionError("no answer")
     return exchange.reply
 
 
@@ -134,13 +134,18 @@ class _Exchange(threading.Thread):
         return Reply(response.status, headers, self._read(response))
 
     def _connect(self) -> http.client.HTTPConnection:
-        kind = {"timeout": self.limits.connect_seconds}
+        connection: http.client.HTTPConnection
         if self.endpoint.scheme == "https":
             connection = http.client.HTTPSConnection(
-                self.endpoint.host, self.endpoint.port, context=_tls_context(), **kind
+                self.endpoint.host,
+                self.endpoint.port,
+                context=_tls_context(),
+                timeout=self.limits.connect_seconds,
             )
         else:
-            connection = http.client.HTTPConnection(self.endpoint.host, self.endpoint.port, **kind)
+            connection = http.client.HTTPConnection(
+                self.endpoint.host, self.endpoint.port, timeout=self.limits.connect_seconds
+            )
         connection.auto_open = 0
         self.connection = connection
         connection.connect()

@@ -5,7 +5,6 @@ Source: the request and answer fields are those of the OpenAI API reference, "Cr
 
 import base64
 import io
-import itertools
 import json
 import logging
 import re
@@ -137,7 +136,7 @@ class OpenAIVLM:
     def _ask_all(
         self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
     ) -> list[str]:
-        answers = []
+        answers: list[str] = []
         for messages in conversations:
             done = len(answers)
 
@@ -184,7 +183,9 @@ class OpenAIVLM:
             headers["Authorization"] = f"Bearer {key}"
         body = json.dumps(payload).encode()
         delay = self.limits.first_delay_seconds
-        for attempt in itertools.count():
+        attempt = -1
+        while True:
+            attempt += 1
             last = attempt >= self.limits.retries
             pause = delay
             try:

@@ -27,8 +27,8 @@ def open_vlm(where: str, model: str = "", credential: str = "") -> Captioner:
         server.check_allowed()
         return server
     if not Path(where).is_dir():
-        server = re.fullmatch(r"[\w.-]+:\d+(?:/\S*)?", where)
-        advice = f"Did you mean http://{where}?" if server else "--vlm takes a model's folder or a URL with http://."
+        address = re.fullmatch(r"[\w.-]+:\d+(?:/\S*)?", where)
+        advice = f"Did you mean http://{where}?" if address else "--vlm takes a model's folder or a URL with http://."
         raise InvalidFileError(f"There is no folder {where}. {advice}")
     if model or credential:
         raise SesaHandError("--model and --credential belong to a server, but --vlm is a folder. Leave them out.")

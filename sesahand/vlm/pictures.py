@@ -56,8 +56,8 @@ def _to_picture(image: torch.Tensor, index: int, max_side: int):
     picture = Image.fromarray((reduced.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
     scale = max_side / max(picture.size)
     if scale < 1:
-        size = tuple(max(1, round(side * scale)) for side in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        width, height = (max(1, round(side * scale)) for side in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     return _fill_up(picture)
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -45,7 +46,8 @@ class TransformersVLM:
     """
 
     def __init__(self, model: torch.nn.Module, processor, name: str):
-        self.model = model.eval()
+        # Of no type that transformers names: each family answers in its own way.
+        self.model: Any = model.eval()
         self.processor = processor
         self.name = name
 
@@ -203,6 +205,7 @@ class TransformersVLM:
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
         owner = self._template_owner()
         messages = []
+        content: str | list[dict[str, str]]
         for role, text, pictures in turns:
             if owner is self.processor and owner is not self._tokenizer:
                 content = [{"type": "image"}] * pictures + [{"type": "text", "text": text}]
@@ -213,7 +216,7 @@ class TransformersVLM:
 
     def _process(self, prompt: str, picture):
         """Turn text and picture into the model's input tensors, on its device and in its dtype."""
-        arguments = {"text": [prompt]} if prompt else {}
+        arguments: dict[str, Any] = {"text": [prompt]} if prompt else {}
         if picture is not None:
             arguments["images"] = [picture]
         if self._tokenizer.bos_token and prompt.startswith(self._tokenizer.bos_token):

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -127,7 +128,7 @@ def render_samples(
     return open_samples(folder)
 
 
-def create_arrays(folder: Path, about: dict) -> dict[str, np.ndarray]:
+def create_arrays(folder: Path, about: dict) -> dict[str, np.memmap]:
     """Make the files of a cache, or open those that are there for writing."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +171,7 @@ def open_samples(folder: Path) -> SampleCache:
         raise InvalidFileError(f"{folder} holds no rendered samples ({error}); draw them there first.") from error
 
 
-def map_arrays(folder: Path, about: dict, mode: str) -> dict[str, np.ndarray]:
+def map_arrays(folder: Path, about: dict, mode: Literal["r", "r+"]) -> dict[str, np.memmap]:
     """Map the arrays of a cache and check that they are what `about` says."""
     arrays = {}
     for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():

@@ -38,9 +38,11 @@ def lathe(profile: list[tuple[float, float]], segments: int = 24) -> Shape:
     """Turn a profile of (radius, y) points, outside on its right when followed, about the y axis; edges are sharp."""
     angles = np.linspace(0, 2 * np.pi, segments + 1)
     around = np.stack([np.cos(angles), np.zeros_like(angles), np.sin(angles)], 1)
-    vertices, normals, faces = [], [], []
+    vertices: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
     for (r0, y0), (r1, y1) in zip(profile, profile[1:], strict=False):
-        base = sum(map(len, vertices))
+        base = sum(len(ring) for ring in vertices)
         outward = np.array([y0 - y1, r1 - r0]) / np.hypot(r1 - r0, y1 - y0)
         for radius, y in ((r0, y0), (r1, y1)):
             vertices.append(radius * around + [0, y, 0])
@@ -79,7 +81,9 @@ def ball(rows: int = 12, segments: int = 24) -> Shape:
 
 
 def cube() -> Shape:
-    vertices, normals, faces = [], [], []
+    vertices: list[np.ndarray] = []
+    normals: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             corners = np.array([[sign, u, v] for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))]) * 0.78

@@ -14,7 +14,7 @@ from ..scene.camera import Camera
 from ..scene.hand_scene import HandScene
 from ..scene.placing import Hand, view_rotation
 from . import vocabulary
-from .attributes import Attributes, pick
+from .attributes import Attributes, Thing, pick
 from .gestures import FREE
 from .shapes import Shape, tube
 from .studio import Studio, vertex_normals
@@ -87,7 +87,7 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
     if attributes.held is not None:
         props.append((attributes.held.color, held_shape(studio, attributes.held.kind, scene)))
     if attributes.beside is not None:
-        props.append((attributes.beside.color, beside_shape(studio, rng, attributes, posed, camera)))
+        props.append((attributes.beside.color, beside_shape(studio, rng, attributes.beside, posed, camera)))
     normals = [
         vertex_normals(vertices, studio.arm_faces[side])
         for vertices, side in zip(posed.vertices, scene.side, strict=True)
@@ -139,15 +139,16 @@ def place_hands(
     rng: np.random.Generator, hands: list[Hand], attributes: Attributes, camera: Camera
 ) -> tuple[HandScene, PosedHands]:
     """Place one hand, or two side by side, well inside the picture, beside room for an object if there is one."""
+    poses, betas, orients = zip(*(hand.parameters() for hand in hands), strict=True)
     scene = HandScene(
         model=hands[0].model,
         camera=camera,
         num_frames=1,
         frame=torch.zeros(len(hands), dtype=torch.int64),
         side=tuple(hand.side for hand in hands),
-        global_orient=torch.stack([hand.orient for hand in hands]),
-        hand_pose=torch.stack([hand.hand_pose for hand in hands]),
-        betas=torch.stack([hand.betas for hand in hands]),
+        global_orient=torch.stack(orients),
+        hand_pose=torch.stack(poses),
+        betas=torch.stack(betas),
         translation=torch.zeros(len(hands), 3),
         score=torch.ones(len(hands)),
     )
@@ -257,11 +258,8 @@ def held_shape(studio: Studio, kind: str, scene: HandScene) -> Shape:
     return facing_outwards(shape, rotation)
 
 
-def beside_shape(
-    studio: Studio, rng: np.random.Generator, attributes: Attributes, posed: PosedHands, camera: Camera
-) -> Shape:
+def beside_shape(studio: Studio, rng: np.random.Generator, thing: Thing, posed: PosedHands, camera: Camera) -> Shape:
     """Return the object beside the hand: in a lower corner of the picture, behind the hand, a little from above."""
-    thing = attributes.beside
     column = (0.15 if thing.place == "left" else 0.85) + rng.uniform(-0.015, 0.015)
     row = 0.82 + rng.uniform(-0.025, 0.025)
     depth = float(posed.keypoints[..., 2].max()) + WALL_BEHIND

@@ -5,7 +5,7 @@ own, and everything is worked out for it alone. The held-out split draws from ot
 whatever the seeds.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -148,8 +148,7 @@ def draw(studio: Studio, rng: np.random.Generator, description: Description, sta
     hands = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
     props = prop_mesh(studio, stage)
     front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True)
-    front = replace(front, depth=front.depth.float(), weights=tuple(weight.float() for weight in front.weights))
-    layers = maps.hide_covered([*hands, (len(surfaces), front)], camera)
+    layers = maps.hide_covered([*hands, (len(surfaces), maps.in_float32(front))], camera)
 
     colors, light = palette(rng, attributes), draw_light(rng, attributes)
     background = paint_background(rng, attributes, size)

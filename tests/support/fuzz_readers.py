@@ -217,6 +217,35 @@ def _read_scene(path: Path):
             continue
 
 
+def _evaluated(folder: Path) -> dict[str, bytes]:
+    from pair_scenes import make_scene
+
+    from sesahand.scene.scene_files import scene_to_json
+
+    lists = [[[[0.01 * k, 0.02, 0.5] for k in range(21)]] * 2, [[[0.0, 0.1, 0.5]] * 9] * 2]
+    hand = {"image_id": 1, "keypoints": [1.5, 2.5, 2] * 21, "hand_type": "left", "joint_cam": [[1.0, 2.0, 500.0]] * 21}
+    people = {"image_id": 1, "keypoints": [0] * 51, "lefthand_kpts": [1, 2, 1] * 21, "righthand_kpts": [0] * 63}
+    pictures = [{"id": 1, "file_name": "a/b.jpg", "width": 64, "height": 48}]
+    return {
+        "lists.json": json.dumps(lists).encode(),
+        "coco.json": json.dumps({"images": pictures, "annotations": [hand, people]}).encode(),
+        "scene.json": scene_to_json(make_scene(1, ("right", "left"))).encode(),
+    }
+
+
+def _read_evaluated(path: Path):
+    from sesahand.evaluation.hands.hand_errors import hand_errors, two_hand_errors
+    from sesahand.evaluation.hands.opening import open_hands
+    from sesahand.evaluation.hands.pairing import pair_hands
+    from sesahand.evaluation.hands.report import HandEvaluation
+    from sesahand.evaluation.hands.worst_hands import draw_worst_hands
+
+    pairs = pair_hands(open_hands(path), open_hands(path))
+    evaluation = HandEvaluation(pairs, hand_errors(pairs), *two_hand_errors(pairs), {})
+    json.dumps(evaluation.to_dict(), allow_nan=False)
+    draw_worst_hands(evaluation)
+
+
 def _pairs(folder: Path) -> dict[str, bytes]:
     from pair_scenes import make_facts, make_picture, make_scene
 
@@ -310,6 +339,7 @@ READERS = {
     "tflite": Reader(_tflite, _read_tflite),
     "npz": Reader(_npz, _read_npz),
     "scene": Reader(_scene, _read_scene, json=True),
+    "evaluated": Reader(_evaluated, _read_evaluated, json=True),
     "pairs": Reader(_pairs, _read_pairs, json=True),
     "picture": Reader(_pictures, _read_picture),
     "config": Reader(_configs, _read_config, json=True),

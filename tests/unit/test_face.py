@@ -13,7 +13,7 @@ from PIL import Image
 import sesahand
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
 
 
 def run_python(*arguments: str, folder: Path) -> subprocess.CompletedProcess:
@@ -48,7 +48,7 @@ def test_importing_it_loads_nothing_heavy(tmp_path):
 
 
 def test_a_sentence_is_a_picture_in_under_ten_lines():
-    lines = (ROOT / "examples" / "sentence_to_picture.py").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / "docs" / "examples" / "sentence_to_picture.py").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip()]) < 10 and len(EXAMPLES) == 5
 
 

@@ -167,7 +167,7 @@ def trace(mask: np.ndarray) -> list[list[float]]:
     """Return the outer outlines of a mask, bool `[H, W]`: polygons x, y, x, y, ... that run along its pixels' edges."""
     import cv2
 
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return []
     top, left = int(rows[0]), int(columns[0])

@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -82,10 +82,11 @@ def export_evaluation(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
         write_whole(out / name, picture_bytes(pair, "jpg"))
         rows += [(name, hand) for hand in hands]
         written += 1
+    columns: dict[str, tuple[str, tuple[int, ...]]]
     columns = {"hand_keypoints_2d": ("keypoints_2d", (21, 3)), "hand_keypoints_3d": ("keypoints_3d", (21, 4))}
     columns |= {"center": ("center", (2,)), "scale": ("scale", (2,)), "hand_pose": ("hand_pose", (48,))}
     columns |= {"betas": ("betas", (10,)), **{name: (name, ()) for name in ("right", "has_hand_pose", "has_betas")}}
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.array([hand[field] for _, hand in rows], np.float32).reshape(len(rows), *shape)
         for name, (field, shape) in columns.items()
     }

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ def draw_batch(samples: SampleCache, labels: Labels, step: int, config: ReaderCo
     mask = torch.from_numpy(samples.masks[indices]).float() / 255
     keypoints = torch.from_numpy(np.nan_to_num(samples.keypoints[indices, 0]))
     classes = {name: torch.from_numpy(values[indices]) for name, values in labels.classes.items()}
-    batch = {"pictures": pictures, "mask": mask, "keypoints": keypoints, "classes": classes}
+    batch: dict[str, Any] = {"pictures": pictures, "mask": mask, "keypoints": keypoints, "classes": classes}
     if rng.random() < 0.5:
         batch = mirrored(batch)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -234,7 +235,8 @@ def train_reader(
     labels = read_labels(samples)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = ReaderNetwork().to(memory_format=torch.channels_last)
+        network = ReaderNetwork()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # missing in torch's types
     before = []
     if start is not None:
         network.load_state_dict(start.network.state_dict())
@@ -251,7 +253,8 @@ def train_reader(
         with torch.autocast("cpu", torch.bfloat16):
             parts = losses(network, batch)
         optimizer.zero_grad()
-        sum(parts.values()).backward()
+        loss, *others = parts.values()
+        sum(others, loss).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         if progress is not None:
@@ -340,7 +343,8 @@ def prove(
         over pictures of one hand; for each head the share of right words.
     """
     labels, generator = read_labels(samples), torch.Generator().manual_seed(0)
-    ious, errors, right = [], [], {name: [] for name in HEADS}
+    ious, errors = [], []
+    right: dict[str, list] = {name: [] for name in HEADS}
     for start in range(0, len(samples), batch_size):
         part = slice(start, start + batch_size)
         pictures = to_pictures(samples.pictures[part])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        nn.init.zeros_(cast(Tensor, self.second.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.second(functional.silu(self.first(functional.silu(x))))
@@ -80,6 +81,9 @@ class MiniAutoencoder(nn.Module):
             block_out_channels=(0,) * 4,  # diffusers takes the factor 8 from their number
             force_upcast=False,
         )
+
+    latent_mean: Tensor
+    latent_deviation: Tensor
 
     @property
     def dtype(self) -> torch.dtype:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -71,17 +71,18 @@ class MiniModel:
         """diffusers' pipeline of this model and a ControlNet, for pictures of `layout.size` pixels."""
         from diffusers import StableDiffusionControlNetPipeline
 
-        return StableDiffusionControlNetPipeline(
-            vae=self.autoencoder,
-            text_encoder=self.text_encoder,
-            tokenizer=load_tokenizer(),
-            unet=self.unet,
-            controlnet=controlnet,
-            scheduler=self.layout.build_scheduler(),
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
+        # The pipeline takes more than the classes that its types name.
+        parts: dict[str, Any] = {
+            "vae": self.autoencoder,
+            "text_encoder": self.text_encoder,
+            "tokenizer": load_tokenizer(),
+            "unet": self.unet,
+            "controlnet": controlnet,
+            "scheduler": self.layout.build_scheduler(),
+            "safety_checker": None,
+            "feature_extractor": None,
+        }
+        return StableDiffusionControlNetPipeline(**parts, requires_safety_checker=False)
 
 
 def control_path(model_path: str | Path, control: str) -> Path:
@@ -229,8 +230,9 @@ def load_part(module: nn.Module, state: Mapping[str, Tensor], source: str, ignor
     own = module.state_dict()
     found = {name: state.get(name.removeprefix(ignored_prefix)) for name in own}
     for name, value in own.items():
-        if found[name] is None or found[name].shape != value.shape:
-            shape = "missing" if found[name] is None else f"of shape {tuple(found[name].shape)}"
+        given = found[name]
+        if given is None or given.shape != value.shape:
+            shape = "missing" if given is None else f"of shape {tuple(given.shape)}"
             raise InvalidFileError(f"{source}: {name} is {shape}, expected {tuple(value.shape)}; copy it again.")
     module.load_state_dict(found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,7 @@ class VocabularyEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.randn(1 + len(known), width) * 0.02)
         rows = torch.full((VOCABULARY_SIZE,), UNKNOWN_ROW, dtype=torch.long)
         rows[torch.tensor(known)] = torch.arange(1, 1 + len(known))
+        self.rows: Tensor
         self.register_buffer("rows", rows, persistent=False)
 
     def forward(self, token_ids: Tensor) -> Tensor:
@@ -51,7 +53,7 @@ class VocabularyEmbedding(nn.Module):
         return next(token for token in range(VOCABULARY_SIZE) if token not in set(self.token_ids))
 
 
-def text_embeddings(encoder: nn.Module) -> nn.Module:
+def text_embeddings(encoder: nn.Module) -> Any:
     """The embeddings of a CLIPTextModel, which transformers keeps one module deeper before version 5."""
     return getattr(encoder, "text_model", encoder).embeddings
 

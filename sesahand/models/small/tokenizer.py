@@ -34,7 +34,7 @@ def load_tokenizer() -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     merges = gzip.decompress(MERGES.read_bytes()).decode("utf-8").splitlines()
-    pairs = [tuple(merge.split(" ")) for merge in merges]
+    pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
     model = models.BPE(vocabulary(pairs), pairs, end_of_word_suffix="</w>", unk_token=END)
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = normalizers.Sequence(

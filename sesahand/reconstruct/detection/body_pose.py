@@ -15,6 +15,7 @@ Source: `comfy_extras/sam3d_body/export/glb_shared.py` of ComfyUI for the points
 import logging
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,8 +71,9 @@ def read_body_pose(value, width: int, height: int, num_frames: int = 1) -> HandL
     ]
     if not hands:
         return HandLandmarks.empty(width, height, num_frames)
-    frame, side, pixels, points, lenses, places = zip(*hands, strict=True)
-    pixels, points, places = torch.stack(pixels) * scale, torch.stack(points), torch.stack(places)
+    frame, side, *arrays, lenses, places = zip(*hands, strict=True)
+    pixels, points = (torch.stack(each) for each in arrays)
+    pixels, origins = pixels * scale, torch.stack(places)
     camera = _camera(lenses, scale, width, height)
     low, high = pixels.amin(1), pixels.amax(1)
     limit = torch.tensor([width, height])
@@ -83,7 +85,7 @@ def read_body_pose(value, width: int, height: int, num_frames: int = 1) -> HandL
         frame=torch.tensor(frame),
         side=side,
         keypoints_2d=pixels,
-        keypoints_3d=points + places[:, None],
+        keypoints_3d=points + origins[:, None],
         box=torch.cat([low, high], 1),
         score=torch.ones(len(hands)),
         side_score=torch.ones(len(hands)),
@@ -119,6 +121,8 @@ def _other_sides(landmarks: HandLandmarks) -> HandLandmarks:
 
 def _check(value, num_frames: int) -> tuple[list, tuple[float, float]]:
     """Return the persons of each picture, and width and height of the pictures that they were found in."""
+    frames: Any
+    size: Any
     frames, size = (value.get("frames"), value.get("image_size")) if isinstance(value, dict) else (None, None)
     try:
         sides = [float(side) for side in size]

@@ -348,12 +348,12 @@ def _squares_of_box(box: HandBox) -> Tensor:
 
 def _mean_look(straight: Looks, mirrored: Looks) -> Looks:
     distance = (straight.keypoints_2d - mirrored.keypoints_2d).norm(dim=-1).mean(-1)
-    means = (
+    points, points_3d, score, right = (
         (getattr(straight, name) + getattr(mirrored, name)) / 2
         for name in ("keypoints_2d", "keypoints_3d", "score", "right")
     )
     near = distance < MIRROR_DISTANCE * _sizes(straight.keypoints_2d)
-    return Looks(*means, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
+    return Looks(points, points_3d, score, right, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
 
 
 def as_side(looks: Looks, side: str) -> Looks:
@@ -377,7 +377,7 @@ def _sizes(keypoints: Tensor) -> Tensor:
 def choose_hands(looks: Looks, threshold: float) -> Looks:
     """Return the hands of one picture that are sure enough, each once, by falling score."""
     order = looks.score.argsort(descending=True, stable=True)
-    chosen = []
+    chosen: list[int] = []
     for index in order[looks.score[order] >= threshold].tolist():
         if not any(_same_hand(looks.keypoints_2d[[index, other]]) for other in chosen):
             chosen.append(index)

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -78,12 +79,14 @@ def read_boxes(value, num_frames: int = 1) -> list[HandBox]:
 
 def _read_box(entry) -> HandBox:
     record = entry if isinstance(entry, dict) else {"box": entry}
-    box, frame, side = record.get("box"), record.get("frame", 0), record.get("side")
+    box: Any = record.get("box")
+    frame, side = record.get("frame", 0), record.get("side")
     if not _is_numbers(box, 4) or not _is_frame(frame) or side not in (None, *SIDES):
         raise _wrong_boxes(entry)
     if any(box) and not (box[0] + 1 <= box[2] and box[1] + 1 <= box[3]):
         raise SesaHandError(f"The box {quote(box)} is smaller than a pixel; expected left, top, right, bottom.")
-    return HandBox(frame, tuple(float(number) for number in box), side)
+    left, top, right, bottom = (float(number) for number in box)
+    return HandBox(frame, (left, top, right, bottom), side)
 
 
 def _wrong_boxes(entry) -> SesaHandError:
@@ -151,18 +154,19 @@ def read_keypoints(
         entries = [entries]
     if not isinstance(entries, list) or len(entries) > MAX_HANDS:
         raise _wrong_keypoints(entries)
+    found: list[_Hand | None]
     if is_pose_keypoints(entries):
-        hands = [
+        named = [
             hand
             for frame, entry in enumerate(entries)
             for hand in _openpose_hands(entry, frame, width, height, least_confidence)
         ]
-        hands = _follow_the_others(hands)
+        found = [*_follow_the_others(named)]
     elif len(entries) == NUM_KEYPOINTS and not any(isinstance(entry, dict) for entry in entries):
-        hands = [_hand_of(entries, 0, None, 1.0, least_confidence)]
+        found = [_hand_of(entries, 0, None, 1.0, least_confidence)]
     else:
-        hands = [_read_hand(entry, least_confidence) for entry in entries]
-    return _to_landmarks([hand for hand in hands if hand is not None], width, height, num_frames)
+        found = [_read_hand(entry, least_confidence) for entry in entries]
+    return _to_landmarks([hand for hand in found if hand is not None], width, height, num_frames)
 
 
 def is_pose_keypoints(value) -> bool:
@@ -195,7 +199,7 @@ def _openpose_hands(entry: dict, frame: int, width: int, height: int, least_conf
     for person in people:
         own = []
         for side, name in OPENPOSE_HANDS.items():
-            numbers = person.get(name) if isinstance(person, dict) else entry
+            numbers: Any = person.get(name) if isinstance(person, dict) else entry
             # Detectors leave out a hand that they did not see, or fill it with nulls.
             seen = any(number is not None for number in numbers) if isinstance(numbers, list | tuple) else numbers
             if seen:
@@ -262,7 +266,7 @@ def _follow_the_others(hands: list[_Hand]) -> list[_Hand]:
     if not sure:
         return hands
     swapped = sum(hand.side != hand.named for hand in sure) > len(sure) / 2
-    other = {"right": "left", "left": "right"}
+    other: dict[str | None, str] = {"right": "left", "left": "right"}
     return [
         hand if hand in sure else replace(hand, side=other[hand.named] if swapped else hand.named, side_score=0.9)
         for hand in hands

@@ -5,11 +5,12 @@ import textwrap
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...errors import SesaHandError
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
+from ...render.lettering import load_font
 from ..landmarks import HandLandmarks
 
 # Skin around the joints' centres, as a part of the hand's longer side.
@@ -51,13 +52,13 @@ def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
 
 
 def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> None:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     seen = points[(np.abs(points) < FARTHEST).all(1)]
     if not len(seen):
         return
     # OpenCV's text is another from version to version: what measures it is to be what draws it.
-    font = ImageFont.load_default(max(LEAST_LABEL, round(LABEL_SIZE * scale)))
+    font = load_font(max(LEAST_LABEL, round(LABEL_SIZE * scale)))
     edge = max(1, round(font.size / 10))
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
@@ -81,7 +82,7 @@ def draw_notice(pictures: Tensor, text: str) -> Tensor:
         float32 `[F, H, W, 3]`.
     """
     frames, height, width = pictures.shape[:3]
-    font = ImageFont.load_default(min(MOST_NOTICE, max(LEAST_NOTICE, round(width * NOTICE_SIZE))))
+    font = load_font(min(MOST_NOTICE, max(LEAST_NOTICE, round(width * NOTICE_SIZE))))
     margin = font.size / 2
     letters = max(1, int((width - 2 * margin) / max(font.getlength("n"), 1)))
     lines = textwrap.wrap(text, letters, break_on_hyphens=False)

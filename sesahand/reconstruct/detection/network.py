@@ -5,7 +5,8 @@ does; tests compare every network with that runtime. Tensors keep the file's ord
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 import torch.nn.functional as functional
@@ -44,7 +45,7 @@ class Network(nn.Module):
         self.steps = nn.ModuleList()
         for operator in graph.operators:
             self._add_step(operator, graph, constants)
-        self.last_use = {index: k for k, step in enumerate(self.steps) for index in step.inputs}
+        self.last_use = {index: k for k, step in enumerate(self._own_steps()) for index in step.inputs}
         try:
             hollow = {name: value.to("meta") for name, value in self.named_buffers()}
             picture = torch.empty(self.input_shape, device="meta")
@@ -62,6 +63,9 @@ class Network(nn.Module):
     @property
     def output_shapes(self) -> list[tuple[int, ...]]:
         return [self.shapes[index] for index in self.outputs]
+
+    def _own_steps(self) -> "Iterable[_Step]":
+        return cast("Iterable[_Step]", self.steps)
 
     def _add_step(self, operator: Operator, graph: Graph, constants: dict[int, Tensor]) -> None:
         try:
@@ -89,7 +93,7 @@ class Network(nn.Module):
             Its outputs, `[N, ...]` each.
         """
         values = {self.inputs[0]: pictures}
-        for k, step in enumerate(self.steps):
+        for k, step in enumerate(self._own_steps()):
             value = step(*(values[index] for index in step.inputs))
             if check and tuple(value.shape) != self.shapes[step.output]:
                 raise ValueError(
@@ -118,6 +122,13 @@ class _Step(nn.Module):
 
 Built = tuple[Callable, dict[str, Tensor]]
 Known = list[Tensor | None]
+
+
+def _constant(value: Tensor | None) -> Tensor:
+    """Return what an operator takes from the file, not from a step."""
+    if value is None:
+        raise ValueError("it lacks a constant")
+    return value
 
 
 def _activate(value: Tensor, name: str | None) -> Tensor:
@@ -152,13 +163,14 @@ def _build_convolution(operator: Operator, known: Known, outputs: list[TensorInf
     options = operator.options
     depthwise = operator.kind == "DEPTHWISE_CONV_2D"
     _, weight, bias = [*known, None][:3]
+    weight = _constant(weight)
     stride = _positive(options, "stride_h", "stride_w")
     dilation = _positive(options, "dilation_h", "dilation_w")
     weight = (weight.permute(3, 0, 1, 2) if depthwise else weight.permute(0, 3, 1, 2)).contiguous()
-    window = tuple((size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True))
+    height, width = ((size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True))
 
     def run(picture: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        picture = _padded(_channels_first(picture), window, options)
+        picture = _padded(_channels_first(picture), (height, width), options)
         groups = picture.shape[1] if depthwise else 1
         value = functional.conv2d(picture, weight, bias, stride, 0, dilation, groups)
         return _activate(_channels_last(value), options["activation"])
@@ -175,17 +187,17 @@ def _positive(options: dict, *names: str) -> tuple[int, ...]:
 
 def _build_pool(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
     options = operator.options
-    stride, window = _positive(options, "stride_h", "stride_w"), _positive(options, "filter_h", "filter_w")
+    stride, (height, width) = _positive(options, "stride_h", "stride_w"), _positive(options, "filter_h", "filter_w")
 
     def run(picture: Tensor) -> Tensor:
-        picture = _padded(_channels_first(picture), window, options, -math.inf)
-        return _activate(_channels_last(functional.max_pool2d(picture, window, stride)), options["activation"])
+        picture = _padded(_channels_first(picture), (height, width), options, -math.inf)
+        return _activate(_channels_last(functional.max_pool2d(picture, (height, width), stride)), options["activation"])
 
     return run, {}
 
 
 def _build_prelu(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
-    slope = known[1]
+    slope = _constant(known[1])
     if slope.numel() != slope.shape[-1]:
         raise ValueError("its slopes differ within a channel")
     slope = slope.flatten()
@@ -206,8 +218,9 @@ def _build_add(operator: Operator, known: Known, outputs: list[TensorInfo]) -> B
 
 
 def _build_pad(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
-    before_after = known[1].tolist()
-    if known[1].min() < 0 or known[1][0].any():
+    margins_of = _constant(known[1])
+    before_after = margins_of.tolist()
+    if margins_of.min() < 0 or margins_of[0].any():
         raise ValueError("it cuts, or pads the batch")
     margins = [size for pair in reversed(before_after) for size in pair]
     return (lambda value: functional.pad(value, margins)), {}
@@ -216,7 +229,7 @@ def _build_pad(operator: Operator, known: Known, outputs: list[TensorInfo]) -> B
 def _build_resize(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
     if operator.options["align_corners"] or not operator.options["half_pixel"]:
         raise ValueError("it does not sample at the centres of pixels")
-    size = known[1].tolist()
+    size = _constant(known[1]).tolist()
 
     def run(picture: Tensor) -> Tensor:
         return _channels_last(functional.interpolate(_channels_first(picture), size, mode="bilinear"))
@@ -226,6 +239,7 @@ def _build_resize(operator: Operator, known: Known, outputs: list[TensorInfo]) -
 
 def _build_dense(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
     _, weight, bias = [*known, None][:3]
+    weight = _constant(weight)
     if operator.options["weights_format"]:
         raise ValueError("its weights are shuffled")
 
@@ -236,7 +250,7 @@ def _build_dense(operator: Operator, known: Known, outputs: list[TensorInfo]) ->
 
 
 def _build_mean(operator: Operator, known: Known, outputs: list[TensorInfo]) -> Built:
-    axes, keep = known[1].flatten().tolist(), bool(operator.options["keep_dims"])
+    axes, keep = _constant(known[1]).flatten().tolist(), bool(operator.options["keep_dims"])
     if 0 in axes or not axes:
         raise ValueError("it averages over the batch")
     return (lambda value: value.mean(axes, keepdim=keep)), {}

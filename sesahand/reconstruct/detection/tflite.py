@@ -10,6 +10,7 @@ import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ MAX_ELEMENTS = 2**22
 MAX_CONSTANT_BYTES = 64 * 2**20
 
 # Codes of schema.fbs. What is not here is not read.
-TENSOR_TYPES = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4")}
+TENSOR_TYPES: dict[int, np.dtype] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4")}
 OPERATORS = {
     0: "ADD",
     2: "CONCATENATION",
@@ -99,7 +100,7 @@ class Operator:
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: dict[str, int | str | None]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,12 +266,14 @@ def _read_operator(table: _Table, kinds: list[str], num_tensors: int) -> Operato
     return Operator(kind, inputs, outputs, _read_options(table, kind))
 
 
-def _read_options(table: _Table, kind: str) -> dict[str, int | str | None]:
+def _read_options(table: _Table, kind: str) -> dict[str, Any]:
     code, fields = OPTIONS.get(kind, (0, {}))
     options = table.table(4) if table.number(3, "u8") == code else None
     if fields and options is None:
         raise _Fault(f"a {kind} has no settings of its kind.")
-    values = {name: options.number(place, form, default) for name, (place, form, default) in fields.items()}
+    values: dict[str, Any] = {}
+    if options is not None:
+        values = {name: options.number(place, form, default) for name, (place, form, default) in fields.items()}
     for name, names in (("activation", ACTIVATIONS), ("padding", PADDINGS)):
         if name in values:
             if values[name] not in names:

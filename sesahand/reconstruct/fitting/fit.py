@@ -9,6 +9,7 @@ near by looks like a large one far off. The joint limits and the mean hand decid
 
 import logging
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -255,9 +256,9 @@ def _chunks(chosen: Tensor) -> list[Tensor]:
 def _fit(seen: Measurements, points: KeypointModel, in_space: bool, starts: int) -> HandState:
     """Fit B hands that either all have 3D points or none."""
     prior, count = HandPrior(points.frames), len(seen.rays)
-    guesses = from_library(seen, points, starts - in_space, in_space) if starts > in_space else None
-    if in_space:
-        guesses = _interleave(from_bones(seen, points), guesses, count)
+    library = from_library(seen, points, starts - in_space, in_space) if starts > in_space else None
+    # Without 3D points there is a start from the library at least.
+    guesses = _interleave(from_bones(seen, points), library, count) if in_space else cast(HandState, library)
     noise = torch.ones(count, dtype=torch.float64)
 
     def evaluate_for(hands: Tensor):

@@ -5,6 +5,7 @@ vertex is weighted to. So one formula gives all derivatives, with the tips' shap
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -150,7 +151,7 @@ class KeypointModel:
         # d(R F exp(turn) F^T) = R F [e_a] F^T for each axis a.
         frames = self.frames[1:]
         turned = torch.einsum("njab,jbc,dce,jfe->njdaf", state.rotations[:, 1:], frames, self.generators, frames)
-        directions = self.posedirs.unflatten(-1, (NUM_JOINTS - 1, 9))
+        directions = cast(Tensor, self.posedirs).unflatten(-1, (NUM_JOINTS - 1, 9))
         rest = torch.einsum("pcjq,njdq->npjcd", directions, turned.flatten(-2))
         return posed.blended[:, :, None] @ rest
 

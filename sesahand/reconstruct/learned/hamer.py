@@ -4,6 +4,7 @@ Source: Pavlakos et al., "Reconstructing Hands in 3D with Transformers" (2024); 
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +106,8 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
         """Return tokens `[N, Q, width]` of the same shape, for a context `[N, K, channels]`."""
-        for self_attention, cross_attention, perceptron in self.layers:
+        for layer in self.layers:
+            self_attention, cross_attention, perceptron = cast(nn.ModuleList, layer)
             tokens = tokens + self_attention(tokens)
             tokens = tokens + cross_attention(tokens, context)
             tokens = tokens + perceptron(tokens)

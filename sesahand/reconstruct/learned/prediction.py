@@ -50,7 +50,8 @@ def register_mean(module: nn.Module) -> None:
 
 def mean_of(module: nn.Module) -> Prediction:
     """Return the mean hand of a network that `register_mean` prepared."""
-    return Prediction(module.init_hand_pose, module.init_betas, module.init_cam)
+    buffer = module.get_buffer
+    return Prediction(buffer("init_hand_pose"), buffer("init_betas"), buffer("init_cam"))
 
 
 def place_in_picture(

@@ -1,6 +1,7 @@
 """HaMeR or WiLoR as a reconstructor: pictures and boxes in, a scene of MANO hands out."""
 
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class LearnedReconstructor:
     """
 
     def __init__(self, network: nn.Module, hand_model: HandModel, chunk: int = 16):
-        check_is_mano(hand_model, network.title)
+        check_is_mano(hand_model, cast(str, network.title))
         if chunk < 1:
             raise SesaHandError(f"A network sees at least one hand at once, got a chunk of {chunk}.")
         self.network, self.hand_model, self.chunk = network, hand_model, chunk
@@ -38,7 +39,7 @@ class LearnedReconstructor:
     @property
     def name(self) -> str:
         """Name of the network in reports."""
-        return self.network.title
+        return cast(str, self.network.title)
 
     def __repr__(self) -> str:
         return f"LearnedReconstructor({self.name})"

@@ -29,7 +29,8 @@ class HandViT(ViT):
         self.decshape = nn.Linear(size.width, NUM_BETAS)
         self.deccam = nn.Linear(size.width, 3)
 
-    def forward(self, pictures: Tensor) -> tuple[Prediction, Tensor]:
+    # A ViT gives the features alone.
+    def forward(self, pictures: Tensor) -> tuple[Prediction, Tensor]:  # type: ignore[override]  # see above
         """Return a first estimate and the features `[N, width, 16, 12]` of normalised pictures `[N, 3, 256, 192]`."""
         mean = mean_of(self)
         hand = torch.cat(

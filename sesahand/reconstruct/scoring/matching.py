@@ -38,13 +38,16 @@ def _solve(costs: list[list[float]]) -> dict[int, int]:
     """Return the row of each column that has one; there are at least as many columns as rows."""
     width = len(costs[0]) if costs else 0
     row_price, column_price = [0.0] * len(costs), [0.0] * width
-    owner = {}
+    owner: dict[int, int] = {}
     for start in range(len(costs)):
         # Dijkstra's search for the cheapest way to free a column, over costs less prices, which are never negative.
-        slack, came_from, done = [float("inf")] * width, [None] * width, set()
-        row, column = start, None
+        slack = [float("inf")] * width
+        came_from: list[int | None] = [None] * width
+        done: set[int] = set()
+        row: int | None = start
+        column: int | None = None
         while row is not None:
-            best, next_column = float("inf"), None
+            best, next_column = float("inf"), -1
             for j in (j for j in range(width) if j not in done):
                 reduced = costs[row][j] - row_price[row] - column_price[j]
                 if reduced < slack[j]:

@@ -14,7 +14,9 @@ them alone does not make all else worthless. Hands equal to the requested ones, 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -237,8 +239,10 @@ class _Seen:
         vertices, keypoints = posed.vertices.double().cpu(), posed.keypoints.double().cpu()
         ahead = (vertices[..., 2] > NEAR).all(1) & (keypoints[..., 2] > NEAR).all(1)
         # Hands behind the camera have no place in the picture; any finite one stands in until they are sorted out.
-        flat = [scene.camera.project(p.where(ahead[:, None, None], torch.ones_like(p))) for p in (vertices, keypoints)]
-        return cls(scene, vertices, keypoints, *flat, ahead)
+        flat, flat_points = (
+            scene.camera.project(p.where(ahead[:, None, None], torch.ones_like(p))) for p in (vertices, keypoints)
+        )
+        return cls(scene, vertices, keypoints, flat, flat_points, ahead)
 
     @property
     def box(self) -> Tensor:
@@ -279,7 +283,7 @@ def _score_pairs(
             progress(done, len(pairs))
     want, have = (read_fingers(s.scene, s.keypoints) for s in (asked, got))
     agreement = finger_agreement(_of(have, g), _of(want, a))
-    figures = {
+    figures: dict[str, Sequence[Any]] = {
         "mse_2d": mse_2d(got.keypoints_2d[g], asked.keypoints_2d[a], asked.size[a]).tolist(),
         "mse_3d": mse_3d(got.keypoints[g], asked.keypoints[a]).tolist(),
         "pa_mpjpe": pa_mpjpe(got.keypoints[g], asked.keypoints[a]).tolist(),

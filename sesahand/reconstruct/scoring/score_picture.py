@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...callbacks import Progress
 from ...errors import SesaHandError
 from ...hands.skeleton import KEYPOINT_BONES
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
+from ...render.lettering import load_font
 from ...render.maps import render_maps
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
@@ -83,7 +84,7 @@ def _masks(scene: HandScene, tell: Callable[[int], None]) -> np.ndarray:
 def _outline(mask: np.ndarray) -> list[np.ndarray]:
     import cv2
 
-    return cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
+    return list(cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0])
 
 
 def _pixels(scene: HandScene) -> np.ndarray:
@@ -122,7 +123,7 @@ def _label(canvas: np.ndarray, score: float | None, threshold: float) -> np.ndar
         return canvas
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(max(LEAST_LABEL, round(min(height, width) * LABEL_SIZE)))
+    font = load_font(max(LEAST_LABEL, round(min(height, width) * LABEL_SIZE)))
     first = ("not scored", REQUESTED)
     if score is not None:
         first = (f"score {score:.2f}", GOOD if score >= threshold else BAD)

@@ -10,11 +10,10 @@ from scipy.spatial import cKDTree
 
 from sesahand.errors import SesaHandError
 from sesahand.metrics.correct_keypoints import auc, pck
-from sesahand.metrics.hand_confidence import hand_confidence
 from sesahand.metrics.joint_errors import mpjpe, mpvpe, pa_mpjpe
 from sesahand.metrics.keypoint_errors import mse_2d, mse_3d
 from sesahand.metrics.mask_overlap import mask_iou
-from sesahand.metrics.surface_match import f_score
+from sesahand.metrics.surface_match import f_scores
 from sesahand.metrics.two_hands import mrrpe, rrve
 
 seeds = st.integers(0, 2**31)
@@ -109,24 +108,24 @@ class TestFScore:
         precision = np.mean(cKDTree(b).query(a)[0] < limit / 1000)
         recall = np.mean(cKDTree(a).query(b)[0] < limit / 1000)
         expected = 2 * precision * recall / (precision + recall) if precision + recall else 0
-        assert f_score(found, reference, limit).item() == pytest.approx(expected)
+        assert f_scores(found, reference, [limit]).item() == pytest.approx(expected)
 
     def test_half_a_surface_has_full_precision_and_half_recall(self):
         reference = torch.zeros(1, 10, 3)
         reference[0, :, 0] = torch.arange(10)
-        assert f_score(reference[:, :5], reference).item() == pytest.approx(2 * 0.5 / 1.5)
+        assert f_scores(reference[:, :5], reference).tolist() == [[pytest.approx(2 * 0.5 / 1.5)]] * 2
 
     def test_far_from_the_origin_it_is_still_exact(self):
         near = random(6, 1, 300, 3).float()
-        assert f_score(near + 40, near + 40).item() == 1
+        assert f_scores(near + 40, near + 40).tolist() == [[1], [1]]
 
     def test_surfaces_far_apart_score_zero(self):
-        assert f_score(torch.zeros(2, 5, 3), torch.ones(2, 4, 3)).tolist() == [0, 0]
+        assert f_scores(torch.zeros(2, 5, 3), torch.ones(2, 4, 3)).tolist() == [[0, 0], [0, 0]]
 
     def test_no_samples_and_no_surfaces(self):
-        assert f_score(torch.zeros(0, 5, 3), torch.zeros(0, 5, 3)).shape == (0,)
+        assert f_scores(torch.zeros(0, 5, 3), torch.zeros(0, 5, 3)).shape == (2, 0)
         with pytest.raises(SesaHandError, match="Vertices"):
-            f_score(torch.zeros(1, 0, 3), torch.zeros(1, 5, 3))
+            f_scores(torch.zeros(1, 0, 3), torch.zeros(1, 5, 3))
 
 
 class TestTwoHands:
@@ -179,10 +178,3 @@ class TestMaskIou:
     def test_other_sizes_are_refused(self):
         with pytest.raises(SesaHandError, match="Masks"):
             mask_iou(torch.zeros(4, 4), torch.zeros(4, 5))
-
-
-class TestHandConfidence:
-    def test_pictures_without_hands_count_as_zero_and_the_surest_hand_counts(self):
-        score, frame = torch.tensor([0.5, 0.9, 0.6]), torch.tensor([0, 0, 2])
-        assert hand_confidence(score, frame, 3).item() == pytest.approx((0.9 + 0 + 0.6) / 3)
-        assert hand_confidence(torch.zeros(0), torch.zeros(0, dtype=torch.int64), 4) == 0

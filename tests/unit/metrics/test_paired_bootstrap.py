@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from sesahand.errors import SesaHandError
-from sesahand.metrics.paired_bootstrap import mean_of_seeds, paired_difference
+from sesahand.metrics.paired_bootstrap import mean_interval, mean_of_seeds, paired_difference
 
 
 @pytest.fixture
@@ -83,3 +83,11 @@ def test_equal_figures_do_not_differ(pairs):
 def test_what_cannot_be_compared_is_refused(found, reference, settings):
     with pytest.raises(SesaHandError):
         paired_difference(found, reference, **settings)
+
+
+def test_one_mean_has_the_interval_of_its_differences_from_nothing(pairs):
+    each = pairs[0].mean(1)
+    found = paired_difference(each, np.zeros_like(each), resamples=500)
+    assert mean_interval(each, resamples=500) == (found.low, found.high)
+    with pytest.raises(SesaHandError, match="no sample"):
+        mean_interval(np.zeros(0))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from sesahand.commands import describe
 from sesahand.errors import SesaHandError
+from sesahand.semantics import captions
 
 
 def run(*arguments):
@@ -50,7 +51,7 @@ def test_a_picture_is_shown_to_the_captioner_upright_and_in_rgb(tmp_path):
 
     Image.new("RGBA", (4, 2), (255, 0, 0, 255)).save(tmp_path / "a.png")
     captioner = Captioner()
-    assert describe.read_caption(str(tmp_path / "a.png"), captioner, 64, 3) == "A man waves his hand."
+    assert captions.read_caption(str(tmp_path / "a.png"), captioner, 64, 3) == "A man waves his hand."
     images, instruction, max_tokens, seed = captioner.seen
     assert torch.equal(images, torch.tensor([1.0, 0.0, 0.0]).expand(1, 2, 4, 3))
     assert "hand" in instruction and (max_tokens, seed) == (64, 3)
@@ -112,7 +113,7 @@ def test_a_caption_without_quotes_is_told_to_take_them(capsys):
 
 def test_line_breaks_stay_where_sentences_end():
     text = "A man stands in a kitchen\nHe holds\n a spatula\n\n- A woman  waves\r\n\n\nthe end"
-    assert describe.read_caption(text, None, 8, 0) == (
+    assert captions.read_caption(text, None, 8, 0) == (
         "A man stands in a kitchen\nHe holds a spatula\n\n- A woman waves\n\n\nthe end"
     )
 
@@ -181,4 +182,4 @@ def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):
 def test_the_mark_that_some_editors_put_before_a_text_is_no_word(tmp_path):
     for mark in (b"", b"\xef\xbb\xbf"):
         (tmp_path / "c.txt").write_bytes(mark + b"A woman holds a cup.")
-        assert describe._read_text(tmp_path / "c.txt") == "A woman holds a cup."
+        assert captions.read_caption(str(tmp_path / "c.txt")) == "A woman holds a cup."

@@ -1,4 +1,4 @@
-"""The hands in a picture become rigged 3D hands: python examples/picture_to_mesh.py [PICTURE]
+"""The hands in a picture become rigged 3D hands: python docs/examples/picture_to_mesh.py [PICTURE]
 
 Without a picture it renders a hand and finds that one.
 """

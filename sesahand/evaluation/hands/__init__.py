@@ -1,0 +1,1 @@
+"""Measuring reconstructors: hands that were predicted against true ones, whatever files both are in."""

@@ -1,0 +1,142 @@
+"""Hands as FreiHAND's and HO-3D's evaluations take them: one right hand a picture, points as lists in JSON.
+
+A prediction is `[xyz, verts]`: 21 joints and the vertices of each picture, metres, in the camera's frame. The truth is
+a folder with `evaluation_xyz.json`, and beside it, if they are there, `evaluation_verts.json`, `evaluation_K.json`
+(camera matrices) and `evaluation/rgb/00000000.jpg`; or the same with `training`. A file of joints alone is read too.
+
+Source: pred.py and eval.py of the repositories lmb-freiburg/freihand and shreyashampali/ho3d.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import InvalidFileError
+from ...files.folders import inside, is_file
+from ...files.reading import parse_json, read_bytes
+from ...hands.mano import MANO_NAME
+from ...reconstruct.landmarks import NUM_KEYPOINTS
+from ...render.rasterizer import NEAR
+from .conventions import PointConvention
+from .hand_set import HandSet, SeenPicture
+
+# HO-3D's twenty thousand meshes of three times 778 numbers are the largest of these files.
+MAX_LIST_BYTES = 1 << 30
+PARTS = ("evaluation", "training")
+NUM_MANO_VERTICES = 778
+# As the MANO hands of both data sets; a coordinate beyond is no hand's.
+FARTHEST_METRES = 1000.0
+
+
+def hands_of_lists(data: Any, source: str, convention: PointConvention) -> HandSet:
+    """Return the hands of parsed JSON: `[xyz, verts]`, or `xyz` alone.
+
+    Args:
+        data: The lists.
+        source: Name of their file.
+        convention: Of the joints and axes.
+
+    Raises:
+        InvalidFileError: If the lists are of another shape or hold anything but finite numbers.
+    """
+    if isinstance(data, list) and len(data) == 2 and _depth(data) > 3 or data == [[], []]:
+        xyz, verts = data
+    else:
+        xyz, verts = data, []
+    keypoints = _points(xyz, f"{source}: xyz")
+    if keypoints.shape[1:] != (NUM_KEYPOINTS, 3):
+        raise InvalidFileError(
+            f"{source}: xyz has the shape {list(keypoints.shape)}, expected [pictures, {NUM_KEYPOINTS}, 3]."
+        )
+    vertices = _points(verts, f"{source}: verts") if verts else None
+    return _hand_set(source, convention, keypoints, vertices, None, [None] * len(keypoints), named=False)
+
+
+def hands_of_list_folder(folder: Path, convention: PointConvention) -> HandSet:
+    """Return the hands of a folder as FreiHAND unpacks its annotations.
+
+    Raises:
+        InvalidFileError: If a file is missing, too large, or holds something else.
+    """
+    part = list_part(folder)
+    keypoints = _points(_read(folder, f"{part}_xyz.json"), f"{folder / part}_xyz.json")
+    vertices = cameras = None
+    if is_file(folder / f"{part}_verts.json"):
+        vertices = _points(_read(folder, f"{part}_verts.json"), f"{folder / part}_verts.json")
+    if is_file(folder / f"{part}_K.json"):
+        cameras = _points(_read(folder, f"{part}_K.json"), f"{folder / part}_K.json")
+        if cameras.shape != (len(keypoints), 3, 3):
+            raise InvalidFileError(f"{folder / part}_K.json has the shape {list(cameras.shape)}, expected [N, 3, 3].")
+    files = [folder / part / "rgb" / f"{number:08d}.jpg" for number in range(len(keypoints))]
+    return _hand_set(str(folder), convention, keypoints, vertices, cameras, files, named=True)
+
+
+def list_part(folder: Path) -> str:
+    """Return which of FreiHAND's parts a folder holds the joints of; an empty text if none."""
+    return next((part for part in PARTS if is_file(folder / f"{part}_xyz.json")), "")
+
+
+def _hand_set(source, convention: PointConvention, keypoints, vertices, cameras, files, named: bool) -> HandSet:
+    count = len(keypoints)
+    if keypoints.shape[1:] != (NUM_KEYPOINTS, 3):
+        raise InvalidFileError(f"{source}: joints have the shape {list(keypoints.shape)}, expected [pictures, 21, 3].")
+    if vertices is not None and (len(vertices) != count or vertices.shape[2] != 3):
+        raise InvalidFileError(
+            f"{source}: vertices have the shape {list(vertices.shape)}, expected [{count}, vertices, 3]: those of as "
+            "many pictures as there are joints of."
+        )
+    points = convention.keypoints(keypoints)
+    number = 0 if vertices is None else vertices.shape[1]
+    return HandSet(
+        source=source,
+        pictures=tuple(SeenPicture(f"{number:08d}", None, file) for number, file in enumerate(files)),
+        frame=torch.arange(count),
+        side=("right",) * count,
+        score=torch.ones(count, dtype=torch.float64),
+        keypoints_3d=points,
+        keypoints_2d=_project(points, cameras),
+        vertices=None if vertices is None else convention.points(vertices).float(),
+        mesh={0: "", NUM_MANO_VERTICES: MANO_NAME}.get(number, f"{number} vertices"),
+        named=named,
+    )
+
+
+def _project(points: Tensor, cameras: Tensor | None) -> Tensor:
+    """Return pixels `[N, 21, 2]` of points `[N, 21, 3]` by camera matrices `[N, 3, 3]`, NaN without a camera."""
+    if cameras is None:
+        return torch.full((*points.shape[:2], 2), torch.nan, dtype=points.dtype)
+    seen = points @ cameras.mT
+    return torch.where(points[..., 2:] > NEAR, seen[..., :2] / seen[..., 2:], torch.nan)
+
+
+def _read(folder: Path, name: str) -> Any:
+    path = inside(folder, name)
+    return parse_json(read_bytes(path, MAX_LIST_BYTES), str(path))
+
+
+def _depth(value: Any) -> int:
+    """How deep lists are nested, by their first entries."""
+    depth = 0
+    while isinstance(value, list) and depth < 5:
+        depth, value = depth + 1, value[0] if value else None
+    return depth
+
+
+def _points(value: Any, label: str) -> Tensor:
+    """Return lists as float64 `[N, P, C]` of finite numbers."""
+    try:
+        array = np.asarray(value if value else np.zeros((0, NUM_KEYPOINTS, 3)))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidFileError(f"{label} holds lists of different lengths; expected the same points of all.") from error
+    if array.dtype.kind not in "fiu" or array.ndim != 3:
+        raise InvalidFileError(
+            f"{label} holds {array.dtype} {list(array.shape)}, expected numbers [pictures, points, 3]."
+        )
+    array = array.astype(np.float64)
+    # Written so that NaN, which no comparison is true of, is refused.
+    if not (np.abs(array) < (FARTHEST_METRES if array.shape[1:] != (3, 3) else np.inf)).all():
+        raise InvalidFileError(f"{label} holds points farther than {FARTHEST_METRES:g} metres; expected metres.")
+    return torch.from_numpy(array)
