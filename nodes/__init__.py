@@ -13,6 +13,7 @@ FAMILIES = (
     "caption",
     "semantics",
     "hand",
+    "editing",
     "condition",
     "control",
     "attention",
