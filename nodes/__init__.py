@@ -13,6 +13,7 @@ FAMILIES = (
     "caption",
     "semantics",
     "hand",
+    "fingers",
     "editing",
     "condition",
     "control",

@@ -95,8 +95,8 @@ class ExportMesh(io.ComfyNode):
     def execute(cls, hands, format, filename_prefix, parameters, fps, forearm) -> io.NodeOutput:
         if not len(hands):
             logger.warning("Export Hand Mesh: there are no hands, and so no file of them.")
-            # What takes the file does not run; a path that is none shows nothing.
-            return io.NodeOutput(wires.core_mesh(hands, forearm), "", ExecutionBlocker(None))
+            # What takes them does not run: viewers and savers complain of a path that is none.
+            return io.NodeOutput(*[ExecutionBlocker(None)] * len(cls.define_schema().outputs))
         size = hands.camera.width, hands.camera.height
         path = output_path(filename_prefix, FORMATS[format].ending, size, cls.hidden)
         # What cannot be held is said before anything is written.
@@ -177,7 +177,8 @@ class DrawHands(io.ComfyNode):
     @wires.checked
     def execute(cls, hands, style, opacity, views, forearm, image=None) -> io.NodeOutput:
         overlay = draw_hands(hands, image, style, opacity, forearm, progress())
-        turntable = draw_turntable(hands, views, style, forearm, progress())
+        # Without hands there is nothing to walk around, and what follows does not run.
+        turntable = draw_turntable(hands, views, style, forearm, progress()) if len(hands) else ExecutionBlocker(None)
         return io.NodeOutput(overlay, turntable, ui=ui.PreviewImage(overlay[:PREVIEWS], cls=cls))
 
 

@@ -12,6 +12,7 @@ from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.files.names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
+from ..sesahand.scene.hand_scene import HandScene
 from . import wires
 from .output_files import check_folder, fill_in
 from .progress import progress
@@ -61,9 +62,17 @@ def parse_numbers(text: str, name: str, kind: type) -> list | dict:
     return value
 
 
-def picture_scores(scores: HandScores | str) -> list[float]:
-    """Return the score of each picture from the wire of Score Hands or a JSON list."""
-    return list(scores.pictures) if isinstance(scores, HandScores) else parse_numbers(scores, "scores", list)
+def picture_scores(scores: HandScores | str) -> list[float | None]:
+    """Return the score of each picture from the wire of Score Hands or a JSON list; None if it could not be had."""
+    if not isinstance(scores, HandScores):
+        return parse_numbers(scores, "scores", list)
+    return [None if scores.not_looked_for else score for score in scores.pictures]
+
+
+def why_not_looked_for(hands: HandScene, scores: HandScores | str) -> str:
+    """Return why there are no hands or no scores, if it is because they could not be looked for."""
+    scenes = [hands, *([scores.found] if isinstance(scores, HandScores) else [])]
+    return next((scene.note for scene in scenes if not len(scene) and scene.note), "")
 
 
 @wires.checks(set_name=check_set_name, control_scales=read_control_scales)
@@ -217,7 +226,7 @@ class SavePair(io.ComfyNode):
                 keys.append(key)
                 report_step(len(keys))
             total = len(writer)
-        report = describe_batch(keys, set_name, total)
+        report = "\n".join(filter(None, [describe_batch(keys, set_name, total), why_not_looked_for(hands, scores)]))
         shown = batch.written(keys, PREVIEW_PICTURES)
         preview = ui.PreviewImage(shown, cls=cls) if len(shown) else None
         return io.NodeOutput(image, total, path, report, ui=preview)

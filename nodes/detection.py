@@ -14,7 +14,9 @@ from ..sesahand.reconstruct.detection.detector_files import (
     COMMAND,
     FOLDER_NAME,
     describe_missing,
+    detector_state,
     missing_files,
+    missing_notice,
     no_detector,
 )
 from ..sesahand.reconstruct.detection.external import (
@@ -147,7 +149,8 @@ class DetectHands(io.ComfyNode):
                     optional=True,
                     tooltip="Landmarks from another node: POSE_KEYPOINT, or JSON with 21 points for each hand. They "
                     "are 2D, so that the fit must guess depth. Which hand of POSE_KEYPOINT is the right one is found "
-                    "out from the points and the body's wrists, as nodes name them differently.",
+                    "out from the body's wrists, or without a body from the points of three hands and more, as nodes "
+                    "name them differently; fewer than three hands without a body keep their names.",
                 ),
                 io.Float.Input(
                     "keypoint_confidence",
@@ -217,6 +220,11 @@ class DetectHands(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **_):
+        # What was found without the detector's files must not come out of the cache once they are there.
+        return detector_state(detector_folder())
+
+    @classmethod
     @wires.checked
     def execute(
         cls,
@@ -249,17 +257,17 @@ class DetectHands(io.ComfyNode):
         bboxes = write_bounding_boxes(
             landmarks.frame.tolist(), landmarks.side, landmarks.box, landmarks.num_frames, size, landmarks.score
         )
-        notice = "" if len(landmarks) or not landmarks.note else f"No hand detector. Run once: {COMMAND}"
+        missing = bool(landmarks.note) and not len(landmarks)
         return io.NodeOutput(
             landmarks,
             list_boxes(landmarks, landmarks.box),
             mask_landmarks(landmarks),
-            draw_notice(overlay, notice) if notice else overlay,
+            draw_notice(overlay, f"No hand detector. Run once: {COMMAND}") if missing else overlay,
             len(landmarks),
             bboxes,
             write_keypoints(landmarks),
             describe_sides(landmarks),
-            ui=ui.PreviewImage(preview_of(overlay, notice), cls=cls),
+            ui=ui.PreviewImage(preview_of(overlay, missing_notice() if missing else ""), cls=cls),
         )
 
 

@@ -16,7 +16,7 @@ from ..sesahand.hands.loading import BUILTIN, load_hand_model
 from ..sesahand.hands.model import NUM_BETAS
 from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
-from ..sesahand.scene.bounding_boxes import Box, read_bounding_boxes
+from ..sesahand.scene.bounding_boxes import Box, parse_box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
@@ -27,6 +27,7 @@ from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
 from ..sesahand.semantics.gesture_words import named_gesture, named_side
 from . import wires
+from .fingers import read_change, share, spreads_and_thumb
 from .model_folders import register_model_folder
 from .output_files import check_prefix, output_path
 from .progress import progress
@@ -64,20 +65,15 @@ def hash_file(path: str) -> str:
         return hashlib.sha256(content.read()).hexdigest()
 
 
-def read_box(text: str) -> tuple[float, ...]:
-    """Read the box of a widget; nothing for an empty text."""
-    return parse_box(text) if text.strip() else ()
+def read_box(text: str, *size: int) -> tuple[float, ...]:
+    """Read the box of a widget, in a picture of width and height if they are known; nothing for an empty text."""
+    return parse_box(text, *size) if text.strip() else ()
 
 
-def parse_box(text: str) -> tuple[float, ...]:
-    """Return left, top, right, bottom from the text of a widget."""
-    try:
-        box = tuple(float(part) for part in text.strip(" []()").replace(",", " ").split())
-    except ValueError:
-        box = ()
-    if len(box) != 4:
-        raise SesaHandError(f"box is {quote(text)}, expected four numbers in pixels: left, top, right, bottom.")
-    return box
+def check_box_in_picture(box: str | None = None, width=None, height=None, mask=()) -> None:
+    """Refuse a box outside the picture; a mask, of which nothing is known yet, brings its own size and replaces box."""
+    if mask is not None and None not in (box, width, height):
+        read_box(box, width, height)
 
 
 def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
@@ -221,14 +217,8 @@ class PoseHand(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         def curl(finger: str) -> io.Float.Input:
-            return io.Float.Input(
-                f"{finger}_curl",
-                default=0.0,
-                min=-1.0,
-                max=1.0,
-                step=0.05,
-                tooltip=f"Bends the {finger} further than the gesture does: 1 closes it, -1 stretches it, 0 leaves it.",
-            )
+            tooltip = f"Bends the {finger} further than the gesture does: 1 closes it, -1 stretches it, 0 leaves it."
+            return share(f"{finger}_curl", tooltip)
 
         return io.Schema(
             node_id="SesaHandPoseHand",
@@ -252,14 +242,7 @@ class PoseHand(io.ComfyNode):
                     "the right of the picture.",
                 ),
                 *(curl(finger) for finger in FINGERS),
-                io.Float.Input(
-                    "spread",
-                    default=0.0,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="Moves the fingers apart (1) or together (-1); 0 leaves the gesture's.",
-                ),
+                share("spread", "Moves the fingers apart (1) or together (-1); 0 leaves the gesture's."),
                 io.Combo.Input(
                     "blend_gesture",
                     options=gesture_names(),
@@ -323,6 +306,7 @@ class PoseHand(io.ComfyNode):
                     "the hand they name, right or left, that of side. A frame for each image. Words that name no "
                     "gesture are an error, which lists those there are.",
                 ),
+                *spreads_and_thumb(optional=True, **wires.rare()),
             ],
             outputs=[
                 wires.Hands.Output(
@@ -351,21 +335,22 @@ class PoseHand(io.ComfyNode):
         slenderness,
         hand_model=None,
         semantics=None,
-        **curls,
+        **fingers,
     ) -> io.NodeOutput:
         model = load_hand_model(BUILTIN) if hand_model is None else hand_model
-        bend = {finger: curls[f"{finger}_curl"] for finger in FINGERS}
+        bend = {finger: fingers[f"{finger}_curl"] for finger in FINGERS}
+        change = read_change(fingers, "spread")
         betas = torch.zeros(NUM_BETAS)
         betas[:2] = torch.tensor([size, slenderness])
         asked, frames = asked_hands(semantics, gesture, side), []
         for number, (name, own, _) in enumerate(asked):
             draw = (seed + number) % (MAX_SEED + 1)
-            pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model)
+            pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model, change)
             frames.append(Placement().place(Hand.in_gesture(model, find_gesture(name), pose, betas), own))
         return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
 
 
-@wires.checks(box=read_box)
+@wires.checks(check_box_in_picture, box=read_box)
 class PlaceHand(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:

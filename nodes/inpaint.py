@@ -2,6 +2,7 @@
 
 from comfy_api.latest import io
 
+from ..sesahand.errors import SesaHandError
 from ..sesahand.inpaint.crop import crop_to_mask, paste_back
 from ..sesahand.scene.bounding_boxes import mask_of_boxes, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE
@@ -67,7 +68,11 @@ class CropToMask(io.ComfyNode):
     @wires.checked
     def execute(cls, image, mask, width, height, context) -> io.NodeOutput:
         if isinstance(mask, dict | list):
-            mask = mask_of_boxes(read_bounding_boxes(mask, 0), image.shape[2], image.shape[1])
+            boxes = read_bounding_boxes(mask, 0)
+            mask = mask_of_boxes(boxes, image.shape[2], image.shape[1])
+            if not mask.any():
+                found = "lie outside the picture" if any(boxes) else "are none: nothing was found"
+                raise SesaHandError(f"The boxes at mask {found}. Look at what finds them, or paint a mask instead.")
         crops, crop = crop_to_mask(image, mask, width, height, context)
         return io.NodeOutput(crops, crop.masks, crop)
 

@@ -5,7 +5,7 @@ from comfy_api.latest import io, ui
 from ..sesahand.errors import SesaHandError
 from ..sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
 from ..sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, EXTRA_COST, score_hands
-from ..sesahand.reconstruct.scoring.score_picture import draw_scores
+from ..sesahand.reconstruct.scoring.score_picture import draw_scores, preview_scores
 from ..sesahand.reconstruct.scoring.score_report import describe_scores
 from ..sesahand.render.contact_sheet import captioned_pictures
 from . import wires
@@ -101,7 +101,7 @@ class ScoreHands(io.ComfyNode):
         scores = score_hands(requested, found, extra_hands, progress())
         picture = draw_scores(scores, image, on_picture=progress())
         report = describe_scores(scores)
-        preview = ui.PreviewImage(picture[:PREVIEW_PICTURES], cls=cls)
+        preview = ui.PreviewImage(preview_scores(scores, image, picture, PREVIEW_PICTURES), cls=cls)
         return io.NodeOutput(scores.mean, scores, report, scores.to_json(), picture, ui=preview)
 
 

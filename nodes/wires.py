@@ -3,6 +3,9 @@
 import functools
 import inspect
 from collections.abc import Callable
+from itertools import chain
+
+from comfy_execution.graph_utils import ExecutionBlocker
 
 from comfy_api.latest import io
 
@@ -57,23 +60,28 @@ def listed(names) -> list[str]:
     return list(names) or [NOTHING_YET]
 
 
-def checks(**readers: Callable[[str], object]) -> Callable[[type[io.ComfyNode]], type[io.ComfyNode]]:
+def checks(
+    *rules: Callable[..., None], **readers: Callable[[str], object]
+) -> Callable[[type[io.ComfyNode]], type[io.ComfyNode]]:
     """Decorate a node: what is typed into it is checked before a graph runs, and one bad value is one error.
 
     Its combos are checked, too: by the server where it does that, else here. A linked input has no value yet, which
     looks like null; `checked` refuses null when the node runs.
 
     Args:
+        rules: What several inputs must be together: each is called with the inputs that its parameters name, None for
+            linked ones and without those that are not there, or raises a SesaHandError.
         readers: For each input that needs more than its widget gives: what reads its value, or raises a SesaHandError.
     """
+    ruled = {rule: list(inspect.signature(rule).parameters) for rule in rules}
 
     def decorate(node: type[io.ComfyNode]) -> type[io.ComfyNode]:
         combos = [entry.id for entry in node.define_schema().inputs if isinstance(entry, io.Combo.Input)]
-        names = dict.fromkeys([*readers, *([] if core_checks_combos() else combos)])
+        names = dict.fromkeys([*readers, *chain(*ruled.values()), *([] if core_checks_combos() else combos)])
 
         def validate_inputs(cls, **values) -> bool | str:
             known = {name: value for name, value in values.items() if value is not None}
-            fault = _fault_of_reading(readers, known) or find_fault(cls, known)
+            fault = _fault_of_reading(readers, known) or find_fault(cls, known) or _fault_of_rules(ruled, values)
             if fault and len(values) > 1:
                 # ComfyUI shows what is returned once for each input that was asked for, and what is raised once.
                 raise SesaHandError(fault)
@@ -137,6 +145,15 @@ def _fault_of_reading(readers: dict[str, Callable[[str], object]], values: dict)
     return None
 
 
+def _fault_of_rules(rules: dict[Callable[..., None], list[str]], values: dict) -> str | None:
+    for rule, names in rules.items():
+        try:
+            rule(**{name: values[name] for name in names if name in values})
+        except SesaHandError as error:
+            return str(error)
+    return None
+
+
 def _fault_of(entry: io.Input, value) -> str | None:
     if isinstance(entry, io.Combo.Input) and (value not in entry.options or value == NOTHING_YET):
         if entry.options in ([], [NOTHING_YET]):
@@ -151,8 +168,14 @@ def _fault_of(entry: io.Input, value) -> str | None:
 
 
 def core_mesh(hands: HandScene, forearm: bool):
-    """Return core's MESH of hands: cut for texture coordinates and with normals if it has a place for both."""
+    """Return core's MESH of hands: cut for texture coordinates and with normals if it has a place for both.
+
+    Without hands, what follows does not run: core's nodes cannot draw a mesh of nothing.
+    """
     from comfy_api import latest
+
+    if not len(hands):
+        return ExecutionBlocker(None)
 
     types = getattr(latest, "Types", None)
     if hasattr(types, "MESH"):

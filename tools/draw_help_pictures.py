@@ -116,6 +116,18 @@ def place_hand(graph: Graph) -> int:
     return 3
 
 
+def adjust_fingers(graph: Graph) -> int:
+    hand = graph.add("SesaHandPoseHand", gesture="victory", index_curl=0.5)
+    picture = graph.photograph([graph.add("SesaHandPlaceHand", hands=[hand, 0], yaw=15.0), 0])
+    hands = found_hands(graph, picture)
+    straight, thumb = {"index_straighten": 1.0}, {"thumb_straighten": 1.0, "thumb_opposition": -0.8}
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    for change in ({}, straight, straight | thumb):
+        changed = graph.add("SesaHandAdjustFingers", hands=hands, **change)
+        graph.show(graph.maps([changed, 0], forearm=True), 0)
+    return 4
+
+
 def both_hands(graph: Graph) -> list:
     place = {"width": 768, "height": 512, "y": 0.52, "size": 0.75}
     right, left = (
@@ -289,6 +301,7 @@ def attention_map(graph: Graph) -> int:
 # What a node's picture is made of: a function that builds its graph and returns the number of tiles in a row.
 PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandPoseHand": pose_hand,
+    "SesaHandAdjustFingers": adjust_fingers,
     "SesaHandPlaceHand": place_hand,
     "SesaHandCombineHands": combine_hands,
     "SesaHandRenderCondition": render_condition,

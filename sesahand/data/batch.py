@@ -22,6 +22,7 @@ class LeftOut(Enum):
 
     NO_HANDS = "without hands"
     LOW_SCORE = "below the minimum score"
+    NO_SCORE = "without a score, as their hands could not be looked for"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +35,8 @@ class PairBatch:
         maps: By name, `[B, H, W, C]` or `[B, H, W]`, or with one entry for all.
         facts: What is true of all pictures.
         semantics: Of each picture, or one for all, or none. A picture's composed prompt counts where `facts` has none.
-        scores: Of each picture, 0 to 1, or none.
-        minimum_score: Pictures below it are not written, nor are those without hands.
+        scores: Of each picture, 0 to 1 or None for one that could not be scored; or none at all.
+        minimum_score: Pictures below it are not written, nor are those without hands, or, above 0, without a score.
 
     Raises:
         SesaHandError: If the numbers of frames, maps, semantics or scores do not fit the pictures, or there is a
@@ -47,7 +48,7 @@ class PairBatch:
     maps: Mapping[str, Tensor]
     facts: PairFacts = field(default_factory=PairFacts)
     semantics: Sequence[ImageSemantics] = ()
-    scores: Sequence[float] = ()
+    scores: Sequence[float | None] = ()
     minimum_score: float = 0.0
 
     def __post_init__(self):
@@ -112,8 +113,12 @@ class PairBatch:
     def _left_out(self, index: int) -> LeftOut | None:
         if self._frame(index) not in self._with_hands:
             return LeftOut.NO_HANDS
+        if self.minimum_score <= 0:
+            return None
         score = self._score(index)
-        return LeftOut.LOW_SCORE if score is not None and score < self.minimum_score else None
+        if score is None:
+            return LeftOut.NO_SCORE
+        return LeftOut.LOW_SCORE if score < self.minimum_score else None
 
     def _frame(self, index: int) -> int:
         return index if self.scene.num_frames > 1 else 0

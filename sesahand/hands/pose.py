@@ -30,8 +30,8 @@ def compose_pose(
     Args:
         base: A gesture's name or a right hand's `hand_pose` `[15, 3, 3]`.
         curl: How far fingers are bent, 0 (straight) to 1 (as in the fist), by finger name. It replaces the base's bend.
-        spread: Signed change of the sideways angle by finger name, -1 to 1: positive fans fingers out and moves the
-            thumb away from them, negative closes them.
+        spread: Signed change of the sideways angle by finger name, -1 to 1: positive fans fingers out and lays
+            the thumb into the palm's plane, negative closes them and lifts it.
         frames: From `joint_frames`; the built-in hand's if None.
 
     Returns:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from ..errors import SesaHandError
+from .fingers import FingerChange, change_fingers
 from .gestures import gesture
 from .limits import joint_frames
 from .model import HandModel
@@ -21,6 +22,7 @@ def shape_pose(
     jitter_degrees: float = 0.0,
     seed: int = 0,
     model: HandModel | None = None,
+    change: FingerChange | None = None,
 ) -> Tensor:
     """Vary a gesture of the library.
 
@@ -33,6 +35,7 @@ def shape_pose(
         jitter_degrees: Standard deviation of a random change of the flexion angles.
         seed: Which random change.
         model: The hand whose joint axes count; the built-in one if None.
+        change: Changes of single fingers, on top of all but the random one.
 
     Returns:
         A right hand's `hand_pose` `[15, 3, 3]`. With all settings at 0 it is the gesture, bit by bit.
@@ -51,6 +54,8 @@ def shape_pose(
             pose = bend_finger(pose, finger, amount, frames)
     if spread:
         pose = compose_pose(pose, spread=dict.fromkeys(FINGERS, spread), frames=frames)
+    if change is not None:
+        pose = change_fingers(pose, change, frames)
     return jitter(pose, jitter_degrees, seed, frames) if jitter_degrees else pose
 
 

@@ -1,10 +1,11 @@
 """Boxes as ComfyUI's core and its detectors exchange them (BOUNDING_BOX): x, y, width and height in pixels.
 
 A value is one box for all pictures, a list of boxes for all pictures, or a list for each picture. Other keys may stand
-beside the four: detectors write "label" and "score".
+beside the four: detectors write "label" and "score". What a person types is left, top, right and bottom instead.
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from .hand_scene import SIDES
 MAX_BOXES = 4096
 LARGEST_COORDINATE = 1e6
 KEYS = ("x", "y", "width", "height")
+# Less than what Python takes for a number: no 1_0, nan or digits of other scripts.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+BRACKETS = ("[]", "()")
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,51 @@ class Box:
 
     edges: tuple[float, float, float, float]
     side: str | None = None
+
+
+def parse_box(text: str, width: float = math.inf, height: float = math.inf) -> tuple[float, float, float, float]:
+    """Read a box that a person typed: left, top, right, bottom in pixels, with or without commas and brackets.
+
+    Args:
+        text: Such as "100, 60, 400, 480".
+        width: Of the picture that it must have a part of, in pixels; any, if it is not known.
+        height: Likewise.
+
+    Raises:
+        SesaHandError: If it is no such text, or no box in the picture.
+    """
+    inner = text.strip()
+    inner = inner[1:-1] if inner[:1] + inner[-1:] in BRACKETS else inner
+    parts = inner.replace(",", " ").split()
+    if len(parts) != 4 or not all(NUMBER.fullmatch(part) for part in parts):
+        raise SesaHandError(f"box is {quote(text)}, expected four numbers in pixels: left, top, right, bottom.")
+    left, top, right, bottom = map(float, parts)
+    if max(map(abs, (left, top, right, bottom))) > LARGEST_COORDINATE:
+        raise SesaHandError(f"box is {quote(text)}, expected numbers of at most {LARGEST_COORDINATE:.0f} pixels.")
+    check_box((left, top, right, bottom), width, height, f"box, {quote(text)},")
+    return left, top, right, bottom
+
+
+def check_box(edges: Sequence[float], width: float, height: float, named: str) -> None:
+    """Refuse a box that is none, or has no part in a picture.
+
+    Args:
+        edges: Left, top, right, bottom in pixels.
+        width: Of the picture, in pixels.
+        height: Likewise.
+        named: How the message begins.
+
+    Raises:
+        SesaHandError: If it is refused.
+    """
+    left, top, right, bottom = edges
+    if not all(map(math.isfinite, edges)) or right <= left or bottom <= top:
+        raise SesaHandError(f"{named} is no box: it needs left < right and top < bottom, in pixels.")
+    if right - left < 1 or bottom - top < 1:
+        raise SesaHandError(f"{named} is smaller than a pixel: choose a larger size, box or picture.")
+    if right <= 0 or bottom <= 0 or left >= width or top >= height:
+        size = f" of {width}x{height} pixels" if math.isfinite(width) else ""
+        raise SesaHandError(f"{named} lies outside the picture{size}: move it, or choose a larger picture.")
 
 
 def is_bounding_boxes(value) -> bool:

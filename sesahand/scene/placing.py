@@ -21,6 +21,7 @@ from ..errors import SesaHandError
 from ..hands.gestures import Gesture
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, check_parameters
 from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
+from .bounding_boxes import check_box
 from .camera import Camera
 from .hand_scene import SIDES, HandScene, combine
 from .mask_regions import Region, find_regions
@@ -417,15 +418,7 @@ def box_overlap(first: Tensor, second: Tensor) -> Tensor:
 def _check_boxes(boxes: Tensor, camera: Camera) -> Tensor:
     for x0, y0, x1, y1 in boxes.tolist():
         named = f"The hand's place, the box from ({x0:g}, {y0:g}) to ({x1:g}, {y1:g}),"
-        if not all(math.isfinite(value) for value in (x0, y0, x1, y1)) or x1 <= x0 or y1 <= y0:
-            raise SesaHandError(f"{named} is no box: it needs left < right and top < bottom, in pixels.")
-        if x1 - x0 < 1 or y1 - y0 < 1:
-            raise SesaHandError(f"{named} is smaller than a pixel: choose a larger size, box or picture.")
-        if x1 <= 0 or y1 <= 0 or x0 >= camera.width or y0 >= camera.height:
-            raise SesaHandError(
-                f"{named} lies outside the picture of {camera.width}x{camera.height} pixels: move it, or choose a "
-                "larger picture."
-            )
+        check_box((x0, y0, x1, y1), camera.width, camera.height, named)
     return boxes
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from comfy_execution.graph_utils import ExecutionBlocker
 from glb_reader import Glb
 from sesahand_pack.nodes import assets, hand, output_files
 from sesahand_pack.sesahand.errors import SesaHandError
@@ -84,12 +85,13 @@ def test_frames_become_an_animation_or_one_file_each(posed, output):
     assert answer.result[1] == "still_00002_f0000.obj"
 
 
-def test_no_hands_are_no_file_and_are_drawn_too(posed, output):
+def test_without_hands_there_is_no_file_and_what_would_take_it_does_not_run(posed, output):
     none = HandScene.empty(posed.model, posed.camera)
-    mesh, path, file = run(assets.ExportMesh, hands=none).result
-    assert len(mesh.vertices) == 0 and path == "" and not list(output.iterdir())
+    answer = run(assets.ExportMesh, hands=none)
+    assert len(answer.result) == 3 and all(isinstance(each, ExecutionBlocker) for each in answer.result)
+    assert all(each.message is None for each in answer.result) and not list(output.iterdir()), "and that is no error"
     overlay, turntable = run(assets.DrawHands, hands=none, views=2).result
-    assert overlay.shape == (1, 512, 512, 3) and turntable.shape == (2, 512, 512, 3)
+    assert overlay.shape == (1, 512, 512, 3) and isinstance(turntable, ExecutionBlocker)
 
 
 @pytest.mark.parametrize("prefix", ["../out", "/etc/x", "a/../../b", "CON", ""])

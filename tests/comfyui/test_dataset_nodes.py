@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from sesahand_pack.nodes import condition, dataset, hand
 from sesahand_pack.sesahand.data.pair_set import PairSet
 from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.scene.hand_scene import HandScene
 from sesahand_pack.sesahand.semantics.behavior import BehaviorSemantics, ImageSemantics, SemanticsBatch
 
 import folder_paths
@@ -114,6 +116,23 @@ def test_the_scores_of_score_hands_count_picture_by_picture(placed):
     path = run(dataset.SavePair, image=pictures(), hands=found, scores=scores)[2]
     assert [pair.facts.score for pair in PairSet(path)] == list(scores.pictures) and scores.pictures[0] > 0.99
     assert run(dataset.SavePair, image=pictures(), hands=found, scores=scores, minimum_score=0.9)[1] == 3
+
+
+def test_without_a_detector_pairs_have_no_score_and_a_minimum_says_why_none_is_written(placed):
+    from sesahand_pack.nodes.scoring import RepairGate, ScoreHands
+
+    found = replace(HandScene.empty(placed.model, placed.camera, 2), note="The hand detector's files are missing.")
+    score, scores, _, details, _ = run(ScoreHands, requested=found, found=found)
+    assert score == 0.0 and json.loads(details)["mean"] is None
+    image, other = pictures(2), pictures(2)
+    assert run(RepairGate, score=scores, good=image, repaired=other)[1], "not taken for good"
+    given = {"image": image, "hands": placed, "scores": scores}
+    *_, path, report = run(dataset.SavePair, **given)
+    assert [pair.facts.score for pair in PairSet(path)] == [None, None]
+    record = next(Path(path).rglob("*.json")).read_text()
+    assert '"score": 0' not in record
+    report = run(dataset.SavePair, **given, minimum_score=0.5)[3]
+    assert report.startswith("0 of 2 pairs written") and "could not be looked for" in report and found.note in report
 
 
 def test_frames_go_with_their_pictures_and_frames_without_hands_are_left_out(placed):

@@ -158,8 +158,8 @@ def test_aliases_go_into_the_schema_where_comfyui_has_a_place_for_them(monkeypat
 def test_only_what_reads_a_file_that_may_change_is_looked_at_again_before_each_run():
     """Anything else would run again for no reason, and with it all that follows."""
     mine = {node_id(node) for node in NODES if "fingerprint_inputs" in vars(node)}
-    readers = {"SesaHandLoadVLM", "SesaHandLoadHandModel", "SesaHandLoadHands", "SesaHandLoadReconstructor"}
-    assert mine == readers
+    models = {"SesaHandLoadVLM", "SesaHandLoadHandModel", "SesaHandLoadReconstructor"}
+    assert mine == models | {"SesaHandLoadHands", "SesaHandDetectHands"}
     assert not [node_id(node) for node in NODES if node.define_schema().not_idempotent]
 
 

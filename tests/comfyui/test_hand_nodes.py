@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from before_run import refusals
+from comfy_execution.graph_utils import ExecutionBlocker
 from sesahand_pack.nodes import condition, hand, wires
 from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
@@ -96,7 +97,7 @@ def test_no_hands_give_black_pictures(posed):
     none = HandScene.empty(posed.model, posed.camera, 2)
     *pictures, mask, mesh, boxes, _ = run(condition.RenderCondition, hands=none)
     assert all(picture.shape == (2, 512, 512, 3) and not picture.any() for picture in pictures)
-    assert not mask.any() and len(mesh.vertices) == 0 and json.loads(boxes) == []
+    assert not mask.any() and isinstance(mesh, ExecutionBlocker) and json.loads(boxes) == []
     assert len(run(hand.PlaceHand, hands=none)[0]) == 0
 
 
@@ -205,7 +206,7 @@ def test_a_batch_of_masks_gives_a_frame_each_of_their_size(posed):
         ({"mask": torch.full((1, 64, 64), float("nan"))}, "NaN|not a number|empty"),
         ({"box": "1, 2, 3"}, "four numbers"),
         ({"box": "10, 10, 5, 5"}, "no box"),
-        ({"box": "nan, 0, 1, 1"}, "no box"),
+        ({"box": "nan, 0, 1, 1"}, "four numbers"),
         ({"box": "600, 600, 700, 700"}, "outside the picture"),
         ({"roll": float("nan")}, "finite"),
         ({"size": 10.0, "fov": 150.0}, "nearer than"),
@@ -215,6 +216,19 @@ def test_a_batch_of_masks_gives_a_frame_each_of_their_size(posed):
 def test_a_place_that_cannot_be_is_refused_with_what_to_do(posed, given, message):
     with pytest.raises(SesaHandError, match=message):
         run(hand.PlaceHand, hands=posed, **given)
+
+
+def test_a_box_is_compared_with_the_picture_before_the_run_unless_a_mask_brings_another():
+    place = {"box": "600, 0, 700, 90", "height": 64}
+    [refused] = refusals(hand.PlaceHand, **place)
+    assert "outside the picture of 512x64 pixels" in refused
+    assert refusals(hand.PlaceHand, **place, width=640) == []
+    # A link to the node itself is one whose type is wrong for most inputs; what counts is that it is there.
+    answers = {
+        name: " ".join(refusals(hand.PlaceHand, **place | {name: ["1", 0]})) for name in ("mask", "width", "box")
+    }
+    assert not any("outside the picture" in answer for answer in answers.values())
+    assert "outside the picture" in " ".join(refusals(hand.PlaceHand, **place, camera_info=["1", 0]))
 
 
 def test_several_hands_are_not_piled_onto_one_spot(posed):

@@ -29,6 +29,14 @@ def test_four_repainted_crops_give_four_whole_pictures(picture, mask):
     assert torch.equal(whole[:, :20], picture[:, :20].expand(4, -1, -1, -1))
 
 
+@pytest.mark.parametrize(
+    "value", [[], [[]], {"x": 0, "y": 0, "width": 0, "height": 0}, [[{"x": 500, "y": 0, "width": 9, "height": 9}]]]
+)
+def test_boxes_that_hold_nothing_are_named(picture, value):
+    with pytest.raises(SesaHandError, match="^The boxes at mask (are none|lie outside the picture)"):
+        inpaint.CropToMask.execute(image=picture, mask=value, width=64, height=64, context=1.5)
+
+
 def test_cores_masks_of_the_crop_say_what_is_laid_over(picture, mask):
     from comfy_extras.nodes_mask import GrowMask
 

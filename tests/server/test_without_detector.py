@@ -1,5 +1,7 @@
 """The first click on a fresh machine: without the hand detector's files, the workflows that need nothing run."""
 
+import shutil
+
 import numpy as np
 import pytest
 from comfy_install import CORES, Unavailable, find_comfyui
@@ -20,11 +22,13 @@ def fresh(request, tmp_path_factory):
     except Unavailable as reason:
         pytest.skip(str(reason))
     folder = tmp_path_factory.mktemp("fresh")
+    server = ComfyServer(installation, folder)
     with pytest.MonkeyPatch.context() as patch:
+        # For the server alone: the tests' own detector is in the user's cache.
         patch.setenv("SESAHAND_CACHE", str(folder / "cache"))
-        server = ComfyServer(installation, folder)
-        with server:
-            yield server
+        server.__enter__()
+    yield server
+    server.__exit__()
 
 
 def with_steps(api: dict, steps: int) -> dict:
@@ -70,6 +74,9 @@ def test_all_that_follows_detection_goes_through_with_no_hands(fresh):
         "best": defaults(fresh, "SesaHandKeepBest", images=["drawn", 0], scores=["score", 1]),
         "sheet": defaults(fresh, "SesaHandContactSheet", images=["best", 0], scores=["score", 1]),
         "export": defaults(fresh, "SesaHandExportMesh", hands=["best", 3]),
+        "viewer": defaults(fresh, "Preview3D", model_file=["export", 1]),
+        "file": defaults(fresh, "SaveGLB", mesh=["export", 0]),
+        "around": defaults(fresh, "PreviewImage", images=["over", 1]),
         "pair": defaults(
             fresh,
             "SesaHandSavePair",
@@ -80,9 +87,13 @@ def test_all_that_follows_detection_goes_through_with_no_hands(fresh):
         ),
         "saved": defaults(fresh, "PreviewAny", source=["pair", 3]),
     }
+    if fresh.get("/object_info/RenderMesh"):
+        graph["picture"] = defaults(fresh, "RenderMesh", mesh=["export", 0])
+        graph["shown"] = defaults(fresh, "PreviewImage", images=["picture", 0])
     run = fresh.run(graph)
     assert COMMAND in run.outputs["report"]["text"][0]
-    assert "1 left out without hands" in run.outputs["saved"]["text"][0]
+    assert "1 left out without hands" in run.outputs["saved"]["text"][0] and COMMAND in run.outputs["saved"]["text"][0]
+    assert not {"viewer", "file", "around", "shown"} & set(run.outputs), "nothing is shown of nothing"
 
 
 def test_asked_to_it_stops_with_the_command(fresh):
@@ -92,3 +103,21 @@ def test_asked_to_it_stops_with_the_command(fresh):
     }
     with pytest.raises(NodeFailed, match=COMMAND):
         fresh.run(graph)
+
+
+def test_once_the_files_are_there_the_same_graph_looks_for_hands(fresh, detector_folder):
+    graph = {
+        "asked": defaults(fresh, "SesaHandPoseHand"),
+        "drawn": defaults(fresh, "SesaHandRenderCondition", hands=["asked", 0]),
+        "found": defaults(fresh, "SesaHandDetectHands", image=["drawn", 0], threshold=0.2),
+        "count": defaults(fresh, "PreviewAny", source=["found", 4]),
+    }
+    assert fresh.run(graph).outputs["count"]["text"] == ["0"]
+    place = fresh.folder / "models" / "hand_detector"
+    shutil.copytree(detector_folder, place)
+    try:
+        again = fresh.run(graph)
+        assert again.outputs["count"]["text"] == ["1"] and set(again.executed) == {"found", "count"}
+        assert fresh.run(graph).executed == []
+    finally:
+        shutil.rmtree(place)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from glb_reader import Glb
 
 import workflows
 
@@ -51,10 +52,11 @@ def test_pose_and_render_shows_its_maps_on_the_node_and_they_cover_each_other(po
 
 def test_pose_and_render_writes_meshes_and_hands_to_the_output_folder(posed, comfyui_server):
     api, run = posed
-    [mesh] = workflows.nodes_of(api, "SaveGLB")
-    files = run.outputs[mesh]["3d"]
+    [mesh] = workflows.nodes_of(api, "SesaHandExportMesh")
+    [file] = run.outputs[mesh]["3d"]
     folder = comfyui_server.folder / "output"
-    assert len(files) == 2 and all((folder / f["subfolder"] / f["filename"]).stat().st_size > 10_000 for f in files)
+    glb = Glb((folder / file["subfolder"] / file["filename"]).read_bytes())
+    assert len(glb.entries("meshes")) == 2, "both hands in one file, for a viewer to show both"
     assert (folder / "sesahand" / "hands_00001_.json").is_file()
 
 

@@ -96,7 +96,7 @@ WORKFLOW = Workflow(
                         440,
                         600,
                     ),
-                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 440, 180),
+                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 440, 300),
                 ),
             ),
             GREEN,

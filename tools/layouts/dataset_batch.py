@@ -24,8 +24,9 @@ training set of pictures, hands in 3D, maps, prompts and scores that grows with 
 {GET_DETECTOR}
 2. Press **Run**: the sheet shows all pictures with their scores, and Save Image-Mesh Pair tells how many were kept.
 3. Write your own sentences into *caption*, one a line, each with a gesture. Pose Hand says how it understood them.
-4. **Many seeds**: set *control after generate* in the group *Seed* to *increment* and the number beside **Run** to 100.
-   *jitter* in Pose Hand varies the hands; its *control after generate* does so from run to run.
+4. **Many seeds**: let the seed in the group *Seed* grow from run to run (*increment*: in the field below it, or by the
+   small icon in its own), and set the number beside **Run** to 100. *jitter* in Pose Hand varies the hands, from run to
+   run if its own *seed* changes, too.
 5. *minimum_score* decides what is kept: 0.5 refuses nine of ten wrong gestures, 0.6 is stricter.
 6. The set is in ComfyUI's output folder, *pairs/dataset_batch*. The command *python -m sesahand dataset* checks it
    and exports it to COCO, HaMeR, FreiHAND, AttentionHand and others; *python -m sesahand train* trains a ControlNet.

@@ -229,7 +229,7 @@ WORKFLOW = Workflow(
                         360,
                         600,
                     ),
-                    Node("saved", "PreviewAny", {}, {"source": "pair.report"}, 360, 120),
+                    Node("saved", "PreviewAny", {}, {"source": "pair.report"}, 360, 240),
                 ),
             ),
             GREEN,

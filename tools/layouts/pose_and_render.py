@@ -11,7 +11,7 @@ Two hands are posed, placed and drawn as mesh, depth, normals, parts, keypoints 
 over each other. Nothing to download, no GPU needed.
 
 **Steps**
-1. Press **Run**: Render Hand Depth & Maps shows all its maps.
+1. Press **Run**: Render Hand Depth & Maps shows its coloured maps; the mask has a preview of its own.
 2. Choose another *gesture*, bend fingers with the *curl* sliders, mix two gestures with *blend*.
 3. Move and turn each hand in Place Hand. To cover a hand of a picture, connect a painted mask to its *mask*.
 4. What is in **Save** is written to ComfyUI's output folder. Bypass (Ctrl+B) what you do not need.
@@ -113,20 +113,26 @@ WORKFLOW = Workflow(
                 (
                     Node("show_mask", "MaskPreview", {}, {"mask": "render.mask"}, 300, 260),
                     Node(
-                        "save_mesh",
-                        "SaveGLB",
-                        {"filename_prefix": "sesahand/hand"},
-                        {"mesh": "render.hand_mesh"},
-                        300,
-                        320,
+                        "export",
+                        "SesaHandExportMesh",
+                        {
+                            "format": "glb posed",
+                            "filename_prefix": "sesahand/mesh",
+                            "parameters": "none",
+                            "forearm": True,
+                        },
+                        {"hands": "both.hands"},
+                        340,
                     ),
                     Node(
                         "save_hands",
                         "SesaHandSaveHands",
                         {"filename_prefix": "sesahand/hands"},
                         {"hands": "both.hands"},
+                        340,
                     ),
                 ),
+                (Node("show", "Preview3D", {}, {"model_file": "export.path"}, 440, 460),),
             ),
             GREEN,
         ),

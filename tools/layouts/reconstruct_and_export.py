@@ -65,7 +65,7 @@ WORKFLOW = Workflow(
                         {"landmarks": "detect.landmarks", "image": "photograph.IMAGE"},
                         360,
                     ),
-                    Node("report", "PreviewAny", {}, {"source": "reconstruct.report"}, 360, 160),
+                    Node("report", "PreviewAny", {}, {"source": "reconstruct.report"}, 360, 340),
                 ),
             ),
             PURPLE,

@@ -13,7 +13,8 @@ attempts the one whose hand comes closest to the posed one goes back into the pi
 {GET_DETECTOR}
 2. Press **Run**. The group *Picture* paints a small picture with a broken hand, which is then repaired.
 3. **Your picture**: delete the nodes in *Picture* and add a Load Image. Connect its IMAGE to Crop to Mask and to
-   *image1* of Image Stitch, its MASK to Crop to Mask. Right-click it, *Open in MaskEditor*, paint the **whole** hand.
+   *image1* of Stitch Images (Image Stitch in older ComfyUI), its MASK to Crop to Mask. Right-click it, *Open in
+   MaskEditor*, paint the **whole** hand.
 4. Choose the *gesture* and the *side*. Fingers point the wrong way? Set *mask_direction* to roll and turn *roll*.
 5. Say in the prompt what the hand does. To keep the hand's own pose, connect Detect Hands and Reconstruct Hands of
    the crop in place of Place Hand.

@@ -206,7 +206,7 @@ WORKFLOW = Workflow(
                         {"landmarks": "detect.landmarks", "image": "look.IMAGE"},
                         340,
                     ),
-                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 340, 200),
+                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 340, 340),
                     Node(
                         "score",
                         "SesaHandScoreHands",

@@ -186,7 +186,13 @@ def _place(person) -> Tensor:
 
 
 def _lens(person) -> float:
-    return float(_array(person, "focal_length", (1,))[0])
+    lens = float(_array(person, "focal_length", (1,))[0])
+    if lens <= 0:
+        raise SesaHandError(
+            f"A person of pose_data has a focal_length of {lens:g} pixels, expected more than 0: MHR_POSE_DATA of "
+            "SAM 3D Body."
+        )
+    return lens
 
 
 def _camera(lenses: tuple[float, ...], scale: float, width: int, height: int) -> Camera:

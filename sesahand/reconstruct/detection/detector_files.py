@@ -68,14 +68,36 @@ def no_detector(folder: str | Path | None = None) -> bool:
     return all(missing_files(each) for each in _places(folder))
 
 
+def detector_state(folder: str | Path | None = None) -> str:
+    """Return a text that changes when the files in any of the places come, go or change, without reading them."""
+    return "\n".join(_state(each / name) for each in _places(folder) for name in (PALM_FILE, LANDMARK_FILE))
+
+
+def _state(file: Path) -> str:
+    try:
+        facts = file.stat()
+    except OSError:
+        return f"{file}: none"
+    return f"{file}: {facts.st_size} bytes of {facts.st_mtime_ns}"
+
+
 def describe_missing(folder: str | Path | None = None) -> str:
-    """Return which files are missing where, and the command that gets them."""
+    """Return which files are missing where, and the command that gets them, last in full for this machine."""
     place = _places(folder)[0]
     into = "" if folder is None else f' --to "{place}"'
     return (
-        f"The hand detector's files are missing: {', '.join(missing_files(place))} in {place}. Get them once "
-        f"with `{COMMAND}{into}`, run with ComfyUI's Python in the folder of SesaHand, {CHECKOUT} (8 MB, "
-        "out of the package mediapipe 0.10.21, Apache-2.0)."
+        f"The hand detector's files are missing: {', '.join(missing_files(place))} in {place}. Get them once (8 MB, "
+        "out of the package mediapipe 0.10.21, Apache-2.0): open a terminal in the folder of SesaHand, and run "
+        f"`{COMMAND}{into}` with the Python that runs ComfyUI. In full:\n"
+        f'cd "{CHECKOUT}"\n"{sys.executable}" {COMMAND.removeprefix("python ")}{into}'
+    )
+
+
+def missing_notice() -> str:
+    """Return what to do about missing files in few words, without long paths, for people who look at a node."""
+    return (
+        f"No hand detector. Get it once: in custom_nodes/{CHECKOUT.name}, with the Python that runs ComfyUI (portable: "
+        f"python_embeded), run {COMMAND}"
     )
 
 

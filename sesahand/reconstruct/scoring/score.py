@@ -115,9 +115,9 @@ class HandScores:
     Attributes:
         requested: The hands that were asked for, at the size of the pictures; one frame for all, or F.
         found: The hands found in the pictures.
-        pictures: Score of each picture, 0 to 1.
+        pictures: Score of each picture, 0 to 1; 0 where hands could not be looked for (`not_looked_for`).
         pairs: All pairs, by picture and requested hand.
-        missing: (picture, index) of requested hands that were not found.
+        missing: (picture, index) of requested hands that were looked for and not found.
         extra: (picture, index) of found hands that were not asked for.
     """
 
@@ -141,7 +141,7 @@ class HandScores:
     @property
     def not_looked_for(self) -> bool:
         """Whether no hand was found for another reason than that there is none; `found.note` tells it."""
-        return not len(self.found) and bool(self.found.note)
+        return _not_looked_for(self.found)
 
     def to_json(self) -> str:
         """Return all figures as JSON text, for other programs."""
@@ -174,7 +174,7 @@ def score_hands(
 
     Returns:
         The scores. A picture in which no hand was asked for scores 1 if there is none, and one in which none of the
-        requested hands was found scores 0.
+        requested hands was found scores 0. All are 0 if hands could not be looked for: nothing is known to be good.
 
     Raises:
         SesaHandError: If the frames or proportions do not fit, or `extra_cost` is negative or not finite.
@@ -182,6 +182,8 @@ def score_hands(
     if not 0 <= extra_cost < math.inf:
         raise SesaHandError(f"extra_cost is {extra_cost}, expected a finite number from 0 on.")
     requested = _in_the_same_pictures(requested, found)
+    if _not_looked_for(found):
+        return HandScores(requested, found, (0.0,) * found.num_frames, (), (), ())
     asked, got = _Seen.of(requested), _Seen.of(found)
     pairs, missing, extra = [], [], []
     for picture in range(found.num_frames):
@@ -196,6 +198,10 @@ def score_hands(
     scored = _score_pairs(asked, got, pairs, progress)
     pictures = [_picture_score(picture, scored, missing, extra, extra_cost) for picture in range(found.num_frames)]
     return HandScores(requested, found, tuple(pictures), tuple(scored), tuple(missing), tuple(extra))
+
+
+def _not_looked_for(found: HandScene) -> bool:
+    return not len(found) and bool(found.note)
 
 
 def _in_the_same_pictures(requested: HandScene, found: HandScene) -> HandScene:

@@ -1,6 +1,7 @@
 """The picture that goes with a score: the requested hand and the found one, one over the other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ REQUESTED, GOOD, BAD = (255, 255, 255), (120, 230, 120), (255, 120, 90)
 LABEL_SIZE, LEAST_LABEL = 1 / 28, 11
 # Below this shorter side a label would cover the picture.
 LEAST_LABELLED = 64
+# What a node shows has at least this shorter side, and larger letters where several pictures share its room.
+LEAST_PREVIEW, SHARED_LABEL_SIZE = 384, 1 / 14
 
 
 def draw_scores(
@@ -30,6 +33,7 @@ def draw_scores(
     pictures: Tensor | None = None,
     threshold: float = DEFAULT_THRESHOLD,
     on_picture: Progress | None = None,
+    label_size: float = LABEL_SIZE,
 ) -> Tensor:
     """Draw requested hands as a white outline with a white skeleton, found ones as a coloured skeleton over it.
 
@@ -40,6 +44,7 @@ def draw_scores(
         threshold: Labels of lower scores are red, others green.
         on_picture: Called with steps done and all steps, of which each requested frame and each picture is one; what
             it raises ends the drawing.
+        label_size: Of the label's letters, as a part of the picture's shorter side.
 
     Returns:
         `[F, H, W, 3]`, float32, 0..1.
@@ -62,9 +67,40 @@ def draw_scores(
         _draw_requested(canvas, outlines[picture % len(outlines)], asked[scores.requested_in(picture)])
         scale = min(camera.width, camera.height) / REFERENCE_SIZE
         draw_keypoints(canvas, got[found.frame.cpu().numpy() == picture], scale)
-        drawn.append(_label(canvas, None if scores.not_looked_for else score, threshold))
+        drawn.append(_label(canvas, None if scores.not_looked_for else score, threshold, label_size))
         tell(requested.num_frames + len(drawn))
     return torch.from_numpy(np.stack(drawn)).float() / 255
+
+
+def preview_scores(scores: HandScores, pictures: Tensor | None, drawn: Tensor, most: int) -> Tensor:
+    """Return the first pictures of `draw_scores` as they can be read when they are shown small.
+
+    Args:
+        scores: From `score_hands`.
+        pictures: As `draw_scores` had them.
+        drawn: `[F, H, W, 3]`, what it returned.
+        most: At most so many.
+
+    Returns:
+        `[K, h, w, 3]`, float32, 0..1, of at least `LEAST_PREVIEW` pixels across.
+    """
+    count, side = min(most, len(drawn)), min(drawn.shape[1:3])
+    if count == 1 and side >= LEAST_PREVIEW:
+        return drawn[:1]
+    ground = torch.zeros_like(drawn[:count]) if pictures is None else pictures[:count]
+    ground = ground.movedim(-1, 1).float()
+    ground = torch.nn.functional.interpolate(ground, scale_factor=max(1, -(-LEAST_PREVIEW // side))).movedim(1, -1)
+    size = LABEL_SIZE if count == 1 else SHARED_LABEL_SIZE
+    return draw_scores(_first(scores, count), ground, label_size=size)
+
+
+def _first(scores: HandScores, count: int) -> HandScores:
+    """Return the scores of the first pictures, without the figures of their hands."""
+    frames = range(count)
+    requested = scores.requested.select_frames(frames) if scores.requested.num_frames > 1 else scores.requested
+    # A note tells why no picture has hands, and not why these few have none.
+    found = replace(scores.found.select_frames(frames), note=scores.found.note if scores.not_looked_for else "")
+    return HandScores(requested, found, scores.pictures[:count], (), (), ())
 
 
 def _check_pictures(pictures: Tensor, count: int) -> tuple[int, int]:
@@ -116,14 +152,14 @@ def _draw_requested(canvas: np.ndarray, outline: list[np.ndarray], hands: np.nda
                 cv2.line(canvas, points[start], points[end], REQUESTED, thickness, cv2.LINE_AA)
 
 
-def _label(canvas: np.ndarray, score: float | None, threshold: float) -> np.ndarray:
+def _label(canvas: np.ndarray, score: float | None, threshold: float, size: float) -> np.ndarray:
     """Return the picture with its score in the corner, green from the threshold on and red below it; None has none."""
     height, width = canvas.shape[:2]
     if min(height, width) < LEAST_LABELLED:
         return canvas
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
-    font = load_font(max(LEAST_LABEL, round(min(height, width) * LABEL_SIZE)))
+    font = load_font(max(LEAST_LABEL, round(min(height, width) * size)))
     first = ("not scored", REQUESTED)
     if score is not None:
         first = (f"score {score:.2f}", GOOD if score >= threshold else BAD)

@@ -12,15 +12,18 @@ WORTH_SAYING = 0.75
 
 
 def describe_scores(scores: HandScores) -> str:
-    """Return a few lines on each picture: its score, every requested hand, and what is wrong with it."""
+    """Return a few lines on each picture: its score, every requested hand, and what is wrong with it.
+
+    Where hands could not be looked for, only the reason.
+    """
+    if scores.not_looked_for:
+        return f"not scored: {scores.found.note}"
     count = len(scores.pictures)
     best = scores.ranking()[0]
     head = f"score {scores.pictures[0]:.2f}"
     if count > 1:
         head = f"mean score {scores.mean:.2f} over {count} pictures, worst {scores.worst:.2f}, best picture {best}"
     lines = [head]
-    if scores.not_looked_for:
-        lines = [f"not scored: {scores.found.note}", head]
     for picture in range(count):
         lines += ["", f"picture {picture}: {scores.pictures[picture]:.2f}", *_describe_picture(scores, picture)]
     return "\n".join(lines)
@@ -72,9 +75,9 @@ def _found(pair: PairScore, finger: str) -> str:
 def scores_to_json(scores: HandScores) -> str:
     """Return all figures as JSON text: mean, worst, and for each picture its pairs, missing and extra hands.
 
-    Where hands could not be looked for, "not_scored" says why.
+    Where hands could not be looked for, scores are null and "not_scored" says why.
     """
-    pictures = []
+    pictures, scored = [], not scores.not_looked_for
     for picture, score in enumerate(scores.pictures):
         pairs = [asdict(pair) for pair in scores.pairs if pair.picture == picture]
         for pair in pairs:
@@ -82,11 +85,12 @@ def scores_to_json(scores: HandScores) -> str:
             pair["side"] = scores.requested.side[pair["requested"]]
         pictures.append(
             {
-                "score": score,
+                "score": score if scored else None,
                 "hands": pairs,
                 "missing": [scores.requested.side[n] for p, n in scores.missing if p == picture],
                 "extra": [scores.found.side[n] for p, n in scores.extra if p == picture],
             }
         )
-    why = {"not_scored": scores.found.note} if scores.not_looked_for else {}
-    return json.dumps({"mean": scores.mean, "worst": scores.worst, "pictures": pictures, **why})
+    if not scored:
+        return json.dumps({"mean": None, "worst": None, "pictures": pictures, "not_scored": scores.found.note})
+    return json.dumps({"mean": scores.mean, "worst": scores.worst, "pictures": pictures})

@@ -428,6 +428,17 @@ def test_pictures_without_hands_are_no_pairs(tmp_path):
     assert "1 left out without hands. The set has 2 pairs." in describe_batch(keys, "set", 2)
 
 
+def test_pictures_that_could_not_be_scored_have_no_score_or_are_left_out_for_that_reason(tmp_path):
+    pictures = torch.stack([make_picture(n) for n in range(2)])
+    for folder, minimum in (("all", 0.0), ("good", 0.5)):
+        with PairWriter(tmp_path / folder) as writer:
+            batch = PairBatch(pictures, make_scene(), {}, scores=[None, 0.9], minimum_score=minimum)
+            keys = list(batch.save(writer))
+    assert [pair.facts.score for pair in PairSet(tmp_path / "all")] == [None, 0.9]
+    assert keys == [LeftOut.NO_SCORE, "00000000"]
+    assert "1 left out without a score, as their hands could not be looked for." in describe_batch(keys, "set", 1)
+
+
 def test_a_scene_of_one_frame_goes_with_every_picture(tmp_path):
     pictures = torch.stack([make_picture(n) for n in range(2)])
     with PairWriter(tmp_path / "set") as writer:

@@ -128,10 +128,19 @@ def two_lenses(data):
     data["frames"][1][0]["focal_length"] = np.float32(99.0)
 
 
+def no_lens(focal_length):
+    def change(data):
+        for [person] in data["frames"]:
+            person["focal_length"] = np.float32(focal_length)
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change, words",
     [(without("pred_keypoints_3d"), "pred_keypoints_3d"), (without("pred_cam_t"), "pred_cam_t"), (to_nan, "finite"),
-     (two_lenses, "lenses"), (lambda data: data.pop("frames"), "expected MHR_POSE_DATA"),
+     (two_lenses, "lenses"), (no_lens(-5), "of -5 pixels, expected more"),
+     (no_lens(0), "of 0 pixels"), (lambda data: data.pop("frames"), "expected MHR_POSE_DATA"),
      (lambda data: data.update(image_size=None), "expected MHR_POSE_DATA"),
      (lambda data: data["frames"].pop(), "of 7 pictures, but image has 8")],
 )  # fmt: skip

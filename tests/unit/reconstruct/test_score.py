@@ -21,7 +21,7 @@ from sesahand.metrics.mask_overlap import mask_iou
 from sesahand.metrics.procrustes import align
 from sesahand.reconstruct.scoring.choosing import bad_pictures, best_pictures, check_count, replace_bad_pictures
 from sesahand.reconstruct.scoring.score import DEFAULT_THRESHOLD, pair_score, parts_of, score_hands
-from sesahand.reconstruct.scoring.score_picture import draw_scores
+from sesahand.reconstruct.scoring.score_picture import BAD, draw_scores, preview_scores
 from sesahand.reconstruct.scoring.score_report import describe_scores
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
@@ -369,13 +369,34 @@ class TestChoosing:
                 replace_bad_pictures(pictures, pictures, scores, 0.0)
 
 
+def test_a_preview_of_small_or_several_pictures_has_letters_to_read_and_says_the_same():
+    small = hand().resized(96, 96)
+    empty = HandScene.empty(small.model, small.camera)
+    found = replace(concatenate_frames([empty, empty, small]), note="Something about it.")
+    scores = score_hands(small, found)
+    drawn = draw_scores(scores)
+    shown = preview_scores(scores, None, drawn, 2)
+    assert drawn.shape == (3, 96, 96, 3) and shown.shape == (2, 384, 384, 3)
+    red = (shown[0, :60] * 255 - torch.tensor(BAD)).abs().amax(-1) < 30
+    rows = red.any(1).nonzero()
+    assert rows.max() - rows.min() > 384 / 28, "a score of 0.00 in red, and not the words for pictures nobody looked at"
+    large = draw_scores(score_hands(hand(), hand()))
+    assert torch.equal(preview_scores(score_hands(hand(), hand()), None, large, 4), large)
+
+
 def test_hands_that_could_not_be_looked_for_are_not_scored_in_words_and_pictures():
     why = replace(none(), note="The hand detector's files are missing.")
     scores, plain = score_hands(hand(), why), score_hands(hand(), none())
     assert scores.not_looked_for and not plain.not_looked_for and scores.pictures == plain.pictures == (0.0,)
-    assert describe_scores(scores).startswith("not scored: The hand detector's files are missing.\nscore 0.00")
-    assert json.loads(scores.to_json())["not_scored"] == why.note and "not_scored" not in json.loads(plain.to_json())
+    assert describe_scores(scores) == "not scored: The hand detector's files are missing."
+    told, counted = json.loads(scores.to_json()), json.loads(plain.to_json())
+    assert told["not_scored"] == why.note and "not_scored" not in counted
+    assert told["mean"] is told["worst"] is told["pictures"][0]["score"] is None and counted["mean"] == 0.0
+    assert told["pictures"][0]["missing"] == [] and counted["pictures"][0]["missing"] == ["right"]
     assert not torch.equal(draw_scores(scores), draw_scores(plain)), "the label says so instead of a number"
     found = replace(hand(), note="Something about it.")
     assert not score_hands(hand(), found).not_looked_for
+    nothing_asked = score_hands(none(), why)
+    assert score_hands(none(), none()).pictures == (1.0,) and nothing_asked.pictures == (0.0,)
+    assert bad_pictures(nothing_asked, 0.5) == [0], "what nobody has looked at is not taken for good"
     assert combine([found, hand()]).note == concatenate_frames([hand(), found]).note == "Something about it."

@@ -7,7 +7,7 @@ import torch
 
 from sesahand.errors import SesaHandError
 from sesahand.reconstruct.detection.external import HandBox, read_boxes
-from sesahand.scene.bounding_boxes import Box, mask_of_boxes, read_bounding_boxes, write_bounding_boxes
+from sesahand.scene.bounding_boxes import Box, mask_of_boxes, parse_box, read_bounding_boxes, write_bounding_boxes
 
 FIRST = {"x": 10, "y": 20, "width": 30, "height": 40, "label": "left hand", "score": 0.9}
 SECOND = {"x": 0.5, "y": 0, "width": 5, "height": 6, "label": "person"}
@@ -32,6 +32,42 @@ def test_one_box_a_list_and_a_list_for_each_picture_are_read():
 def test_what_is_no_box_is_refused(value):
     with pytest.raises(SesaHandError, match=r"[Bb]ounding boxes|[Bb]ox|pictures"):
         read_bounding_boxes(value, 3)
+
+
+@pytest.mark.parametrize(
+    "text", ["10, 20, 30.5, 40", " 10 20\t+30.5 4e1 ", "[10, 20, 30.5, 40]", "(10,20,30.5,40.)", "10, 20, 30.5, 40,"]
+)
+def test_a_typed_box_is_read_with_commas_spaces_or_brackets(text):
+    assert parse_box(text, 11, 21) == (10.0, 20.0, 30.5, 40.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "four numbers"),
+        ("1, 2, 3", "four numbers"),
+        ("1, 2, 3, 4, 5", "four numbers"),
+        ("nan, 0, 9, 9", "four numbers"),
+        ("0, 0, inf, 9", "four numbers"),
+        ("1_0, 0, 40, 40", "four numbers"),
+        ("\u0663, 0, 40, 40", "four numbers"),
+        ("[0, 0, 40, 40", "four numbers"),
+        ("[0, 0, 40, 40)", "four numbers"),
+        ("[[0, 0, 40, 40]]", "four numbers"),
+        ("0, [0], 40, 40", "four numbers"),
+        ("0, 0, 1e400, 9", "at most 1000000 pixels"),
+        ("-2e6, 0, 9, 9", "at most 1000000 pixels"),
+        ("9, 0, 9, 9", "no box"),
+        ("0, 9, 9, 0", "no box"),
+        ("0, 0, 0.5, 9", "smaller than a pixel"),
+        ("64, 0, 80, 9", "outside the picture of 64x48 pixels"),
+        ("0, 48, 9, 90", "outside the picture"),
+        ("-9, 0, 0, 9", "outside the picture"),
+    ],
+)
+def test_what_cannot_be_a_box_is_refused_by_the_name_of_its_input(text, message):
+    with pytest.raises(SesaHandError, match=f"^box.*{message}"):
+        parse_box(text, 64, 48)
 
 
 def test_what_is_written_covers_the_hand_within_the_picture_and_comes_back():
