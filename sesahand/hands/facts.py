@@ -5,15 +5,11 @@ from typing import Any
 
 import torch
 
+from .fingers import FINGER_SPREAD, OPPOSITION, TWIST
 from .gestures import gesture
 from .limits import angles_from_pose, joint_frames, joint_limits
 from .model import HandModel
-from .pose import SPREAD
 from .skeleton import FINGERS
-
-# Degrees of flexion, abduction and twist of the thumb's first joint at an opposition of 1: across the palm, out of it,
-# and with its pad turned to the fingers.
-OPPOSITION = (40.0, 30.0, -25.0)
 
 
 def hand_facts(model: HandModel) -> dict[str, Any]:
@@ -25,7 +21,8 @@ def hand_facts(model: HandModel) -> dict[str, Any]:
     Returns:
         Of the 15 joints in MANO's order: `frames` (nine numbers each, rows of the matrix first), `ranges` (least and
         most of flexion, abduction and twist, radians) and `fist` (those angles of the fist). Of a first joint, radians
-        of flexion, abduction and twist that one unit adds: `spread` for each finger, `opposition` for the thumb.
+        of flexion, abduction and twist that one unit adds: `spread` for each finger, `opposition` and `twist` for the
+        thumb.
     """
     # Twice as exact as poses are, so that the browser's double precision is not spoilt.
     frames = joint_frames(model.to(torch.float64))
@@ -33,6 +30,11 @@ def hand_facts(model: HandModel) -> dict[str, Any]:
         "frames": frames.flatten(1).tolist(),
         "ranges": joint_limits().tolist(),
         "fist": angles_from_pose(gesture("fist").double(), frames).tolist(),
-        "spread": [[0.0, math.radians(SPREAD[finger]), 0.0] for finger in FINGERS],
-        "opposition": [math.radians(angle) for angle in OPPOSITION],
+        "spread": [_radians(FINGER_SPREAD[finger]) for finger in FINGERS],
+        "opposition": _radians(OPPOSITION),
+        "twist": _radians(TWIST),
     }
+
+
+def _radians(degrees: tuple[float, ...]) -> list[float]:
+    return [math.radians(angle) for angle in degrees]

@@ -1,7 +1,7 @@
 // Edits scenes in every way that the modules know, and prints their texts and their vertices, for Python to read.
 import process from "node:process";
 
-import { curlFinger, opposeThumb, spreadFinger } from "../../web/js/core/fingers.js";
+import { curlFinger, opposeThumb, spreadFinger, twistThumb } from "../../web/js/core/fingers.js";
 import { mirrorHand, rightPose, withRightPose } from "../../web/js/core/hand.js";
 import { reachWithFinger } from "../../web/js/core/reaching.js";
 import { fromAxisAngle, multiply } from "../../web/js/core/rotations.js";
@@ -19,6 +19,7 @@ const EDITS = [
   (hand) => shaped(hand, (pose) => curlFinger(anatomy, pose, "middle", 0.7)),
   (hand) => shaped(hand, (pose) => spreadFinger(anatomy, pose, "pinky", 1)),
   (hand) => shaped(hand, (pose) => opposeThumb(anatomy, pose, 0.8)),
+  (hand) => shaped(hand, (pose) => twistThumb(anatomy, pose, -1)),
   (hand) => mirrorHand(hand),
   ...FINGERS.map((finger) => (hand) => reachWithFinger(model, anatomy, hand, finger, 3, { origin: hand.translation })),
 ];

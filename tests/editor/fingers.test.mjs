@@ -3,7 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Anatomy, FLEXION } from "../../web/js/core/anatomy.js";
-import { blendPoses, curlFinger, curlOf, opposeThumb, rowsOf, spreadFinger } from "../../web/js/core/fingers.js";
+import {
+  blendPoses,
+  curlFinger,
+  curlOf,
+  opposeThumb,
+  rowsOf,
+  spreadFinger,
+  twistThumb,
+} from "../../web/js/core/fingers.js";
 import { rightPose, withRightPose } from "../../web/js/core/hand.js";
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { anatomy, distance, golden, handOf, randomNumbers, randomPose } from "./goldens.mjs";
@@ -30,11 +38,12 @@ test("clamping brings any rotation to where Python brings it", () => {
   }
 });
 
-test("curl, spread, opposition and blend are Python's", () => {
-  for (const { finger, curl, spread, opposition, share, ...poses } of shapes) {
+test("curl, spread, opposition, twist and blend are Python's, also of poses beyond the limits", () => {
+  for (const { finger, curl, spread, opposition, twist, share, ...poses } of shapes) {
     assert.ok(distance(curlFinger(anatomy, poses.base, finger, curl), poses.curled) < SINGLE);
     assert.ok(distance(spreadFinger(anatomy, poses.base, finger, spread), poses.spreaded) < SINGLE);
     assert.ok(distance(opposeThumb(anatomy, poses.base, opposition), poses.opposed) < SINGLE);
+    assert.ok(distance(twistThumb(anatomy, poses.base, twist), poses.twisted) < SINGLE);
     assert.ok(distance(blendPoses(poses.base, poses.other, share), poses.blended) < SINGLE);
   }
 });

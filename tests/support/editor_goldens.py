@@ -12,7 +12,8 @@ from torch import Tensor
 from sesahand.errors import SesaHandError
 from sesahand.hands import skeleton
 from sesahand.hands.builtin import load_builtin_hand
-from sesahand.hands.facts import OPPOSITION, hand_facts
+from sesahand.hands.facts import hand_facts
+from sesahand.hands.fingers import FingerChange, change_fingers
 from sesahand.hands.gestures import gesture, gesture_names
 from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
 from sesahand.hands.pose import blend, compose_pose
@@ -89,24 +90,26 @@ class Goldens:
         return {"pose": pose.flatten(1).tolist(), "clamped": clamp_to_limits(pose, self.frames).flatten(1).tolist()}
 
     def shape(self, index: int) -> dict:
-        """A gesture with one finger changed in each of the ways there are."""
+        """A gesture, or a pose beyond the limits, changed in each of the ways there are."""
         names = gesture_names()
         base, other = gesture(names[index % len(names)]), gesture(names[(7 * index + 3) % len(names)])
+        base = axis_angle_to_matrix(self.normal(15, 3)) if index % 4 == 3 else base
         finger = skeleton.FINGERS[index % 5]
-        curl, spread, opposition, share = self.share(), self.share(-1), self.share(-1), self.share()
-        turn = torch.zeros(15, 3)
-        turn[skeleton.FINGER_JOINTS["thumb"][0] - 1] = opposition * torch.tensor([math.radians(a) for a in OPPOSITION])
-        opposed = pose_from_angles(angles_from_pose(base, self.frames) + turn, self.frames)
+        curl, spread, opposition, twist, share = self.share(), *(self.share(-1) for _ in range(3)), self.share()
+        changes = {
+            "spreaded": FingerChange(spread={finger: spread}),
+            "opposed": FingerChange(thumb_opposition=opposition),
+            "twisted": FingerChange(thumb_twist=twist),
+        }
         poses = {
             "base": base,
             "other": other,
             "curled": compose_pose(base, curl={finger: curl}, frames=self.frames),
-            "spreaded": compose_pose(base, spread={finger: spread}, frames=self.frames),
-            "opposed": clamp_to_limits(opposed, self.frames),
             "blended": blend(base, other, share),
+            **{name: change_fingers(base, change, self.frames) for name, change in changes.items()},
         }
-        settings = {"finger": finger, "curl": curl, "spread": spread, "opposition": opposition, "share": share}
-        return settings | {name: pose.flatten(1).tolist() for name, pose in poses.items()}
+        settings = {"finger": finger, "curl": curl, "spread": spread, "opposition": opposition, "twist": twist}
+        return settings | {"share": share} | {name: pose.flatten(1).tolist() for name, pose in poses.items()}
 
     def camera(self) -> dict:
         """A camera with points before it and where it sees them, float64."""

@@ -27,8 +27,8 @@ function lists(facts, name, shape) {
 export class Anatomy {
   /**
    * Take what Python says of a hand model.
-   * @param {object} facts what `hand_facts` of sesahand/hands/facts.py returns: `frames` 15 x 9, `ranges` 15 x 3 x 2
-   *   radians, `fist` 15 x 3 radians, `spread` 5 x 3 and `opposition` 3 radians of a first joint for one unit
+   * @param {object} facts what `hand_facts` of sesahand/hands/facts.py returns: `frames` 15 x 9; in radians
+   *   `ranges` 15 x 3 x 2, `fist` 15 x 3, and of a first joint for one unit `spread` 5 x 3, `opposition` and `twist` 3
    * @throws {InvalidFileError} if they are anything else
    */
   constructor(facts) {
@@ -38,6 +38,7 @@ export class Anatomy {
     this.fist = lists(facts, "fist", [joints, 3]);
     this.spread = lists(facts, "spread", [FINGERS.length, 3]);
     this.opposition = lists(facts, "opposition", [3]);
+    this.twist = lists(facts, "twist", [3]);
     this.inverses = this.frames.map(invert);
   }
 

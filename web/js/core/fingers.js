@@ -1,4 +1,4 @@
-// Ways to change single fingers of a right hand's pose, as sesahand/hands/pose.py has them; the limits always hold.
+// Ways to change single fingers of a right hand's pose, as sesahand/hands/fingers.py has them; the limits always hold.
 import { FLEXION } from "./anatomy.js";
 import { blendRotations } from "./rotations.js";
 import { FINGER_JOINTS, FINGERS } from "./skeleton.js";
@@ -22,13 +22,16 @@ function turnFinger(anatomy, pose, finger, turn) {
   return withAngles(anatomy, pose, first, add(anatomy.angles(pose[first], first), turn));
 }
 
-/** Return a pose with a finger moved sideways: -1 to 1, positive fans out and moves the thumb away. */
+/** Return a pose with a finger moved away from the middle one (1) or to it (-1), and that one to the index (1). */
 export const spreadFinger = (anatomy, pose, finger, amount) =>
   turnFinger(anatomy, pose, finger, scale(anatomy.spread[FINGERS.indexOf(finger)], amount));
 
 /** Return a pose with the thumb brought before the palm, its pad to the fingers (1), or back beside it (-1). */
 export const opposeThumb = (anatomy, pose, amount) =>
   turnFinger(anatomy, pose, "thumb", scale(anatomy.opposition, amount));
+
+/** Return a pose with the thumb turned about itself, its pad to the palm (1) or away from it (-1). */
+export const twistThumb = (anatomy, pose, amount) => turnFinger(anatomy, pose, "thumb", scale(anatomy.twist, amount));
 
 /** Return how far a finger is bent, as `curlFinger` counts: by the sum of what its joints bend. */
 export function curlOf(anatomy, pose, finger) {
