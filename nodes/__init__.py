@@ -14,6 +14,7 @@ FAMILIES = (
     "semantics",
     "hand",
     "fingers",
+    "editing",
     "condition",
     "control",
     "attention",

@@ -324,9 +324,9 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
 PORTRAITS = tuple(
     f"SesaHand{name}"
     for name in (
-        "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel", "LoadHands",
-        "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands", "SemanticsInstruction",
-        "StructuralFusion", "TextEncode", "WriteSemantics",
+        "Caption", "ComposePrompt", "ConnectVLM", "EditHands", "ExtractSemantics", "LoadControlNet", "LoadHandModel",
+        "LoadHands", "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands",
+        "SemanticsInstruction", "StructuralFusion", "TextEncode", "WriteSemantics",
     )
 )  # fmt: skip
 # What stands in widgets that list files, of which a fresh ComfyUI has none.

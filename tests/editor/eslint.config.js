@@ -1,0 +1,26 @@
+// The rules that the editor's modules and their tests keep to.
+import js from "@eslint/js";
+
+// What every browser has; node's names, for the tests, are imported.
+const COMMON = Object.fromEntries(
+  ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
+);
+
+export default [
+  js.configs.recommended,
+  {
+    languageOptions: { ecmaVersion: 2023, sourceType: "module", globals: COMMON },
+    rules: {
+      complexity: ["error", 12],
+      curly: ["error", "multi-line"],
+      eqeqeq: "error",
+      "max-lines": ["error", 250],
+      "max-lines-per-function": ["error", 50],
+      "no-console": "error",
+      "no-param-reassign": "error",
+      "no-shadow": "error",
+      "no-var": "error",
+      "prefer-const": "error",
+    },
+  },
+];

@@ -1,0 +1,188 @@
+"""What the library says of random hands, as JSON files, for the editor's modules in `web/js/core` to agree with."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import torch
+from fuzz_readers import damaged, twisted
+from torch import Tensor
+
+from sesahand.errors import SesaHandError
+from sesahand.hands import skeleton
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.hands.facts import hand_facts
+from sesahand.hands.fingers import FingerChange, change_fingers
+from sesahand.hands.gestures import gesture, gesture_names
+from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
+from sesahand.hands.pose import blend, compose_pose
+from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
+from sesahand.scene.camera import Camera
+from sesahand.scene.hand_scene import HandScene
+
+MODEL = load_builtin_hand()
+NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
+
+
+class Goldens:
+    """Writes files of goldens into a folder, the same each time."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.generator = torch.Generator().manual_seed(7)
+        self.frames = joint_frames(MODEL)
+
+    def write(self) -> None:
+        """Write all files."""
+        hands = [self.hand(index) for index in range(NUM_HANDS)]
+        contents = {
+            "facts": hand_facts(MODEL),
+            "skeleton": {name: getattr(skeleton, name) for name in vars(skeleton) if name.isupper()},
+            "faces": MODEL.faces_for("right", closed=True).flatten().tolist(),
+            "hands": hands,
+            "beyond_limits": [self.beyond_limits() for _ in range(NUM_SHAPES)],
+            "shapes": [self.shape(index) for index in range(NUM_SHAPES)],
+            "cameras": [self.camera() for _ in range(NUM_SHAPES)],
+            "texts": texts_of_all_kinds(hands[0]["scene"]),
+        }
+        for name, content in contents.items():
+            (self.folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.generator)
+
+    def share(self, least: float = 0.0, most: float = 1.0) -> float:
+        return least + (most - least) * float(torch.rand((), generator=self.generator))
+
+    def pose(self) -> Tensor:
+        """A right hand's pose anywhere within its limits, `[15, 3, 3]`."""
+        low, high = joint_limits().unbind(-1)
+        return pose_from_angles(low + (high - low) * torch.rand(15, 3, generator=self.generator), self.frames)
+
+    def hand(self, index: int) -> dict:
+        """One hand in a scene: its text, and what is posed, seen and read off it."""
+        right, side = self.pose(), ("right", "left")[index % 2]
+        scene = HandScene(
+            model=MODEL,
+            camera=Camera(600 + 50.0 * index, (250.0 + index, 190.5), 512, 384),
+            num_frames=3,
+            frame=torch.tensor([index % 3]),
+            side=(side,),
+            global_orient=axis_angle_to_matrix(2 * self.normal(1, 3)),
+            hand_pose=(right if side == "right" else mirror_rotation(right))[None],
+            betas=self.normal(1, 10) * (index % 3),
+            translation=0.1 * self.normal(1, 3) + torch.tensor([0.0, 0.0, 0.8]),
+            score=torch.tensor([self.share()]),
+        )
+        posed = scene.pose()
+        return {
+            "scene": scene.to_json(),
+            "vertices": posed.vertices.flatten().tolist(),
+            "keypoints": posed.keypoints[0].tolist(),
+            "pixels": scene.camera.project(posed.keypoints[0]).tolist(),
+            "angles": angles_from_pose(right, self.frames).tolist(),
+            "axis_angles": matrix_to_axis_angle(scene.hand_pose[0]).tolist(),
+        }
+
+    def beyond_limits(self) -> dict:
+        pose = axis_angle_to_matrix(self.normal(15, 3))
+        return {"pose": pose.flatten(1).tolist(), "clamped": clamp_to_limits(pose, self.frames).flatten(1).tolist()}
+
+    def shape(self, index: int) -> dict:
+        """A gesture, or a pose beyond the limits, changed in each of the ways there are."""
+        names = gesture_names()
+        base, other = gesture(names[index % len(names)]), gesture(names[(7 * index + 3) % len(names)])
+        base = axis_angle_to_matrix(self.normal(15, 3)) if index % 4 == 3 else base
+        finger = skeleton.FINGERS[index % 5]
+        curl, spread, opposition, twist, share = self.share(), *(self.share(-1) for _ in range(3)), self.share()
+        changes = {
+            "spreaded": FingerChange(spread={finger: spread}),
+            "opposed": FingerChange(thumb_opposition=opposition),
+            "twisted": FingerChange(thumb_twist=twist),
+        }
+        poses = {
+            "base": base,
+            "other": other,
+            "curled": compose_pose(base, curl={finger: curl}, frames=self.frames),
+            "blended": blend(base, other, share),
+            **{name: change_fingers(base, change, self.frames) for name, change in changes.items()},
+        }
+        settings = {"finger": finger, "curl": curl, "spread": spread, "opposition": opposition, "twist": twist}
+        return settings | {"share": share} | {name: pose.flatten(1).tolist() for name, pose in poses.items()}
+
+    def camera(self) -> dict:
+        """A camera with points before it and where it sees them, float64."""
+        camera = Camera(self.share(100, 3000), (self.share(-50, 600), self.share(-50, 600)), 640, 480)
+        points = self.normal(8, 3).double() * 0.1 + torch.tensor([0.0, 0.0, 1.0])
+        return {
+            "focalLength": camera.focal_length,
+            "principalPoint": camera.principal_point,
+            "width": camera.width,
+            "height": camera.height,
+            "points": points.tolist(),
+            "pixels": camera.project(points).tolist(),
+        }
+
+
+def texts_of_all_kinds(scene: str) -> list[dict]:
+    """Return texts that are scenes or nearly so, with whether Python reads them.
+
+    Args:
+        scene: One with a single hand.
+    """
+    data = json.loads(scene)
+    [hand] = data["hands"]
+    flat = {**hand, "global_orient": [0.1, 0.2, 0.3], "hand_pose": [0.01 * k for k in range(45)]}
+    rows = {**flat, "side": "left", "hand_pose": [[0.1, -0.2, 0.05]] * 15}
+    least = {name: rows[name] for name in ("side", "translation", "global_orient", "hand_pose")}
+    whole = data | {"hands": [hand, flat, rows, least]}
+
+    def with_hand(**changes) -> str:
+        return json.dumps(data | {"hands": [rows | changes]})
+
+    def with_camera(**changes) -> str:
+        return json.dumps(data | {"camera": data["camera"] | changes})
+
+    texts = [
+        *(json.dumps(each) for each in (data, whole, data | {"hands": []}, [], {}, None, 1, "")),
+        *(
+            json.dumps({k: v for k, v in whole.items() if k not in left_out})
+            for left_out in ("units", "dtype", "camera")
+        ),
+        *("", "{", "[" * 100_000, scene + "x", "\ufeff" + scene, scene.replace("[", "[[", 1)),
+        *(scene.replace('"version": 1', f'"version": {other}') for other in ("1.0", "1e0", "2", "true", '"1"', "null")),
+        *(json.dumps(data | {"dtype": kind}) for kind in ("float64", "float16", None, 32)),
+        *(json.dumps(data | {"num_frames": count}) for count in (0, 1, 10**6, 10**6 + 1, 3.0, True)),
+        *(with_hand(translation=[x, 0, 1]) for x in (1e38, 1e39, 10**400, math.nan, math.inf, "0", None, True, [0])),
+        *(with_hand(betas=[beta] + [0] * 9) for beta in (20, -20, 20.0000001, 20.1)),
+        *(with_hand(betas=betas) for betas in (None, [], [0] * 9, [0] * 11)),
+        *(with_hand(score=score) for score in (0, 1, -0.1, 1.1, None, [1])),
+        *(with_hand(frame=frame) for frame in (2, 3, -1, 1.0, None, True)),
+        *(with_hand(side=side) for side in ("both", "", None, ["right"])),
+        *(with_hand(global_orient=g) for g in ([0, 0, 0], [1e10, 0, 0], [1e200, 0, 0], [0, 0], [[0, 0, 0]])),
+        with_hand(global_orient=[[1, 0, 0], [0, 1, 0], [0, 0, -1]]),
+        with_hand(global_orient=[[1.0004, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        with_hand(global_orient=[[1.001, 0, 0], [0, 1, 0], [0, 0, 1]]),
+        with_hand(hand_pose=[[[1, 0, 0], [0, 1, 0], [0, 0, 1]]] * 14 + [[0, 0, 0]]),
+        *(with_hand(hand_pose=pose) for pose in ([], [0] * 44, [[0, 0, 0]] * 14, [[[[[0]]]]], [[]] * 15)),
+        with_hand(translation="deep").replace('"deep"', "[" * 50_000 + "]" * 50_000),
+        *(with_hand(extra=1), with_hand(__proto__=1)),
+        *(with_camera(focal_length=f) for f in (0, -1, 1e-300, 1e300, [1])),
+        *(with_camera(width=w) for w in (0, 1, 16384, 16385, 512.0)),
+        *(with_camera(principal_point=p) for p in ([1e300, 0], [0], 0, [0, 0, 0])),
+    ]
+    chance = random.Random(7)
+    compact = json.dumps(whole).encode()
+    for _ in range(NUM_TEXTS):
+        change = twisted if chance.random() < 0.8 else damaged
+        texts.append(change(compact, chance).decode("utf-8", "replace"))
+    return [{"text": text, "accepted": python_reads(text)} for text in texts]
+
+
+def python_reads(text: str) -> bool:
+    try:
+        HandScene.from_json(text, MODEL)
+    except SesaHandError:
+        return False
+    return True

@@ -1,0 +1,172 @@
+// Inverse kinematics of a finger: the angles within their ranges that bring one of its points to a goal.
+import { ABDUCTION, FLEXION, TWIST } from "./anatomy.js";
+import { FingerChain } from "./finger_chain.js";
+import { rightPose, withRightPose } from "./hand.js";
+import { cross, dot, norm, scale, subtract } from "./vectors.js";
+
+/**
+ * @typedef {object} Goal where a point shall be, metres in the camera's frame
+ * @property {number[]} origin the point itself, or, with a direction, any point of a ray
+ * @property {number[]} [direction] of length one: anywhere along the ray will do
+ */
+
+const STEPS = 40;
+const PROBE = 1e-6;
+// No joint turns farther in one step, radians: beyond, the finger is no longer where the step was reckoned for.
+const LARGEST_STEP = 0.4;
+// This near, metres, a goal is reached: a hundredth of a pixel of a hand that fills the picture.
+const REACHED = 1e-5;
+// A finger that points at the camera, or straight up the picture, comes no nearer to a goal by a little bending, and a
+// solver would never bend it from where it is. So it also starts with its joints bent by these, radians, and if that is
+// not enough, with them at these shares of their ranges.
+const BENDS = [0.35, 0.9, -0.35, 1.5];
+const SHARES = [0.1, 0.5, 0.9];
+// Metres of error that a radian of change is worth, of two ways that both do not reach the goal: fingers do not leap.
+const STAY = 1.5e-3;
+// Keeps the equations solvable where no angle closes the gap.
+const TINY = 1e-12;
+
+/** Return which of a finger's nine angles may move a point of it. */
+export function freedom(finger, point, wholeFinger) {
+  const bends = [0, 1, 2].map((place) => 3 * place + FLEXION);
+  const sideways = finger === "thumb" ? [ABDUCTION, TWIST] : [ABDUCTION];
+  const last = point - 1;
+  if (wholeFinger) return [...bends.slice(0, point), ...(point > 0 ? sideways : [])];
+  return point > 0 ? [bends[last], ...(last === 0 ? sideways : [])] : [];
+}
+
+/** Return what is missing from a point to a goal, metres. */
+function missing(goal, point) {
+  const gap = subtract(goal.origin, point);
+  return goal.direction ? subtract(gap, scale(goal.direction, dot(goal.direction, gap))) : gap;
+}
+
+/** Solve (A + shift I) x = b for a symmetric 3 x 3 matrix given by its rows. */
+function solveShifted(rows, shift, b) {
+  const [p, q, r] = rows.map((row, k) => row.with(k, row[k] + shift));
+  const determinant = dot(p, cross(q, r));
+  return [dot(b, cross(q, r)) / determinant, dot(b, cross(r, p)) / determinant, dot(b, cross(p, q)) / determinant];
+}
+
+/** A finger, what of it may move, and where it shall come to. */
+class Reach {
+  /**
+   * Set out.
+   * @param {FingerChain} chain
+   * @param {number} point
+   * @param {Goal} goal
+   * @param {number[]} free which of the finger's nine angles may change
+   */
+  constructor(chain, point, goal, free) {
+    this.chain = chain;
+    this.point = point;
+    this.goal = goal;
+    this.free = free;
+    this.before = chain.angles;
+    // As far as Anatomy.clamp lets them.
+    const ranges = chain.rows.flatMap((j) => chain.anatomy.ranges[j]);
+    this.low = ranges.map(([least], k) => Math.min(least, this.before[k]));
+    this.high = ranges.map(([, most], k) => Math.max(most, this.before[k]));
+  }
+
+  /** Return the angles brought into their ranges. */
+  clamp(angles) {
+    return angles.map((angle, k) => Math.min(this.high[k], Math.max(this.low[k], angle)));
+  }
+
+  /** Return what is missing to the goal, metres. */
+  gap(angles) {
+    return missing(this.goal, this.chain.point(angles, this.point));
+  }
+
+  /** Return how the gap closes for each free angle, metres a radian; nothing for those that the goal pushes out. */
+  slopes(angles, gap) {
+    return this.free.map((k) => {
+      const slope = scale(subtract(gap, this.gap(angles.with(k, angles[k] + PROBE))), 1 / PROBE);
+      const outwards = dot(slope, gap) > 0 ? angles[k] >= this.high[k] : angles[k] <= this.low[k];
+      return outwards ? [0, 0, 0] : slope;
+    });
+  }
+
+  /** Return the angles one damped step on: J^T (J J^T + damping)^-1 gap, three equations however many angles. */
+  step(angles, gap, slopes, damping) {
+    const rows = [0, 1, 2].map((a) =>
+      [0, 1, 2].map((b) => slopes.reduce((sum, slope) => sum + slope[a] * slope[b], 0)),
+    );
+    const size = rows[0][0] + rows[1][1] + rows[2][2];
+    const pull = solveShifted(rows, damping * size + TINY, gap);
+    const moved = [...angles];
+    this.free.forEach((k, n) => {
+      moved[k] += Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, dot(slopes[n], pull)));
+    });
+    return this.clamp(moved);
+  }
+
+  /** Return the angles that steps from a start lead to, and how far the point is then from its goal, metres. */
+  solve(start) {
+    let [angles, damping] = [this.clamp(start), 1e-3];
+    let gap = this.gap(angles);
+    for (let step = 0; step < STEPS && norm(gap) > REACHED && damping < 1e6; step++) {
+      const moved = this.step(angles, gap, this.slopes(angles, gap), damping);
+      const next = this.gap(moved);
+      const better = norm(next) < norm(gap);
+      damping *= better ? 0.2 : 10;
+      if (better) [angles, gap] = [moved, next];
+    }
+    return { angles, error: norm(gap) };
+  }
+
+  /** Return the finger's angles with those that bend it changed. */
+  bent(change) {
+    return this.before.map((angle, k) => (this.free.includes(k) && k % 3 === FLEXION ? change(angle, k) : angle));
+  }
+
+  /** Return the angles to start from where the present ones lead nowhere: evenly spread over the ranges. */
+  spreadStarts() {
+    const between = (k, share) => this.low[k] + share * (this.high[k] - this.low[k]);
+    return SHARES.flatMap((first) =>
+      SHARES.map((others) => this.bent((_, k) => between(k, k === FLEXION ? first : others))),
+    );
+  }
+
+  /** Return the best of what several starts lead to, by its error and its change. */
+  bestOf(starts) {
+    const found = starts.map((start) => {
+      const { angles, error } = this.solve(start);
+      return { angles, error, cost: error + STAY * Math.hypot(...this.free.map((k) => angles[k] - this.before[k])) };
+    });
+    const reached = found.filter(({ error }) => error <= REACHED);
+    return (reached.length ? reached : found).reduce((best, each) => (each.cost < best.cost ? each : best));
+  }
+
+  /** Return the angles that bring the point to its goal, or as near as they do. */
+  best() {
+    let best = this.bestOf([this.before]);
+    for (const starts of [() => BENDS.map((bend) => this.bent((angle) => angle + bend)), () => this.spreadStarts()]) {
+      if (best.error > REACHED) best = this.bestOf([best.angles, ...starts()]);
+    }
+    return best.angles;
+  }
+}
+
+/**
+ * Bend a finger so that one of its points comes as near to a goal as its joints allow.
+ * @param {import("./hand_model.js").HandModel} model
+ * @param {import("./anatomy.js").Anatomy} anatomy
+ * @param {import("./hand.js").Hand} hand of either side
+ * @param {string} finger
+ * @param {number} point 1 or 2 its second or third joint, 3 its tip
+ * @param {Goal} goal
+ * @param {boolean} wholeFinger whether all joints before the point take part, or only the last of them
+ * @returns {import("./hand.js").Hand} the hand, whose other fingers stay; this one's joints are within their ranges
+ */
+export function reachWithFinger(model, anatomy, hand, finger, point, goal, wholeFinger = true) {
+  const free = freedom(finger, point, wholeFinger);
+  if (!free.length) return hand;
+  const chain = new FingerChain(model, anatomy, hand, finger);
+  const reach = new Reach(chain, point, goal, free);
+  const rotations = chain.rotations(reach.best());
+  const pose = [...rightPose(hand)];
+  for (let place = wholeFinger ? 0 : point - 1; place < point; place++) pose[chain.rows[place]] = rotations[place];
+  return withRightPose(hand, pose);
+}

@@ -1,0 +1,149 @@
+// Reading a scene from its text: what Python reads, and nothing that it refuses.
+import { remember } from "./as_read.js";
+import { InvalidFileError } from "./errors.js";
+import { checkedShape, fields, quoted, wholeNumber } from "./numbers.js";
+import { fromAxisAngle, isRotation } from "./rotations.js";
+import { DTYPES, FORMAT, MEANING } from "./scene_format.js";
+import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
+
+const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
+const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype"];
+const HAND_FIELDS = ["side", "translation", "global_orient", "hand_pose"];
+const HAND_OPTIONS = ["frame", "score", "betas"];
+const CAMERA_FIELDS = ["focal_length", "principal_point", "width", "height"];
+const SIDES = ["right", "left"];
+
+/** More hands than an editor can show; Python reads a hundred thousand. */
+export const MAX_HANDS = 64;
+const MAX_TEXT = 2 ** 21;
+const MAX_FRAMES = 1_000_000;
+const MAX_SIZE = 16384;
+const MAX_BETA = 20;
+const ROTATION_TOLERANCE = 1e-3;
+// Python tells 1.0 from 1 and takes only the latter for a whole number.
+const FRACTION = /"(?:version|num_frames|frame|width|height)"\s*:\s*-?\d+[.eE]/;
+
+/** Throw unless no number is larger than `most` in the precision that Python keeps them in. */
+function checkSize(list, dtype, label, most = Number.MAX_VALUE) {
+  const kept = dtype === "float32" ? list.map(Math.fround) : list;
+  if (kept.every((value) => Math.abs(value) <= most)) return;
+  throw new InvalidFileError(`${label} holds a number that is too large, expected ${most} at most.`);
+}
+
+/** Return a list of numbers of a given length. */
+function readList(value, length, dtype, label) {
+  checkedShape(value, [[length]], label);
+  checkSize(value, dtype, label);
+  return remember([...value], value);
+}
+
+/** Return a hand's shape; farther from the mean, in standard deviations, its surface turns inside out. */
+function readBetas(value, dtype, label) {
+  const betas = readList(value, NUM_BETAS, dtype, label);
+  checkSize(betas, dtype, label, MAX_BETA);
+  return betas;
+}
+
+/** Return a rotation from a matrix or an axis-angle vector, whose shape has been checked. */
+function readRotation(value, dtype, label) {
+  if (value.length === 3 && !Array.isArray(value[0])) {
+    const rotation = fromAxisAngle(value);
+    checkSize(rotation, dtype, label);
+    return remember(rotation, value);
+  }
+  const rotation = value.flat();
+  if (isRotation(rotation, ROTATION_TOLERANCE)) return remember(rotation, value);
+  throw new InvalidFileError(
+    `${label} holds a matrix that is not a rotation: its rows must be perpendicular, of length one, and right-handed.`,
+  );
+}
+
+/** Return the rotations of a hand's joints. */
+function readPose(value, dtype, label) {
+  const joints = NUM_JOINTS - 1;
+  const [length] = checkedShape(value, [[joints, 3, 3], [joints, 3], [3 * joints]], label);
+  const rows = length === joints ? value : Array.from({ length: joints }, (_, j) => value.slice(3 * j, 3 * j + 3));
+  return rows.map((row) => readRotation(row, dtype, label));
+}
+
+/** Return a number of 0 to 1. */
+function readScore(value, label) {
+  checkedShape(value, [[]], label);
+  if (value >= 0 && value <= 1) return value;
+  throw new InvalidFileError(`${label} is ${quoted(value)}, expected 0 to 1.`);
+}
+
+/** Return one of a few words, or throw. */
+function readWord(value, words, label) {
+  if (words.includes(value)) return value;
+  throw new InvalidFileError(`${label} is ${quoted(value)}, expected ${words.join(" or ")}.`);
+}
+
+/** Return one hand. */
+function readHand(value, dtype, numFrames, label) {
+  const given = fields(value, HAND_FIELDS, HAND_OPTIONS, label);
+  checkedShape(given.global_orient, [[3, 3], [3]], `${label}.global_orient`);
+  return {
+    frame: wholeNumber(given.frame === undefined ? 0 : given.frame, 0, numFrames - 1, `${label}.frame`),
+    side: readWord(given.side, SIDES, `${label}.side`),
+    score: readScore(given.score === undefined ? 1 : given.score, `${label}.score`),
+    translation: readList(given.translation, 3, dtype, `${label}.translation`),
+    globalOrient: readRotation(given.global_orient, dtype, `${label}.global_orient`),
+    handPose: readPose(given.hand_pose, dtype, `${label}.hand_pose`),
+    betas: readBetas(given.betas === undefined ? Array(NUM_BETAS).fill(0) : given.betas, dtype, `${label}.betas`),
+  };
+}
+
+/** Return the camera. */
+function readCamera(value) {
+  const given = fields(value, CAMERA_FIELDS, [], "camera");
+  checkedShape(given.focal_length, [[]], "camera.focal_length");
+  checkedShape(given.principal_point, [[2]], "camera.principal_point");
+  if (!(given.focal_length > 0)) {
+    throw new InvalidFileError(`camera.focal_length is ${quoted(given.focal_length)}, expected a positive number.`);
+  }
+  return {
+    focalLength: given.focal_length,
+    principalPoint: given.principal_point,
+    width: wholeNumber(given.width, 1, MAX_SIZE, "camera.width"),
+    height: wholeNumber(given.height, 1, MAX_SIZE, "camera.height"),
+  };
+}
+
+/** Return what a text holds, if it is JSON. */
+function parse(text) {
+  if (text.length > MAX_TEXT) {
+    throw new InvalidFileError(`The scene has ${text.length} characters, more than ${MAX_TEXT}.`);
+  }
+  const fraction = FRACTION.exec(text);
+  if (fraction) throw new InvalidFileError(`The scene has ${quoted(fraction[0])}, expected a whole number there.`);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new InvalidFileError(`The scene is not valid JSON: ${error.message}`);
+  }
+}
+
+/**
+ * Read a scene from its text: what Python reads, up to `MAX_HANDS` hands.
+ * @param {string} text
+ * @param {string} handModel the name that its hands' model must have
+ * @returns {import("./scene_format.js").Scene}
+ * @throws {InvalidFileError} if Python would refuse the text, or its hands are too many or another model's
+ */
+export function readScene(text, handModel) {
+  const given = fields(parse(text), HEADER_FIELDS, HEADER_OPTIONS, "The scene");
+  for (const [name, expected] of Object.entries({ ...FORMAT, ...MEANING, hand_model: handModel })) {
+    if (given[name] !== expected && !(given[name] === undefined && name in MEANING)) {
+      throw new InvalidFileError(`The scene's ${name} is ${quoted(given[name])}, expected ${quoted(expected)}.`);
+    }
+  }
+  const dtype = readWord(given.dtype === undefined ? DTYPES[0] : given.dtype, DTYPES, "dtype");
+  if (!Array.isArray(given.hands) || given.hands.length > MAX_HANDS) {
+    throw new InvalidFileError(`hands must be a list of at most ${MAX_HANDS} hands; take Load Hands for more.`);
+  }
+  const numFrames = wholeNumber(given.num_frames, 1, MAX_FRAMES, "num_frames");
+  const camera = readCamera(given.camera);
+  const hands = given.hands.map((hand, n) => readHand(hand, dtype, numFrames, `hands[${n}]`));
+  return { handModel, dtype, numFrames, camera, hands };
+}
