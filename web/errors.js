@@ -36,7 +36,8 @@ function sayFailed({ detail }) {
 
 // What the server refuses before a graph runs; of numbers out of their range, the frontend itself says enough.
 function sentenceOf({ type, details, extra_info: info }, node) {
-  if (OURS.has(info?.exception_type)) return details;
+  // What a check raises the frontend shows itself, with its sentence.
+  if (OURS.has(info?.exception_type)) return null;
   const input = info?.input_name;
   if (type === "custom_validation_failed") return details.replace(`${input} - `, "");
   if (type !== "value_not_in_list") return null;

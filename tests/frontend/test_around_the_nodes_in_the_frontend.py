@@ -54,13 +54,16 @@ def test_a_picture_or_a_mesh_of_the_shipped_workflow_brings_it_back(frontend, co
     frontend.run()
     before, api = frontend.to_ui(), frontend.to_api()
     output = comfyui_server.folder / "output" / "sesahand"
-    for path in (max(output.glob("depth_*.png")), max(output.glob("hand_*.glb"))):
+    for path in (max(output.glob("depth_*.png")), max(output.glob("*.glb"))):
         drop(frontend, path.read_bytes(), path.suffix[1:])
         after = frontend.to_ui()
         workflows.assert_same_graph(frontend.to_api(), api)
         assert sorted(after["links"]) == sorted(before["links"])
         for old, new in zip(before["nodes"], after["nodes"], strict=True):
             assert all(old.get(key) == new.get(key) for key in ("id", "type", "pos"))
+            # A viewer remembers what it showed last; a file holds what was there before the run.
+            if old["type"] == "Preview3D":
+                continue
             # Of a node without widgets, one frontend keeps an empty list and another nothing.
             assert (old.get("widgets_values") or []) == (new.get("widgets_values") or []), old["type"]
         assert [group["title"] for group in after["groups"]] == [group["title"] for group in before["groups"]]
