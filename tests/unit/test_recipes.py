@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING, done in a copy of the library: a gesture, a map, and a format of each kind.
+"""The recipes of CONTRIBUTING, done in a copy of the library: a gesture, a map, a format of each kind, a family, a net.
 
 What a recipe tells to write by hand is written here, in the files that it names and in no others.
 """
@@ -79,13 +79,48 @@ RECIPES = {
             )
         ),
     },
+    "A model family": {
+        "sesahand/models/families.py": with_texts(
+            (
+                "}\n\n\ndef name_of_width",
+                '    "nine": Family("SD9", 1536, ("l",), prefixes=("model.diffusion_model.nine_blocks.",)),\n',
+            ),
+        ),
+    },
+    "A reconstructor": {
+        "sesahand/reconstruct/learned/flat.py": with_texts(
+            (
+                "",
+                "from torch import nn\n\n\n"
+                "class Flat(nn.Module):\n"
+                "    title = 'Flat'\n\n"
+                "    def __init__(self):\n"
+                "        super().__init__()\n"
+                "        self.flat = nn.Linear(2, 2)\n",
+            )
+        ),
+        "sesahand/reconstruct/learned/checkpoints.py": with_texts(
+            ("}\n\n\ndef load_network", '    "flat": Published("flat", "flat.ckpt", "https://flat.example", "CC0"),\n'),
+            (
+                '        if "refine_net.dec_pose.weight" in shapes:',
+                '        if "flat.weight" in shapes:\n'
+                "            from .flat import Flat\n\n            return Flat()\n",
+            ),
+        ),
+    },
 }
 
 # Runs in the copy; all that a user could meet of the new things.
 SCRIPT = """
 import contextlib, io, json, sys
+from pathlib import Path
 import torch
+from safetensors.torch import save_file
 from sesahand.cli import main
+from sesahand.errors import SesaHandError
+from sesahand.models.base import refuse_other_families
+from sesahand.models.families import name_of_width
+from sesahand.reconstruct.learned.checkpoints import load_network, where_to_get
 from sesahand.data.pair_set import PairSet
 from sesahand.data.writer import PairWriter
 from sesahand.export.files import write_hands
@@ -115,6 +150,14 @@ facts["keys"] = open("listed/keys.txt").read()
 write_hands(scene, "hand.xyz", "xyz", parameters="none")
 facts["points"] = len(open("hand.xyz").read().splitlines()) == scene.pose().vertices.shape[1]
 facts["help"] = said("reconstruct", "--help")
+facts["family"] = name_of_width(1536)
+save_file({"model.diffusion_model.nine_blocks.0": torch.zeros(1)}, "nine.safetensors")
+try:
+    refuse_other_families(Path("nine.safetensors"))
+except SesaHandError as error:
+    facts["refused"] = str(error)
+save_file({"flat.weight": torch.eye(2), "flat.bias": torch.zeros(2)}, "flat.safetensors")
+facts["network"] = [load_network("flat.safetensors").title, where_to_get()]
 json.dump(facts, sys.stdout)
 """
 
@@ -152,6 +195,14 @@ def test_a_format_of_meshes_is_written_and_can_be_chosen(facts):
 
 def test_a_format_of_pairs_is_written_and_can_be_chosen(facts):
     assert "1 pairs written" in facts["exported"] and facts["keys"] == "00000000"
+
+
+def test_a_model_family_is_known_by_its_text_and_refused_by_name_where_it_is_not_made_pictures_with(facts):
+    assert facts["family"] == "SD9" and "nine.safetensors holds SD9" in facts["refused"]
+
+
+def test_a_reconstructor_is_loaded_from_its_file_and_named_where_none_is(facts):
+    assert facts["network"][0] == "Flat" and "flat.ckpt from https://flat.example" in facts["network"][1]
 
 
 def section(title: str) -> str:
