@@ -6,7 +6,9 @@
     python tools/long_use.py kill generate       killed at 30 random moments: nothing that was reported may be lost
     python tools/long_use.py kill export | train | save-pair
 
-    --core floor|current   --times N   --only WORKFLOW ...   --picture FILE   --seed N
+    --core floor|current   --times N   --only WORKFLOW ...   --picture FILE   --seed N   --forget
+
+`--forget` empties the server's history after each run, which otherwise keeps every graph and what it showed.
 
 Samplers take one step, and every run another seed, view and picture, so that nothing comes from a cache but what is
 loaded. `--picture` is what Load Image shows, such as a photograph of a hand. The exit code is 1 if anything was lost,
@@ -56,6 +58,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forget", action="store_true")
     options = parser.parse_args()
     detector_folder()
     with tempfile.TemporaryDirectory() as name:
@@ -65,7 +68,7 @@ def main() -> int:
         with Servers(folder) as servers:
             server = servers.get(options.core)
             if options.what == "graphs":
-                return run_graphs(server, options.only, options.picture, options.times or 200)
+                return run_graphs(server, options.only, options.picture, options.times or 200, options.forget)
             return cancel(server, options.only, random.Random(options.seed), options.times or 20)
 
 
@@ -94,7 +97,7 @@ def changed(api: dict, run: int) -> dict:
     return api
 
 
-def run_graphs(server, names: list[str], picture: Path | None, times: int) -> int:
+def run_graphs(server, names: list[str], picture: Path | None, times: int, forget: bool) -> int:
     """Run each workflow again and again in one server and print what the server holds."""
     shown = Image.open(picture or server.folder / "input" / "example.png").convert("RGB")
     shown.thumbnail((512, 512))
@@ -107,6 +110,8 @@ def run_graphs(server, names: list[str], picture: Path | None, times: int) -> in
             shown.putpixel((0, 0), (run % 256, run // 256, 0))
             shown.save(server.folder / "input" / f"long_use_{run % 2}.png")
             server.run(changed(api, run))
+            if forget:
+                post(server, "/history", {"clear": True})
             held.append(holdings(server.process.pid))
         memory = [h["kB"] for h in held]
         tenth = max(1, times // 10)
@@ -119,6 +124,14 @@ def run_graphs(server, names: list[str], picture: Path | None, times: int) -> in
             f"{name} | {times} | {each:.1f} | {first:.0f} | {last:.0f} | {slope:+.1f} | {files} | {threads}", flush=True
         )
     return 0
+
+
+def post(server, path: str, what: dict) -> None:
+    """Tell the server something."""
+    request = urllib.request.Request(
+        f"{server.url}{path}", json.dumps(what).encode(), {"Content-Type": "application/json"}
+    )
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def holdings(process: int) -> dict:
@@ -146,7 +159,7 @@ def cancel(server, names: list[str], chance: random.Random, times: int) -> int:
         for round_ in range(times):
             server.queue(changed(api, round_ + 2))
             time.sleep(chance.uniform(0, span / 2))
-            urllib.request.urlopen(urllib.request.Request(f"{server.url}/interrupt", b"{}"), timeout=60).close()
+            post(server, "/interrupt", {})
             server.wait_until(lambda: not any(server.get("/queue").values()), 300, "to stop")
             last = next(reversed(server.get("/history").values()))
             stopped += any(kind == "execution_interrupted" for kind, _ in last["status"]["messages"])
@@ -288,8 +301,8 @@ def export_all(out: str) -> None:
 
     scene = place_in_box(Hand(load_hand_model()), Camera.from_fov(256, 256), (64, 64, 192, 192))
     for _ in range(5):
-        for format, ending in FORMATS.items():
-            name = Path(out) / f"{format.replace(' ', '_')}.{ending}"
+        for format, kind in FORMATS.items():
+            name = Path(out) / f"{format.replace(' ', '_')}.{kind.ending}"
             for path in write_hands(scene, name, format):
                 print(f"written {path}", flush=True)
 
