@@ -359,9 +359,11 @@ def kill_save_pair(folder: Path, chance: random.Random, times: int) -> int:
     api, told, faults = workflows.read_api("dataset_batch"), 0, 0
     [save] = workflows.nodes_of(api, "SesaHandSavePair")
     api[save]["inputs"]["minimum_score"] = 0.0
-    for round_ in range(times):
-        with Servers(folder) as servers:
-            server = servers.get("current")
+    with Servers(folder) as servers:
+        server = servers.get("current")
+        for round_ in range(times):
+            if round_:
+                server.__enter__()
             server.run(changed(api, 3 * round_))
             told += len(api_captions(api))
             for run in (1, 2):
@@ -370,13 +372,13 @@ def kill_save_pair(folder: Path, chance: random.Random, times: int) -> int:
             server.process.kill()
             server.process.wait()
             pairs = PairSet(server.folder / "output" / "pairs" / "dataset_batch")
-        wrong = [fault for fault in find_damage(pairs) if fault]
-        if len(pairs) < told:
-            wrong.append(f"{told} pairs were told of, {len(pairs)} are there")
-        for what in wrong:
-            print(f"kill {round_}: {what}")
-        faults += len(wrong)
-        told = len(pairs)
+            wrong = [fault for fault in find_damage(pairs) if fault]
+            if len(pairs) < told:
+                wrong.append(f"{told} pairs were told of, {len(pairs)} are there")
+            for what in wrong:
+                print(f"kill {round_}: {what}")
+            faults += len(wrong)
+            told = len(pairs)
     print(f"{times} kills of a server: {faults} faults; {told} pairs, every one whole")
     return 1 if faults else 0
 
