@@ -95,6 +95,9 @@ class HandModel:
     pose_mean: Tensor = field(default_factory=lambda: torch.zeros(45))
     pose_components: Tensor | None = None
 
+    def __repr__(self) -> str:
+        return f"HandModel({self.name!r})"
+
     @property
     def has_forearm(self) -> bool:
         return self.num_hand_faces < len(self.faces)

@@ -49,6 +49,11 @@ class HandScene:
 
     ARRAYS: ClassVar = ("frame", "global_orient", "hand_pose", "betas", "translation", "score")
 
+    def __repr__(self) -> str:
+        hands = ", ".join(self.side) or "none"
+        size = f"{self.camera.width}x{self.camera.height}"
+        return f"HandScene({len(self.side)} hands: {hands:.200}; {self.num_frames} frames of {size}, {self.model!r})"
+
     def __post_init__(self):
         count = len(self.side)
         check_parameters(count, **{name: getattr(self, name) for name in self.ARRAYS})

@@ -37,6 +37,13 @@ def test_every_name_of_the_face_is_there_documented_and_typed(name):
     assert name in typed
 
 
+def test_what_is_listed_is_the_face_alone_and_a_scene_prints_in_a_line():
+    assert set(dir(sesahand)) == set(sesahand.__all__)
+    assert repr(sesahand.place_gesture("ok", "both", size=(64, 48))) == (
+        "HandScene(2 hands: right, left; 1 frames of 64x48, HandModel('sesahand-cc0'))"
+    )
+
+
 def test_an_unknown_name_is_answered_with_those_there_are():
     with pytest.raises(AttributeError, match="generate_pictures"):
         sesahand.generate_picture  # noqa: B018
