@@ -309,16 +309,11 @@ def given_hands(options: argparse.Namespace, model):
 
 def found_hands(options: argparse.Namespace, path: str, model):
     """Return the hands of a picture."""
-    from ..files.pictures import read_picture
-    from ..reconstruct.detection.detector import as_colour, load_detector
-    from ..reconstruct.fitting.fit import fit_usable_hands
-    from ..scene.camera import Camera
+    from ..reconstruct.detection.detector import load_detector
+    from ..reconstruct.reconstructing import reconstruct_picture
 
-    picture = as_colour(read_picture(path))
-    landmarks = load_detector(options.detector)(picture)
     fov = DEFAULT_FOV if options.fov is None else options.fov
-    camera = Camera.from_fov(picture.shape[2], picture.shape[1], fov)
-    scene = fit_usable_hands(landmarks, model, camera).scene
+    scene = reconstruct_picture(path, hand_model=model, fov=fov, detector=load_detector(options.detector)).scene
     if not len(scene):
         raise SesaHandError(f"No hand was found in {path}. Give hands with --gesture or --scene.")
     return scene

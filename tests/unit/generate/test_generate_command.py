@@ -16,8 +16,12 @@ from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
 from sesahand.reconstruct.scoring.picture_scorer import PictureScore
 from sesahand.reconstruct.scoring.score import score_hands
+from sesahand.render.contact_sheet import to_pil
+from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
+from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand, mirror_hand, place_in_box
+from sesahand.scene.scene_files import load_scene
 from sesahand.semantics.gesture_words import find_named_gesture, gesture_of
 from sesahand.world.vocabulary import in_small_words, translate
 
@@ -72,6 +76,19 @@ def test_a_sentence_becomes_a_picture_that_its_parameters_repeat(mini, tmp_path,
 def test_what_cannot_be_done_is_told(mini, capsys, arguments, said):
     assert generate(mini, *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_the_hands_of_a_picture_are_those_that_are_asked_for(mini, tmp_path, detector_folder):
+    asked = Placement((256, 256)).place(Hand.in_gesture(load_hand_model("builtin"), find_gesture("ok")))
+    to_pil(render_maps(asked, ("mesh",), antialias=True, forearm=True).mesh[0]).save(tmp_path / "hand.png")
+    given = ("--picture-hands", "hand.png", "--detector", str(detector_folder), "--no-score", "--out", "out")
+    assert generate(mini, "A hand before a wall", *given) == 0
+    used = load_scene(tmp_path / "out/0001_hands.json")
+    assert (
+        used.side == ("right",) and score_hands(asked.resized(used.camera.width, used.camera.height), used).mean > 0.6
+    )
+    Image.new("RGB", (64, 64)).save(tmp_path / "empty.png")
+    assert generate(mini, "A hand", "--picture-hands", "empty.png", *given[2:]) == 2
 
 
 def test_a_label_says_whose_hand_was_read_as_the_other_one():
