@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..sesahand.scene.editing import edited_hands
 from ..sesahand.scene.scene_files import scene_from_json
 from . import wires
+from .editor_routes import add_routes
 
 logger = logging.getLogger(__name__)
 
@@ -85,4 +86,5 @@ class EditHands(io.ComfyNode):
         return io.NodeOutput(edited_hands(scene, hands, size))
 
 
+add_routes()
 NODES = [EditHands]
