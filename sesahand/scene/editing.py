@@ -1,5 +1,6 @@
 """What an editor of hands gives: the hands of its text, and of an empty one those that it would start from."""
 
+from ..errors import SesaHandError
 from ..hands.gestures import find_gesture
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
@@ -39,4 +40,7 @@ def edited_hands(text: str, found: HandScene | None = None, size: tuple[int, int
         scene = found
     else:
         return first_hand(load_hand_model(), size or DEFAULT_SIZE)
-    return scene if size is None else scene.resized(*size)
+    try:
+        return scene if size is None else scene.resized(*size)
+    except SesaHandError as error:
+        raise SesaHandError(f"{error} Fit to picture, in the editor of the hands, does the latter.") from error
