@@ -1,5 +1,6 @@
 // What is edited, how far it got, and what is chosen: everything of the editor but its looks. It knows no ComfyUI.
 import { Anatomy } from "../core/anatomy.js";
+import { withFingersOf } from "../core/fingers.js";
 import { rightPose, withRightPose } from "../core/hand.js";
 import { History } from "../core/history.js";
 import { limitedHands } from "../core/limited_hand.js";
@@ -18,14 +19,12 @@ import { translator } from "./strings.js";
  * @property {() => void} [removePicture] forget it
  */
 
-/** A hand, or nothing, as lists may have it. */
-const SAVED = Symbol("saved");
-
 /** The scene that is edited, its text, and what is chosen of it. Nothing of the latter is ever in the text. */
 export class HandEditor {
   #listeners = new Set();
   #spoken = new Set();
-  #before = SAVED;
+  // The scene as it was before what is not yet written; null if all is.
+  #before = null;
 
   /**
    * Start with no text.
@@ -107,7 +106,7 @@ export class HandEditor {
   /** Show what a text, or for lack of one the input, holds. */
   #take(text) {
     this.text = text;
-    this.#before = SAVED;
+    this.#before = null;
     this.problem = "";
     try {
       this.state.scene = this.#sceneOf(this.wired ?? text);
@@ -169,13 +168,23 @@ export class HandEditor {
   change(edit) {
     if (!this.editable) return;
     const { scene } = this.state;
-    if (this.#before === SAVED) this.#before = scene;
+    this.#before ??= scene;
     const draft = { ...scene, camera: { ...scene.camera }, hands: [...scene.hands] };
     edit(draft);
     draft.hands = limitedHands(this.anatomy, draft.hands, scene.hands);
+    this.#keepLocked(draft, scene);
     this.state.scene = draft;
     this.#keepChoice();
     this.#tell();
+  }
+
+  /** Give the chosen hand's locked fingers back what they were. */
+  #keepLocked(draft, before) {
+    const { chosen, locked } = this.state;
+    const [hand, was] = [draft.hands[chosen], before.hands[chosen]];
+    if (locked.size && hand && was && !before.hands.includes(hand)) {
+      draft.hands[chosen] = withFingersOf(hand, was, [...locked]);
+    }
   }
 
   /** Change the chosen hand: `edit` returns another one. */
@@ -197,8 +206,8 @@ export class HandEditor {
    * @param {string} [words] what was done, for those who cannot see it
    */
   commit(words) {
-    if (this.#before === SAVED) return;
-    this.#before = SAVED;
+    if (this.#before === null) return;
+    this.#before = null;
     const text = writeScene(this.state.scene);
     if (text === this.text) return;
     this.text = text;
@@ -210,9 +219,9 @@ export class HandEditor {
 
   /** Forget what was changed and not yet written. */
   cancel() {
-    if (this.#before === SAVED) return;
+    if (this.#before === null) return;
     this.state.scene = this.#before;
-    this.#before = SAVED;
+    this.#before = null;
     this.#keepChoice();
     this.#tell();
   }
@@ -250,9 +259,7 @@ export class HandEditor {
 
   /** Make the input's hands the node's own without a change. */
   takeOver() {
-    this.edit((draft) => draft, this.t("said.takenOver"));
-    this.#before = this.state.scene;
-    this.commit(this.t("said.takenOver"));
+    this.edit(() => {}, this.t("said.takenOver"));
   }
 
   /** Give up the node's own hands for those of the input. */
