@@ -97,18 +97,29 @@ export class Sight {
 
   /** Fill `out`, three numbers a vertex, with vertices of the scene as the camera has them. */
   seenAll(vertices, out) {
-    if (!this.around) {
-      out.set(vertices.subarray ? vertices.subarray(0, out.length) : vertices);
-      return out;
-    }
-    const [m, [px, py, pz], [bx, by, bz]] = [this.rotation, this.pivot, this.back];
-    // Written out, because it runs for every vertex of every frame.
-    for (let v = 0; v < out.length; v += 3) {
-      const [x, y, z] = [vertices[v] - px, vertices[v + 1] - py, vertices[v + 2] - pz];
-      out[v] = m[0] * x + m[1] * y + m[2] * z + bx;
-      out[v + 1] = m[3] * x + m[4] * y + m[5] * z + by;
-      out[v + 2] = m[6] * x + m[7] * y + m[8] * z + bz;
-    }
+    return moveAll(this.rotation, this.pivot, this.back, vertices, out);
+  }
+
+  /** Fill `out`, three numbers each, with directions of the scene as the camera has them. */
+  turnAll(directions, out) {
+    return moveAll(this.rotation, NOWHERE, NOWHERE, directions, out);
+  }
+}
+
+const NOWHERE = [0, 0, 0];
+
+/** Fill `out` with points turned about a pivot and then moved. */
+function moveAll(m, [px, py, pz], [bx, by, bz], points, out) {
+  if (m === IDENTITY) {
+    out.set(points);
     return out;
   }
+  // Written out, because it runs for every vertex of every frame.
+  for (let v = 0; v < out.length; v += 3) {
+    const [x, y, z] = [points[v] - px, points[v + 1] - py, points[v + 2] - pz];
+    out[v] = m[0] * x + m[1] * y + m[2] * z + bx;
+    out[v + 1] = m[3] * x + m[4] * y + m[5] * z + by;
+    out[v + 2] = m[6] * x + m[7] * y + m[8] * z + bz;
+  }
+  return out;
 }

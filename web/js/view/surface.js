@@ -25,9 +25,14 @@ export class Surface {
     this.span = [0, 1];
   }
 
+  /** The hand's side. */
+  get side() {
+    return this.#hand?.side ?? "right";
+  }
+
   /** Corners of the hand's faces, seen from outside the right way round. */
   get index() {
-    return this.#hand?.side === "left" ? this.left : this.right;
+    return this.side === "left" ? this.left : this.right;
   }
 
   /** Show a hand; nothing is done if it is the one that is shown. */
