@@ -7,6 +7,7 @@ import { limitedHands } from "../core/limited_hand.js";
 import { cameraFor } from "../core/placing.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
+import { drawSnapshot } from "../view/snapshot.js";
 import { translator } from "./strings.js";
 
 /**
@@ -316,6 +317,11 @@ export class HandEditor {
     if (on) this.state.locked.add(finger);
     else this.state.locked.delete(finger);
     this.#tell();
+  }
+
+  /** Draw one hand small into a canvas. */
+  snapshot(hand, canvas) {
+    return drawSnapshot(this.model, hand, canvas);
   }
 
   /** Show another picture behind the hands, or the same in another way; memory only. */
