@@ -56,7 +56,8 @@ export class EditorView {
   #listen() {
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.element.addEventListener("dblclick", (event) => event.stopPropagation());
-    for (const name of ["copy", "cut", "paste"]) this.stage.sink.addEventListener(name, (event) => this.#clipboard(event));
+    for (const name of ["copy", "cut", "paste"])
+      this.stage.sink.addEventListener(name, (event) => this.#clipboard(event));
     this.#takeFiles();
   }
 

@@ -1,0 +1,2 @@
+/** Placeholder until the panel is merged. */
+export const createPanel = () => ({ element: document.createElement("div"), dispose() {} });
