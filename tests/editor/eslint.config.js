@@ -6,6 +6,14 @@ const COMMON = Object.fromEntries(
   ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
 
+// What a page has beside that. The pure modules in web/js/core run without it.
+const PAGE = Object.fromEntries(
+  [
+    ...["AbortController", "Blob", "document", "File", "FileReader", "FormData", "Image", "ResizeObserver"],
+    ...["URLSearchParams", "clearTimeout", "setTimeout", "window"],
+  ].map((name) => [name, "readonly"]),
+);
+
 export default [
   js.configs.recommended,
   {
@@ -22,5 +30,9 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
     },
+  },
+  {
+    files: ["web/*.js", "web/js/{view,editor,node,panel}/**"],
+    languageOptions: { globals: PAGE },
   },
 ];

@@ -65,7 +65,7 @@ async function upload(api, file) {
 /**
  * Return what an editor in a node may ask for.
  * @param {import("./node_editor.js").NodeEditor} place
- * @param {{app: object, api: object}} comfy
+ * @param {{app: any, api: any}} comfy
  * @returns {import("../editor/hand_editor.js").Host}
  */
 export const createHost = (place, { app, api }) => ({

@@ -19,8 +19,8 @@ export class NodeEditor {
 
   /**
    * Make a place in a node.
-   * @param {object} node
-   * @param {{app: object, api: object}} comfy
+   * @param {any} node a node of the graph
+   * @param {{app: any, api: any}} comfy
    */
   constructor(node, comfy) {
     this.node = node;
