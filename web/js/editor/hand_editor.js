@@ -19,21 +19,21 @@ export class HandEditor {
   #before = null;
 
   /**
-   * Start with no text.
+   * Start with a text, which nothing was before.
    * @param {object} given
    * @param {import("../core/hand_model.js").HandModel} given.model
    * @param {any} given.facts what /sesahand/editor/facts answers
    * @param {import("./host.js").Host} [given.host]
    * @param {(key: string, values?: object) => string} [given.t]
+   * @param {string} [given.text]
    */
-  constructor({ model, facts, host = NO_HOST, t = translator() }) {
+  constructor({ model, facts, host = NO_HOST, t = translator(), text = "" }) {
     this.model = model;
     this.facts = facts;
     this.anatomy = new Anatomy(facts);
     this.host = host;
     this.t = t;
-    this.text = "";
-    this.history = new History("");
+    this.history = new History(text);
     /** What came in, from the last run that asked for it. */
     this.input = { linked: false, found: "", fingerprint: "", waits: false, size: null };
     /** A text that another node gives; then this one only shows. */
@@ -41,10 +41,8 @@ export class HandEditor {
     this.background = { image: null, opacity: 1, dropped: false };
     this.problem = "";
     this.state = noChoice();
-    this.show("");
+    this.#take(text);
   }
-
-  // --- What it is
 
   /** The chosen hand, or null. */
   get hand() {
@@ -81,8 +79,6 @@ export class HandEditor {
     keepChoice(this.state);
     this.#changes.tell();
   }
-
-  // --- Text in
 
   /** Show a text that was written elsewhere; it becomes a step of the editor's history. */
   show(text) {
@@ -124,8 +120,6 @@ export class HandEditor {
     this.wired = text;
     this.#take(this.text);
   }
-
-  // --- Edits
 
   /**
    * Edit a copy of the scene. What it becomes is shown at once, within the limits of joints, and written by `commit`.
@@ -213,8 +207,6 @@ export class HandEditor {
     this.history.record(text);
     this.#write(text);
   }
-
-  // --- What is chosen and how it is looked at
 
   /**
    * Choose a hand, or a joint of it, or neither (-1).

@@ -32,6 +32,11 @@ export class NodeEditor {
     this.menuLabel = LABEL;
   }
 
+  /** The text in the node's widget. */
+  get #written() {
+    return String(this.text.value ?? "");
+  }
+
   /** Load what is needed and show the editor; the node may be gone by then. */
   open() {
     if (this.view || this.#opening) return this.#opening;
@@ -58,7 +63,7 @@ export class NodeEditor {
   }
 
   #show({ assets, HandEditor, EditorView, createPanel }) {
-    this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy) });
+    this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy), text: this.#written });
     this.menuLabel = assets.t("menu.edit");
     this.view = new EditorView(this.editor, this.home, createPanel);
     // What leads here may have changed without a word; a pointer comes before anything is done.
@@ -97,8 +102,7 @@ export class NodeEditor {
   sync() {
     const { editor, node } = this;
     if (!editor) return;
-    const text = String(this.text.value ?? "");
-    if (text !== editor.text) editor.show(text);
+    if (this.#written !== editor.text) editor.show(this.#written);
     editor.showWired(isLinked(node, "scene") ? (this.#after.scene ?? "") : null);
     editor.receive({ linked: isLinked(node, "hands"), ...(isLinked(node, "image") ? {} : { size: null }) });
     this.#showPicture();
