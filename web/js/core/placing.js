@@ -59,11 +59,7 @@ export function turnedHand(model, hand, pivot, turn) {
 }
 
 /** Return the turn that a trackball makes of a way in the picture, axis times angle in radians. */
-export const trackballTurn = ([right, down], radiansPerPixel) => [
-  -down * radiansPerPixel,
-  right * radiansPerPixel,
-  0,
-];
+export const trackballTurn = ([right, down], radiansPerPixel) => [-down * radiansPerPixel, right * radiansPerPixel, 0];
 
 /** Return the distance right of the camera's axis, per metre of depth, at which the picture's middle is. */
 const middleOf = (camera) => (camera.width / 2 - camera.principalPoint[0]) / camera.focalLength;
@@ -100,10 +96,7 @@ export function cameraFor(camera, width, height) {
   const [x, y] = camera.principalPoint;
   return {
     focalLength: camera.focalLength * factor,
-    principalPoint: [
-      width / 2 + (x - camera.width / 2) * factor,
-      height / 2 + (y - camera.height / 2) * factor,
-    ],
+    principalPoint: [width / 2 + (x - camera.width / 2) * factor, height / 2 + (y - camera.height / 2) * factor],
     width,
     height,
   };
@@ -111,4 +104,3 @@ export function cameraFor(camera, width, height) {
 
 /** Tell whether a picture of a size has a camera's proportions, as `Camera.resized` in Python asks. */
 export const hasProportions = (camera, width, height) => Math.abs((camera.width / camera.height) * height - width) <= 1;
-
