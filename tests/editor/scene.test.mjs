@@ -29,6 +29,12 @@ test("what Python wrote and nobody edited is written with every digit it had", (
   for (const text of texts) assert.deepEqual(contents(writeScene(read(text))), contents(text));
 });
 
+test("which hands a scene began as stays with it through edits", () => {
+  const text = JSON.stringify({ ...JSON.parse(texts[0]), taken_from: "0123abcd" });
+  assert.equal(JSON.parse(writeScene(bent(read(text)))).taken_from, "0123abcd");
+  assert.ok(!("taken_from" in JSON.parse(writeScene({ ...read(text), takenFrom: "" }))));
+});
+
 test("a text that was written is written so again", () => {
   for (const { text } of golden("texts").filter((each) => each.accepted)) {
     const once = writeScene(read(text));

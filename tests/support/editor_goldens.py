@@ -170,6 +170,8 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
         *("", "{", "[" * 100_000, scene + "x", "\ufeff" + scene, scene.replace("[", "[[", 1)),
         *(scene.replace('"version": 1', f'"version": {other}') for other in ("1.0", "1e0", "2", "true", '"1"', "null")),
         *(json.dumps(data | {"dtype": kind}) for kind in ("float64", "float16", None, 32)),
+        *(json.dumps(data | {"taken_from": note}) for note in ("", "a" * 128, "\U0001f44b" * 128, "\ud800")),
+        *(json.dumps(data | {"taken_from": note}) for note in ("a" * 129, "\U0001f44b" * 129, None, 1, ["a"])),
         *(json.dumps(data | {"num_frames": count}) for count in (0, 1, 10**6, 10**6 + 1, 3.0, True)),
         *(with_hand(translation=[x, 0, 1]) for x in (1e38, 1e39, 10**400, math.nan, math.inf, "0", None, True, [0])),
         *(with_hand(betas=[beta] + [0] * 9) for beta in (20, -20, 20.0000001, 20.1)),

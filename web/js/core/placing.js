@@ -9,18 +9,6 @@ const FARTHEST = 20;
 // Metres that a copy which would stand on its original is moved aside by.
 const ASIDE = 0.1;
 
-/**
- * Return a hand moved along the picture.
- * @param {import("./camera.js").Camera} camera
- * @param {import("./hand.js").Hand} hand
- * @param {number[]} pivot the point of it that shall follow, metres in the camera's frame
- * @param {number[]} by pixels right and down
- */
-export function movedInPicture(camera, hand, pivot, [right, down]) {
-  const metres = pivot[2] / camera.focalLength;
-  return { ...hand, translation: add(hand.translation, [right * metres, down * metres, 0]) };
-}
-
 /** Return a hand brought nearer along the ray to its pivot, so that it looks larger by a factor: shape is its own. */
 export function sizedInPicture(hand, pivot, factor) {
   const [least, most] = [NEAREST / pivot[2], FARTHEST / pivot[2]];
@@ -58,8 +46,8 @@ export function turnedHand(model, hand, pivot, turn) {
   };
 }
 
-/** Return the turn that a trackball makes of a way in the picture, axis times angle in radians. */
-export const trackballTurn = ([right, down], radiansPerPixel) => [-down * radiansPerPixel, right * radiansPerPixel, 0];
+/** Return the turn that a trackball makes of a way in the picture, axis times angle in radians: its front follows. */
+export const trackballTurn = ([right, down], radiansPerPixel) => [down * radiansPerPixel, -right * radiansPerPixel, 0];
 
 /** Return the distance right of the camera's axis, per metre of depth, at which the picture's middle is. */
 const middleOf = (camera) => (camera.width / 2 - camera.principalPoint[0]) / camera.focalLength;
@@ -96,7 +84,10 @@ export function cameraFor(camera, width, height) {
   const [x, y] = camera.principalPoint;
   return {
     focalLength: camera.focalLength * factor,
-    principalPoint: [width / 2 + (x - camera.width / 2) * factor, height / 2 + (y - camera.height / 2) * factor],
+    principalPoint: [
+      width / 2 + (x - camera.width / 2) * factor,
+      height / 2 + (y - camera.height / 2) * factor,
+    ],
     width,
     height,
   };
@@ -104,3 +95,4 @@ export function cameraFor(camera, width, height) {
 
 /** Tell whether a picture of a size has a camera's proportions, as `Camera.resized` in Python asks. */
 export const hasProportions = (camera, width, height) => Math.abs((camera.width / camera.height) * height - width) <= 1;
+

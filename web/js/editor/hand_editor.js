@@ -1,11 +1,13 @@
 // What is edited, how far it got, and what is chosen: everything of the editor but its looks. It knows no ComfyUI.
 import { Anatomy } from "../core/anatomy.js";
+import { withFingersOf } from "../core/fingers.js";
 import { rightPose, withRightPose } from "../core/hand.js";
 import { History } from "../core/history.js";
 import { limitedHands } from "../core/limited_hand.js";
 import { cameraFor } from "../core/placing.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
+import { drawSnapshot } from "../view/snapshot.js";
 import { translator } from "./strings.js";
 
 /**
@@ -18,14 +20,12 @@ import { translator } from "./strings.js";
  * @property {() => void} [removePicture] forget it
  */
 
-/** A hand, or nothing, as lists may have it. */
-const SAVED = Symbol("saved");
-
 /** The scene that is edited, its text, and what is chosen of it. Nothing of the latter is ever in the text. */
 export class HandEditor {
   #listeners = new Set();
   #spoken = new Set();
-  #before = SAVED;
+  // The scene as it was before what is not yet written; null if all is.
+  #before = null;
 
   /**
    * Start with no text.
@@ -107,7 +107,7 @@ export class HandEditor {
   /** Show what a text, or for lack of one the input, holds. */
   #take(text) {
     this.text = text;
-    this.#before = SAVED;
+    this.#before = null;
     this.problem = "";
     try {
       this.state.scene = this.#sceneOf(this.wired ?? text);
@@ -169,13 +169,23 @@ export class HandEditor {
   change(edit) {
     if (!this.editable) return;
     const { scene } = this.state;
-    if (this.#before === SAVED) this.#before = scene;
+    this.#before ??= scene;
     const draft = { ...scene, camera: { ...scene.camera }, hands: [...scene.hands] };
     edit(draft);
     draft.hands = limitedHands(this.anatomy, draft.hands, scene.hands);
+    this.#keepLocked(draft, scene);
     this.state.scene = draft;
     this.#keepChoice();
     this.#tell();
+  }
+
+  /** Give the chosen hand's locked fingers back what they were. */
+  #keepLocked(draft, before) {
+    const { chosen, locked } = this.state;
+    const [hand, was] = [draft.hands[chosen], before.hands[chosen]];
+    if (locked.size && hand && was && !before.hands.includes(hand)) {
+      draft.hands[chosen] = withFingersOf(hand, was, [...locked]);
+    }
   }
 
   /** Change the chosen hand: `edit` returns another one. */
@@ -197,8 +207,8 @@ export class HandEditor {
    * @param {string} [words] what was done, for those who cannot see it
    */
   commit(words) {
-    if (this.#before === SAVED) return;
-    this.#before = SAVED;
+    if (this.#before === null) return;
+    this.#before = null;
     const text = writeScene(this.state.scene);
     if (text === this.text) return;
     this.text = text;
@@ -210,9 +220,9 @@ export class HandEditor {
 
   /** Forget what was changed and not yet written. */
   cancel() {
-    if (this.#before === SAVED) return;
+    if (this.#before === null) return;
     this.state.scene = this.#before;
-    this.#before = SAVED;
+    this.#before = null;
     this.#keepChoice();
     this.#tell();
   }
@@ -250,9 +260,7 @@ export class HandEditor {
 
   /** Make the input's hands the node's own without a change. */
   takeOver() {
-    this.edit((draft) => draft, this.t("said.takenOver"));
-    this.#before = this.state.scene;
-    this.commit(this.t("said.takenOver"));
+    this.edit(() => {}, this.t("said.takenOver"));
   }
 
   /** Give up the node's own hands for those of the input. */
@@ -309,6 +317,11 @@ export class HandEditor {
     if (on) this.state.locked.add(finger);
     else this.state.locked.delete(finger);
     this.#tell();
+  }
+
+  /** Draw one hand small into a canvas. */
+  snapshot(hand, canvas) {
+    return drawSnapshot(this.model, hand, canvas);
   }
 
   /** Show another picture behind the hands, or the same in another way; memory only. */
