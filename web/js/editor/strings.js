@@ -1,7 +1,9 @@
 // What the editor says, in English. Other languages are in locales/<language>/main.json under sesahand.editor; a word
 // that one of them lacks is said in English.
+import { PANEL_ENGLISH } from "../panel/english.js";
 
 export const ENGLISH = Object.freeze({
+  ...PANEL_ENGLISH,
   // The states of the text.
   "state.empty": "Drag a dot to bend a finger, the skin to move the hand.",
   "state.following": "Shows the hands of the input. Any edit takes them over.",
