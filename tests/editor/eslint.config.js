@@ -5,6 +5,20 @@ import js from "@eslint/js";
 const COMMON = Object.fromEntries(
   ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
+// What the panel and the page of its test find in a browser beside that.
+const IN_PAGES = Object.fromEntries(
+  [
+    "Blob",
+    "createImageBitmap",
+    "document",
+    "Event",
+    "fetch",
+    "IntersectionObserver",
+    "location",
+    "URLSearchParams",
+    "window",
+  ].map((name) => [name, "readonly"]),
+);
 
 export default [
   js.configs.recommended,
@@ -23,4 +37,5 @@ export default [
       "prefer-const": "error",
     },
   },
+  { files: ["web/js/panel/*.js", "tests/editor/page/*.js"], languageOptions: { globals: IN_PAGES } },
 ];

@@ -33,7 +33,12 @@ export function fileButton(text, accept, take) {
     input.value = "";
     if (file) take(file);
   });
-  return make("span", { class: "sesahand-file" }, button(text, () => input.click()), input);
+  return make(
+    "span",
+    { class: "sesahand-file" },
+    button(text, () => input.click()),
+    input,
+  );
 }
 
 /** Return what can be disabled as a whole, under a name for those who hear it. */

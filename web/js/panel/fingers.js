@@ -84,7 +84,8 @@ function fan(editor) {
 }
 
 /** Return a setting of how the thumb stands. */
-function thumb(editor, name, [least, most], set) {
+function thumb(editor, name, range, set) {
+  const [least, most] = range;
   return ofFinger(editor, "thumb", {
     label: editor.t(`panel.${name}`),
     least,

@@ -24,7 +24,12 @@ class Gallery {
     this.library = library;
     this.id = `sesahand-gallery-${++galleries}`;
     const { t } = editor;
-    this.list = make("div", { id: this.id, class: "sesahand-tiles", role: "listbox", "aria-label": t("panel.title.gallery") });
+    this.list = make("div", {
+      id: this.id,
+      class: "sesahand-tiles",
+      role: "listbox",
+      "aria-label": t("panel.title.gallery"),
+    });
     this.none = make("p", { class: "sesahand-message", role: "status" });
     this.query = make("input", {
       type: "search",

@@ -66,8 +66,11 @@ export function handSlider(editor, setting) {
 /** Return a hand of either side in another pose; `change` is of a right hand's. */
 export const reposed = (hand, change) => withRightPose(hand, change(rightPose(hand)));
 
-/** Return a setting of the pose: `read` and `write` are of a right hand's. */
-export const poseSetting = ({ read, write, ...rest }) => ({
+/**
+ * Return a setting of the pose: `read` and `write` are of a right hand's.
+ * @returns {Setting}
+ */
+export const poseSetting = (/** @type {any} */ { read, write, ...rest }) => ({
   ...rest,
   read: (hand) => read(rightPose(hand)),
   write: (hand, value) => reposed(hand, (pose) => write(pose, value)),

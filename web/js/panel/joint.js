@@ -21,7 +21,12 @@ function createChoice(editor) {
     return make("optgroup", { label }, ...joints);
   });
   const none = make("option", { value: -1 }, editor.t("panel.joint.none"));
-  const select = make("select", { class: "sesahand-select", "aria-label": editor.t("panel.title.joint") }, none, ...groups);
+  const select = make(
+    "select",
+    { class: "sesahand-select", "aria-label": editor.t("panel.title.joint") },
+    none,
+    ...groups,
+  );
   select.addEventListener("change", () => editor.choose({ hand: editor.state.chosen, joint: Number(select.value) }));
   return select;
 }

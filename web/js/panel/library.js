@@ -17,6 +17,14 @@ const MOST_PRESETS = 200;
  * @property {number[]} view in which people know it: a right hand's `globalOrient`
  */
 
+/**
+ * @typedef {object} Storage of texts by names
+ * @property {() => Promise<string[]>} list
+ * @property {(name: string) => Promise<string>} read
+ * @property {(name: string, text: string) => Promise<void>} write
+ * @property {(name: string) => Promise<void>} remove
+ */
+
 /** Return a gesture of the facts as a pose to choose. */
 const gesture = ({ title, words, description, hand_pose: pose, global_orient: view }) => ({
   title,
@@ -39,6 +47,11 @@ export class Library {
     this.presets = [];
   }
 
+  /** @returns {Storage | undefined} */
+  get #storage() {
+    return /** @type {any} */ (this.editor.host.storage);
+  }
+
   /** The user's first, since they are looked for more often. */
   get poses() {
     return [...this.presets, ...this.gestures];
@@ -52,9 +65,8 @@ export class Library {
 
   /** Read the user's presets; those that are none are left out. */
   async refresh() {
-    const { storage } = this.editor.host;
-    if (!storage) return;
-    const names = [...(await storage.list())].sort((a, b) => a.localeCompare(b)).slice(0, MOST_PRESETS);
+    if (!this.#storage) return;
+    const names = [...(await this.#storage.list())].sort((a, b) => a.localeCompare(b)).slice(0, MOST_PRESETS);
     const read = await Promise.all(names.map((name) => this.#read(name)));
     this.presets = read.filter((preset) => preset !== null);
     for (const listener of this.#listeners) listener();
@@ -62,9 +74,8 @@ export class Library {
 
   /** Return a preset, or null for a file that holds none. */
   async #read(name) {
-    const { host, model } = this.editor;
     try {
-      const pose = readPreset(await host.storage.read(name), model.name);
+      const pose = readPreset(await this.#storage.read(name), this.editor.model.name);
       return { title: name, words: [], description: "", own: true, pose, view: CANONICAL.right };
     } catch {
       // Somebody's other file, or one that was deleted meanwhile: not ours to complain about.
@@ -74,16 +85,17 @@ export class Library {
 
   /** Write a preset and read all again. */
   async write(name, text) {
-    await this.editor.host.storage.write(name, text);
+    await this.#storage.write(name, text);
     await this.refresh();
   }
 
   /** Delete a preset and read all again. */
   async remove(name) {
-    await this.editor.host.storage.remove(name);
+    await this.#storage.remove(name);
     await this.refresh();
   }
 }
 
-/** Return a hand that shows a pose in the view in which people know it. */
-export const handOf = ({ pose, view }) => withRightPose({ ...restHand(), globalOrient: view }, pose);
+/** Return a right hand that shows a pose in the view in which people know it, or with its palm. */
+export const handOf = ({ pose, view = CANONICAL.right }) =>
+  withRightPose(/** @type {any} */ ({ ...restHand(), globalOrient: view }), pose);

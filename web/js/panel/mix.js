@@ -62,7 +62,12 @@ export function createMix(editor, library) {
     },
   );
   fill();
-  const element = group(label, "sesahand-rows sesahand-mix", select, make("div", { class: "sesahand-row" }, ...slider.parts));
+  const element = group(
+    label,
+    "sesahand-rows sesahand-mix",
+    select,
+    make("div", { class: "sesahand-row" }, ...slider.parts),
+  );
   const refresh = () => {
     mixture.follow();
     element.disabled = !editor.hand || !editor.editable;

@@ -26,7 +26,11 @@ function allParts(editor, library) {
   const { t } = editor;
   const presets = createPresets(editor, library);
   return [
-    [t("panel.title.gestures"), [createGallery(editor, library), createMix(editor, library), createHands(editor)], true],
+    [
+      t("panel.title.gestures"),
+      [createGallery(editor, library), createMix(editor, library), createHands(editor)],
+      true,
+    ],
     [t("panel.title.fingers"), [createPad(editor), createCurls(editor)], true],
     [t("panel.title.sideways"), [createSpreads(editor), createThumb(editor)], true],
     [t("panel.title.joint"), [createJoint(editor)], true],
@@ -58,11 +62,19 @@ export function createPanel(editor, { large }) {
   const kind = large ? "sesahand-panel sesahand-panel-large" : "sesahand-panel sesahand-panel-compact";
   if (!large) {
     const parts = [createCurls(editor), createPad(editor)];
-    return assembled(kind, parts, parts.map(({ element }) => element));
+    return assembled(
+      kind,
+      parts,
+      parts.map(({ element }) => element),
+    );
   }
   const sections = allParts(editor, new Library(editor));
   const parts = sections.flatMap(([, inside]) => inside);
-  return assembled(kind, parts, sections.map(([title, inside, open]) => section(title, inside, open)));
+  return assembled(
+    kind,
+    parts,
+    sections.map(([title, inside, open]) => section(title, inside, open)),
+  );
 }
 
 /** Return parts as one. */

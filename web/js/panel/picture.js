@@ -23,10 +23,8 @@ function createSide(editor, name) {
   const show = () => (input.value = editor.state.scene?.camera[name] ?? "");
   input.addEventListener("change", () => {
     const typed = Math.round(input.valueAsNumber);
-    if (typed >= 1 && typed <= MOST_PIXELS) {
-      const { width, height } = { ...editor.state.scene.camera, [name]: typed };
-      resize(editor, width, height);
-    }
+    const { width, height } = editor.state.scene.camera;
+    if (typed >= 1 && typed <= MOST_PIXELS) resize(editor, ...(name === "width" ? [typed, height] : [width, typed]));
     show();
   });
   return { element: make("label", { class: "sesahand-side" }, make("span", {}, label), input), refresh: show };

@@ -47,7 +47,8 @@ function turnSettings(editor) {
 }
 
 /** Return a setting of a hand's place; a hand that is behind the camera is brought before it. */
-function placeSetting(editor, name, { read, write, ...bounds }) {
+function placeSetting(editor, name, given) {
+  const { read, write, ...bounds } = given;
   const camera = () => editor.state.scene.camera;
   const place = (hand) => placeOf(editor.model, hand, camera());
   const usual = () => ({ pixel: [camera().width / 2, camera().height / 2], size: 0.75 });

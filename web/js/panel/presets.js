@@ -1,15 +1,17 @@
 // The user's own poses: kept under a name, deleted, handed out and taken in as files.
 import { presetName, readPreset, writePreset } from "../core/presets.js";
-import { restHand, withRightPose } from "../core/hand.js";
 import { readScene } from "../core/scene_reading.js";
 import { button, fileButton, group, make, message, tell } from "./elements.js";
+import { handOf } from "./library.js";
 import { part } from "./part.js";
 import { saveText, textOf } from "./saving.js";
 
 /** What is done with presets; each way ends in a sentence. */
 class Presets {
   constructor(editor, library, place) {
-    Object.assign(this, { editor, library, place });
+    this.editor = editor;
+    this.library = library;
+    this.place = place;
   }
 
   /** Do something that may fail, and say how it went. */
@@ -26,9 +28,6 @@ class Presets {
     const { facts, model } = this.editor;
     return writePreset(hand, readScene(facts.default_scene, model.name));
   }
-
-  /** Return a hand in a preset's pose. */
-  #handIn = ({ pose }) => withRightPose(restHand(), pose);
 
   /** Return a name that can be a file's, or throw with what to do. */
   #nameOf(typed) {
@@ -50,13 +49,13 @@ class Presets {
       return this.editor.t("panel.presets.removed", { name: title });
     });
 
-  give = (preset) => saveText(`${presetName(preset.title)}.json`, this.#textOf(this.#handIn(preset)));
+  give = (preset) => saveText(`${presetName(preset.title)}.json`, this.#textOf(handOf(preset)));
 
   take = (file) =>
     this.#attempt(async () => {
       const pose = readPreset(await textOf(file), this.editor.model.name);
       const name = this.#nameOf(file.name.replace(/\.json$/i, ""));
-      await this.library.write(name, this.#textOf(this.#handIn({ pose })));
+      await this.library.write(name, this.#textOf(handOf({ pose })));
       return this.editor.t("panel.presets.saved", { name });
     });
 }

@@ -15,6 +15,8 @@ export class Slider {
    * @param {Taker} taker
    */
   constructor({ label, least, most, step, decimals = 2, unit = "" }, taker) {
+    this.least = NaN;
+    this.most = NaN;
     this.decimals = decimals;
     this.unit = unit;
     this.range = make("input", { type: "range", step: "any", class: "sesahand-range", value: least });

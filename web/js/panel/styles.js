@@ -1,9 +1,7 @@
 // How the panel looks: the frontend's colours where there is one, its own where there is none.
 
-const LOCKED =
-  "M6 10V7a4 4 0 0 1 8 0v3h1v8H5v-8zm2 0h4V7a2 2 0 0 0-4 0z";
-const UNLOCKED =
-  "M6 10V6a4 4 0 0 1 7.6-1.7l-1.8.9A2 2 0 0 0 8 6v4h7v8H5v-8z";
+const LOCKED = "M6 10V7a4 4 0 0 1 8 0v3h1v8H5v-8zm2 0h4V7a2 2 0 0 0-4 0z";
+const UNLOCKED = "M6 10V6a4 4 0 0 1 7.6-1.7l-1.8.9A2 2 0 0 0 8 6v4h7v8H5v-8z";
 const icon = (path) =>
   `url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 20 20'%3E%3Cpath d='${path}'/%3E%3C/svg%3E")`;
 
@@ -22,7 +20,8 @@ export const PANEL_STYLES = `
   font: 12px/1.35 Inter, Arial, sans-serif;
 }
 .sesahand-panel *, .sesahand-panel *::before, .sesahand-panel *::after { box-sizing: border-box; }
-.sesahand-panel-large { width: 320px; overflow: hidden auto; scrollbar-gutter: stable; }
+.sesahand-panel [hidden] { display: none; }
+.sesahand-panel-large { max-width: 340px; }
 .sesahand-panel-inside { display: flex; flex-direction: column; gap: 4px; }
 .sesahand-part { display: flex; flex-direction: column; gap: 6px; min-width: 0; margin: 0; padding: 0; border: 0; }
 .sesahand-part:disabled { opacity: 0.5; }
@@ -58,11 +57,10 @@ export const PANEL_STYLES = `
 .sesahand-message:empty { display: none; }
 .sesahand-message.sesahand-error { color: var(--sesahand-wrong); }
 .sesahand-lock {
-  appearance: none; flex: 0 0 24px; height: 24px; margin: 0; border-radius: 4px; cursor: pointer;
-  background: linear-gradient(currentColor, currentColor) center / 0 no-repeat;
+  appearance: none; flex: 0 0 24px; height: 24px; margin: 0; border-radius: 4px; color: inherit; cursor: pointer;
 }
 .sesahand-lock::before {
-  content: ""; display: block; width: 16px; height: 16px; margin: 4px; background: currentColor; opacity: 0.45;
+  content: ""; display: block; width: 16px; height: 16px; margin: 4px; background: currentColor; opacity: 0.4;
   mask: ${icon(UNLOCKED)} center / contain no-repeat; -webkit-mask: ${icon(UNLOCKED)} center / contain no-repeat;
 }
 .sesahand-lock:checked::before {
@@ -107,9 +105,8 @@ export const PANEL_STYLES = `
 .sesahand-panel-compact .sesahand-curls { display: grid; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 0 10px; flex: 1 1 0; }
 .sesahand-panel-compact .sesahand-slider-label > span { flex-basis: 52px; }
 .sesahand-panel-compact .sesahand-number, .sesahand-panel-compact .sesahand-pad { display: none; }
-.sesahand-panel-compact .sesahand-curls > .sesahand-row:last-child { padding-left: 30px; }
 @container sesahand-panel (min-width: 540px) {
-  .sesahand-panel-compact .sesahand-panel-inside, .sesahand-panel-compact .sesahand-panel-inside { flex-direction: row; align-items: center; gap: 12px; }
+  .sesahand-panel-compact .sesahand-panel-inside { flex-direction: row; align-items: center; gap: 12px; }
   .sesahand-panel-compact .sesahand-number { display: block; }
   .sesahand-panel-compact .sesahand-pad { display: grid; }
   .sesahand-panel-compact .sesahand-pad-field { width: 84px; height: 84px; }
