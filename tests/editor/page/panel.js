@@ -4,7 +4,6 @@ import { HandModel } from "/web/js/core/hand_model.js";
 import { HandEditor } from "/web/js/editor/hand_editor.js";
 import { translator } from "/web/js/editor/strings.js";
 import { createPanel } from "/web/js/panel/panel.js";
-import { PANEL_STYLES } from "/web/js/panel/styles.js";
 
 const given = new URLSearchParams(location.search);
 
@@ -46,9 +45,6 @@ page.editor = new HandEditor({ model: new HandModel(hand), facts, host: hostOf(p
 page.editor.speakThrough((words) => page.said.push(words));
 
 document.body.classList.toggle("light", given.has("light"));
-const style = document.createElement("style");
-style.textContent = PANEL_STYLES;
-document.head.append(style);
 page.panel = createPanel(page.editor, { large: given.has("large") });
 if (!given.has("large")) page.panel.element.style.width = `${given.get("width") ?? 400}px`;
 document.body.append(page.panel.element);

@@ -84,10 +84,7 @@ export function cameraFor(camera, width, height) {
   const [x, y] = camera.principalPoint;
   return {
     focalLength: camera.focalLength * factor,
-    principalPoint: [
-      width / 2 + (x - camera.width / 2) * factor,
-      height / 2 + (y - camera.height / 2) * factor,
-    ],
+    principalPoint: [width / 2 + (x - camera.width / 2) * factor, height / 2 + (y - camera.height / 2) * factor],
     width,
     height,
   };
@@ -95,4 +92,3 @@ export function cameraFor(camera, width, height) {
 
 /** Tell whether a picture of a size has a camera's proportions, as `Camera.resized` in Python asks. */
 export const hasProportions = (camera, width, height) => Math.abs((camera.width / camera.height) * height - width) <= 1;
-

@@ -51,9 +51,7 @@ class Sinking {
   /** Tell whether a point is in the box around a joint's skin. */
   #isNear(x, y, z, joint) {
     const [box, at] = [this.boxes, 6 * joint];
-    return (
-      x > box[at] && y > box[at + 1] && z > box[at + 2] && x < box[at + 3] && y < box[at + 4] && z < box[at + 5]
-    );
+    return x > box[at] && y > box[at + 1] && z > box[at + 2] && x < box[at + 3] && y < box[at + 4] && z < box[at + 5];
   }
 
   /** Return how deep a vertex is behind the nearest skin of other joints, metres; less than nothing if it is outside. */

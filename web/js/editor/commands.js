@@ -174,8 +174,7 @@ export const COMMANDS = Object.freeze({
     stage.view.showsHandles = !stage.view.showsHandles;
     stage.view.redraw(false);
   },
-  shown: ({ editor }) =>
-    editor.view({ shown: SHOWN[(SHOWN.indexOf(editor.state.shown) + 1) % SHOWN.length] }),
+  shown: ({ editor }) => editor.view({ shown: SHOWN[(SHOWN.indexOf(editor.state.shown) + 1) % SHOWN.length] }),
   look: ({ editor }) => editor.view({ look: editor.state.look === "picture" ? "around" : "picture" }),
   from: ({ editor, stage }, name) => {
     const [yaw, pitch] = VIEWS[name].map((degrees) => degrees * DEGREE);

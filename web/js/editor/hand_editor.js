@@ -1,10 +1,10 @@
 // What is edited, how far it got, and what is chosen: everything of the editor but its looks. It knows no ComfyUI.
 import { Anatomy } from "../core/anatomy.js";
 import { withFingersOf } from "../core/fingers.js";
+import { firstScene } from "../core/first_scene.js";
 import { rightPose, withRightPose } from "../core/hand.js";
 import { History } from "../core/history.js";
 import { limitedHands } from "../core/limited_hand.js";
-import { cameraFor } from "../core/placing.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
 import { drawSnapshot } from "../view/snapshot.js";
@@ -65,9 +65,9 @@ export class HandEditor {
     return this.state.scene !== null && this.wired === null && this.status !== "unseen";
   }
 
-  /** One of unreadable, viewOnly, waiting, unseen, following, empty, outdated, edited. */
+  /** One of unreadable (the text), unshown (what came in), viewOnly, waiting, unseen, following, empty, outdated, edited. */
   get status() {
-    if (this.problem) return "unreadable";
+    if (this.problem) return this.text.trim() || this.wired !== null ? "unreadable" : "unshown";
     if (this.wired !== null) return "viewOnly";
     const { linked, found, waits, fingerprint } = this.input;
     if (!this.text) return waits ? "waiting" : linked ? (found ? "following" : "unseen") : "empty";
@@ -124,10 +124,14 @@ export class HandEditor {
   #sceneOf(text) {
     if (text.trim()) return readScene(text, this.model.name);
     if (this.input.found) return { ...readScene(this.input.found, this.model.name), takenFrom: this.input.fingerprint };
+    const scene = this.#firstScene();
+    return this.input.linked ? { ...scene, hands: [] } : scene;
+  }
+
+  /** Return what is there before anything is, in the size of the picture that came in. */
+  #firstScene() {
     const scene = readScene(this.facts.default_scene, this.model.name);
-    if (this.input.linked) return { ...scene, hands: [] };
-    const { size } = this.input;
-    return size ? { ...scene, camera: cameraFor(scene.camera, ...size) } : scene;
+    return this.input.size ? firstScene(this.model, scene, ...this.input.size) : scene;
   }
 
   /** Bring the choice back to what there is. */
@@ -276,9 +280,7 @@ export class HandEditor {
 
   /** Start with an open hand, whatever there was. */
   startAnew() {
-    const scene = readScene(this.facts.default_scene, this.model.name);
-    const { size } = this.input;
-    this.replaceText(writeScene(size ? { ...scene, camera: cameraFor(scene.camera, ...size) } : scene));
+    this.replaceText(writeScene(this.#firstScene()));
   }
 
   /** Write another text; one that is no scene is written too, and shown as what it is. */

@@ -9,7 +9,12 @@ const ERROR = "error";
 /** Return the chosen frame's hands that cannot be seen in the picture, by their places. */
 function outside({ state: { scene, frame }, model }) {
   if (!scene) return [];
-  const { focalLength, principalPoint: [cx, cy], width, height } = scene.camera;
+  const {
+    focalLength,
+    principalPoint: [cx, cy],
+    width,
+    height,
+  } = scene.camera;
   return [...scene.hands.keys()].filter((n) => {
     const hand = scene.hands[n];
     const isSeen = ([x, y, z]) => {
@@ -45,6 +50,7 @@ function messageOf(view) {
   const keepMine = action("keepMine", () => editor.keepMine());
   const STATES = {
     unreadable: [ERROR, anew],
+    unshown: [WARN, anew],
     viewOnly: [""],
     waiting: [WARN, ...(state.scene?.hands.length ? [takeOver] : [anew])],
     unseen: ["", anew],
@@ -52,7 +58,8 @@ function messageOf(view) {
     outdated: [WARN, follow, keepMine],
   };
   const known = STATES[status];
-  if (known) return { words: t(`state.${status}`, { problem: editor.problem }), tone: known[0], actions: known.slice(1) };
+  if (known)
+    return { words: t(`state.${status}`, { problem: editor.problem }), tone: known[0], actions: known.slice(1) };
   return warningOf(view, action) ?? quietOf(editor, follow);
 }
 
@@ -61,13 +68,15 @@ function warningOf({ editor, stage }, action) {
   const { t } = editor;
   const size = otherSize(editor);
   if (size && editor.text) {
-    const fit = () => editor.edit((draft) => Object.assign(draft, { camera: cameraFor(draft.camera, ...size) }), t("did.fit"));
+    const fit = () =>
+      editor.edit((draft) => Object.assign(draft, { camera: cameraFor(draft.camera, ...size) }), t("did.fit"));
     const { width, height } = editor.state.scene.camera;
     const words = t("state.otherSize", { view: `${width} × ${height}`, picture: `${size[0]} × ${size[1]}` });
     return { words, tone: WARN, actions: [action("fit", fit)] };
   }
   const away = outside(editor);
-  if (away.length) return { words: t("state.outside"), tone: WARN, actions: [action("bringBack", () => bringBack(editor, away))] };
+  if (away.length)
+    return { words: t("state.outside"), tone: WARN, actions: [action("bringBack", () => bringBack(editor, away))] };
   if (!stage.view.isDrawn) return { words: t("state.notDrawn"), tone: WARN, actions: [] };
   return null;
 }

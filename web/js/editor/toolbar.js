@@ -14,7 +14,12 @@ export function createToolbar(view) {
   const act = (name) => view.run({ name });
   const command = (name, sign = name) => button(page, { name, label: t(`tool.${name}`), sign, act: () => act(name) });
   const choice = (group, value) =>
-    button(page, { name: value, label: t(`tool.${value}.long`), words: t(`tool.${value}`), act: () => editor.view({ [group]: value }) });
+    button(page, {
+      name: value,
+      label: t(`tool.${value}.long`),
+      words: t(`tool.${value}`),
+      act: () => editor.view({ [group]: value }),
+    });
   const group = (...children) => element(page, "div", { className: "sesahand-group" }, ...children);
   const joined = (name, values) => {
     const made = element(page, "div", { className: "sesahand-group sesahand-joined", role: "group" });
@@ -76,7 +81,13 @@ function listHands(page, select, { state, t }) {
   const hands = state.scene?.hands ?? [];
   const options = hands.flatMap((hand, n) =>
     hand.frame === state.frame
-      ? [element(page, "option", { value: String(n), textContent: t("tool.handNamed", { number: n + 1, side: t(`side.${hand.side}`) }), selected: n === state.chosen })]
+      ? [
+          element(page, "option", {
+            value: String(n),
+            textContent: t("tool.handNamed", { number: n + 1, side: t(`side.${hand.side}`) }),
+            selected: n === state.chosen,
+          }),
+        ]
       : [],
   );
   const none = element(page, "option", { value: "-1", textContent: t("tool.noHand"), selected: true });

@@ -1,4 +1,5 @@
 // What stands under the stage in a node, and beside it in the large view.
+import { addStyles } from "../editor/styles.js";
 import { createBackground } from "./background.js";
 import { make } from "./elements.js";
 import { createCurls, createSpreads, createThumb } from "./fingers.js";
@@ -12,6 +13,7 @@ import { createPicture } from "./picture.js";
 import { createPlace } from "./place.js";
 import { createPresets } from "./presets.js";
 import { createSceneText } from "./scene_text.js";
+import { PANEL_STYLES } from "./styles.js";
 
 /** @typedef {import("./part.js").Part} Part */
 
@@ -59,6 +61,7 @@ function keepPointers(element) {
  * @returns {Part}
  */
 export function createPanel(editor, { large }) {
+  addStyles(document, "sesahand-panel-styles", PANEL_STYLES);
   const kind = large ? "sesahand-panel sesahand-panel-large" : "sesahand-panel sesahand-panel-compact";
   if (!large) {
     const parts = [createCurls(editor), createPad(editor)];

@@ -52,7 +52,8 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
   context.strokeStyle = locked ? colourOf(keypoint) : DARK;
   context.lineWidth = locked ? 2 : 1.5;
   context.beginPath();
-  if (kind === "knuckle" || kind === "wrist") context.rect(x - radius + 1, y - radius + 1, 2 * radius - 2, 2 * radius - 2);
+  if (kind === "knuckle" || kind === "wrist")
+    context.rect(x - radius + 1, y - radius + 1, 2 * radius - 2, 2 * radius - 2);
   else context.arc(x, y, radius, 0, FULL);
   context.fill();
   context.stroke();
@@ -97,4 +98,3 @@ export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, jo
   }
   context.globalAlpha = 1;
 }
-

@@ -1,11 +1,11 @@
 // What keys do while the stage has them: a table of names, which editor/commands.js carries out.
 
 const PLAIN = Object.freeze({
-  "1": ["finger", "thumb"],
-  "2": ["finger", "index"],
-  "3": ["finger", "middle"],
-  "4": ["finger", "ring"],
-  "5": ["finger", "pinky"],
+  1: ["finger", "thumb"],
+  2: ["finger", "index"],
+  3: ["finger", "middle"],
+  4: ["finger", "ring"],
+  5: ["finger", "pinky"],
   "[": ["joint", -1],
   "]": ["joint", 1],
   arrowup: ["arrow", [0, -1]],

@@ -9,7 +9,10 @@ const FILLS = 0.88;
 
 /** Return the camera that sees a mesh in the middle of a canvas, and the mesh's depths. */
 function cameraAround(positions, { width, height }) {
-  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
+  const [low, high] = [
+    [Infinity, Infinity, Infinity],
+    [-Infinity, -Infinity, -Infinity],
+  ];
   positions.forEach((value, k) => {
     low[k % 3] = Math.min(low[k % 3], value);
     high[k % 3] = Math.max(high[k % 3], value);
