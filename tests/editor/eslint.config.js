@@ -5,12 +5,11 @@ import js from "@eslint/js";
 const COMMON = Object.fromEntries(
   ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
-
 // What a page has beside that. The pure modules in web/js/core run without it.
 const PAGE = Object.fromEntries(
   [
-    ...["AbortController", "Blob", "document", "File", "FileReader", "FormData", "Image", "ResizeObserver"],
-    ...["URLSearchParams", "clearTimeout", "setTimeout", "window"],
+    ...["AbortController", "Blob", "createImageBitmap", "document", "Event", "fetch", "FormData", "Image"],
+    ...["IntersectionObserver", "location", "ResizeObserver", "URLSearchParams", "clearTimeout", "setTimeout", "window"],
   ].map((name) => [name, "readonly"]),
 );
 
@@ -32,7 +31,7 @@ export default [
     },
   },
   {
-    files: ["web/*.js", "web/js/{view,editor,node,panel}/**"],
+    files: ["web/*.js", "web/js/{view,editor,node,panel}/**", "tests/editor/page/*.js"],
     languageOptions: { globals: PAGE },
   },
 ];

@@ -15,7 +15,8 @@ export class EditorView {
    * Build them.
    * @param {import("./hand_editor.js").HandEditor} editor
    * @param {HTMLElement} home where it stands while it is not large; it may be outside the page
-   * @param {(editor: import("./hand_editor.js").HandEditor) => {element: HTMLElement, dispose: () => void}} [createPanel]
+   * @param {(editor: import("./hand_editor.js").HandEditor, room: {large: boolean}) => {element: HTMLElement, dispose:
+   *   () => void}} [createPanel]
    */
   constructor(editor, home, createPanel) {
     this.editor = editor;
@@ -25,13 +26,15 @@ export class EditorView {
     this.arrows = null;
     this.large = null;
     this.stage = new Stage(editor, this.page);
-    const panel = createPanel?.(editor) ?? { element: "", dispose() {} };
+    this.createPanel = createPanel ?? null;
+    this.panel = null;
+    this.panelPlace = element(this.page, "div", { className: "sesahand-panel-place" });
     const toolbar = createToolbar(this);
     const messages = createMessages(this);
-    this.#parts = [toolbar, messages, panel, this.stage];
-    const place = element(this.page, "div", { className: "sesahand-panel-place" }, panel.element);
+    this.#parts = [toolbar, messages, this.stage];
     this.element = element(this.page, "div", { className: "sesahand-editor" });
-    this.element.append(toolbar.element, this.stage.element, messages.element, place);
+    this.element.append(toolbar.element, this.stage.element, messages.element, this.panelPlace);
+    this.#showPanel();
     this.#listen();
     home.replaceChildren(this.element);
     this.stage.measure();
@@ -39,8 +42,15 @@ export class EditorView {
 
   dispose() {
     this.#closeLarge();
-    for (const part of this.#parts) part.dispose();
+    for (const part of [...this.#parts, this.panel]) part?.dispose();
     this.element.remove();
+  }
+
+  /** Show the panel that there is room for. */
+  #showPanel() {
+    this.panel?.dispose();
+    this.panel = this.createPanel?.(this.editor, { large: this.isLarge }) ?? null;
+    this.panelPlace.replaceChildren(...(this.panel ? [this.panel.element] : []));
   }
 
   /** Whether it is over the whole page. */
@@ -107,6 +117,7 @@ export class EditorView {
   toggleLarge() {
     if (this.large) this.#closeLarge();
     else this.#openLarge();
+    this.#showPanel();
     this.stage.measure();
     this.stage.focus();
   }

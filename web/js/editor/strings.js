@@ -1,7 +1,9 @@
 // What the editor says, in English. Other languages are in locales/<language>/main.json under sesahand.editor; a word
 // that one of them lacks is said in English.
+import { PANEL_ENGLISH } from "../panel/english.js";
 
 export const ENGLISH = Object.freeze({
+  ...PANEL_ENGLISH,
   "menu.edit": "Edit hands...",
   "large.label": "Edit hands",
   "keys.label":
@@ -44,15 +46,15 @@ export const ENGLISH = Object.freeze({
   "tool.look": "Look",
   "tool.shown": "Shown",
   "tool.picture": "Picture",
-  "tool.picture.long": "Through the picture's camera (V)",
+  "tip.picture": "Through the picture's camera (V)",
   "tool.around": "Look around",
-  "tool.around.long": "Look around the hands; nothing changes (V)",
+  "tip.around": "Look around the hands; nothing changes (V)",
   "tool.hand": "Hand",
-  "tool.hand.long": "Show the hands (D)",
+  "tip.hand": "Show the hands (D)",
   "tool.depth": "Depth",
-  "tool.depth.long": "Show the depth map (D)",
+  "tip.depth": "Show the depth map (D)",
   "tool.normal": "Normal",
-  "tool.normal.long": "Show the normal map (D)",
+  "tip.normal": "Show the normal map (D)",
   "tool.frame": "Picture of the batch",
   "tool.frameOf": "{frame} of {frames}",
   "side.right": "right",

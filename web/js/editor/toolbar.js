@@ -27,7 +27,7 @@ class Parts {
     const buttons = values.map((value) =>
       button(this.page, {
         name: value,
-        label: this.t(`tool.${value}.long`),
+        label: this.t(`tip.${value}`),
         words: this.t(`tool.${value}`),
         act: () => this.view.editor.view({ [name]: value }),
       }),
