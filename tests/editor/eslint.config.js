@@ -9,7 +9,15 @@ const COMMON = Object.fromEntries(
 const PAGE = Object.fromEntries(
   [
     ...["AbortController", "Blob", "createImageBitmap", "document", "Event", "fetch", "FormData", "Image"],
-    ...["IntersectionObserver", "location", "ResizeObserver", "URLSearchParams", "clearTimeout", "setTimeout", "window"],
+    ...[
+      "IntersectionObserver",
+      "location",
+      "ResizeObserver",
+      "URLSearchParams",
+      "clearTimeout",
+      "setTimeout",
+      "window",
+    ],
   ].map((name) => [name, "readonly"]),
 );
 
