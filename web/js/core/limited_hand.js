@@ -17,7 +17,8 @@ function limited(anatomy, rotation, j, before) {
  * Return a hand whose joints are within their ranges.
  * @param {import("./anatomy.js").Anatomy} anatomy
  * @param {import("./hand.js").Hand} hand of either side
- * @param {import("./hand.js").Hand} [before] what it was until now: joints that did not change stay beyond their ranges if
+ * @param {import("./hand.js").Hand} [before] what it was until now: joints that did not change stay beyond their ranges
+ *   if
  *   they were, as some of fitted hands are, and those that did get no further out; see `Anatomy.clamp`
  */
 export function limitedHand(anatomy, hand, before) {

@@ -90,14 +90,19 @@ export function mirroredCopy(model, camera, hand) {
   return { ...copy, translation: add(copy.translation, [way * aside, 0, 0]) };
 }
 
-/** Return a hand of the other side at the same place in the same pose: its wrist stays, its picture is mirrored there. */
+/**
+ * Return a hand of the other side at the same place in the same pose: its wrist stays, its picture is mirrored there.
+ */
 export function swappedSide(model, hand) {
   const swapped = mirrorHand(hand);
   const pivot = model.keypoints(hand)[MIDDLE];
   return { ...swapped, translation: add(swapped.translation, subtract(pivot, model.keypoints(swapped)[MIDDLE])) };
 }
 
-/** Return how a camera sees the same view in a picture of another size and perhaps of other proportions, about its centre. */
+/**
+ * Return how a camera sees the same view in a picture of another size and perhaps of other proportions, about its
+ * centre.
+ */
 export function cameraFor(camera, width, height) {
   const factor = Math.min(width / camera.width, height / camera.height);
   const [x, y] = camera.principalPoint;

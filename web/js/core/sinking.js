@@ -54,7 +54,9 @@ class Sinking {
     return x > box[at] && y > box[at + 1] && z > box[at + 2] && x < box[at + 3] && y < box[at + 4] && z < box[at + 5];
   }
 
-  /** Return how deep a vertex is behind the nearest skin of other joints, metres; less than nothing if it is outside. */
+  /**
+   * Return how deep a vertex is behind the nearest skin of other joints, metres; less than nothing if it is outside.
+   */
   #depth(vertex, joints, vertices, normals) {
     const [x, y, z] = [vertices[3 * vertex], vertices[3 * vertex + 1], vertices[3 * vertex + 2]];
     let [least, nearest] = [REACH * REACH, -1];
@@ -78,7 +80,8 @@ class Sinking {
    * Find the skin that has sunk in.
    * @param {ArrayLike<number>} vertices of a posed hand, three numbers each, metres
    * @param {ArrayLike<number>} normals outwards, three numbers a vertex
-   * @param {Float32Array} out one number a vertex: 0 what is outside or touches, 1 what is deep inside; filled and returned
+   * @param {Float32Array} out one number a vertex: 0 what is outside or touches, 1 what is deep inside; filled and
+   *   returned
    */
   mark(vertices, normals, out) {
     out.fill(0);

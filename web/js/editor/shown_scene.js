@@ -32,7 +32,8 @@ function stateOfInput({ linked, found, waits }) {
 /**
  * Return how things stand.
  * @param {import("./hand_editor.js").HandEditor} editor
- * @returns {"unreadable" | "unshown" | "viewOnly" | "waiting" | "unseen" | "following" | "empty" | "outdated" | "edited"}
+ * @returns {"unreadable" | "unshown" | "viewOnly" | "waiting" | "unseen" | "following" | "empty" | "outdated" |
+ *   "edited"}
  *   unreadable is the text, unshown what came in, and outdated are hands whose input has changed since they were taken
  *   over
  */

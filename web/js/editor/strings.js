@@ -6,9 +6,11 @@ export const ENGLISH = Object.freeze({
   ...PANEL_ENGLISH,
   "menu.edit": "Edit hands...",
   "large.label": "Edit hands",
-  "keys.label":
-    "Hands. 1 to 5 choose a finger, brackets a joint, arrows bend it, comma and full stop twist it. M mirrors, A adds, " +
-    "Delete removes, R resets. G, S, T: arrows move, size, turn the hand. V looks around, D shows depth, F enlarges.",
+  "keys.label": [
+    "Hands. 1 to 5 choose a finger, brackets a joint, arrows bend it, comma and full stop twist it.",
+    "M mirrors, A adds, Delete removes, R resets. G, S, T: arrows move, size, turn the hand.",
+    "V looks around, D shows depth, F enlarges.",
+  ].join(" "),
   // The states of the hands.
   "state.empty": "Drag a dot to bend a finger, the skin to move the hand.",
   "state.following": "Shows the hands of the input. Any edit takes them over.",

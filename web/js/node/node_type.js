@@ -21,7 +21,8 @@ function chain(prototype, name, after) {
  */
 export function hookNode(nodeType, comfy) {
   const { prototype } = nodeType;
-  // The frontend also makes nodes that it never adds to a graph, and would never remove: those get no more than a place.
+  // The frontend also makes nodes that it never adds to a graph, and would never remove: those get no more than a
+  // place.
   chain(prototype, "onNodeCreated", function () {
     this.handEditor = new NodeEditor(this, comfy);
   });

@@ -36,7 +36,8 @@ const NUMPAD = Object.freeze({ Numpad1: ["from", "front"], Numpad3: ["from", "si
 /**
  * Return what a key asks for: the name of a command, what it is given, and whether in large steps; null for a key that
  * is not the editor's.
- * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, shiftKey?: boolean, altKey?: boolean}} event
+ * @param {{key: string, code?: string, ctrlKey?: boolean, metaKey?: boolean, shiftKey?: boolean, altKey?: boolean}}
+ *   event
  */
 export function commandOf({ key, code, ctrlKey, metaKey, shiftKey, altKey }) {
   const name = key.toLowerCase();

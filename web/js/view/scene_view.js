@@ -1,4 +1,5 @@
-// A scene on a stage: the picture with its hands, and above it the handles. Drawn once a frame, and only after a change.
+// A scene on a stage: the picture with its hands, and above it the handles. Drawn once a frame, and only after a
+// change.
 import { clipMatrix } from "../core/camera.js";
 import { hiddenKeypoints, SeenHand } from "../core/seeing.js";
 import { cameraOnStage, fitted, FRONT, Sight } from "../core/sight.js";
