@@ -48,7 +48,7 @@ export const PANEL_ENGLISH = Object.freeze({
   "panel.lens": "Lens angle",
   "panel.fit": "Fit to picture",
   "panel.resized": "Picture size: {width} × {height}",
-  "panel.opacity": "Opacity",
+  "panel.opacity": "Background",
   "panel.background.choose": "Choose a picture…",
   "panel.background.remove": "Remove",
   "panel.background.failed": "The picture could not be taken: {problem}",

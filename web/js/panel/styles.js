@@ -33,7 +33,25 @@ export const PANEL_STYLES = `
 .sesahand-row > .sesahand-number { flex: 0 0 54px; }
 .sesahand-slider-label { display: flex; flex: 1 1 0; align-items: center; gap: 6px; min-width: 0; }
 .sesahand-slider-label > span { flex: 0 0 72px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.sesahand-range { flex: 1 1 0; min-width: 60px; height: 24px; margin: 0; accent-color: var(--sesahand-accent); }
+.sesahand-slider-label small { color: var(--sesahand-quiet); font-size: inherit; }
+.sesahand-range {
+  --sesahand-track: linear-gradient(
+    90deg, var(--sesahand-edge) var(--sesahand-from), var(--sesahand-accent) var(--sesahand-from) var(--sesahand-to),
+    var(--sesahand-edge) var(--sesahand-to)
+  );
+  appearance: none; flex: 1 1 0; min-width: 60px; height: 24px; margin: 0; border-radius: 4px; background: transparent;
+  cursor: pointer;
+}
+.sesahand-range:disabled { opacity: 0.4; cursor: default; }
+.sesahand-range::-webkit-slider-runnable-track { height: 4px; border-radius: 2px; background: var(--sesahand-track); }
+.sesahand-range::-moz-range-track { height: 4px; border-radius: 2px; background: var(--sesahand-track); }
+.sesahand-range::-webkit-slider-thumb {
+  appearance: none; width: 14px; height: 14px; margin-top: -5px; border: 0; border-radius: 50%;
+  background: var(--sesahand-accent);
+}
+.sesahand-range::-moz-range-thumb {
+  width: 14px; height: 14px; border: 0; border-radius: 50%; background: var(--sesahand-accent);
+}
 .sesahand-number, .sesahand-select, .sesahand-search, .sesahand-text-field, .sesahand-text {
   min-width: 0; min-height: 24px; padding: 2px 6px; border: 1px solid var(--sesahand-edge); border-radius: 4px;
   background: var(--sesahand-field); color: inherit; font: inherit;
@@ -89,7 +107,7 @@ export const PANEL_STYLES = `
 .sesahand-hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .sesahand-tiles {
   display: grid; position: relative; grid-template-columns: repeat(auto-fill, minmax(80px, 1fr)); gap: 4px;
-  max-height: 264px; overflow: hidden auto;
+  max-height: 300px; overflow: hidden auto;
 }
 .sesahand-tile {
   display: flex; flex-direction: column; align-items: center; padding: 3px; border: 1px solid transparent;
