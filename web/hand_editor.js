@@ -1,7 +1,7 @@
 // The hand editor in the node Edit Hands. All else is in js/ and only loaded once a graph has such a node.
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { closeForgotten, hookNode, menuOf } from "./js/node/node_type.js";
+import { closeForgotten, hookNode } from "./js/node/node_type.js";
 
 app.registerExtension({
   name: "SesaHand.EditHands",
@@ -10,5 +10,4 @@ app.registerExtension({
   },
   // 1.27 and 1.49 drop subgraphs with their nodes and tell none of them.
   afterConfigureGraph: () => closeForgotten(app),
-  getNodeMenuItems: menuOf,
 });

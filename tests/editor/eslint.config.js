@@ -5,18 +5,11 @@ import js from "@eslint/js";
 const COMMON = Object.fromEntries(
   ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
-// What the panel and the page of its test find in a browser beside that.
-const IN_PAGES = Object.fromEntries(
+// What a page has beside that. The pure modules in web/js/core run without it.
+const PAGE = Object.fromEntries(
   [
-    "Blob",
-    "createImageBitmap",
-    "document",
-    "Event",
-    "fetch",
-    "IntersectionObserver",
-    "location",
-    "URLSearchParams",
-    "window",
+    ...["AbortController", "Blob", "createImageBitmap", "document", "Event", "fetch", "FormData", "Image"],
+    ...["IntersectionObserver", "location", "ResizeObserver", "URLSearchParams", "clearTimeout", "setTimeout", "window"],
   ].map((name) => [name, "readonly"]),
 );
 
@@ -37,5 +30,8 @@ export default [
       "prefer-const": "error",
     },
   },
-  { files: ["web/js/panel/*.js", "tests/editor/page/*.js"], languageOptions: { globals: IN_PAGES } },
+  {
+    files: ["web/*.js", "web/js/{view,editor,node,panel}/**", "tests/editor/page/*.js"],
+    languageOptions: { globals: PAGE },
+  },
 ];

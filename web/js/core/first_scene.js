@@ -13,7 +13,8 @@ function cameraOf(width, height) {
 }
 
 /** Return the middle and the half size of what vertices look like, over the focal length. */
-function outline(vertices, [tx, ty, tz]) {
+function outline(vertices, translation) {
+  const [tx, ty, tz] = translation;
   const [low, high] = [
     [Infinity, Infinity],
     [-Infinity, -Infinity],

@@ -46,7 +46,11 @@ export function turnedHand(model, hand, pivot, turn) {
   };
 }
 
-/** Return the turn that a trackball makes of a way in the picture, axis times angle in radians: its front follows. */
+/**
+ * Return the turn that a trackball makes of a way in the picture, axis times angle in radians: its front follows.
+ * @param {number[]} pixels right and down
+ * @param {number} radiansPerPixel
+ */
 export const trackballTurn = ([right, down], radiansPerPixel) => [down * radiansPerPixel, -right * radiansPerPixel, 0];
 
 /** Return the distance right of the camera's axis, per metre of depth, at which the picture's middle is. */

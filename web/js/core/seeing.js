@@ -32,7 +32,8 @@ export class SeenHand {
     this.keypoints = keypoints.map((point) => sight.project(point));
   }
 
-  #project({ focalLength, principalPoint: [cx, cy] }) {
+  #project({ focalLength, principalPoint }) {
+    const [cx, cy] = principalPoint;
     const { screen, box } = this;
     for (let v = 0; v < screen.length; v += 3) {
       const z = screen[v + 2];
@@ -52,25 +53,30 @@ export class SeenHand {
    * @param {Set<number>} [without] joints whose skin does not count
    */
   depthAt([x, y], without) {
-    const { screen: s, box, model } = this;
+    const { box, model } = this;
     const { faces, partIds, numFaces } = model;
     if (x < box[0] || y < box[1] || x > box[2] || y > box[3]) return Infinity;
     let nearest = Infinity;
-    // Written out, because it runs for every face and keypoint.
-    for (let face = 0, f = 0; f < faces.length; face++, f += 3) {
-      const [a, b, c] = [3 * faces[f], 3 * faces[f + 1], 3 * faces[f + 2]];
-      const [ax, ay, bx, by, cx, cy] = [s[a], s[a + 1], s[b], s[b + 1], s[c], s[c + 1]];
-      if ((ax < x && bx < x && cx < x) || (ax > x && bx > x && cx > x)) continue;
-      if ((ay < y && by < y && cy < y) || (ay > y && by > y && cy > y)) continue;
-      const area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay);
-      const u = ((bx - x) * (cy - y) - (cx - x) * (by - y)) / area;
-      const v = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) / area;
-      if (!(u >= 0 && v >= 0 && u + v <= 1)) continue;
-      if (without?.has(face < numFaces ? partIds[face] : PALM)) continue;
-      const depth = u * s[a + 2] + v * s[b + 2] + (1 - u - v) * s[c + 2];
-      if (depth > 0 && depth < nearest) nearest = depth;
+    for (let face = 0; 3 * face < faces.length; face++) {
+      const depth = this.#faceDepth(3 * face, x, y);
+      if (depth < nearest && !without?.has(face < numFaces ? partIds[face] : PALM)) nearest = depth;
     }
     return nearest;
+  }
+
+  /** Return a face's depth at a pixel, metres; Infinity beside it. Written out, because it runs for every keypoint. */
+  #faceDepth(corner, x, y) {
+    const { screen: s, model } = this;
+    const { faces } = model;
+    const [a, b, c] = [3 * faces[corner], 3 * faces[corner + 1], 3 * faces[corner + 2]];
+    const [ax, bx, cx] = [s[a] - x, s[b] - x, s[c] - x];
+    if (Math.min(ax, bx, cx) > 0 || Math.max(ax, bx, cx) < 0) return Infinity;
+    const [ay, by, cy] = [s[a + 1] - y, s[b + 1] - y, s[c + 1] - y];
+    const [u, v, w] = [bx * cy - cx * by, cx * ay - ax * cy, ax * by - bx * ay];
+    // Of one sign, or the pixel is beside the face.
+    if (Math.min(u, v, w) < 0 && Math.max(u, v, w) > 0) return Infinity;
+    const depth = (u * s[a + 2] + v * s[b + 2] + w * s[c + 2]) / (u + v + w);
+    return depth > 0 ? depth : Infinity;
   }
 }
 

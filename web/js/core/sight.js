@@ -90,9 +90,9 @@ export class Sight {
   }
 
   /** Return the way in the scene, metres, that is seen as a way in pixels at the depth of a point. */
-  way([right, down], point) {
+  way(pixels, point) {
     const metres = this.seen(point)[2] / this.camera.focalLength;
-    return rotate(invert(this.rotation), scale([right, down, 0], metres));
+    return rotate(invert(this.rotation), scale([pixels[0], pixels[1], 0], metres));
   }
 
   /** Fill `out`, three numbers a vertex, with vertices of the scene as the camera has them. */
@@ -109,7 +109,8 @@ export class Sight {
 const NOWHERE = [0, 0, 0];
 
 /** Fill `out` with points turned about a pivot and then moved. */
-function moveAll(m, [px, py, pz], [bx, by, bz], points, out) {
+function moveAll(m, pivot, back, points, out) {
+  const [[px, py, pz], [bx, by, bz]] = [pivot, back];
   if (m === IDENTITY) {
     out.set(points);
     return out;

@@ -58,7 +58,10 @@ export class EditorView {
     return this.large !== null;
   }
 
-  /** Carry out a command. */
+  /**
+   * Carry out a command.
+   * @param {{name: string, value?: any, large?: boolean}} command
+   */
   run({ name, value, large = false }) {
     COMMANDS[name]?.(this, value, large);
   }
@@ -66,8 +69,9 @@ export class EditorView {
   #listen() {
     this.element.addEventListener("keydown", (event) => this.#key(event));
     this.element.addEventListener("dblclick", (event) => event.stopPropagation());
-    for (const name of ["copy", "cut", "paste"])
+    for (const name of ["copy", "cut", "paste"]) {
       this.stage.sink.addEventListener(name, (event) => this.#clipboard(event));
+    }
     this.#takeFiles();
   }
 

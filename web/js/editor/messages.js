@@ -2,6 +2,7 @@
 import { cameraFor, hasProportions } from "../core/placing.js";
 import { button, element } from "./elements.js";
 import { openHand } from "./commands.js";
+import * as waysOut from "./ways_out.js";
 
 const WARN = "warn";
 const ERROR = "error";
@@ -44,10 +45,10 @@ function messageOf(view) {
   const { editor } = view;
   const { t, status, state } = editor;
   const action = (name, act) => ({ name, label: t(`action.${name}`), act });
-  const anew = action("startAnew", () => editor.startAnew());
-  const takeOver = action("takeOver", () => editor.takeOver());
-  const follow = action("follow", () => editor.follow());
-  const keepMine = action("keepMine", () => editor.keepMine());
+  const anew = action("startAnew", () => waysOut.startAnew(editor));
+  const takeOver = action("takeOver", () => waysOut.takeOver(editor));
+  const follow = action("follow", () => waysOut.follow(editor));
+  const keepMine = action("keepMine", () => waysOut.keepMine(editor));
   const STATES = {
     unreadable: [ERROR, anew],
     unshown: [WARN, anew],
@@ -58,8 +59,9 @@ function messageOf(view) {
     outdated: [WARN, follow, keepMine],
   };
   const known = STATES[status];
-  if (known)
+  if (known) {
     return { words: t(`state.${status}`, { problem: editor.problem }), tone: known[0], actions: known.slice(1) };
+  }
   return warningOf(view, action) ?? quietOf(editor, follow);
 }
 
@@ -75,8 +77,9 @@ function warningOf({ editor, stage }, action) {
     return { words, tone: WARN, actions: [action("fit", fit)] };
   }
   const away = outside(editor);
-  if (away.length)
+  if (away.length) {
     return { words: t("state.outside"), tone: WARN, actions: [action("bringBack", () => bringBack(editor, away))] };
+  }
   if (!stage.view.isDrawn) return { words: t("state.notDrawn"), tone: WARN, actions: [] };
   return null;
 }

@@ -35,6 +35,7 @@ const CSS = `
 .sesahand-joined button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }
 .sesahand-joined button:last-child { border-radius: 0 5px 5px 0; }
 .sesahand-space { flex: 1; }
+.sesahand-editor [hidden] { display: none; }
 .sesahand-frame input { width: 72px; }
 .sesahand-stage {
   position: relative; min-height: 240px; overflow: hidden; border-radius: 6px; background: #17181c; touch-action: none;

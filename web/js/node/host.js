@@ -65,8 +65,8 @@ async function upload(api, file) {
 /**
  * Return what an editor in a node may ask for.
  * @param {import("./node_editor.js").NodeEditor} place
- * @param {{app: object, api: object}} comfy
- * @returns {import("../editor/hand_editor.js").Host}
+ * @param {{app: any, api: any}} comfy
+ * @returns {import("../editor/host.js").Host}
  */
 export const createHost = (place, { app, api }) => ({
   write(text) {

@@ -10,12 +10,12 @@ export const slotOf = (node, name) => node.inputs?.findIndex((input) => input.na
 export function isLinked(node, name) {
   const slot = slotOf(node, name);
   if (slot < 0) return false;
-  return node.isInputConnected?.(slot) ?? node.inputs[slot].link != null;
+  return node.isInputConnected?.(slot) ?? (node.inputs[slot].link ?? null) !== null;
 }
 
 /**
  * Return the file of the Load Image that leads to an input, or null.
- * @param {object} node
+ * @param {any} node a node of the graph
  * @param {string} name
  */
 export function pictureBefore(node, name) {

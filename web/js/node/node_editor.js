@@ -19,8 +19,8 @@ export class NodeEditor {
 
   /**
    * Make a place in a node.
-   * @param {object} node
-   * @param {{app: object, api: object}} comfy
+   * @param {any} node a node of the graph
+   * @param {{app: any, api: any}} comfy
    */
   constructor(node, comfy) {
     this.node = node;
@@ -30,6 +30,11 @@ export class NodeEditor {
     this.editor = null;
     this.view = null;
     this.menuLabel = LABEL;
+  }
+
+  /** The text in the node's widget. */
+  get #written() {
+    return String(this.text.value ?? "");
   }
 
   /** Load what is needed and show the editor; the node may be gone by then. */
@@ -58,7 +63,7 @@ export class NodeEditor {
   }
 
   #show({ assets, HandEditor, EditorView, createPanel }) {
-    this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy) });
+    this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy), text: this.#written });
     this.menuLabel = assets.t("menu.edit");
     this.view = new EditorView(this.editor, this.home, createPanel);
     // What leads here may have changed without a word; a pointer comes before anything is done.
@@ -97,8 +102,7 @@ export class NodeEditor {
   sync() {
     const { editor, node } = this;
     if (!editor) return;
-    const text = String(this.text.value ?? "");
-    if (text !== editor.text) editor.show(text);
+    if (this.#written !== editor.text) editor.show(this.#written);
     editor.showWired(isLinked(node, "scene") ? (this.#after.scene ?? "") : null);
     editor.receive({ linked: isLinked(node, "hands"), ...(isLinked(node, "image") ? {} : { size: null }) });
     this.#showPicture();

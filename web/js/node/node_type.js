@@ -16,8 +16,8 @@ function chain(prototype, name, after) {
 
 /**
  * Give nodes of a type their editors.
- * @param {{prototype: object}} nodeType
- * @param {{app: object, api: object}} comfy the frontend
+ * @param {{prototype: any}} nodeType
+ * @param {{app: any, api: any}} comfy the frontend
  */
 export function hookNode(nodeType, comfy) {
   const { prototype } = nodeType;
@@ -43,14 +43,8 @@ export function hookNode(nodeType, comfy) {
     this.handEditor.executed(output);
   });
   chain(prototype, "getExtraMenuOptions", function (canvas, options) {
-    if (!options.some(({ content }) => content === this.handEditor.menuLabel)) options.push(...menuOf(this));
+    options.push({ content: this.handEditor.menuLabel, callback: () => this.handEditor.openLarge() });
   });
-}
-
-/** Return the entries of a node's menu. */
-export function menuOf(node) {
-  const editor = node?.handEditor;
-  return editor ? [{ content: editor.menuLabel, callback: () => editor.openLarge() }] : [];
 }
 
 /** Close the editors of nodes that no graph has any more. */

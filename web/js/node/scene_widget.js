@@ -20,7 +20,7 @@ function hide(widget) {
 
 /**
  * Hide the text and give the editor a place.
- * @param {object} node
+ * @param {any} node a node of the graph
  * @returns {HTMLElement} the place, empty
  */
 export function makePlace(node) {

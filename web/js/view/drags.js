@@ -6,7 +6,9 @@ import { fingerPoint, pivotOf, ringOf } from "./handles.js";
 
 const RADIANS_PER_PIXEL = 0.01;
 
+/** @type {(from: number[], to: number[]) => number[]} */
 const between = ([a, b], [c, d]) => [c - a, d - b];
+/** @type {(way: number[]) => number} */
 const angleOf = ([x, y]) => Math.atan2(y, x);
 
 /** Return the chosen hand, its pivot in the scene, and the ring around it, as they are when a drag begins. */
@@ -46,8 +48,8 @@ function roll(view, at) {
   const axis = scale(pivot, 1 / norm(pivot));
   return {
     move: (to) => {
-      const turn = scale(axis, angleOf(between([ring.x, ring.y], to)) - from);
-      view.editor.changeHand(() => turnedHand(view.editor.model, hand, pivot, turn));
+      const about = scale(axis, angleOf(between([ring.x, ring.y], to)) - from);
+      view.editor.changeHand(() => turnedHand(view.editor.model, hand, pivot, about));
     },
   };
 }
@@ -56,6 +58,7 @@ function roll(view, at) {
 function turn(view, at) {
   const { hand, pivot } = start(view);
   return {
+    /** @param {number[]} to */
     move: (to) => {
       const way = trackballTurn(between(at, to), RADIANS_PER_PIXEL);
       view.editor.changeHand(() => turnedHand(view.editor.model, hand, pivot, way));
@@ -66,6 +69,7 @@ function turn(view, at) {
 /** Bring the hand nearer or farther. */
 function size(view, at) {
   const { hand, pivot, ring } = start(view);
+  /** @type {(pixel: number[]) => number} */
   const distance = ([x, y]) => Math.max(1, Math.hypot(x - ring.x, y - ring.y));
   return {
     move: (to) => view.editor.changeHand(() => sizedInPicture(hand, pivot, distance(to) / distance(at))),
@@ -91,7 +95,9 @@ export function dragOf(handle, { shift = false } = {}) {
 export function pinch(view, from) {
   const { hand, pivot } = start(view);
   const { model } = view.editor;
+  /** @type {(two: number[][]) => number[]} */
   const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  /** @type {(two: number[][]) => number[]} */
   const span = ([a, b]) => between(a, b);
   const length = (two) => Math.max(1, Math.hypot(...span(two)));
   return {

@@ -52,9 +52,9 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
   context.strokeStyle = locked ? colourOf(keypoint) : DARK;
   context.lineWidth = locked ? 2 : 1.5;
   context.beginPath();
-  if (kind === "knuckle" || kind === "wrist")
+  if (kind === "knuckle" || kind === "wrist") {
     context.rect(x - radius + 1, y - radius + 1, 2 * radius - 2, 2 * radius - 2);
-  else context.arc(x, y, radius, 0, FULL);
+  } else context.arc(x, y, radius, 0, FULL);
   context.fill();
   context.stroke();
   if (kind === "tip") {
@@ -73,8 +73,8 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
 /**
  * Draw the handles of the chosen hand.
  * @param {CanvasRenderingContext2D} context in pixels of the stage
- * @param {object} shown as `handleAt` takes it
- * @param {{hot: object | null, joint: number, locked: Set<string>, ring: boolean}} state what the pointer is over, the
+ * @param {any} shown as `handleAt` takes it
+ * @param {{hot: any, joint: number, locked: Set<string>, ring: boolean}} state what the pointer is over, the
  *   chosen keypoint or -1, the locked fingers, and whether the ring is shown
  */
 export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, joint, locked, ring }) {

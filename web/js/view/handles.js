@@ -42,7 +42,13 @@ export function ringOf(hand, stage) {
   return { x, y, radius, square: [x + radius * DIAGONAL, y + radius * DIAGONAL] };
 }
 
-/** Return the dot at a pixel: one that is seen before one that is hidden, and of those the nearest. */
+/**
+ * Return the dot at a pixel: one that is seen before one that is hidden, and of those the nearest.
+ * @param {import("../core/seeing.js").SeenHand} hand
+ * @param {boolean[]} hidden
+ * @param {number[]} pixel
+ * @param {number} around pixels
+ */
 function dotAt(hand, hidden, [x, y], around) {
   let best = null;
   hand.keypoints.forEach(([u, v, depth], keypoint) => {
@@ -54,7 +60,12 @@ function dotAt(hand, hidden, [x, y], around) {
   return best?.keypoint ?? -1;
 }
 
-/** Return which part of a ring is at a pixel. */
+/**
+ * Return which part of a ring is at a pixel.
+ * @param {ReturnType<typeof ringOf>} ring
+ * @param {number[]} pixel
+ * @param {number} around pixels
+ */
 function ringPartAt({ x, y, radius, square }, [u, v], around) {
   if (Math.hypot(square[0] - u, square[1] - v) <= SQUARE + around) return "size";
   return Math.abs(Math.hypot(u - x, v - y) - radius) <= RING_WIDTH / 2 + around / 2 ? "roll" : null;
