@@ -1,5 +1,5 @@
-// How a hand is turned, in the angles of sesahand/scene/placing.py: from the palm with the fingers up, first pitch, then
-// yaw, then roll about the camera's axes, degrees.
+// How a hand is turned, in the angles of sesahand/scene/placing.py: from the palm with the fingers up, first pitch,
+// then yaw, then roll about the camera's axes, degrees.
 import { fromAxisAngle, invert, multiply } from "./rotations.js";
 
 /** The rotations in which each side shows its palm with the fingers up. */
