@@ -352,6 +352,43 @@ def test_everything_has_a_name_in_each_language_and_fits(any_panel, language, wi
     assert overflowing == []
 
 
+def test_a_node_has_gestures_at_a_press_and_the_pad_where_there_is_room(any_panel):
+    page = any_panel.page
+    page.evaluate("window.page.show({width: 400})")
+    assert page.locator(".sesahand-pad").is_hidden() and page.locator(".sesahand-gallery").count() == 0
+    page.get_by_role("button", name="Gestures").click()
+    page.keyboard.type("hold a glass")
+    page.keyboard.press("Enter")
+    written = page.evaluate("window.page.written")
+    assert (HandScene.from_json(written[-1]).hand_pose[0] - gesture("grasp_cylinder")).abs().max() < WRITTEN
+    escaped = "document.body.addEventListener('keydown', event => { window.page.escaped = event.key === 'Escape'; })"
+    page.evaluate(escaped)
+    for _ in range(2):
+        page.keyboard.press("Escape")
+    assert page.locator(".sesahand-gallery").is_hidden() and not page.evaluate("window.page.escaped")
+    page.evaluate("window.page.show({width: 640})")
+    assert page.locator(".sesahand-pad").is_visible() and any_panel.problems == []
+
+
+def test_wheels_and_the_middle_button_are_the_graphs_where_nothing_scrolls(any_panel):
+    page = any_panel.page
+    page.evaluate("window.page.show({width: 400})")
+    page.locator(".sesahand-curls").hover()
+    page.mouse.wheel(0, 10)
+    page.mouse.down(button="middle")
+    page.mouse.up(button="middle")
+    page.wait_for_function("window.page.forwarded.length >= 3")
+    assert set(page.evaluate("window.page.forwarded")) >= {"wheel", "pointerdown", "pointerup"}
+    page.get_by_role("button", name="Gestures").click()
+    page.evaluate("window.page.forwarded.length = 0")
+    page.locator(".sesahand-tiles").hover()
+    page.mouse.wheel(0, 10)
+    page.wait_for_function("document.querySelector('.sesahand-tiles').scrollTop > 0")
+    page.mouse.down()
+    page.mouse.up()
+    assert page.evaluate("window.page.forwarded") == []
+
+
 def test_a_panel_that_was_given_up_no_longer_follows(any_panel):
     page = any_panel.page
     page.evaluate("window.page.show({width: 400})")

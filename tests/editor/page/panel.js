@@ -21,6 +21,7 @@ function memory() {
 const hostOf = (page) => ({
   storage: memory(),
   write: (text) => page.written.push(text),
+  forward: (event) => page.forwarded.push(event.type),
   dropPicture: async (file) => page.editor.setBackground({ image: await createImageBitmap(file), dropped: true }),
   removePicture: () => page.editor.setBackground({ image: null, dropped: false }),
 });
@@ -42,7 +43,7 @@ const page = (window.page = {
   mirrorHand,
   async show({ width = null, language = "en" }) {
     page.panel?.dispose();
-    Object.assign(page, { written: [], said: [] });
+    Object.assign(page, { written: [], said: [], forwarded: [] });
     page.editor = new HandEditor({ model, facts, host: hostOf(page), t: await translation(language) });
     page.editor.speakThrough((words) => page.said.push(words));
     page.panel = createPanel(page.editor, { large: width === null });

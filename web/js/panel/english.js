@@ -17,6 +17,7 @@ export const PANEL_ENGLISH = Object.freeze({
   "panel.title.picture": "Picture",
   "panel.title.background": "Background",
   "panel.title.text": "Text",
+  "panel.open": "Gestures…",
   "panel.search": "Search gestures",
   "panel.nothing": "No gesture is called that.",
   "panel.taken": "Gesture: {name}",

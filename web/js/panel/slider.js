@@ -1,7 +1,7 @@
 // A slider with its number beside it: what is slid is shown at once, what is let go of or typed counts.
 import { make } from "./elements.js";
 
-/** @typedef {{slide: (value: number) => void, settle: () => void}} Taker of values: while they change, and at the end */
+/** @typedef {{slide: (value: number) => void, settle: () => void}} Taker of values as they change, and at the end */
 
 /** One number between two bounds. */
 export class Slider {
