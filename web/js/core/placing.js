@@ -6,8 +6,13 @@ import { add, norm, scale, subtract } from "./vectors.js";
 // Metres: nearer to the camera, or farther, no hand is brought by sizing it.
 const NEAREST = 0.08;
 const FARTHEST = 20;
-// Metres that a copy which would stand on its original is moved aside by.
-const ASIDE = 0.1;
+// Metres between a hand and its copy, and those that a copy is moved aside by at least.
+const GAP = 0.015;
+const LEAST_ASIDE = 0.05;
+// Of the picture's width, within which a copy's middle stays.
+const EDGE = 0.1;
+// The keypoint in the middle of a hand.
+const MIDDLE = 9;
 
 /** Return a hand brought nearer along the ray to its pivot, so that it looks larger by a factor: shape is its own. */
 export function sizedInPicture(hand, pivot, factor) {
@@ -64,22 +69,32 @@ export function mirroredInPicture(camera, hand) {
 }
 
 /**
- * Return a copy of a hand for beside it: mirrored, and moved aside if it would stand on the hand.
+ * Return a mirrored copy of a hand for beside it, where the picture has more room: clear of the hand, unless that would
+ * bring the copy's middle out of the picture.
+ * @param {import("./hand_model.js").HandModel} model
  * @param {import("./camera.js").Camera} camera
  * @param {import("./hand.js").Hand} hand
  */
-export function mirroredCopy(camera, hand) {
-  const copy = mirroredInPicture(camera, hand);
-  if (Math.abs(copy.translation[0] - hand.translation[0]) >= ASIDE) return copy;
-  const way = hand.side === "right" ? 1 : -1;
-  return { ...copy, translation: add(hand.translation, [way * ASIDE, 0, 0]) };
+export function mirroredCopy(model, camera, hand) {
+  const copy = swappedSide(model, hand);
+  const points = model.keypoints(hand);
+  const across = points.map(([x]) => x);
+  const [x, , z] = points[MIDDLE];
+  const edges = [EDGE, 1 - EDGE].map(
+    (share) => ((share * camera.width - camera.principalPoint[0]) / camera.focalLength) * z,
+  );
+  const clear = Math.max(...across) - Math.min(...across) + GAP;
+  const way = edges[1] - x >= x - edges[0] ? 1 : -1;
+  const room = way > 0 ? edges[1] - x : x - edges[0];
+  const aside = Math.max(LEAST_ASIDE, Math.min(clear, room));
+  return { ...copy, translation: add(copy.translation, [way * aside, 0, 0]) };
 }
 
 /** Return a hand of the other side at the same place in the same pose: its wrist stays, its picture is mirrored there. */
 export function swappedSide(model, hand) {
   const swapped = mirrorHand(hand);
-  const pivot = model.keypoints(hand)[9];
-  return { ...swapped, translation: add(swapped.translation, subtract(pivot, model.keypoints(swapped)[9])) };
+  const pivot = model.keypoints(hand)[MIDDLE];
+  return { ...swapped, translation: add(swapped.translation, subtract(pivot, model.keypoints(swapped)[MIDDLE])) };
 }
 
 /** Return how a camera sees the same view in a picture of another size and perhaps of other proportions, about its centre. */

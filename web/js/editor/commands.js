@@ -161,7 +161,10 @@ export const COMMANDS = Object.freeze({
   },
   add: ({ editor }) => {
     if (!editor.editable) return;
-    addHand(editor, editor.hand ? mirroredCopy(editor.state.scene.camera, editor.hand) : openHand(editor));
+    addHand(
+      editor,
+      editor.hand ? mirroredCopy(editor.model, editor.state.scene.camera, editor.hand) : openHand(editor),
+    );
   },
   remove: ({ editor }) => {
     const { chosen } = editor.state;
