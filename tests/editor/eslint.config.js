@@ -7,18 +7,10 @@ const COMMON = Object.fromEntries(
 );
 // What a page has beside that. The pure modules in web/js/core run without it.
 const PAGE = Object.fromEntries(
-  [
-    ...["AbortController", "Blob", "createImageBitmap", "document", "Event", "fetch", "FormData", "Image"],
-    ...[
-      "IntersectionObserver",
-      "location",
-      "ResizeObserver",
-      "URLSearchParams",
-      "clearTimeout",
-      "setTimeout",
-      "window",
-    ],
-  ].map((name) => [name, "readonly"]),
+  `AbortController Blob createImageBitmap document Event fetch FormData getComputedStyle Image IntersectionObserver location
+   ResizeObserver URLSearchParams clearTimeout setTimeout window`
+    .split(/\s+/)
+    .map((name) => [name, "readonly"]),
 );
 
 export default [

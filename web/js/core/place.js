@@ -8,8 +8,7 @@ import { add, norm, subtract } from "./vectors.js";
  * @typedef {object} Place
  * @property {number[]} pixel where the middle knuckle is seen, x and y
  * @property {number} size length of the flat hand, wrist to middle fingertip, at the knuckle's depth; 1 is the
- *   picture's
- *   height
+ *   picture's height
  */
 
 const KNUCKLE = keypointOf("middle", 0);

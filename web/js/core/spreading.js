@@ -1,5 +1,4 @@
-// How far the fingers of a right hand are spread, and how the thumb stands: read off any pose, and set; the limits
-// hold.
+// How far the fingers of a right hand are spread, and how the thumb stands, read off any pose and set; the limits hold.
 import { ABDUCTION, TWIST } from "./anatomy.js";
 import { opposeThumb, rowsOf, spreadFinger, twistThumb, withAngles } from "./fingers.js";
 import { FINGERS } from "./skeleton.js";
@@ -20,9 +19,7 @@ function shares(point, a, b, c) {
   return [dot(point, cross(b, c)) / volume, dot(a, cross(point, c)) / volume, dot(a, cross(b, point)) / volume];
 }
 
-/**
- * Return what the thumb's first joint is turned by: `spread`, `opposition` and `twist`, which together are its angles.
- */
+/** Return what the thumb's first joint is turned by: `spread`, `opposition` and `twist`, together its angles. */
 export function thumbOf(anatomy, pose) {
   const { angles } = firstJoint(anatomy, pose, "thumb");
   const [spread, opposition, twist] = shares(angles, anatomy.spread[0], anatomy.opposition, anatomy.twist);
@@ -66,9 +63,7 @@ export const oppositionRange = (anatomy) =>
 /** Return the least and the most of the thumb's twist where it is not opposed. */
 export const twistRange = (anatomy) => within(anatomy.ranges[rowsOf("thumb")[0]][TWIST], anatomy.twist[TWIST]);
 
-/**
- * Return the radians of abduction of a finger that a fan spreads as far as it goes: the limit away from the middle one.
- */
+/** Return the radians of abduction of a finger that is fanned out to its limit, away from the middle one. */
 function fanned(anatomy, finger) {
   const [, most] = spreadRange(anatomy, finger);
   return most * anatomy.spread[FINGERS.indexOf(finger)][ABDUCTION];

@@ -26,7 +26,11 @@ function lockOf(editor, finger) {
   const name = editor.t("panel.lock", { finger: editor.t(`finger.${finger}`) });
   const box = make("input", { type: "checkbox", class: "sesahand-lock", "aria-label": name, title: name });
   box.addEventListener("change", () => editor.lock(finger, box.checked));
-  return { box, refresh: () => (box.checked = editor.state.locked.has(finger)) };
+  const refresh = () => {
+    box.checked = editor.state.locked.has(finger);
+    box.disabled = !editor.hand;
+  };
+  return { box, refresh };
 }
 
 /** Return rows of sliders as a part; each may have something in front of it. */

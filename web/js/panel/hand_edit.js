@@ -2,9 +2,7 @@
 import { rightPose, withRightPose } from "../core/hand.js";
 import { Slider } from "./slider.js";
 
-/**
- * One change at a time, made from the hand as it was at the first touch, so that going back and forth loses nothing.
- */
+/** One change at a time, made from the hand as the first touch found it, so that going back and forth loses nothing. */
 export class HandEdit {
   #from = null;
   #shown = null;

@@ -4,6 +4,7 @@ import { createBackground } from "./background.js";
 import { make } from "./elements.js";
 import { createCurls, createSpreads, createThumb } from "./fingers.js";
 import { createGallery } from "./gallery.js";
+import { createGestureList } from "./gesture_list.js";
 import { createHands } from "./hands.js";
 import { createJoint } from "./joint.js";
 import { Library } from "./library.js";
@@ -43,46 +44,57 @@ function allParts(editor, library) {
   ];
 }
 
-/** Let a drag in the panel not be one of the graph's nodes; the middle button is the page's. */
-function keepPointers(element) {
-  for (const name of ["pointerdown", "pointermove", "dblclick"]) {
+/** Tell whether a wheel over an element scrolls it, or something that it is in, up to an outermost one. */
+function isScrolled(element, outermost) {
+  const { overflowY } = getComputedStyle(element);
+  if (element.scrollHeight > element.clientHeight && ["auto", "scroll"].includes(overflowY)) return true;
+  return element !== outermost && element.parentElement !== null && isScrolled(element.parentElement, outermost);
+}
+
+/** Let presses in the panel not be the graph's, but for those that move or zoom it. */
+function sortEvents(element, { forward }) {
+  for (const name of ["pointerdown", "pointermove", "pointerup"]) {
     element.addEventListener(name, (event) => {
       const isMiddle = event.button === 1 || (event.buttons & 4) !== 0;
-      if (!isMiddle) event.stopPropagation();
+      if (isMiddle) forward?.(event);
+      else event.stopPropagation();
     });
   }
+  element.addEventListener("wheel", (event) => {
+    if (event.ctrlKey || !isScrolled(event.target, element.parentElement)) forward?.(event);
+    else event.stopPropagation();
+  });
 }
 
 /**
  * Return the panel of an editor.
  * @param {import("../editor/hand_editor.js").HandEditor} editor
  * @param {{large: boolean}} how large: a column of 320 px with everything in it; otherwise what fits under the stage of
- *   a node of 400 px: the sliders that bend and spread, and the pad where there is room
+ *   a node of 400 px: the sliders that bend and spread, a button for the gestures, and the pad where there is room
  * @returns {Part}
  */
 export function createPanel(editor, { large }) {
   addStyles(document, "sesahand-panel-styles", PANEL_STYLES);
-  const kind = large ? "sesahand-panel sesahand-panel-large" : "sesahand-panel sesahand-panel-compact";
-  if (!large) {
-    const parts = [createCurls(editor), createPad(editor)];
-    return assembled(
-      kind,
-      parts,
-      parts.map(({ element }) => element),
-    );
-  }
+  return large ? createLarge(editor) : createCompact(editor);
+}
+
+function createCompact(editor) {
+  const parts = [createGestureList(editor), createCurls(editor), createPad(editor)];
+  const elements = parts.map(({ element }) => element);
+  const panel = assembled("sesahand-panel sesahand-panel-compact", parts, elements);
+  sortEvents(panel.element, editor.host);
+  return panel;
+}
+
+function createLarge(editor) {
   const sections = allParts(editor, new Library(editor));
   const parts = sections.flatMap(([, inside]) => inside);
-  return assembled(
-    kind,
-    parts,
-    sections.map(([title, inside, open]) => section(title, inside, open)),
-  );
+  const elements = sections.map(([title, inside, open]) => section(title, inside, open));
+  return assembled("sesahand-panel sesahand-panel-large", parts, elements);
 }
 
 /** Return parts as one. */
 function assembled(kind, parts, elements) {
   const element = make("div", { class: kind }, make("div", { class: "sesahand-panel-inside" }, ...elements));
-  keepPointers(element);
   return { element, dispose: () => parts.forEach(({ dispose }) => dispose()) };
 }

@@ -10,30 +10,47 @@ const MOST_PIXELS = 16384;
 const NARROWEST = 5;
 const WIDEST = 120;
 
-/** Return the size of the picture behind the hands, or null. */
+/**
+ * Return the size of the picture behind the hands, or null.
+ * @returns {[number, number] | null}
+ */
 export function sizeBehind({ input, background: { image } }) {
   if (input.size) return input.size;
   return image ? [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height] : null;
 }
 
+/** Changes of the picture's size, one side after the other: both start from the picture that the first found. */
+class Resizing {
+  #from = null;
+  #made = null;
+
+  constructor(editor) {
+    this.editor = editor;
+  }
+
+  /** Give the picture a size; what was in it stays in it. */
+  to(width, height) {
+    const { editor } = this;
+    const { camera } = editor.state.scene;
+    if (JSON.stringify(camera) !== JSON.stringify(this.#made)) this.#from = camera;
+    this.#made = cameraFor(this.#from, width, height);
+    const edit = (draft) => Object.assign(draft, { camera: this.#made });
+    editor.edit(edit, editor.t("panel.resized", { width, height }));
+  }
+}
+
 /** Return the field of the picture's width or height, and what shows it anew. */
-function createSide(editor, name) {
+function createSide(editor, name, resizing) {
   const label = editor.t(`panel.${name}`);
   const input = make("input", { type: "number", class: "sesahand-number", min: 1, max: MOST_PIXELS, step: 8 });
   const show = () => (input.value = editor.state.scene?.camera[name] ?? "");
   input.addEventListener("change", () => {
     const typed = Math.round(input.valueAsNumber);
     const { width, height } = editor.state.scene.camera;
-    if (typed >= 1 && typed <= MOST_PIXELS) resize(editor, ...(name === "width" ? [typed, height] : [width, typed]));
+    if (typed >= 1 && typed <= MOST_PIXELS) resizing.to(...(name === "width" ? [typed, height] : [width, typed]));
     show();
   });
   return { element: make("label", { class: "sesahand-side" }, make("span", {}, label), input), refresh: show };
-}
-
-/** Give the picture a size; what was in it stays in it. */
-function resize(editor, width, height) {
-  const edit = (draft) => Object.assign(draft, { camera: cameraFor(draft.camera, width, height) });
-  editor.edit(edit, editor.t("panel.resized", { width, height }));
 }
 
 /** Return the slider of the lens, which leaves hands as large as they are, and what shows it anew. */
@@ -62,9 +79,10 @@ function createLens(editor) {
 
 /** Return the fields of the picture's size and lens, and the button that fits it to the picture behind. */
 export function createPicture(editor) {
-  const sides = [createSide(editor, "width"), createSide(editor, "height")];
+  const resizing = new Resizing(editor);
+  const sides = ["width", "height"].map((name) => createSide(editor, name, resizing));
   const lens = createLens(editor);
-  const fit = button(editor.t("panel.fit"), () => resize(editor, ...sizeBehind(editor)));
+  const fit = button(editor.t("panel.fit"), () => resizing.to(...sizeBehind(editor)));
   const element = group(
     editor.t("panel.title.picture"),
     "sesahand-rows sesahand-picture",

@@ -1,9 +1,7 @@
 // A slider with its number beside it: what is slid is shown at once, what is let go of or typed counts.
 import { make } from "./elements.js";
 
-/**
- * @typedef {{slide: (value: number) => void, settle: () => void}} Taker of values: while they change, and at the end
- */
+/** @typedef {{slide: (value: number) => void, settle: () => void}} Taker of values as they change, and at the end */
 
 /** One number between two bounds. */
 export class Slider {
@@ -23,7 +21,13 @@ export class Slider {
     this.unit = unit;
     this.range = make("input", { type: "range", step: "any", class: "sesahand-range", value: least });
     this.number = make("input", { type: "number", step, class: "sesahand-number", "aria-label": label });
-    this.label = make("label", { class: "sesahand-slider-label" }, make("span", {}, label), this.range);
+    const name = make(
+      "span",
+      {},
+      label,
+      ...(unit ? [make("small", { "aria-hidden": "true" }, ` ${unit.trim()}`)] : []),
+    );
+    this.label = make("label", { class: "sesahand-slider-label" }, name, this.range);
     this.step = step;
     this.bound(least, most);
     this.#listen(taker);
@@ -37,6 +41,7 @@ export class Slider {
   #listen({ slide, settle }) {
     this.range.addEventListener("input", () => {
       this.#held = true;
+      this.#fill();
       this.#say(this.range.valueAsNumber);
       slide(this.range.valueAsNumber);
     });
@@ -85,7 +90,20 @@ export class Slider {
     const none = value === null;
     this.range.disabled = this.number.disabled = none;
     if (!this.#held) this.range.value = none ? this.least : value;
+    this.#fill();
     if (!this.#typing) this.#say(none ? NaN : value);
+  }
+
+  /** Let the track show how far the value is from zero, to either side. */
+  #fill() {
+    const share = (value) => (100 * (Math.min(this.most, Math.max(this.least, value)) - this.least)) / this.#span;
+    const [from, to] = [share(0), share(this.range.valueAsNumber)].sort((a, b) => a - b);
+    this.range.style.setProperty("--sesahand-from", `${from}%`);
+    this.range.style.setProperty("--sesahand-to", `${to}%`);
+  }
+
+  get #span() {
+    return this.most - this.least || 1;
   }
 
   /** Give the value as a number, and to those who hear it. */
