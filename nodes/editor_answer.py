@@ -52,7 +52,7 @@ def _text(hands: HandScene) -> str:
     return (hands if len(hands) <= MOST_HANDS else hands.select(list(range(MOST_HANDS)))).to_json()
 
 
-def save_background(image: torch.Tensor) -> dict[str, str] | None:
+def save_background(image: torch.Tensor) -> dict[str, Any] | None:
     """Write a batch's first picture, small, into ComfyUI's temporary folder, and return how the browser asks for it.
 
     It is named after what it shows, so that a run that changes nothing writes nothing and the browser keeps it. Without
@@ -60,6 +60,10 @@ def save_background(image: torch.Tensor) -> dict[str, str] | None:
 
     Args:
         image: `[B, H, W, C]` of 0..1.
+
+    Returns:
+        `filename`, `subfolder` and `type` as ComfyUI's /view takes them; `width` and `height` of the picture in pixels
+        before it was made small.
     """
     from PIL import Image
 
@@ -74,7 +78,8 @@ def save_background(image: torch.Tensor) -> dict[str, str] | None:
     except (OSError, SesaHandError) as error:
         logger.warning("Edit Hands cannot show its picture in the editor: %s", error)
         return None
-    return {"filename": name, "subfolder": FOLDER, "type": "temp"}
+    height, width = image.shape[1:3]
+    return {"filename": name, "subfolder": FOLDER, "type": "temp", "width": width, "height": height}
 
 
 def _small(picture: torch.Tensor) -> torch.Tensor:

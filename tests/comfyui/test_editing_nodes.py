@@ -91,7 +91,8 @@ def temporary(tmp_path, monkeypatch):
 def test_the_picture_is_sent_small_under_a_name_of_its_own(posed, temporary):
     picture = torch.linspace(0, 1, 3000)[None, None, :, None].expand(2, 1500, 3000, 3)
     [shown] = told(image=picture)["sesahand_background"]
-    assert shown["type"] == "temp" and told(image=picture[:1] + 0)["sesahand_background"] == [shown]
+    assert (shown["type"], shown["width"], shown["height"]) == ("temp", 3000, 1500)
+    assert told(image=picture[:1] + 0)["sesahand_background"] == [shown]
     with Image.open(temporary / shown["subfolder"] / shown["filename"]) as found:
         assert found.size == (1024, 512)
         levels = numpy.asarray(found.convert("L")).mean(0) / 255
