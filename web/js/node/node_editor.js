@@ -1,4 +1,7 @@
 // The editor of one node: opened when the node comes into a graph, closed when it goes, and in step with its widgets.
+import { button, element } from "../editor/elements.js";
+import { translator } from "../editor/strings.js";
+import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
 import { isLinked, pictureBefore } from "./input_picture.js";
@@ -6,7 +9,6 @@ import { makePlace, textOf } from "./scene_widget.js";
 
 // A picture that was dropped stays with the node: its name is a property, which the graph saves.
 const PICTURE = "sesahand_picture";
-const LABEL = "Edit hands...";
 
 /** Return the first of what a run told under a name. */
 const told = (output, name) => output?.[name]?.[0];
@@ -29,7 +31,8 @@ export class NodeEditor {
     this.text = textOf(node);
     this.editor = null;
     this.view = null;
-    this.menuLabel = LABEL;
+    // English until the user's language has been loaded.
+    this.t = translator();
   }
 
   /** The text in the node's widget. */
@@ -64,24 +67,21 @@ export class NodeEditor {
 
   #show({ assets, HandEditor, EditorView, createPanel }) {
     this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy), text: this.#written });
-    this.menuLabel = assets.t("menu.edit");
+    this.t = assets.t;
     this.view = new EditorView(this.editor, this.home, createPanel);
     // What leads here may have changed without a word; a pointer comes before anything is done.
     this.view.element.addEventListener("pointerenter", () => this.sync());
     this.sync();
   }
 
+  /** Say what could not be loaded, with a button to try it again. */
   #sayFailed(error) {
     this.#opening = null;
-    const words = document.createElement("p");
-    words.textContent = String(error?.message ?? error);
-    const again = document.createElement("button");
-    again.type = "button";
-    again.textContent = "Try again";
-    again.addEventListener("click", () => this.open());
-    const box = document.createElement("div");
-    box.className = "sesahand-failed";
-    box.append(words, again);
+    const words = element(document, "p", { textContent: String(error?.message ?? error) });
+    const label = this.t("action.tryAgain");
+    const again = button(document, { name: "tryAgain", label, act: () => this.open() });
+    addStyles(document);
+    const box = element(document, "div", { className: "sesahand-editor sesahand-waits", role: "alert" }, words, again);
     this.home.replaceChildren(box);
   }
 
@@ -117,11 +117,13 @@ export class NodeEditor {
     };
     if (!this.editor) return;
     const found = told(output, "sesahand_found");
+    const { picture } = this.#after;
     this.editor.receive({
       linked: isLinked(this.node, "hands"),
       waits: told(output, "sesahand_waits") ?? false,
       fingerprint: told(output, "sesahand_input") ?? "",
       ...(found === undefined ? {} : { found }),
+      ...(picture ? { size: [picture.width, picture.height] } : {}),
     });
     this.sync();
   }
@@ -148,7 +150,7 @@ export class NodeEditor {
     image.onload = () => {
       if (this.editor !== editor || this.#shownPicture !== address) return;
       editor.setBackground({ image, dropped: Boolean(dropped) });
-      // Only of Load Image the size is known before a run; what a run sends may have been made smaller.
+      // What a run sends may have been made smaller, and says how large it was.
       if (!dropped && before) editor.receive({ size: [image.naturalWidth, image.naturalHeight] });
     };
     image.src = address;

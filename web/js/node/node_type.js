@@ -44,7 +44,7 @@ export function hookNode(nodeType, comfy) {
     this.handEditor.executed(output);
   });
   chain(prototype, "getExtraMenuOptions", function (canvas, options) {
-    options.push({ content: this.handEditor.menuLabel, callback: () => this.handEditor.openLarge() });
+    options.push({ content: this.handEditor.t("menu.edit"), callback: () => this.handEditor.openLarge() });
   });
 }
 
