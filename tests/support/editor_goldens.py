@@ -20,6 +20,7 @@ from sesahand.hands.pose import blend, compose_pose
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.placing import view_rotation
 
 MODEL = load_builtin_hand()
 NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
@@ -44,6 +45,7 @@ class Goldens:
             "beyond_limits": [self.beyond_limits() for _ in range(NUM_SHAPES)],
             "shapes": [self.shape(index) for index in range(NUM_SHAPES)],
             "cameras": [self.camera() for _ in range(NUM_SHAPES)],
+            "views": [self.view(index) for index in range(NUM_SHAPES)],
             "texts": texts_of_all_kinds(hands[0]["scene"]),
         }
         for name, content in contents.items():
@@ -105,6 +107,7 @@ class Goldens:
             "base": base,
             "other": other,
             "curled": compose_pose(base, curl={finger: curl}, frames=self.frames),
+            "fanned": compose_pose(base, spread=dict.fromkeys(("index", "ring", "pinky"), spread), frames=self.frames),
             "blended": blend(base, other, share),
             **{name: change_fingers(base, change, self.frames) for name, change in changes.items()},
         }
@@ -122,6 +125,20 @@ class Goldens:
             "height": camera.height,
             "points": points.tolist(),
             "pixels": camera.project(points).tolist(),
+        }
+
+    def view(self, index: int) -> dict:
+        """How a hand is turned, and a lens that it may be seen through."""
+        side, angles = ("right", "left")[index % 2], [self.share(-179, 179), self.share(-89, 89), self.share(-179, 179)]
+        width, height, fov = 512 + 10 * index, 640, self.share(2, 150)
+        return {
+            "side": side,
+            "angles": dict(zip(("roll", "pitch", "yaw"), angles, strict=True)),
+            "global_orient": view_rotation(side, *angles).flatten().tolist(),
+            "fov": fov,
+            "width": width,
+            "height": height,
+            "focal_length": Camera.from_fov(width, height, fov).focal_length,
         }
 
 
