@@ -62,7 +62,8 @@ export const trackballTurn = ([right, down], radiansPerPixel) => [down * radians
 const middleOf = (camera) => (camera.width / 2 - camera.principalPoint[0]) / camera.focalLength;
 
 /**
- * Return the hand of the other side as a mirror in the picture's middle shows it; exactly so at the depth of its middle, if
+ * Return the hand of the other side as a mirror in the picture's middle shows it; exactly so at the depth of its
+ *   middle, if
  * the camera's axis is another.
  */
 export function mirroredInPicture(model, camera, hand) {
