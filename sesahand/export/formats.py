@@ -23,12 +23,14 @@ class MeshSettings:
         forearm: Include the forearm of a hand model that has one.
         metadata: Entries that JSON can hold, for formats that have a place for them.
         bones: How the bones of a rig lie, one of `BONES`.
+        clip: Name of an animation.
     """
 
     fps: float = 24.0
     forearm: bool = False
     metadata: dict | None = None
     bones: str = ALONG_FINGERS
+    clip: str = "hands"
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class MeshFormat:
 def _glb_rigged(scene: HandScene, settings: MeshSettings) -> bytes:
     from .rigged_hand import rigged_glb
 
-    return rigged_glb(scene, settings.fps, settings.forearm, settings.metadata, settings.bones)
+    return rigged_glb(scene, settings.fps, settings.forearm, settings.metadata, settings.bones, settings.clip)
 
 
 def _glb_posed(scene: HandScene, settings: MeshSettings) -> bytes:

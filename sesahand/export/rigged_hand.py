@@ -49,6 +49,7 @@ def rigged_glb(
     forearm: bool = False,
     metadata: dict | None = None,
     bones: str = ALONG_FINGERS,
+    clip: str = "hands",
 ) -> bytes:
     """Return the hands of a scene as a rigged GLB; with more than one frame it is animated.
 
@@ -58,6 +59,7 @@ def rigged_glb(
         forearm: Include the forearm of a hand model that has one.
         metadata: Further entries of `asset.extras`, for example ComfyUI's "prompt" and "workflow".
         bones: How the bones lie in the bind pose, one of `formats.BONES`.
+        clip: Name of the animation.
 
     Raises:
         SesaHandError: If `fps` is not a positive number, a matrix of a hand is not a rotation, or bones cannot lie so.
@@ -86,7 +88,7 @@ def rigged_glb(
         animated.append((rig, track, joints, holder))
     root = document.add("nodes", name="SesaHand", children=children)
     if scene.num_frames > 1 and tracks:
-        add_animation(document, animated, scene.num_frames, fps)
+        add_animation(document, animated, scene.num_frames, fps, clip)
     return document.to_glb([root, *meshes])
 
 
@@ -152,7 +154,7 @@ def add_skinned_mesh(document: GltfDocument, rig: Rig, track: Track, joints: lis
     return document.add("nodes", name=track.name, mesh=mesh, skin=skin)
 
 
-def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int, fps: float) -> None:
+def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int, fps: float, clip: str) -> None:
     """Add one clip that bends the fingers, turns and moves each hand, and shows it only in the frames it is in."""
     samplers, channels = [], []
 
@@ -179,4 +181,4 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
             # key only makes the clip as long as the frames are.
             steps = key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
             drive(holder, "scale", steps, shown, "STEP")
-    document.add("animations", name="hands", samplers=samplers, channels=channels)
+    document.add("animations", name=clip, samplers=samplers, channels=channels)
