@@ -28,35 +28,16 @@ from ..sesahand.scene.viewer_camera import ViewerCamera
 from ..sesahand.semantics.gesture_words import named_gesture, named_side
 from . import wires
 from .fingers import read_change, share, spreads_and_thumb
+from .hand_files import hand_files, hand_path
 from .model_folders import register_model_folder
 from .output_files import check_prefix, output_path
 from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
-HAND_SUFFIXES = {".json", ".npz"}
 
 
 register_model_folder("mano", MANO_SUFFIXES)
-
-
-def hand_files() -> list[str]:
-    """Return the names of the files in ComfyUI's input folder that may hold hands."""
-    folder = folder_paths.get_input_directory()
-    if not os.path.isdir(folder):
-        return []
-    names = (entry.name for entry in os.scandir(folder) if entry.is_file())
-    return sorted(name for name in names if os.path.splitext(name)[1].lower() in HAND_SUFFIXES)
-
-
-def input_path(name: str) -> str:
-    """Return the path of a file of the input folder, however its name came here."""
-    if name not in hand_files():
-        raise SesaHandError(
-            f"There is no file {quote(name)} with hands in {folder_paths.get_input_directory()}. Copy it there, then "
-            "press R."
-        )
-    return os.path.join(folder_paths.get_input_directory(), name)
 
 
 def hash_file(path: str) -> str:
@@ -567,7 +548,7 @@ class CombineHands(io.ComfyNode):
         return io.NodeOutput(combine(scenes) if join == "same picture" else concatenate_frames(scenes))
 
 
-@wires.checks(file=input_path)
+@wires.checks(file=hand_path)
 class LoadHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -587,13 +568,14 @@ class LoadHands(io.ComfyNode):
             display_name="Load Hands (SesaHand)",
             category="SesaHand/hand",
             **wires.found_by("MANO parameters", "HaMeR", "WiLoR", "import hands"),
-            description="Reads hands from a .json or .npz file in ComfyUI's input folder: saved by Save Hands, or the "
-            "MANO parameters that HaMeR, WiLoR and their wrappers write.",
+            description="Reads hands from a .json or .npz file: saved by Save Hands, or the MANO parameters that "
+            "HaMeR, WiLoR and their wrappers write.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=wires.listed(hand_files()),
-                    tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there and press R to see it here.",
+                    tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there, or upload it with the "
+                    "button below, and press R to see it here. What Save Hands wrote has [output] behind its name.",
                 ),
                 io.Combo.Input(
                     "left_hands",
@@ -623,7 +605,7 @@ class LoadHands(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file, **_):
-        return hash_file(input_path(file))
+        return hash_file(hand_path(file))
 
     @classmethod
     @wires.checked
@@ -634,7 +616,7 @@ class LoadHands(io.ComfyNode):
                 "from the file."
             )
         size = (width, height) if width else None
-        return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size, mean_pose))
+        return io.NodeOutput(load_hands(hand_path(file), hand_model, left_hands, size, mean_pose))
 
 
 @wires.checks(filename_prefix=check_prefix)
