@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from ..export.formats import ALONG_FINGERS, BONES, FORMATS
+from ..export.formats import ALONG_FINGERS, FORMATS, UNTURNED
 
 HELP = "write the gestures of the pose library for Blender and other 3D programs"
+MESHES = {name.replace(" ", "-"): name for name in FORMATS}
 SIDES = {"both": ("right", "left"), "right": ("right",), "left": ("left",)}
 
 
@@ -15,14 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=list(FORMATS), default="glb rigged", help="of the files (default: glb rigged)"
     )
-    parser.add_argument("--side", choices=list(SIDES), default="both", help="whose hands (default: both)")
+    parser.add_argument("--side", choices=SIDES, default="both", help="whose hands (default: both)")
     parser.add_argument("--animated", action="store_true", help="let each hand move into its gesture, in a rigged GLB")
     parser.add_argument("--fps", type=float, default=24.0, help="frames per second of the motion (default: 24)")
     parser.add_argument(
-        "--bones",
-        choices=BONES,
-        default=ALONG_FINGERS,
-        help="how the bones of a rig lie: along the fingers (default), or unturned, their rotations being MANO's",
+        "--unturned",
+        action="store_true",
+        help="bones of a rig without a rotation in the bind pose, so that theirs are MANO's; else along the fingers",
     )
     parser.add_argument("--forearm", action="store_true", help="include the forearm, if the hand has one")
     parser.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> int:
         options.gestures or None,
         SIDES[options.side],
         load_hand_model(options.hand_model),
-        options.format,
+        MESHES[options.mesh],
         options.animated,
-        MeshSettings(options.fps, options.forearm, bones=options.bones),
+        MeshSettings(options.fps, options.forearm, bones=UNTURNED if options.unturned else ALONG_FINGERS),
     )
     print(f"{options.out / 'index.md'}: {len(written)} hands, each a mesh and a picture")
     return 0
