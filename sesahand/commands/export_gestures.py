@@ -13,9 +13,7 @@ SIDES = {"both": ("right", "left"), "right": ("right",), "left": ("left",)}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("gestures", nargs="*", help="names that `sesahand gestures` lists (default: all of them)")
-    parser.add_argument(
-        "--format", choices=list(FORMATS), default="glb rigged", help="of the files (default: glb rigged)"
-    )
+    parser.add_argument("--mesh", choices=MESHES, default="glb-rigged", help="what meshes are (default: glb-rigged)")
     parser.add_argument("--side", choices=SIDES, default="both", help="whose hands (default: both)")
     parser.add_argument("--animated", action="store_true", help="let each hand move into its gesture, in a rigged GLB")
     parser.add_argument("--fps", type=float, default=24.0, help="frames per second of the motion (default: 24)")

@@ -165,6 +165,7 @@ def draw_thumbnail(scene: HandScene, forearm: bool = False) -> Tensor:
 
 
 def save_thumbnail(picture: Tensor, path: Path) -> None:
+    """Write a picture `[THUMBNAIL, THUMBNAIL, 3]` of 0..1, or raise a SesaHandError."""
     try:
         save_picture(to_pil(picture), path)
     except (OSError, ValueError) as error:
