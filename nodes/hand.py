@@ -22,7 +22,7 @@ from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
 from ..sesahand.scene.mano_parameters import MEAN_POSES
 from ..sesahand.scene.placement import Placement
-from ..sesahand.scene.placing import Hand, place_in_box, place_in_mask
+from ..sesahand.scene.placing import AS_POSED, FACINGS, PALM, Hand, place_in_box, place_in_mask
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
 from ..sesahand.semantics.gesture_words import named_gesture, named_side
@@ -60,10 +60,12 @@ def check_box_in_picture(box: str | None = None, width=None, height=None, mask=(
         read_box(box, width, height)
 
 
-def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
-    """Place one hand over every mask, or the hand of each frame over the mask of that frame."""
+def place_over_masks(
+    hands: HandScene, camera: Camera, masks: torch.Tensor, angles: tuple[float, ...], **how
+) -> HandScene:
+    """Place one hand, turned by angles, over every mask, or the hand of each frame over the mask of that frame."""
     if len(hands) == 1 and hands.num_frames == 1:
-        return place_in_mask(Hand.of(hands), camera, masks, *how, on_region=progress())
+        return place_in_mask(Hand.of(hands).turned(*angles), camera, masks, **how, on_region=progress())
     check_one_hand_a_frame(hands)
     if len(masks) not in (1, hands.num_frames):
         raise SesaHandError(
@@ -76,10 +78,10 @@ def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how
     report = progress(len(seen))
     for done, index in enumerate(seen, 1):
         scene = place_in_mask(
-            Hand.of(hands, index),
+            Hand.of(hands, index).turned(*angles),
             camera,
             masks[hands.frame[index]],
-            *how,
+            **how,
             on_region=lambda *_, done=done: report(done - 1),
         )
         frame = hands.frame[index].repeat(len(scene))
@@ -352,7 +354,7 @@ class PlaceHand(io.ComfyNode):
                 wires.Hands.Input(
                     "hands",
                     tooltip="The posed hand, one per frame. Its place is forgotten; how it is turned stays, and the "
-                    "angles below turn it further.",
+                    "angles below turn it further. With a mask, see facing.",
                 ),
                 io.Int.Input(
                     "width",
@@ -443,13 +445,15 @@ class PlaceHand(io.ComfyNode):
                     options=["mask", "roll"],
                     default="mask",
                     tooltip="With a mask: mask lets the fingers point along the painted shape, away from the "
-                    "picture's edge; roll lets them point as roll says, if the guess was wrong.",
+                    "picture's edge; roll lets them point as roll says, if the guess was wrong. With facing as posed "
+                    "neither: roll turns the hand on.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Paint the place of the hand white, for example over a malformed hand: the hand is "
-                    "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
+                    tooltip="Paint the place of the whole hand white, for example over a malformed hand: the hand is "
+                    "placed and sized to cover it, and x, y and size do not count. Fingers point along the painted "
+                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed alone. "
                     "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
                 ),
                 wires.BoundingBox.Input(
@@ -464,8 +468,18 @@ class PlaceHand(io.ComfyNode):
                     optional=True,
                     tooltip="Camera of a 3D viewer (Preview 3D, Load 3D) that shows the hand from Export Hand Mesh: "
                     "the hand is turned as it is seen there, with that lens in place of camera and fov. Where it is "
-                    "and how large stays with the widgets; a mask turns it by itself and takes the lens alone.",
+                    "and how large stays with the widgets; a mask turns it by itself and takes the lens alone, unless "
+                    "facing is as posed.",
                     **wires.rare(),
+                ),
+                io.Combo.Input(
+                    "facing",
+                    options=list(FACINGS),
+                    default=PALM,
+                    optional=True,
+                    tooltip="With a mask, which does not tell: what of the hand faces you. as posed: nothing is "
+                    "guessed, the hand stays as it comes, turned by roll, pitch and yaw, and the mask gives place and "
+                    "size alone.",
                 ),
             ],
             outputs=[
@@ -496,6 +510,7 @@ class PlaceHand(io.ComfyNode):
         mask=None,
         bounding_box=None,
         camera_info=None,
+        facing=PALM,
     ) -> io.NodeOutput:
         check_one_place(mask=mask, bounding_box=bounding_box, box=box.strip() or None if mask is None else None)
         if mask is not None:
@@ -506,7 +521,9 @@ class PlaceHand(io.ComfyNode):
             hands, lens = viewer.turn(hands), viewer.lens(width, height)
         if mask is not None and len(hands):
             direction = roll if mask_direction == "roll" else None
-            return io.NodeOutput(place_over_masks(hands, lens, mask, mask_region, direction))
+            how = {"region": mask_region, "fingers": direction, "facing": facing}
+            angles = (roll, pitch, yaw) if facing == AS_POSED else (0.0, 0.0, 0.0)
+            return io.NodeOutput(place_over_masks(hands, lens, mask, angles, **how))
         if bounding_box is not None and len(hands):
             boxes = read_bounding_boxes(bounding_box, 0)
             return io.NodeOutput(place_in_boxes(hands, lens, boxes, roll, pitch, yaw))
