@@ -3,6 +3,7 @@
 Layout of the file, metres, y up, the camera of the scene looking along -z from the origin::
 
     SesaHand                root; carries nothing, so that everything can be moved and scaled by it
+      right_hand_shown      only for a hand that some frames lack
       right_hand_rig        one per hand, with its wrist as origin; carries the place and turn of the hand
         right_wrist         joints under MANO's names and their hand's: "left_index1", of a second one "right2_index1"
           right_index1 ...
@@ -83,9 +84,10 @@ def rigged_glb(
     for rig, track in zip(rigs, tracks, strict=True):
         joints = add_joints(document, rig, track.name.replace("_hand", ""))
         holder = add_holder(document, rig, track, joints[0])
-        children.append(holder)
+        shown = add_switch(document, track, holder) if len(track.frames) < scene.num_frames else None
+        children.append(holder if shown is None else shown)
         meshes.append(add_skinned_mesh(document, rig, track, joints, materials[track.side]))
-        animated.append((rig, track, joints, holder))
+        animated.append((rig, track, joints, holder, shown))
     root = document.add("nodes", name="SesaHand", children=children)
     if scene.num_frames > 1 and tracks:
         add_animation(document, animated, scene.num_frames, fps, clip)
@@ -94,16 +96,22 @@ def rigged_glb(
 
 def add_holder(document: GltfDocument, rig: Rig, track: Track, wrist: int) -> int:
     """Add the node that carries a hand to its place in its first frame, and return it."""
-    # A hand that is not in the first frame is hidden: glTF has no other way.
-    hidden = {"scale": [0.0, 0.0, 0.0]} if track.frames[0] else {}
     return document.add(
         "nodes",
         name=f"{track.name}_rig",
         translation=rig.wrist[0].tolist(),
         rotation=glb_quaternions(rig.rotations[:1, :1])[0, 0].tolist(),
         children=[wrist],
-        **hidden,
     )
+
+
+def add_switch(document: GltfDocument, track: Track, holder: int) -> int:
+    """Add the node above a rig that hides the hand in frames without it, by its scale: glTF has no other way.
+
+    The rig itself keeps its scale: Blender divides by that.
+    """
+    hidden = {"scale": [0.0, 0.0, 0.0]} if track.frames[0] else {}
+    return document.add("nodes", name=f"{track.name}_shown", children=[holder], **hidden)
 
 
 def add_joints(document: GltfDocument, rig: Rig, prefix: str) -> list[int]:
@@ -166,19 +174,19 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
     def key_frames(frames) -> int:
         return document.add_accessor((np.array(frames, np.float64) / fps).astype(np.float32), bounds=True)
 
-    for rig, track, joints, holder in animated:
+    for rig, track, joints, holder, shown in animated:
         times = key_frames(track.frames)
         bent = glb_quaternions(rig.bone_rotations())
         for joint, node in enumerate(joints[1:], 1):
             drive(node, "rotation", times, floats(bent[:, joint]))
         drive(holder, "rotation", times, floats(glb_quaternions(rig.rotations[:, :1])[:, 0]))
         drive(holder, "translation", times, floats(rig.wrist))
-        if len(track.frames) < num_frames:
-            shown = np.zeros((num_frames + 1, 3), np.float32)
-            shown[list(track.frames)] = 1
-            shown[-1] = shown[-2]
+        if shown is not None:
+            scales = np.zeros((num_frames + 1, 3), np.float32)
+            scales[list(track.frames)] = 1
+            scales[-1] = scales[-2]
             # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded. The last
             # key only makes the clip as long as the frames are.
             steps = key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
-            drive(holder, "scale", steps, shown, "STEP")
+            drive(shown, "scale", steps, scales, "STEP")
     document.add("animations", name=clip, samplers=samplers, channels=channels)

@@ -32,6 +32,11 @@ def moving():
     return concatenate_frames([pair_of_hands("ok"), pair_of_hands("fist", roll=30.0, yaw=20.0)])
 
 
+def late():
+    """Return frames of which the first has no hands and the second no left one."""
+    return concatenate_frames([moving().select([]), pair_of_hands("ok").select([0]), pair_of_hands("fist")])
+
+
 def in_file(scene, hand):
     """Return vertices and keypoints of a hand in the frame of a GLB: y up."""
     posed = scene.pose()
@@ -46,12 +51,12 @@ def z_up(points):
 @pytest.fixture(scope="module")
 def in_blender(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blender")
-    files = []
-    for number, bones in enumerate(BONES):
-        files.append(folder / f"{number}.glb")
-        files[-1].write_bytes(rigged_glb(moving(), FPS, bones=bones))
+    wanted = {bones: rigged_glb(moving(), FPS, bones=bones) for bones in BONES} | {"late": rigged_glb(late(), FPS)}
+    files = [folder / f"{number}.glb" for number in range(len(wanted))]
+    for file, data in zip(files, wanted.values(), strict=True):
+        file.write_bytes(data)
     try:
-        return dict(zip(BONES, open_in_blender(files, folder), strict=True))
+        return dict(zip(wanted, open_in_blender(files, folder), strict=True))
     except NoBlender as reason:
         pytest.skip(str(reason))
 
@@ -93,6 +98,15 @@ def test_clearing_the_pose_in_blender_leaves_each_hand_where_it_is(in_blender, b
         # The fingers are straight then; skin that follows the wrist alone has not moved.
         moved = np.linalg.norm(after - before, axis=1)[: len(still)]
         assert moved.max() > 0.02 and still.sum() > 20 and moved[still].max() < EXACT
+
+
+def test_hands_that_frames_lack_come_and_go_in_blender(in_blender):
+    scene, seen = late(), in_blender["late"]
+    assert all(np.ptp(np.array(mesh), axis=0).max() < EXACT for mesh in seen["posed"]["meshes"].values())
+    for hand, side in ((1, "right"), (2, "left")):
+        vertices, _ = in_file(scene, hand)
+        shown = np.array(seen["moved"]["meshes"][f"{side}_hand"])[: len(vertices)]
+        assert np.abs(shown - z_up(vertices)).max() < EXACT
 
 
 @pytest.mark.parametrize("bones", BONES)
