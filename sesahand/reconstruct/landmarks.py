@@ -33,6 +33,8 @@ class HandLandmarks:
         side_score: Confidence in `side`, 0.5..1, `[N]`.
         camera: The camera that the 3D points were measured in, if what found them says so, or None.
         note: Why there may be no hands, or what else is to be known of all of them; empty if nothing is.
+        spread: How far each point moved when the hand was looked at turned, scaled and in the mirror, as a part of the
+            hand's longer side `[N, 21]`. NaN where it was looked at once, or found by something else; None is all NaN.
     """
 
     width: int
@@ -47,6 +49,7 @@ class HandLandmarks:
     side_score: Tensor
     camera: Camera | None = None
     note: str = ""
+    spread: Tensor | None = None
 
     SHAPES: ClassVar = {
         "frame": (),
@@ -55,10 +58,13 @@ class HandLandmarks:
         "box": (4,),
         "score": (),
         "side_score": (),
+        "spread": (NUM_KEYPOINTS,),
     }
 
     def __post_init__(self):
         count = len(self.side)
+        if self.spread is None:
+            object.__setattr__(self, "spread", torch.full((count, NUM_KEYPOINTS), torch.nan))
         for name, shape in self.SHAPES.items():
             found = tuple(getattr(self, name).shape)
             if found != (count, *shape):
@@ -79,6 +85,16 @@ class HandLandmarks:
     def has_3d(self) -> Tensor:
         """Whether each hand's relative depth is known, bool `[N]`."""
         return torch.isfinite(self.keypoints_3d).all(-1).all(-1)
+
+    @property
+    def doubt(self) -> Tensor:
+        """How far the points of each hand move from look to look on average, as a part of its longer side, `[N]`."""
+        return self.spread.mean(1)
+
+    @property
+    def finger_doubt(self) -> Tensor:
+        """The same of each finger, thumb first, `[N, 5]`."""
+        return self.spread[:, 1:].unflatten(1, (5, 4)).mean(2)
 
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":

@@ -22,6 +22,10 @@ VOTERS, NOISE = 24, 1.5
 WORTH_A_VOTE, LEAST_LEAD = 2.0, 3
 OTHER = {"right": "left", "left": "right"}
 UNSURE = 0.5
+WHAT_IS_NOT_KNOWN = (
+    "The networks know bare hands in photographs and pictures like them; drawings, paintings and gloves they do not: "
+    "give a mask, boxes (SAM3) or keypoints (DWPose, SDPose) instead."
+)
 
 
 def settle_sides(landmarks: HandLandmarks) -> HandLandmarks:
@@ -52,7 +56,7 @@ def settle_sides(landmarks: HandLandmarks) -> HandLandmarks:
 
 
 def describe_sides(landmarks: HandLandmarks) -> str:
-    """Return a line a hand: picture, side and how sure both are; then the note that came with them."""
+    """Return a line a hand: picture, side and how sure both are; then the note that came with them, or what to do."""
     lines = [
         f"picture {frame}, {side} hand: score {score:.2f}, side {sure:.0%} sure"
         for frame, side, score, sure in zip(
@@ -63,4 +67,5 @@ def describe_sides(landmarks: HandLandmarks) -> str:
             strict=True,
         )
     ]
-    return "\n".join([*(lines or ["no hands"]), *filter(None, [landmarks.note])])
+    note = landmarks.note or ("" if lines else WHAT_IS_NOT_KNOWN)
+    return "\n".join([*(lines or ["no hands"]), *filter(None, [note])])
