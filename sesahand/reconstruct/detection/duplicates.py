@@ -81,6 +81,9 @@ def shares(first: Tensor, second: Tensor) -> Tensor:
     Args:
         first: `[..., 4]`: x0, y0, x1, y1 in pixels.
         second: Likewise.
+
+    Returns:
+        0 to 1, `[...]`.
     """
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]

@@ -356,5 +356,5 @@ def compare_with_landmarks(
     error = torch.where(known, off, 0.0).sum(1) / known.sum(1)
     if depth_is_ambiguous is None:
         depth_is_ambiguous = torch.zeros(len(scene), dtype=torch.bool)
-    scene = replace(scene, note=landmarks.note) if landmarks.note else scene
+    scene = replace(scene, note=landmarks.note or scene.note, doubt=landmarks.doubt.cpu())
     return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)
