@@ -356,5 +356,7 @@ def compare_with_landmarks(
     error = torch.where(known, off, 0.0).sum(1) / known.sum(1)
     if depth_is_ambiguous is None:
         depth_is_ambiguous = torch.zeros(len(scene), dtype=torch.bool)
-    scene = replace(scene, note=landmarks.note or scene.note, doubt=landmarks.doubt.cpu())
+    scene = replace(scene, note=landmarks.note) if landmarks.note else scene
+    doubt = landmarks.doubt.cpu()
+    scene = scene if doubt.isnan().all() else replace(scene, doubt=doubt)
     return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)
