@@ -63,7 +63,7 @@ def test_doubt_goes_with_its_hand(landmarks):
 
 
 def test_a_doubtful_hand_scores_less_by_as_much_as_it_moves_more(landmarks):
-    scene = fit_hands(landmarks).scene.select([0])
+    scene = fit_hands(landmarks).scene.select_frames([0])
 
     def found(spread: float):
         return replace(scene, doubt=torch.full((1, 6), spread))
