@@ -1,0 +1,171 @@
+"""How well the rules read prompts as people type them: components, hands, and captions that are right as a whole.
+
+The captions and the definition of "right" are in `data/typed/`, whose README says how they were made. The first half of
+each kind was developed on, the second only scored; `--half scored` is the one to quote.
+
+Run: python benchmarks/typed_prompts.py [--half dev|scored] [--show KIND]
+"""
+
+import argparse
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sesahand.semantics.behavior import COMPONENTS, ImageSemantics
+from sesahand.semantics.composer import compose_batch
+from sesahand.semantics.extractor import extract_semantics
+from sesahand.semantics.grammar import NOUNS
+from sesahand.semantics.scoring import content_words, word_scores
+
+HERE = Path(__file__).resolve().parent / "data" / "typed"
+KINDS = (
+    "photo anime tags syntax prose two_people two_hands nobody hidden gloves metaphors negations languages long".split()
+)
+HALVES = {"dev": 0, "scored": 1}
+LEAST_RECALL, LEAST_PRECISION = 0.6, 0.5
+_NAMES = dict(zip("PAHE", COMPONENTS, strict=True))
+_HAND = re.compile(r"(right|left|\?) ([a-z_]+|-)(?:: (.+?))?(?: of (?:the )?(\w+))?$")
+
+
+@dataclass
+class Labelled:
+    """A caption and what is true of it: components by name, hands as (side, gesture, object, owner)."""
+
+    caption: str
+    components: dict[str, str] = field(default_factory=lambda: dict.fromkeys(COMPONENTS, ""))
+    hands: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
+    drop: str = ""
+    language: str = ""
+    words: list[str] = field(default_factory=list)
+
+
+def load(kind: str, half: str | None = None) -> list[Labelled]:
+    """The labelled captions of a kind, all or one half."""
+    entries = []
+    for block in (HERE / f"{kind}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+        caption, *lines = block.split("\n")
+        entry = Labelled(caption.replace("\\n", "\n"))
+        for line in lines:
+            name, _, value = line.strip().partition(":")
+            _note(entry, name, value.strip())
+        if entry.components["action"] == "=":
+            entry.components["action"] = entry.components["hand_action"]
+        entries.append(entry)
+    return entries if half is None else entries[HALVES[half] :: 2]
+
+
+def _note(entry: Labelled, name: str, value: str) -> None:
+    if name in _NAMES:
+        entry.components[_NAMES[name]] = value
+    elif name == "hands":
+        for hand in filter(None, value.split("; ")):
+            side, gesture, held, _ = _HAND.match(hand).groups()
+            entry.hands.append((None if side == "?" else side, None if gesture == "-" else gesture, held))
+    elif name == "drop":
+        entry.drop = value
+    elif name == "language":
+        entry.language = value
+    else:
+        entry.words = [word.strip() for word in value.split(",") if word.strip()]
+
+
+def read(entry: Labelled) -> ImageSemantics:
+    """What the nodes and commands say of a caption."""
+    return compose_batch(extract_semantics([entry.caption]))[0].images[0]
+
+
+def words_of(text: str) -> frozenset[str]:
+    """The content words of a component that name no person."""
+    text = re.sub(r"\b\d?(?:girl|boy)s?\b", "", text)
+    return content_words(" ".join(word for word in re.findall(r"[\w']+", text.lower()) if word not in NOUNS["person"]))
+
+
+def component_right(found: str, wanted: str) -> bool:
+    """Whether a component is right by the definition of the README."""
+    precision, recall, _ = word_scores(words_of(found), words_of(wanted))
+    return recall >= LEAST_RECALL and precision >= LEAST_PRECISION
+
+
+def gestures_of(image: ImageSemantics) -> Counter:
+    """Side and gesture of each hand that has a gesture."""
+    return Counter((hand.side, hand.gesture) for hand in image.hands if hand.gesture)
+
+
+def judge(entry: Labelled, image: ImageSemantics) -> dict[str, bool | None]:
+    """Each question of the table with its answer for one caption; None where it does not apply."""
+    if entry.language:
+        found = [span.text for span in image.of_part("hand word")]
+        missing = [word for word in entry.words if not any(word in text or text in word for text in found)]
+        right = image.language == entry.language and image.prompt == entry.caption and not missing
+        return {"whole": right and bool(entry.words) >= bool(found)}
+    wanted = Counter((side, gesture) for side, gesture, _ in entry.hands if gesture)
+    found = gestures_of(image)
+    parts = {name: component_right(getattr(image.behavior, name), entry.components[name]) for name in COMPONENTS}
+    return {
+        **parts,
+        "hands": wanted == found if wanted else None,
+        "invented": not found if not wanted else None,
+        "whole": all(parts.values()) and wanted == found and (image.prompt == entry.caption or any(entry.components.values())),
+    }
+
+
+def f1(kind: str, half: str, name: str) -> float:
+    """Mean F1 of a component over the captions of a half."""
+    entries = load(kind, half)
+    scores = [
+        word_scores(words_of(getattr(read(entry).behavior, name)), words_of(entry.components[name]))[2]
+        for entry in entries
+    ]
+    return sum(scores) / len(scores)
+
+
+def share(answers: list[bool | None]) -> str:
+    """The share of true answers, with how many there are."""
+    told = [answer for answer in answers if answer is not None]
+    return f"{sum(told) / len(told):.2f} ({len(told)})" if told else "-"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--half", choices=HALVES, default="dev")
+    parser.add_argument("--show", choices=(*KINDS, "all"), help="print the captions of the half that are not right")
+    options = parser.parse_args()
+    print("| kind | pose | action | hand action | environment | gesture and side | none invented | right as a whole |")
+    print("|---|---|---|---|---|---|---|---|")
+    totals: dict[str, list] = {"hands": [], "invented": [], "whole": []}
+    spent, count = 0.0, 0
+    for kind in KINDS:
+        entries = load(kind, options.half)
+        start = time.perf_counter()
+        images = [read(entry) for entry in entries]
+        spent, count = spent + time.perf_counter() - start, count + len(entries)
+        judged = [judge(entry, image) for entry, image in zip(entries, images, strict=True)]
+        scores = ["-"] * 4 if kind == "languages" else [f"{f1(kind, options.half, name):.2f}" for name in COMPONENTS]
+        columns = [[answers.get(name) for answers in judged] for name in totals]
+        for name, column in zip(totals, columns, strict=True):
+            totals[name] += column if kind != "languages" or name != "whole" else []
+        print(f"| {kind} | {' | '.join([*scores, *map(share, columns)])} |")
+        if options.show in (kind, "all"):
+            for entry, image, answers in zip(entries, images, judged, strict=True):
+                if not answers["whole"]:
+                    show(entry, image, answers)
+    print(f"| English kinds | - | - | - | - | {' | '.join(map(share, totals.values()))} |")
+    print(f"\n{1000 * spent / count:.2f} ms a caption")
+
+
+def show(entry: Labelled, image: ImageSemantics, answers: dict) -> None:
+    print(f"\n{entry.caption}")
+    if entry.language:
+        print(f"   {image.language} {[span.text for span in image.of_part('hand word')]}  wanted {entry.language} {entry.words}")
+        return
+    for name in COMPONENTS:
+        if not answers[name]:
+            print(f"   {name}: {getattr(image.behavior, name)!r}  wanted {entry.components[name]!r}")
+    if False in (answers["hands"], answers["invented"]):
+        print(f"   hands: {[(h.side, h.gesture, h.object, h.owner) for h in image.hands]}  wanted {entry.hands}")
+
+
+if __name__ == "__main__":
+    main()
