@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import SesaHandError
 from ..vlm.reasoning import without_marks
+from .described_hands import DescribedHand
 
 COMPONENTS = ("pose", "action", "hand_action", "environment")
 
@@ -212,6 +213,9 @@ class ImageSemantics:
         note: why a language model's answer was not used, or empty.
         prompt: the composed prompt, or empty before composing.
         spans: where the components and the hand words stand in `prompt`.
+        hands: each hand that is described.
+        language: of the caption: "en", another code of `languages.NAMES`, or "other".
+        origins: for components that did not come from `source`, their name and where they came from.
     """
 
     behavior: BehaviorSemantics
@@ -220,6 +224,9 @@ class ImageSemantics:
     note: str = ""
     prompt: str = ""
     spans: tuple[Span, ...] = ()
+    hands: tuple[DescribedHand, ...] = ()
+    language: str = "en"
+    origins: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         if self.source not in SOURCES:
@@ -265,6 +272,9 @@ class SemanticsBatch:
                     note=str(entry.get("note", "")),
                     prompt=str(entry.get("prompt", "")),
                     spans=tuple(Span(**span) for span in entry.get("spans", ())),
+                    hands=tuple(DescribedHand.from_mapping(hand) for hand in entry.get("hands", ())),
+                    language=str(entry.get("language", "en")),
+                    origins=tuple((str(name), str(origin)) for name, origin in entry.get("origins", ())),
                 )
                 for entry in entries
             )

@@ -331,7 +331,26 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
     if item.form == "ing" and tokens[i - 1].has("person") and _is_passive(current):
         # "is held by a man sitting on a stool": the man's own doing
         return i, i, "who"
+    if _second_deed(tokens, i, current):
+        return i, i, ","
     return None
+
+
+def _second_deed(tokens: list[Token], i: int, current: Clause) -> bool:
+    """Whether a participle is another deed of the same person: "sitting on the curb drinking from a can"."""
+    item = tokens[i]
+    if current.verb is None or i <= current.verb + 2 or item.form != "ing" or item.verb_classes in (frozenset(), {"dropped"}):
+        return False
+    before = tokens[i - 1]
+    placed = "posture" in tokens[current.verb].verb_classes or _is_participle_of_hand(current)
+    if not placed or item.lower in _ING_NOUNS or not before.content or before.has("color", "opinion") or before.verb:
+        return False
+    after = tokens[i + 1] if i + 1 < len(tokens) else None
+    return before.has("body", "place", "hand") or after is None or after.has("prep", "det", "mark", "adv", "owner")
+
+
+def _is_participle_of_hand(clause: Clause) -> bool:
+    return clause.tokens[clause.at_verb].form == "ed" and any(item.has("hand", "body") for item in clause.subject)
 
 
 def _returns_to_main(tokens: list[Token], i: int, current: Clause) -> bool:

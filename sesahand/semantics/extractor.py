@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ..errors import CannotAnswerError, SesaHandError
@@ -21,6 +22,10 @@ from .behavior import (
     component_name,
     merge,
 )
+from .described_hands import DescribedHand
+from .hand_reading import read_hands
+from .languages import detect_language, language_name, read_foreign_hands
+from .prompt_syntax import read_syntax
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +105,7 @@ def _by_answer(caption: str, answer: str) -> ImageSemantics:
         read = _by_rules(said)
         if any(read.behavior.to_dict().values()):
             note = "the answer has no JSON and was read as a caption, by the rules"
-            return ImageSemantics(read.behavior, "rules", said, note)
+            return replace(read, source="rules", note=note)
     try:
         behavior = _checked(parse_answer(answer), caption)
     except SesaHandError as error:
@@ -118,15 +123,23 @@ def override(batch: SemanticsBatch | None, components: dict[str, str]) -> Semant
     """
     typed = {name: "" if text.strip().lower() == "none" else text for name, text in components.items() if text.strip()}
     if batch is None:
-        return SemanticsBatch((ImageSemantics(BehaviorSemantics(**typed), "typed"),))
-    return SemanticsBatch(
-        tuple(
-            ImageSemantics(
-                image.behavior.replace(**typed), "edited" if typed else image.source, image.caption, image.note
-            )
-            for image in batch.images
-        )
-    )
+        behavior = BehaviorSemantics(**typed)
+        return SemanticsBatch((ImageSemantics(behavior, "typed", hands=_hands_of_behavior(behavior)),))
+    return SemanticsBatch(tuple(_edited(image, typed) for image in batch.images))
+
+
+def _edited(image: ImageSemantics, typed: dict[str, str]) -> ImageSemantics:
+    """Semantics with components typed over theirs; hands are those of the hand action if that is typed."""
+    behavior = image.behavior.replace(**typed)
+    hands = _hands_of_behavior(behavior) if "hand_action" in typed else image.hands
+    source = "edited" if typed else image.source
+    return replace(image, behavior=behavior, source=source, prompt="", spans=(), hands=hands)
+
+
+def _hands_of_behavior(behavior: BehaviorSemantics) -> tuple[DescribedHand, ...]:
+    """The hands that components describe: their hand action, or what the body does."""
+    texts = (behavior.hand_action, behavior.action, behavior.pose)
+    return next(filter(None, map(hands_of, filter(None, texts))), ())
 
 
 def parse_answer(answer: str) -> BehaviorSemantics:
@@ -184,7 +197,10 @@ def _question(caption: str, failure: tuple[str, str] | None) -> str:
 
 def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, str] | None) -> ImageSemantics:
     if answer is not None:
-        return ImageSemantics(_without_emphasis(answer), "language model", caption)
+        behavior = _without_emphasis(answer)
+        hands = hands_of(caption) or _hands_of_behavior(behavior)
+        language = detect_language(read_syntax(caption).text)
+        return ImageSemantics(behavior, "language model", caption, hands=hands, language=language)
     if failure is None:
         return _by_rules(caption)
     logger.warning("The language model's answers could not be used, so the rules answered: %s", failure[1])
@@ -193,13 +209,33 @@ def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, s
 
 def _by_rules(caption: str, reason: str = "") -> ImageSemantics:
     """What the rules read in a caption; `reason` is why the language model did not answer, if there is one."""
-    behavior = _without_emphasis(rules.extract(caption))
+    text = read_syntax(caption).text
+    language = detect_language(text)
+    behavior = _without_emphasis(rules.extract(text)) if language == "en" else BehaviorSemantics()
     notes = [reason] if reason else []
     if not caption.strip():
         notes.append("the caption is empty")
+    elif language != "en":
+        notes.append(
+            f"the caption is in {language_name(language)}, which the rules do not read: it is passed on as it stands, "
+            "with its hand words. A language model (vlm) translates it"
+        )
     elif not any(behavior.to_dict().values()):
-        notes.append("the rules found nobody who does anything in the caption; they read English only")
-    return ImageSemantics(behavior, "rules after language model" if reason else "rules", caption, "; ".join(notes))
+        notes.append("the rules found no person who does anything in the caption: it is passed on as it stands")
+    source = "rules after language model" if reason else "rules"
+    return ImageSemantics(
+        behavior, source, caption, "; ".join(notes), hands=hands_of(caption), language=language
+    )
+
+
+def hands_of(caption: str) -> tuple[DescribedHand, ...]:
+    """The hands that a caption describes, by the rules: in English, or called by name in another language.
+
+    Args:
+        caption: as typed, with prompt syntax.
+    """
+    text = read_syntax(caption).text
+    return read_hands(text) if detect_language(text) == "en" else read_foreign_hands(text)
 
 
 def _without_emphasis(behavior: BehaviorSemantics) -> BehaviorSemantics:

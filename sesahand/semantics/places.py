@@ -70,8 +70,11 @@ def _in_noun_phrase(words: list[Token], k: int) -> bool:
     if item.has("det", "owner"):
         return True
     if item.form == "ing":
-        # "a living room"
-        return after is not None and after.has("place")
+        # "a living room", "a bustling spice market"
+        return after is not None and (after.has("place") or item.has("opinion") and after.content)
+    if item.form == "ed" and words[k - 1].has("place") and after is not None and after.has("prep"):
+        # "a kitchen filled with pots"
+        return False
     if item.has("adv") and not item.lower.endswith("ly"):
         return after is not None and after.content
     return item.content and not (item.form == "s" and verbal(words, k))
