@@ -111,12 +111,13 @@ def judge(entry: Labelled, image: ImageSemantics) -> dict[str, bool | None]:
         return {"whole": right and bool(entry.words) >= bool(found)}
     wanted = Counter((side, gesture) for side, gesture, _ in entry.hands if gesture)
     found = gestures_of(image)
+    told = any(entry.components.values())
     parts = {name: component_right(entry, image, name) for name in COMPONENTS}
     return {
         **parts,
         "hands": wanted == found if wanted else None,
         "invented": not found if not wanted else None,
-        "whole": all(parts.values()) and wanted == found and (image.prompt == entry.caption or any(entry.components.values())),
+        "whole": all(parts.values()) and wanted == found and (told or image.prompt == entry.caption),
     }
 
 
@@ -164,7 +165,8 @@ def main() -> None:
 def show(entry: Labelled, image: ImageSemantics, answers: dict) -> None:
     print(f"\n{entry.caption}")
     if entry.language:
-        print(f"   {image.language} {[span.text for span in image.of_part('hand word')]}  wanted {entry.language} {entry.words}")
+        found = [span.text for span in image.of_part("hand word")]
+        print(f"   {image.language} {found}  wanted {entry.language} {entry.words}")
         return
     for name in COMPONENTS:
         if not answers[name]:

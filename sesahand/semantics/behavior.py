@@ -214,7 +214,7 @@ class ImageSemantics:
         prompt: the composed prompt, or empty before composing.
         spans: where the components and the hand words stand in `prompt`.
         hands: each hand that is described.
-        language: of the caption: "en", another code of `languages.NAMES`, or "other".
+        language: of the caption: "en", another code of `languages`, or "other".
         origins: for components that did not come from `source`, their name and where they came from.
     """
 

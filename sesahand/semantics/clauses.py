@@ -339,7 +339,8 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
 def _second_deed(tokens: list[Token], i: int, current: Clause) -> bool:
     """Whether a participle is another deed of the same person: "sitting on the curb drinking from a can"."""
     item = tokens[i]
-    if current.verb is None or i <= current.verb + 2 or item.form != "ing" or item.verb_classes in (frozenset(), {"dropped"}):
+    deed = item.form == "ing" and item.verb_classes not in (frozenset(), {"dropped"})
+    if current.verb is None or i <= current.verb + 2 or not deed:
         return False
     before = tokens[i - 1]
     placed = "posture" in tokens[current.verb].verb_classes or _is_participle_of_hand(current)

@@ -32,8 +32,7 @@ class DescribedHand:
             raise SesaHandError(f"The side of a described hand is {self.side!r:.60}; expected right, left or null.")
         if self.gesture is not None and self.gesture not in GESTURES:
             raise SesaHandError(
-                f"A described hand has the gesture {self.gesture!r:.60}; expected null or one of "
-                f"{', '.join(GESTURES)}."
+                f"A described hand has the gesture {self.gesture!r:.60}; expected null or one of {', '.join(GESTURES)}."
             )
         for name in ("object", "owner"):
             if not isinstance(getattr(self, name), str | None):

@@ -221,11 +221,9 @@ def _by_rules(caption: str, reason: str = "") -> ImageSemantics:
             "with its hand words. A language model (vlm) translates it"
         )
     elif not any(behavior.to_dict().values()):
-        notes.append("the rules found no person who does anything in the caption: it is passed on as it stands")
+        notes.append("the rules found nobody who does anything in the caption: it is passed on as it stands")
     source = "rules after language model" if reason else "rules"
-    return ImageSemantics(
-        behavior, source, caption, "; ".join(notes), hands=hands_of(caption), language=language
-    )
+    return ImageSemantics(behavior, source, caption, "; ".join(notes), hands=hands_of(caption), language=language)
 
 
 def hands_of(caption: str) -> tuple[DescribedHand, ...]:

@@ -131,7 +131,7 @@ def _phrases() -> dict[str, list[_Phrase]]:
             forms = *(frozenset({word}) for word in first), frozenset(lexicon.noun_forms(last))
             add(_Phrase(name, (_HOLDING, *forms)))
         for tag in entry.tags:
-            add(_Phrase(name, tuple(frozenset({word}) for word in WORD.findall(tag.replace("\uFE0F", ""))), tag=True))
+            add(_Phrase(name, tuple(frozenset({word}) for word in WORD.findall(tag.replace("\ufe0f", ""))), tag=True))
     return table
 
 
@@ -154,7 +154,7 @@ def _forms_of(word: str) -> frozenset[str]:
 def _mentions(text: str) -> Iterator[GestureMention]:
     """Yield every place of every name, also where one lies in another."""
     words = list(WORD.finditer(text))
-    said = [word.group().lower().replace("\uFE0F", "") for word in words]
+    said = [word.group().lower().replace("\ufe0f", "") for word in words]
     gaps = [text[a.end() : b.start()] for a, b in zip(words, words[1:])]  # noqa: B905
     marks = [bool(re.search(r"[.,;:!?\n|]", gap)) for gap in gaps]
     phrases = _phrases()
@@ -218,7 +218,8 @@ def _beside_hand(said: Sequence[str], marks: list[bool], first: int, last: int, 
     word = said[first]
     if word in _NUMBERS:
         near = said[last + 1 : last + 2] + said[max(0, first - 1) : first]
-        return not _COUNTED & set(near) and (bool(_FINGERS & set(near)) or alone and "hand" in said[max(0, first - 1) :])
+        beside = bool(_FINGERS & set(near)) or alone and "hand" in said[max(0, first - 1) :]
+        return beside and not _COUNTED & set(near)
     after = _near(said, marks, range(last + 1, min(last + 1 + NEAR, len(said))), 0)
     before = _near(said, marks, range(first - 1, max(first - 1 - NEAR, -1), -1), -1, across=alone)
     if after in ("sign", "signs") and word in _SIGNS_OF_THEIR_OWN:

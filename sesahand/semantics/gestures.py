@@ -33,6 +33,11 @@ class GestureWords:
     tags: tuple[str, ...] = ()
 
 
+def _things(names: str) -> tuple[str, ...]:
+    """Names of things out of a line of them; an underscore stands for a space."""
+    return tuple(name.replace("_", " ") for name in names.split())
+
+
 GESTURES = {
     "open_palm": GestureWords(
         "open hand, fingers straight and naturally spread",
@@ -57,7 +62,7 @@ GESTURES = {
         ambiguous=("five", "wave", "hello", "palm"),
         deeds=("waves", "waving"),
         nouns=("palm",),
-        tags=("wave", "waves", "high five", "palm", "palms", "🖐", "✋", "👋", "🖐️"),
+        tags=("wave", "waves", "high five", "palm", "palms", "\U0001f590", "\u270b", "\U0001f44b"),
     ),
     "relaxed": GestureWords(
         "hand at rest, fingers softly bent, more so towards the little finger",
@@ -79,7 +84,7 @@ GESTURES = {
         ambiguous=("power", "punch", "fistbump"),
         deeds=("punches", "punching", "fistbumping"),
         nouns=("fist",),
-        tags=("punch", "power fist", "✊", "👊"),
+        tags=("punch", "power fist", "\u270a", "\U0001f44a"),
     ),
     "point": GestureWords(
         "index finger pointing, the others folded under the thumb",
@@ -99,13 +104,13 @@ GESTURES = {
         ambiguous=("point", "pointing", "one", "indicate", "shush"),
         deeds=("points", "pointing", "shushing", "shushes"),
         nouns=("index",),
-        tags=("point", "shush", "👉", "👈", "👆", "👇", "☝", "☝️"),
+        tags=("point", "shush", "\U0001f449", "\U0001f448", "\U0001f446", "\U0001f447", "\u261d"),
     ),
     "victory": GestureWords(
         "index and middle finger spread to a V, the thumb over the folded ring finger",
         ("peace sign", "victory sign", "v sign", "double v", "double peace", "two fingers", "scissors sign"),
         ambiguous=("two", "victory", "peace", "v"),
-        tags=("v", "peace", "peace fingers", "v over eye", "v over mouth", "double v", "✌", "✌️"),
+        tags=("v", "peace", "peace fingers", "v over eye", "v over mouth", "double v", "\u270c"),
     ),
     "three": GestureWords(
         "index, middle and ring finger up, the thumb holding the little finger down",
@@ -123,42 +128,42 @@ GESTURES = {
         ("well done sign", "hitchhike", "thumb up", "thumb raised", "raised thumb", "thumb in the air"),
         ambiguous=("like", "approval", "good"),
         nouns=("thumb",),
-        tags=("👍", "hitchhiking"),
+        tags=("\U0001f44d", "hitchhiking"),
     ),
     "ok": GestureWords(
         "thumb and index fingertip form a ring, the other fingers fan out",
         ("ring gesture", "ok sign", "okay sign", "all right sign"),
         ambiguous=("ok", "okay", "perfect"),
-        tags=("ok", "okay", "👌"),
+        tags=("ok", "okay", "\U0001f44c"),
     ),
     "pinch": GestureWords(
         "thumb and index fingertip hold something small, the other fingers bent",
         ("precision grip", "hold between thumb and finger", "pinch finger", "hold between two fingers"),
         ambiguous=("pinch", "tweeze", "pick up"),
-        things=("needle", "pill", "coin", "bead", "pin", "screw", "pawn", "seed", "tweezers", "berry", "diamond", "gem"),
+        things=_things("needle pill coin bead pin screw pawn seed tweezers berry diamond gem"),
     ),
     "key_grip": GestureWords(
         "thumb pressed on the side of the bent index finger, as on a key or a card",
         ("lateral pinch", "turn a key", "hold paper"),
-        things=("key", "card", "ticket", "passport", "envelope", "banknote"),
+        things=_things("key card ticket passport envelope banknote"),
     ),
     "call_me": GestureWords(
         "thumb and little finger stretched out, the others folded",
         ("shaka", "hang loose", "phone gesture", "call me sign"),
         ambiguous=("six", "call_me"),
-        tags=("🤙",),
+        tags=("\U0001f919",),
     ),
     "horns": GestureWords(
         "index and little finger up, the thumb over the folded middle and ring finger",
         ("sign of the horns", "devil horns", "metal horns", "rock horns"),
         ambiguous=("horns", "rock", "metal", "rock on"),
-        tags=("🤘", "\\m/"),
+        tags=("\U0001f918", "\\m/"),
     ),
     "love_you": GestureWords(
         "thumb, index and little finger stretched, middle and ring finger folded",
         ("i love you sign", "ily sign", "spiderman sign"),
         ambiguous=("spider", "i love you", "ily", "love_you"),
-        tags=("🤟",),
+        tags=("\U0001f91f",),
     ),
     "finger_gun": GestureWords(
         "index finger pointing and thumb up, the others folded",
@@ -169,7 +174,7 @@ GESTURES = {
         "thumb and index finger crossed at their tips to a small heart",
         ("korean heart", "mini heart sign"),
         ambiguous=("love", "mini heart"),
-        tags=("🫰",),
+        tags=("\U0001faf0",),
     ),
     "claw": GestureWords(
         "spread fingers bent at their outer joints like a claw",
@@ -180,9 +185,7 @@ GESTURES = {
         "fingers hooked at their middle joints, as around a handle",
         ("carry a bag", "hold a handle", "hook grip", "hooked fingers"),
         ambiguous=("hook", "hang on"),
-        things=(
-            "bag", "bags", "handbag", "suitcase", "briefcase", "bucket", "basket", "pail", "toolbox", "purse", "luggage",
-        ),
+        things=_things("bag bags handbag suitcase briefcase bucket basket pail toolbox purse luggage"),
     ),
     "flat_stop": GestureWords(
         "flat hand, fingers straight and side by side, thumb along the index finger",
@@ -207,29 +210,27 @@ GESTURES = {
         ),
         ambiguous=("stop", "halt", "salute", "prayer"),
         deeds=("salutes", "saluting"),
-        tags=("salute", "salutes", "stop gesture", "prayer pose", "🙏", "🫡"),
+        tags=("salute", "salutes", "stop gesture", "prayer pose", "\U0001f64f", "\U0001fae1"),
     ),
     "grasp_cylinder": GestureWords(
         "hand around a bottle or a thick handle",
         ("grip a pole", "power grip"),
-        things=(
-            "bottle", "glass", "can", "cup", "mug", "teacup", "tumbler", "goblet", "chalice", "stein", "beer", "coffee",
-            "tea", "wine", "champagne", "cocktail", "drink", "thermos", "jar", "vase", "candle", "torch", "flashlight",
-            "lantern", "microphone", "mic", "umbrella", "parasol", "sword", "katana", "saber", "sabre", "lightsaber",
-            "dagger", "knife", "axe", "hammer", "mallet", "wrench", "screwdriver", "shovel", "rake", "broom", "mop",
-            "staff", "wand", "cane", "stick", "pole", "spear", "lance", "trident", "scepter", "sceptre", "club", "bat",
-            "racket", "racquet", "paddle", "oar", "rod", "flagpole", "rope", "railing", "handrail", "handle",
-            "handlebar", "handlebars", "wheel", "lever", "pan", "wok", "spatula", "ladle", "telescope", "flute",
-            "megaphone", "baton", "bar", "barbell", "dumbbell", "rolling pin", "hilt", "hose", "pickaxe", "scythe", "whip", "drill",
+        things=_things(
+            "bottle glass can cup mug teacup tumbler goblet chalice stein beer coffee tea wine champagne cocktail "
+            "drink thermos jar vase candle torch flashlight lantern microphone mic umbrella parasol sword katana "
+            "saber sabre lightsaber dagger knife axe hammer mallet wrench screwdriver shovel rake broom mop staff "
+            "wand cane stick pole spear lance trident scepter sceptre club bat racket racquet paddle oar rod "
+            "flagpole rope railing handrail handle handlebar handlebars wheel lever pan wok spatula ladle "
+            "telescope flute megaphone baton bar barbell dumbbell rolling_pin hilt hose pickaxe scythe whip drill"
         ),
     ),
     "grasp_sphere": GestureWords(
         "hand around a ball, fingers spread over it",
         ("hold a fruit", "catch a ball"),
         ambiguous=("catch",),
-        things=(
-            "ball", "baseball", "basketball", "apple", "orange", "fruit", "sphere", "orb", "globe", "peach", "pear",
-            "lemon", "tomato", "grapefruit", "onion", "snowball", "grenade", "pomegranate",
+        things=_things(
+            "ball baseball basketball apple orange fruit sphere orb globe peach pear lemon tomato grapefruit "
+            "onion snowball grenade pomegranate"
         ),
     ),
     "hold_pen": GestureWords(
@@ -237,9 +238,8 @@ GESTURES = {
         ("tripod grip",),
         ambiguous=("write", "writing", "draw", "sketch"),
         deeds=("writes", "writing", "draws", "drawing", "sketching", "sketches"),
-        things=(
-            "pen", "pencil", "brush", "paintbrush", "crayon", "marker", "chalk", "quill", "stylus", "scalpel", "lipstick",
-            "chopsticks", "eyeliner",
+        things=_things(
+            "pen pencil brush paintbrush crayon marker chalk quill stylus scalpel lipstick chopsticks eyeliner"
         ),
     ),
     "hold_phone": GestureWords(
@@ -247,7 +247,7 @@ GESTURES = {
         ("take a selfie", "taking selfie"),
         ambiguous=("phone", "texting", "scroll", "selfie", "smartphone"),
         deeds=("texting", "scrolling", "scrolls"),
-        things=("phone", "smartphone", "cellphone", "iphone", "mobile"),
+        things=_things("phone smartphone cellphone iphone mobile"),
         tags=("selfie",),
     ),
 }

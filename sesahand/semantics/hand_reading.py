@@ -1,8 +1,8 @@
 """What each hand of a caption does: its side, its gesture, what it holds and whose it is, by the rules.
 
-A sentence is cut into short units: one deed or one hand each. What a unit says of a hand becomes a hand, unless it goes
-on about the one before ("she raises her right hand, palm forward"). What is denied, hidden or only a figure of speech is
-left out.
+A sentence is cut into short units: one deed or one hand each. What a unit says of a hand becomes a hand, unless it
+goes on about the one before ("she raises her right hand, palm forward"). What is denied, hidden or only a figure of
+speech is left out.
 """
 
 import re
@@ -21,8 +21,10 @@ _PARTS = frozenset(
     "finger fingers fingertip fingertips thumb thumbs knuckle knuckles pinky pinkies forefinger fingernails".split()
 )
 _SIDES = ("right", "left")
-_HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze"} | {"take", "use", "hold"}
-_LIFTED = frozenset({"raise", "lift", "squeeze", "clink", "toast", "sip"})
+# These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
+_HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
+_LIFTED = frozenset({"raise", "lift", "squeeze", "clink", "hoist"})
+_TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
 _NUMBERS = {"two": 2, "both": 2, "three": 3, "four": 4, "couple": 2, "twin": 2, "twins": 2, "pair": 2}
 _ANIMALS = frozenset(form for noun in lexicon.ANIMALS.split() for form in lexicon.noun_forms(noun))
@@ -261,7 +263,8 @@ def _hand_words(words: list[Token]) -> list[_HandWord]:
 
 def _of_joins(words: list[Token], before: int, k: int) -> bool:
     between = [item.lower for item in words[before + 1 : k]]
-    return "of" in between[:1] and not any(item.verb or item.has("person") for item in words[before + 2 : k] if not item.has("det"))
+    others = [item for item in words[before + 2 : k] if not item.has("det")]
+    return "of" in between[:1] and not any(item.verb or item.has("person") for item in others)
 
 
 def _is_ellipsis(words: list[Token], k: int) -> bool:
@@ -274,8 +277,11 @@ def _is_ellipsis(words: list[Token], k: int) -> bool:
     before = [item.lower for item in words[max(0, k - 2) : k]]
     possessive = before[-1] in ("his", "her", "their", "my", "your")
     return bool(before) and (
-        before[:1] and before[0] in ("with", "in", "of", "using") and (possessive or before[-1] == "the")
-        or possessive and words[k].has("hand")
+        before[:1]
+        and before[0] in ("with", "in", "of", "using")
+        and (possessive or before[-1] == "the")
+        or possessive
+        and words[k].has("hand")
     )
 
 
@@ -373,11 +379,10 @@ def _main(hands: list[_HandWord]) -> _HandWord | None:
 def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]:
     """What a hand holds or works on, and whether it keeps it: "holding a cup", but not "pushing a cup"."""
     for k, item in enumerate(words):
-        holds = item.verb in _HOLDING or item.verb in _LIFTED
-        if holds and (item.form in ("ing", "s") or item.form == "ed" and not _is_passive(words, k) or _is_base(words, k)):
+        if item.verb in _HOLDING | _LIFTED | _TAKING and _is_done(words, k):
             thing = _object_behind(words, k)
             known = thing is not None and _gesture_of_object(thing) is not None
-            if thing is not None and (item.verb in _HOLDING and item.verb not in ("take", "use") or known and hands or known and item.verb in _LIFTED):
+            if item.verb in _HOLDING and thing is not None or known and (bool(hands) or item.verb in _LIFTED):
                 return thing, True
     inside = _thing_in_hand(words, hands)
     if inside is not None:
@@ -390,8 +395,15 @@ def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]
     return None, False
 
 
+def _is_done(words: list[Token], k: int) -> bool:
+    """Whether a verb is something that somebody does, not what is done to a thing."""
+    form = words[k].form
+    return form in ("ing", "s") or form == "ed" and not _is_passive(words, k) or _is_base(words, k)
+
+
 def _is_passive(words: list[Token], k: int) -> bool:
-    return k > 0 and any(item.has("aux") for item in words[max(0, k - 2) : k]) or k + 1 < len(words) and words[k + 1].has("prep", "adv")
+    auxiliary = any(item.has("aux") for item in words[max(0, k - 2) : k])
+    return auxiliary or k + 1 < len(words) and words[k + 1].has("prep", "adv")
 
 
 def _is_base(words: list[Token], k: int) -> bool:
@@ -434,21 +446,26 @@ def _ends_phrase(words: list[Token], start: int, k: int) -> bool:
 def _thing_in_hand(words: list[Token], hands: list[_HandWord]) -> str | None:
     """What stands before "in his right hand"."""
     for hand in hands:
-        at = next((k for k in range(hand.start, max(-1, hand.start - 3), -1) if words[k].lower in ("in", "inside")), None)
-        if at is None or not at:
-            continue
-        end = at
+        reach = range(hand.start, max(-1, hand.start - 3), -1)
+        end = next((k for k in reach if words[k].lower in ("in", "inside")), 0)
         while end and (words[end - 1].has("adv") or words[end - 1].form == "ed" and words[end - 1].verb in _HOLDING):
             end -= 1
         start = end
-        while start and not words[start - 1].has("mark", "rel", "sub", "aux", "person", "conj") and (
-            not words[start - 1].has("prep") or words[start - 1].lower == "of"
-        ) and not (words[start - 1].form in ("ing", "s") and words[start - 1].verb and not (start > 1 and words[start - 2].has("det"))):
+        while start and _belongs_to_thing(words, start - 1):
             start -= 1
         phrase = words[start:end]
         if phrase and phrase[-1].content and not phrase[-1].has("hand", "body", "appearance", "person"):
             return join(phrase)
     return None
+
+
+def _belongs_to_thing(words: list[Token], k: int) -> bool:
+    """Whether a word is still part of the noun phrase that ends behind it."""
+    item = words[k]
+    if item.has("mark", "rel", "sub", "aux", "person", "conj") or item.has("prep") and item.lower != "of":
+        return False
+    deed = bool(item.verb) and item.form in ("ing", "s")
+    return not deed or k > 0 and words[k - 1].has("det")
 
 
 def _gesture_of_object(thing: str) -> str | None:
@@ -461,7 +478,7 @@ def _gesture(text: str, thing: str | None, mentions: list[GestureMention], keeps
     """What a unit says the hand does: between fingers, in the shape that is named, or around what is held."""
     if re.search(lexicon.BETWEEN_FINGERS, text, re.IGNORECASE) and thing is not None:
         return "pinch"
-    shapes = [mention for mention in mentions if not _around_thing(mention.name, text[mention.start : mention.end], thing)]
+    shapes = [mention for mention in mentions if thing is None or not _around(mention, text)]
     if shapes:
         return shapes[0].name
     if thing is not None:
@@ -469,9 +486,10 @@ def _gesture(text: str, thing: str | None, mentions: list[GestureMention], keeps
     return mentions[0].name if mentions else None
 
 
-def _around_thing(name: str, words: str, thing: str | None) -> bool:
+def _around(mention: GestureMention, text: str) -> bool:
     """Whether a mention is only about what is held, which `_gesture_of_object` reads by its head."""
-    return bool(GESTURES[name].things) and (thing is not None) and words.lower().split()[-1] in _OBJECT_GESTURES
+    last = text[mention.start : mention.end].lower().split()[-1]
+    return bool(GESTURES[mention.name].things) and last in _OBJECT_GESTURES
 
 
 def _side_of_gesture(text: str, mentions: list[GestureMention]) -> str | None:
@@ -542,7 +560,8 @@ def _goes_on(last: _Found, hand: _Found, unit: _Unit, own: list[_Found]) -> bool
         return False
     same_side = hand.side is None or hand.side == last.side
     if hand.gesture is not None and hand.gesture == last.gesture:
-        return same_side and (not hand.object or not last.object or hand.object == last.object or hand.side == last.side)
+        same_thing = not hand.object or not last.object or hand.object == last.object
+        return same_side and (same_thing or hand.side == last.side)
     if not same_side or last.gesture is not None and hand.gesture is not None:
         return last.gesture is not None and hand.side is not None and hand.side == last.side and unit.opener != "and"
     if hand.side is not None and hand.side == last.side:

@@ -53,7 +53,7 @@ def word_spans(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
 def hand_word_spans(text: str, extra: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Where the hand words of a text stand; phrases such as "palm trees" or "on the other hand" are passed over.
 
-    Names of LoRAs and embeddings are no words. A text in a language of `languages.NAMES` is searched for its own words.
+    Names of LoRAs and embeddings are no words. A text in a language of `languages` is searched for its own words.
 
     Args:
         text: a prompt.

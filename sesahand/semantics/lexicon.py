@@ -199,8 +199,8 @@ PLACES = """
     prairie savanna rainforest grove bay fjord cove reef hillside mountainside roadside seaside lakeside
     poolside riverside cornfield rooftop courtyard battlefield ruin atelier loft crossing graduation
     slope hilltop alley workshop trailhead subway jail dungeon tavern inn library dojo onsen izakaya festival
-    desert orchard laboratory rooftop suburb penthouse lounge laundry
-    monastery dormitory backroom riverside greenhouse rally vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    desert orchard laboratory rooftop suburb penthouse lounge laundry monastery dormitory backroom riverside
+    greenhouse rally vestibule foyer parlor pantry skyscraper competition treehouse alleyway
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
@@ -335,7 +335,7 @@ FALSE_HANDS = (
     r"\b(?:turn|turns|turned|turning|try|tries|tried|trying)\s+(?:his|her|their)\s+hands?\s+(?:to|at)\b",
     r"\b(?:hands?|fingers?)[\s-](?:drawn|painted|made|held|crafted|carved|stitched|written|woven|luggage|soap|cream|towels?|bags?"
     r"|rails?|brakes?|cuffs|print(?:s|ed)?|prints?|puppets?|nails?\s+polish|mirror|sanitizer)\b",
-    r"\b(?:by|out\s+of|in\s+good|in\s+safe)\s+hands?\b",
+    r"\b(?:out\s+of|in\s+good|in\s+safe)\s+hands?\b",
     r"\bhands?[\s-](?:on\s+(?:experience|training|workshop|approach)|off|free|down)\b",
     r"\b(?:green|sore)\s+thumb\b",
     r"\bhands?\s+of\s+(?:time|fate|god|cards|poker)\b",

@@ -316,8 +316,9 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):
         return ["pose"]
-    if verb.verb in _TAKE_PARTICLE and len(rest) > 1 and rest[0].lower in _PARTICLES and not rest[1].has("prep", "mark"):
-        rest = rest[1:]
+    if verb.verb in _TAKE_PARTICLE and len(rest) > 1 and rest[0].lower in _PARTICLES:
+        # "putting on her gloves"
+        rest = rest[1:] if not rest[1].has("prep", "mark") else rest
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
     moved = phrase_head(rest[:3]) if with_object else ""

@@ -1,7 +1,7 @@
 """Prompts that are lists: which pieces between commas are tags, and what a tag speaks of.
 
-"a boy clenching his fist, rooftop, sunset, masterpiece" is a sentence with three tags behind it, "1girl, v, smile, park"
-is nothing but tags. A tag has no verb of its own but a participle.
+"a boy clenching his fist, rooftop, sunset, masterpiece" is a sentence with three tags behind it, "1girl, v, smile,
+park" is nothing but tags. A tag has no verb of its own but a participle.
 """
 
 from . import lexicon
@@ -27,10 +27,11 @@ def take_tags(words: list[Token]) -> tuple[list[list[Token]], list[list[Token]]]
         What is to be read as sentences, and the tags, in order. A sentence that is no list comes back whole.
     """
     pieces = _pieces(words)
-    if words[-1:] and words[-1].lower in (".", "!", "?") and len(pieces) < 4:
-        return [words], []
     tags = [piece for piece in pieces if _is_tag(piece)]
-    if len(pieces) == 1 and len(words) > 3 or not tags or _is_enumeration(pieces):
+    if len(pieces) == 1:
+        bare = bool(tags) and not words[0].has("det") and names_place(words)
+        return ([], [words]) if bare else ([words], [])
+    if not tags or _is_enumeration(pieces) or _is_prose(words, pieces) and 2 * len(tags) <= len(pieces):
         return [words], []
     rest: list[list[Token]] = []
     joined = False
@@ -63,6 +64,12 @@ def _pieces(words: list[Token]) -> list[list[Token]]:
 
 def _commas(words: list[Token]) -> list[Token | None]:
     return [*(item for item in words if item.lower == ","), None]
+
+
+def _is_prose(words: list[Token], pieces: list[list[Token]]) -> bool:
+    """Whether a sentence is one with asides: it ends with a mark, or goes on with a conjunction."""
+    ended = words[-1].lower in (".", "!", "?")
+    return ended or any(piece and piece[0].has("conj", "sub", "rel") for piece in pieces[1:])
 
 
 def _is_enumeration(pieces: list[list[Token]]) -> bool:
