@@ -62,7 +62,8 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     after = tokens[i + 1] if i + 1 < len(tokens) else None
     if not item.verb:
         return _unknown_verb(before, item, after)
-    if item.lower in _ING_NOUNS and not (i and tokens[i - 1].has("aux")):
+    acts = i and (tokens[i - 1].has("aux") or tokens[i - 1].has("person") and _next_is(tokens, i, "det"))
+    if item.lower in _ING_NOUNS and not acts:
         return False
     if before is not None and _asks_for_noun(before):
         return False
@@ -82,6 +83,10 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
     inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
     return not before.plural or before.has("rel") or inner
+
+
+def _next_is(tokens: list[Token], i: int, role: str) -> bool:
+    return i + 1 < len(tokens) and tokens[i + 1].has(role)
 
 
 def _asks_for_noun(item: Token) -> bool:

@@ -24,11 +24,17 @@ _HOLDING = frozenset(form for verb in lexicon.HOLDING_VERBS.split() for form in 
 _NUMBERS = frozenset("one two three four five six".split())
 _COUNTED = frozenset("hands palms fists thumbs arms".split())
 _FINGERS = frozenset("finger fingers sign signs gesture gestures".split())
-_NOUN_FOLLOWS = CLOSED["det"] | CLOSED["color"] | (CLOSED["prep"] - {"to", "up", "down", "off", "past"})
+_STANDINS = frozenset("one both some other others each".split())
+_NOUN_FOLLOWS = (CLOSED["det"] - _STANDINS) | CLOSED["color"] | (CLOSED["prep"] - {"to", "up", "down", "off", "past"})
 _STOPS = (CLOSED["prep"] - {"of", "with", "up"}) | CLOSED["conj"] | CLOSED["sub"]
 # "A stop sign" stands in a street.
 _SIGNS_OF_THEIR_OWN = frozenset("stop metal gun natural good like power rest tiger hello".split())
 _MADE = frozenset(form for verb in ("make", "give", "do", "show", "form", "flash") for form in lexicon.verb_forms(verb))
+# What is drawn without a pen.
+_DRAWN = frozenset(
+    "bow string arrow sword swords gun pistol weapon blade katana curtain curtains attention near back close breath "
+    "water blood card cards".split()
+)
 # What waves, points and draws without a hand.
 _WITHOUT_HANDS = frozenset(lexicon.MOVED_BY_WIND.split())
 _PLACE_WHERE_POINTED = CLOSED["prep"] | CLOSED["det"] | CLOSED["adv"] | frozenset("straight directly".split())
@@ -187,7 +193,9 @@ def _is_meant(phrase: _Phrase, said: Sequence[str], marks: list[bool], first: in
     alone = (first == 0 or marks[first - 1]) and (last == len(said) - 1 or marks[last])
     if phrase.tag:
         return alone
-    before, after = said[max(0, first - 1) : first], said[last + 1 : last + 2]
+    if _aims(said, first) or phrase.name == "relaxed" and _rests_somewhere(said, first, last):
+        return False
+    before, after = said[max(0, first - 1) : first], said[last + 1 : last + 4]
     if said[first] in phrase.deeds and len(phrase.forms) == 1:
         return alone or _is_deed(said[first], before, after) or _beside_hand(said, marks, first, last, alone)
     if phrase.ambiguous:
@@ -198,12 +206,18 @@ def _is_meant(phrase: _Phrase, said: Sequence[str], marks: list[bool], first: in
     return True
 
 
+def _rests_somewhere(said: Sequence[str], first: int, last: int) -> bool:
+    """Whether a hand only lies somewhere: "her hand rests on the table"."""
+    resting = any(word.startswith("rest") for word in said[first : last + 1])
+    return resting and said[last + 1 : last + 2] != [] and said[last + 1] in ("on", "against", "upon", "in", "over")
+
+
 def _is_deed(word: str, before: list[str], after: list[str]) -> bool:
     """Whether a form stands as a verb of somebody: "she waves", but not "the waves", "a flag waving"."""
     if before and (before[0] in _NOUN_FOLLOWS or before[0] in _WITHOUT_HANDS):
         return False
     if word.startswith("draw"):
-        return not after or after[0] not in ("attention", "near", "back", "close", "breath", "water", "blood")
+        return not _DRAWN & set(after)
     if word in ("scrolls", "scrolling"):
         return bool(after) and after[0] in _PLACE_WHERE_POINTED
     if word == "points":
@@ -211,6 +225,14 @@ def _is_deed(word: str, before: list[str], after: list[str]) -> bool:
     if word == "waves":
         return not before or before[0] not in VERBS and before[0] not in NOUNS["place"]
     return word != "pointing" or not after or after[0] not in ("sign", "arrow", "stick", "device")
+
+
+def _aims(said: Sequence[str], first: int) -> bool:
+    """Whether something else than a hand is pointed: "pointing his wand"."""
+    if said[first] not in ("point", "points", "pointing", "pointed") or said[first + 1 : first + 2] in ([], ["at"]):
+        return False
+    thing = said[first + 1 : first + 5]
+    return thing[0] in CLOSED["det"] and not any(word in HAND_WORDS or word in NOUNS["hand"] for word in thing)
 
 
 def _beside_hand(said: Sequence[str], marks: list[bool], first: int, last: int, alone: bool) -> bool:

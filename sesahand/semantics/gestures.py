@@ -53,6 +53,7 @@ GESTURES = {
             "palm out",
             "palm facing",
             "palm open",
+            "empty palm",
             "palm up",
             "hand open",
             "hold up palm",
@@ -167,7 +168,7 @@ GESTURES = {
     ),
     "finger_gun": GestureWords(
         "index finger pointing and thumb up, the others folded",
-        ("finger pistol", "l sign", "gun fingers", "gun sign"),
+        ("finger pistol", "finger like gun", "l sign", "gun fingers", "gun sign"),
         ambiguous=("gun", "pistol", "loser"),
     ),
     "finger_heart": GestureWords(

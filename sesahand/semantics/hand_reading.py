@@ -23,7 +23,7 @@ _PARTS = frozenset(
 _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
-_LIFTED = frozenset({"raise", "lift", "squeeze", "clink", "hoist"})
+_LIFTED = frozenset({"raise", "lift", "squeeze", "clink", "hoist", "point", "aim", "catch", "swing"})
 _TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
 _NUMBERS = {"two": 2, "both": 2, "three": 3, "four": 4, "couple": 2, "twin": 2, "twins": 2, "pair": 2}
@@ -106,15 +106,16 @@ def read_hands(caption: str) -> tuple[DescribedHand, ...]:
         The hands in the caption's order, at most eight; two of one person where it speaks of both.
     """
     person, found, number = _Person(), [], 0
-    met = person
+    met, named = person, ""
     for words in sentences(plain(caption, keep_asides=True)):
         for unit in _units(told(words)):
             number += 1
             person = met if unit.opener in ("who", "whose") else _person_of(unit, person)
             met = _met(unit, person)
-            for hand in _read(unit, person, found):
+            for hand in _read(unit, person, named):
                 hand.group = number
                 _add(found, hand, unit)
+            named = _thing_named(unit.tokens) or named
     if not any(hand.named for hand in found) and not person.known and _speaks_of_things(caption):
         return ()
     return tuple(_described(_settled(found)))[:_MOST_HANDS]
@@ -321,8 +322,13 @@ def _hand_word(words: list[Token], k: int) -> _HandWord:
     return _HandWord(k, start, side, count, item.lower in _PARTS, other, definite, owner)
 
 
-def _read(unit: _Unit, person: _Person, before: list[_Found]) -> list[_Found]:
-    """The hands that one unit speaks of."""
+def _thing_named(words: list[Token]) -> str:
+    """The last thing of a unit that a hand could hold, for an "it" behind it."""
+    return next((item.lower for item in reversed(words) if item.lower in _OBJECT_GESTURES), "")
+
+
+def _read(unit: _Unit, person: _Person, named: str) -> list[_Found]:
+    """The hands that one unit speaks of; `named` is the last thing that was named before."""
     words = unit.tokens
     text = " ".join("it" if GLUE in item.text else item.text for item in words)
     if _deed_of_animal(words) or re.search(lexicon.DEPICTED, text, re.IGNORECASE):
@@ -330,6 +336,7 @@ def _read(unit: _Unit, person: _Person, before: list[_Found]) -> list[_Found]:
     hands = _hand_words(words)
     mentions = _fitting(find_mentions(text))
     thing, keeps = _held(words, hands)
+    thing = named or thing if thing in ("it", "them") else thing
     gesture = _gesture(text, thing, mentions, keeps)
     main = _main(hands)
     if gesture is None and main is None and thing is None:
@@ -339,6 +346,8 @@ def _read(unit: _Unit, person: _Person, before: list[_Found]) -> list[_Found]:
         return []
     side = main.side if main else _side_of_gesture(text, mentions)
     count = _count(words, text, main, mentions, gesture)
+    if main is None and gesture is not None and (thing or "").lower().startswith(("two ", "both ")):
+        count = 2
     owner = (main.owner if main and main.owner else None) or person.words
     several = person.count if (main is None or main.count == 1 and not main.side) or count == 2 else 1
     one = _Found(
@@ -390,6 +399,7 @@ def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]
     if hands:
         for k, item in enumerate(words):
             worked = not item.verb_classes.isdisjoint(("grasp", "handwork")) and item.form in ("ing", "s")
+            worked = worked and not item.has("hand")
             if worked and item.verb not in _LIFTED:
                 return _object_behind(words, k), False
     return None, False
@@ -408,7 +418,7 @@ def _is_passive(words: list[Token], k: int) -> bool:
 
 def _is_base(words: list[Token], k: int) -> bool:
     before = words[k - 1] if k else None
-    return words[k].form == "base" and (before is None or before.plural or before.lower in ("to", "and", "they", "i"))
+    return words[k].form == "base" and (before is None or before.plural or before.lower in ("and", "they", "i"))
 
 
 def _object_behind(words: list[Token], k: int) -> str | None:
@@ -439,7 +449,10 @@ def _ends_phrase(words: list[Token], start: int, k: int) -> bool:
     if item.has("conj"):
         return True
     if k > start and item.verb and item.form in ("ing", "s") and not item.has("hand", "body", "place"):
-        return item.form == "ing" or not (k + 1 == len(words) and words[k - 1].has("det"))
+        if item.form == "ing":
+            # "the steering wheel"
+            return not words[k - 1].has("det", "owner", "color", "opinion")
+        return not (k + 1 == len(words) and words[k - 1].has("det"))
     return item.has("adv") and k > start and not item.content
 
 

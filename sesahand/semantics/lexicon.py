@@ -291,7 +291,7 @@ OPINIONS = """
 LEAD_INS = (
     r"(?:please\s+)?(?:create|generate|make|draw|paint|imagine|picture|visuali[sz]e|render)\s+(?:me\s+)?(?=an?\s|the\s)"
     r"(?:(?:an?|the)\s+(?:\w+[\s-]){0,3}?(?:image|picture|photo|photograph|scene|portrait|illustration)\s+(?:of|showing|where)\s+)?",
-    r"(?:\w+[\s-]){0,3}?(?:portrait|headshot|close-up|closeup|selfie|photography|snapshot|screencap|shot|photo|photograph"
+    r"(?:\w+[\s-]){0,3}?(?:portrait|headshot|close-up|closeup|selfie|photography|snapshot|screencap|still|frame|shot|photo|photograph"
     r"|picture|sketch|drawing|painting|render|illustration)\s+of\s+",
     r"the\s+scene\s+(?:unfolds|takes\s+place|is\s+set)\s+",
     r"(?:in|within)\s+(?:this|the|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait"

@@ -75,6 +75,9 @@ def _in_noun_phrase(words: list[Token], k: int) -> bool:
     if item.form == "ed" and words[k - 1].has("place") and after is not None and after.has("prep"):
         # "a kitchen filled with pots"
         return False
+    if item.lower.endswith("ly") and after is not None and after.form == "ed":
+        # "a dimly lit club"
+        return True
     if item.has("adv") and not item.lower.endswith("ly"):
         return after is not None and after.content
     return item.content and not (item.form == "s" and verbal(words, k))

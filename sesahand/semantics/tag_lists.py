@@ -102,7 +102,7 @@ def _is_tag(piece: list[Token]) -> bool:
 def names_place(words: list[Token]) -> bool:
     """Whether a tag is a place or a backdrop: "city street", "in a kitchen", "white background"."""
     last, lead = words[-1], words[:-1]
-    if last.lower in _BACKDROPS or len(words) == 1 and last.lower in lexicon.OPEN_PLACES:
+    if last.lower in _BACKDROPS and not any(item.has("prep") for item in lead) or len(words) == 1 and last.lower in lexicon.OPEN_PLACES:
         return True
     if not last.has("place") or last.has("person") or any(item.has("pronoun", "hand") for item in words):
         return False
