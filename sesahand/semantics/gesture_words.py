@@ -30,6 +30,7 @@ _STOPS = (CLOSED["prep"] - {"of", "with", "up"}) | CLOSED["conj"] | CLOSED["sub"
 # "A stop sign" stands in a street.
 _SIGNS_OF_THEIR_OWN = frozenset("stop metal gun natural good like power rest tiger hello".split())
 _MADE = frozenset(form for verb in ("make", "give", "do", "show", "form", "flash") for form in lexicon.verb_forms(verb))
+_BASE_DEEDS = frozenset("wave point salute write draw shush punch".split())
 # What is drawn without a pen.
 _DRAWN = frozenset(
     "bow string arrow sword swords gun pistol weapon blade katana curtain curtains attention near back close breath "
@@ -196,13 +197,16 @@ def _is_meant(phrase: _Phrase, said: Sequence[str], marks: list[bool], first: in
     if _aims(said, first) or phrase.name == "relaxed" and _rests_somewhere(said, first, last):
         return False
     before, after = said[max(0, first - 1) : first], said[last + 1 : last + 4]
+    between = before == ["between"] or before == ["and"] and said[first - 2 : first - 1] == ["thumb"]
+    if between and phrase.name in ("victory", "point", "three"):
+        # "between two fingers", "thumb and index finger"
+        return False
     if said[first] in phrase.deeds and len(phrase.forms) == 1:
         return alone or _is_deed(said[first], before, after) or _beside_hand(said, marks, first, last, alone)
+    if phrase.ambiguous and said[first] in _BASE_DEEDS and before and _are_many(before[0]):
+        return True
     if phrase.ambiguous:
         return _beside_hand(said, marks, first, last, alone)
-    if before == ["between"] or "and" in before and said[max(0, first - 2)] == "thumb":
-        # "between two fingers", "thumb and index finger"
-        return phrase.name not in ("victory", "point", "three")
     return True
 
 
@@ -225,6 +229,11 @@ def _is_deed(word: str, before: list[str], after: list[str]) -> bool:
     if word == "waves":
         return not before or before[0] not in VERBS and before[0] not in NOUNS["place"]
     return word != "pointing" or not after or after[0] not in ("sign", "arrow", "stick", "device")
+
+
+def _are_many(word: str) -> bool:
+    """Whether a word names several persons, whose verb has no -s: "two soldiers salute"."""
+    return word in ("they", "we", "both", "people") or word in NOUNS["person"] and word.endswith(("s", "men"))
 
 
 def _aims(said: Sequence[str], first: int) -> bool:

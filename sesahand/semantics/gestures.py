@@ -94,7 +94,6 @@ GESTURES = {
             "show the way",
             "finger pointing",
             "point finger",
-            "raised finger",
             "one finger up",
             "finger to lips",
             "finger on lips",

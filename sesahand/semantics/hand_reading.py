@@ -252,6 +252,8 @@ def _hand_words(words: list[Token]) -> list[_HandWord]:
     """The words for hands in a unit, with their side and number; "the fingers of her left hand" is one."""
     found: list[_HandWord] = []
     for k, item in enumerate(words):
+        if item.lower in ("hand", "hands") and _hands_over(words, k):
+            continue
         ellipsis = _is_ellipsis(words, k)
         if item.lower not in _HANDS | _PARTS and not ellipsis and not _stands_for_other(words, k):
             continue
@@ -260,6 +262,12 @@ def _hand_words(words: list[Token]) -> list[_HandWord]:
         elif not (found and k == found[-1].at + 1):
             found.append(_hand_word(words, k))
     return found
+
+
+def _hands_over(words: list[Token], k: int) -> bool:
+    """Whether "hands" is a verb: "a waiter hands a menu to a customer"."""
+    after = words[k + 1] if k + 1 < len(words) else None
+    return k > 0 and words[k - 1].has("person", "pronoun") and after is not None and after.has("det", "object pronoun")
 
 
 def _of_joins(words: list[Token], before: int, k: int) -> bool:
@@ -355,7 +363,7 @@ def _read(unit: _Unit, person: _Person, named: str) -> list[_Found]:
         gesture,
         thing,
         owner,
-        text,
+        _naming_words(text, gesture, thing, mentions),
         named=main is not None,
         placed=_placed(words, main),
         other=bool(main and main.other),
@@ -366,6 +374,12 @@ def _read(unit: _Unit, person: _Person, named: str) -> list[_Found]:
     if count == 2 and side is None:
         return [replace(one, side="right", other=False), replace(one, side="left", other=False)]
     return [one]
+
+
+def _naming_words(text: str, gesture: str | None, thing: str | None, mentions: list[GestureMention]) -> str:
+    """The words that a gesture is known by; the whole unit where it is what is held."""
+    own = next((each for each in mentions if thing is None and each.name == gesture), None)
+    return text[own.start : own.end] if own else text
 
 
 def _deed_of_animal(words: list[Token]) -> bool:
@@ -489,7 +503,7 @@ def _gesture_of_object(thing: str) -> str | None:
 
 def _gesture(text: str, thing: str | None, mentions: list[GestureMention], keeps: bool) -> str | None:
     """What a unit says the hand does: between fingers, in the shape that is named, or around what is held."""
-    if re.search(lexicon.BETWEEN_FINGERS, text, re.IGNORECASE) and thing is not None:
+    if re.search(lexicon.BETWEEN_FINGERS, text, re.IGNORECASE) and "cigarette" not in text:
         return "pinch"
     shapes = [mention for mention in mentions if thing is None or not _around(mention, text)]
     if shapes:

@@ -200,7 +200,11 @@ PLACES = """
     poolside riverside cornfield rooftop courtyard battlefield ruin atelier loft crossing graduation
     slope hilltop alley workshop trailhead subway jail dungeon tavern inn library dojo onsen izakaya festival
     desert orchard laboratory rooftop suburb penthouse lounge laundry monastery dormitory backroom riverside
-    greenhouse rally vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    greenhouse rally cottage hut mansion manor villa farmhouse chalet graveyard crypt bathhouse pagoda spaceship
+    starship submarine tundra oasis marketplace stairwell clearing hideout lair
+    tokyo kyoto osaka shibuya shinjuku paris london york manhattan brooklyn venice rome seoul berlin shanghai beijing
+    bangkok mumbai istanbul cairo moscow barcelona amsterdam lisbon prague havana chicago
+    vestibule foyer parlor pantry skyscraper competition treehouse alleyway
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
@@ -210,7 +214,9 @@ PLACE_PARTS = """
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
-PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
+PLACE_PAIRS = (
+    "boxing ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
+)
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 

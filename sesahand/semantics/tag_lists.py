@@ -26,12 +26,14 @@ def take_tags(words: list[Token]) -> tuple[list[list[Token]], list[list[Token]]]
     Returns:
         What is to be read as sentences, and the tags, in order. A sentence that is no list comes back whole.
     """
+    if not words:
+        return [], []
     pieces = _pieces(words)
     tags = [piece for piece in pieces if _is_tag(piece)]
     if len(pieces) == 1:
         bare = bool(tags) and not words[0].has("det") and names_place(words)
         return ([], [words]) if bare else ([words], [])
-    if not tags or _is_enumeration(pieces) or _is_prose(words, pieces) and 2 * len(tags) <= len(pieces):
+    if not tags or _is_enumeration(pieces) or _is_prose(words, pieces) and 4 * len(tags) <= 3 * len(pieces):
         return [words], []
     rest: list[list[Token]] = []
     joined = False
@@ -68,6 +70,9 @@ def _commas(words: list[Token]) -> list[Token | None]:
 
 def _is_prose(words: list[Token], pieces: list[list[Token]]) -> bool:
     """Whether a sentence is one with asides: it ends with a mark, or goes on with a conjunction."""
+    if any(piece and piece[0].form == "s" and not piece[0].roles for piece in pieces[1:]):
+        # "his opponent, a young woman, throws a ball"
+        return True
     ended = words[-1].lower in (".", "!", "?")
     return ended or any(piece and piece[0].has("conj", "sub", "rel") for piece in pieces[1:])
 
@@ -102,7 +107,12 @@ def _is_tag(piece: list[Token]) -> bool:
 def names_place(words: list[Token]) -> bool:
     """Whether a tag is a place or a backdrop: "city street", "in a kitchen", "white background"."""
     last, lead = words[-1], words[:-1]
-    if last.lower in _BACKDROPS and not any(item.has("prep") for item in lead) or len(words) == 1 and last.lower in lexicon.OPEN_PLACES:
+    if (
+        last.lower in _BACKDROPS
+        and not any(item.has("prep") for item in lead)
+        or len(words) == 1
+        and last.lower in lexicon.OPEN_PLACES
+    ):
         return True
     if not last.has("place") or last.has("person") or any(item.has("pronoun", "hand") for item in words):
         return False

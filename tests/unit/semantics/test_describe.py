@@ -128,7 +128,8 @@ def test_a_caption_beyond_all_bounds_is_refused(tmp_path):
 def test_emptiness_and_length_are_told(capsys):
     assert run("Eine Frau hält eine Tasse.", "--style", "photo") == 0
     printed = capsys.readouterr().out
-    assert "note: the rules found nobody" in printed and "warning: The prompt says nothing of behaviour" in printed
+    assert "note: the caption is in German" in printed and "warning: The caption names no behaviour" in printed
+    assert "prompt: Eine Frau hält eine Tasse., photo" in printed and "hand words: hält" in printed
     assert run("A man waves his hand.", "--style", "photo, " * 40, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["note"] == "" and "needs 88 columns" in answer["warnings"][0]

@@ -232,10 +232,17 @@ def test_without_a_model_the_rules_answer():
     assert (image.source, image.note, image.caption) == ("rules", "", CAPTION)
 
 
-@pytest.mark.parametrize("caption", ["Eine Frau hält eine Tasse.", "Une femme tient une tasse.", "A lake at dawn."])
-def test_the_rules_say_so_when_they_find_nobody(caption):
+@pytest.mark.parametrize(
+    ("caption", "says"),
+    [
+        ("Eine Frau hält eine Tasse.", "is in German"),
+        ("Une femme tient une tasse.", "is in French"),
+        ("A lake at dawn.", "found nobody"),
+    ],
+)
+def test_the_rules_say_so_when_they_find_nobody_or_read_no_such_language(caption, says):
     image = extract_semantics([caption]).images[0]
-    assert image.behavior == BehaviorSemantics() and "found nobody" in image.note and "English" in image.note
+    assert image.behavior == BehaviorSemantics() and says in image.note and "passed on as it stands" in image.note
 
 
 def test_the_rules_answer_for_a_model_that_only_captions():
