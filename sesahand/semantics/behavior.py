@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..errors import SesaHandError
 from ..vlm.reasoning import without_marks
 from .described_hands import DescribedHand
+from .hand_reading import hands_of
 
 COMPONENTS = ("pose", "action", "hand_action", "environment")
 
@@ -245,6 +246,14 @@ class ImageSemantics:
         return [span for span in self.spans if span.part == part]
 
 
+def _hands_of_entry(entry: Mapping) -> tuple[DescribedHand, ...]:
+    """The hands of a saved entry; read again from its words where it is older than they are."""
+    if "hands" in entry:
+        return tuple(DescribedHand.from_mapping(hand) for hand in entry["hands"])
+    texts = (entry["behavior"].get("hand_action"), entry.get("caption"), entry.get("prompt"))
+    return next(filter(None, (hands_of(str(text)) for text in texts if text)), ())
+
+
 @dataclass(frozen=True)
 class SemanticsBatch:
     """The value on a SESAHAND_SEMANTICS wire: one entry per image, in the order of the images."""
@@ -272,7 +281,7 @@ class SemanticsBatch:
                     note=str(entry.get("note", "")),
                     prompt=str(entry.get("prompt", "")),
                     spans=tuple(Span(**span) for span in entry.get("spans", ())),
-                    hands=tuple(DescribedHand.from_mapping(hand) for hand in entry.get("hands", ())),
+                    hands=_hands_of_entry(entry),
                     language=str(entry.get("language", "en")),
                     origins=tuple((str(name), str(origin)) for name, origin in entry.get("origins", ())),
                 )

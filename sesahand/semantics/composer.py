@@ -113,7 +113,8 @@ def compose_batch(
     """
     images, warnings = [], []
     for number, image in enumerate(batch.images, start=1):
-        if image.caption.strip() and not any(image.behavior.to_dict().values()):
+        by_hand = image.source in ("typed", "edited")
+        if image.caption.strip() and not by_hand and not any(image.behavior.to_dict().values()):
             check_template(template)
             image = as_typed(image, image.caption, options.get("prefix", ""), options.get("style", ""))
             own = (AS_IT_STANDS, *_too_long(image.prompt, options.get("count_tokens")))

@@ -23,8 +23,8 @@ from .behavior import (
     merge,
 )
 from .described_hands import DescribedHand
-from .hand_reading import read_hands
-from .languages import detect_language, language_name, read_foreign_hands
+from .hand_reading import hands_of
+from .languages import detect_language, language_name
 from .prompt_syntax import read_syntax
 
 logger = logging.getLogger(__name__)
@@ -224,16 +224,6 @@ def _by_rules(caption: str, reason: str = "") -> ImageSemantics:
         notes.append("the rules found nobody who does anything in the caption: it is passed on as it stands")
     source = "rules after language model" if reason else "rules"
     return ImageSemantics(behavior, source, caption, "; ".join(notes), hands=hands_of(caption), language=language)
-
-
-def hands_of(caption: str) -> tuple[DescribedHand, ...]:
-    """The hands that a caption describes, by the rules: in English, or called by name in another language.
-
-    Args:
-        caption: as typed, with prompt syntax.
-    """
-    text = read_syntax(caption).text
-    return read_hands(text) if detect_language(text) == "en" else read_foreign_hands(text)
 
 
 def _without_emphasis(behavior: BehaviorSemantics) -> BehaviorSemantics:

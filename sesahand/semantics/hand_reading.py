@@ -14,7 +14,9 @@ from .described_hands import DescribedHand
 from .gesture_words import GestureMention, find_mentions
 from .gestures import GESTURES
 from .grammar import CLOSED, NOUNS, VERBS, Token, join, sentences
+from .languages import detect_language, read_foreign_hands
 from .plain import GLUE, plain
+from .prompt_syntax import read_syntax
 
 _HANDS = frozenset("hand hands palm palms fist fists".split())
 _PARTS = frozenset(
@@ -94,6 +96,16 @@ class _Found:
     single: bool = True
     group: int = 0
     parts: list[str] = field(default_factory=list)
+
+
+def hands_of(caption: str) -> tuple[DescribedHand, ...]:
+    """The hands that a caption describes, by the rules: in English, or called by name in another language.
+
+    Args:
+        caption: as typed, with prompt syntax.
+    """
+    text = read_syntax(caption).text
+    return read_hands(text) if detect_language(text) == "en" else read_foreign_hands(text)
 
 
 def read_hands(caption: str) -> tuple[DescribedHand, ...]:

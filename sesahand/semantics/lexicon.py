@@ -323,6 +323,7 @@ FALSE_HANDS = (
     r"\b(?:second|first)[\s-]hand\b",
     r"\bpoint(?:ing)?\s+of\s+view\b",
     r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
+    r"\b(?:clock|watch)\s+with\s+(?:\w+\s+){0,2}hands\b",
     r"\bhands?\s+of\s+(?:the|a|an)\s+(?:\w+\s+)?(?:clock|watch)\b",
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",

@@ -82,7 +82,7 @@ def read_syntax(prompt: str) -> PromptSyntax:
     text = _ESCAPED.sub(r"\1", text)
     if typed or emphasis:
         # What a tag leaves behind: empty places of a list.
-        text = re.sub(r"(?:[^\S\n]*,)+(?=[^\S\n]*,)|^\s*,|,\s*$", "", text)
+        text = re.sub(r"(?:[^\S\n]*,)+(?=[^\S\n]*,)|^\s*,|,\s*$|[^\S\n]+(?=,)", "", text)
     return PromptSyntax(text.strip() if typed or emphasis else text, tuple(tags), tuple(emphasis), tuple(dropped))
 
 
