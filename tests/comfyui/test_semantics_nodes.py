@@ -38,7 +38,7 @@ def test_a_list_of_captions_becomes_one_batch_in_order():
     assert [image.behavior.hand_action for image in semantics.images] == ["waves his hand", "", "points at the sky"]
     assert report.startswith("3 by rules") and "image 3" in report
     prompts, _, summary = compose(semantics)
-    assert prompts == ["a man waves his hand", "", "a girl points at the sky"]
+    assert prompts == ["a man waves his hand", "A lake.", "a girl points at the sky"]
     assert "warning: Image 2" in summary
 
 

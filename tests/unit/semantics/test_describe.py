@@ -172,8 +172,9 @@ def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):
     from chat_server import answer, chat_server, completion
 
     said = {"pose": "a man kneeling", "action": "", "hand_action": "tying his shoe", "environment": ""}
+    caption = "A man kneels and ties his shoe."
     with chat_server(answer(completion(json.dumps(said)))) as server:
-        assert run("A man ties his shoe.", "--vlm", server.url, "--model", "tiny", "--json") == 0
+        assert run(caption, "--vlm", server.url, "--model", "tiny", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["from"] == "language model" and printed["prompt"] == "a man kneeling, tying his shoe"
     with pytest.raises(SesaHandError):
