@@ -208,7 +208,7 @@ def _person_of(unit: _Unit, before: _Person) -> _Person:
             if _is_object(words, k):
                 continue
             return _Person(_noun_phrase(words, k), _count_of(words, k), True)
-        if item.lower in ("he", "she", "they", "i", "you", "we") or item.lower in ("him", "her") and not k:
+        if item.lower in ("he", "she", "they", "i", "you", "we"):
             return replace(before, known=True)
         if item.has("owner") and item.lower.endswith(("'s", "s'")) and k < len(words) - 1:
             owner = item.lower.removesuffix("'s").removesuffix("'")
