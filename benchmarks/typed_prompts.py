@@ -23,7 +23,9 @@ HERE = Path(__file__).resolve().parent / "data" / "typed"
 KINDS = (
     "photo anime tags syntax prose two_people two_hands nobody hidden gloves metaphors negations languages long".split()
 )
-HALVES = {"dev": 0, "scored": 1}
+HALVES = ("dev", "scored")
+FIRST = 20
+"""So many captions of a file are for development."""
 LEAST_RECALL, LEAST_PRECISION = 0.6, 0.5
 _NAMES = dict(zip("PAHE", COMPONENTS, strict=True))
 _HAND = re.compile(r"(right|left|\?) ([a-z_]+|-)(?:: (.+?))?(?: of (?:the )?(\w+))?$")
@@ -53,7 +55,7 @@ def load(kind: str, half: str | None = None) -> list[Labelled]:
         if entry.components["action"] == "=":
             entry.components["action"] = entry.components["hand_action"]
         entries.append(entry)
-    return entries if half is None else entries[HALVES[half] :: 2]
+    return entries if half is None else [entry for k, entry in enumerate(entries) if (k >= FIRST) == (half == "scored")]
 
 
 def _note(entry: Labelled, name: str, value: str) -> None:

@@ -11,6 +11,7 @@ from . import lexicon
 from .grammar import Token
 
 _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
+_VERBAL = frozenset("building crossing landing parking opening drawing painting setting clearing ringing".split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
 
@@ -62,9 +63,13 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     after = tokens[i + 1] if i + 1 < len(tokens) else None
     if not item.verb:
         return _unknown_verb(before, item, after)
-    acts = i and (tokens[i - 1].has("aux") or tokens[i - 1].has("person") and _next_is(tokens, i, "det"))
+    acting = i == 0 or opening or tokens[i - 1].has("person", "mark", "adv")
+    acts = i and tokens[i - 1].has("aux") or acting and item.lower in _VERBAL and _next_is(tokens, i, "det")
     if item.lower in _ING_NOUNS and not acts:
         return False
+    if before is not None and before.lower in ("one", "other") and item.form == "ing" and item.verb_classes:
+        # "one making a fist, the other waving"
+        return True
     if before is not None and _asks_for_noun(before):
         return False
     if item.form in ("ing", "ed"):
@@ -348,7 +353,8 @@ def _second_deed(tokens: list[Token], i: int, current: Clause) -> bool:
     if current.verb is None or i <= current.verb + 2 or not deed:
         return False
     before = tokens[i - 1]
-    placed = "posture" in tokens[current.verb].verb_classes or _is_participle_of_hand(current)
+    worn = tokens[current.verb].form == "ing" and tokens[current.verb].verb_classes == {"dropped"}
+    placed = worn or "posture" in tokens[current.verb].verb_classes or _is_participle_of_hand(current)
     if not placed or item.lower in _ING_NOUNS or not before.content or before.has("color", "opinion") or before.verb:
         return False
     after = tokens[i + 1] if i + 1 < len(tokens) else None

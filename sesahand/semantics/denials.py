@@ -37,13 +37,21 @@ def _pieces(words: list[Token]) -> list[list[Token]]:
 def _affirmed(piece: list[Token]) -> list[Token]:
     kept, k = [], 0
     while k < len(piece):
-        end = _denied_until(piece, k)
+        word, end = piece[k].lower, _denied_until(piece, k)
         if end is None:
             kept.append(piece[k])
             k += 1
         else:
             k = end
-            if kept and kept[-1].form in ("ing", "s") and kept[-1].verb and (k == len(piece) or piece[k].has("mark")):
+            if kept and kept[-1].lower == "with":
+                kept.pop()
+            if (
+                kept
+                and word != "without"
+                and kept[-1].form in ("ing", "s")
+                and kept[-1].verb
+                and (k == len(piece) or piece[k].has("mark"))
+            ):
                 # "giving neither a thumbs up nor ...": nothing is given
                 kept.pop()
     return kept

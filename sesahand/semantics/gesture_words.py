@@ -151,7 +151,7 @@ def _forms_of(word: str) -> frozenset[str]:
     """The written forms of a word, of all that mean the same; short words but for known ones have one form alone."""
     same = SAME.get(word, word).split()
     base = VERBS[word][0] if word in VERBS else word
-    if word in HAND_WORDS or base == word and len(word) > 3 and word not in CLOSED["adv"]:
+    if word in HAND_WORDS or base == word and len(word) > 2 and word not in CLOSED["adv"]:
         same += [form for each in same for form in lexicon.noun_forms(each)]
     if word not in HAND_WORDS and (word in VERBS or len(word) > 4):
         same += lexicon.verb_forms(base)
@@ -201,8 +201,10 @@ def _is_meant(phrase: _Phrase, said: Sequence[str], marks: list[bool], first: in
     if between and phrase.name in ("victory", "point", "three"):
         # "between two fingers", "thumb and index finger"
         return False
+    if said[first].startswith("draw") and _DRAWN & set(after):
+        return False
     if said[first] in phrase.deeds and len(phrase.forms) == 1:
-        return alone or _is_deed(said[first], before, after) or _beside_hand(said, marks, first, last, alone)
+        return alone or _is_deed(said, first, after) or _beside_hand(said, marks, first, last, alone)
     if phrase.ambiguous and said[first] in _BASE_DEEDS and before and _are_many(before[0]):
         return True
     if phrase.ambiguous:
@@ -216,24 +218,30 @@ def _rests_somewhere(said: Sequence[str], first: int, last: int) -> bool:
     return resting and said[last + 1 : last + 2] != [] and said[last + 1] in ("on", "against", "upon", "in", "over")
 
 
-def _is_deed(word: str, before: list[str], after: list[str]) -> bool:
+def _is_deed(said: Sequence[str], first: int, after: list[str]) -> bool:
     """Whether a form stands as a verb of somebody: "she waves", but not "the waves", "a flag waving"."""
-    if before and (before[0] in _NOUN_FOLLOWS or before[0] in _WITHOUT_HANDS):
+    word, before = said[first], said[max(0, first - 1) : first]
+    # "a girl with long hair waving": the hair is hers
+    moved = bool(before) and before[0] in _WITHOUT_HANDS and "with" not in said[max(0, first - 5) : first]
+    if moved or before and before[0] in _NOUN_FOLLOWS:
         return False
-    if word.startswith("draw"):
-        return not _DRAWN & set(after)
     if word in ("scrolls", "scrolling"):
         return bool(after) and after[0] in _PLACE_WHERE_POINTED
     if word == "points":
         return not after or after[0] in _PLACE_WHERE_POINTED
     if word == "waves":
-        return not before or before[0] not in VERBS and before[0] not in NOUNS["place"]
+        return not before or before[0] in ("left", "right") or not _makes_waves(before[0])
     return word != "pointing" or not after or after[0] not in ("sign", "arrow", "stick", "device")
 
 
 def _are_many(word: str) -> bool:
     """Whether a word names several persons, whose verb has no -s: "two soldiers salute"."""
     return word in ("they", "we", "both", "people") or word in NOUNS["person"] and word.endswith(("s", "men"))
+
+
+def _makes_waves(word: str) -> bool:
+    """Whether waves behind a word are those of water: "crashing waves", "ocean waves"."""
+    return word.endswith(("ing", "ed")) or word in VERBS or word in NOUNS["place"]
 
 
 def _aims(said: Sequence[str], first: int) -> bool:

@@ -53,6 +53,7 @@ GESTURES = {
             "palm out",
             "palm facing",
             "palm open",
+            "palm of hand",
             "empty palm",
             "palm up",
             "hand open",
@@ -155,7 +156,7 @@ GESTURES = {
     ),
     "horns": GestureWords(
         "index and little finger up, the thumb over the folded middle and ring finger",
-        ("sign of the horns", "devil horns", "metal horns", "rock horns"),
+        ("sign of the horns", "devil horns", "metal horns", "rock horns", "throw horns"),
         ambiguous=("horns", "rock", "metal", "rock on"),
         tags=("\U0001f918", "\\m/"),
     ),

@@ -535,6 +535,9 @@ def _side_of_gesture(text: str, mentions: list[GestureMention]) -> str | None:
     """The side that stands before what a hand is called in a gesture: "a left thumbs up"."""
     if not mentions:
         return None
+    if text[mentions[0].start : mentions[0].end].lower() in GESTURES[mentions[0].name].deeds:
+        # "the woman on the left waves"
+        return None
     lead = text[max(0, mentions[0].start - 8) : mentions[0].start].lower()
     found = re.search(r"\b(right|left)\s*$", lead)
     between = [word for word in mentions[0].between if word in _SIDES]

@@ -102,7 +102,7 @@ HANDWORK_VERBS = """
     strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
     wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
     pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
-    dip smooth release collect squirt spray uncork
+    dip smooth release collect squirt spray uncork clink haul
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -122,7 +122,7 @@ ACTION_VERBS = """
     sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
     lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
     glance read study think work practice exercise train compete perform examine inspect check browse search buy
-    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pray meditate teach learn help
+    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pause linger pray meditate teach learn help
     assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint
     smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
     show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
@@ -214,16 +214,17 @@ PLACE_PARTS = """
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
-PLACE_PAIRS = (
-    "boxing ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
-)
+PLACE_PAIRS = "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
+    "|market stall|ski lift"
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
 # What somebody may stand in front of and thereby be somewhere; its colour is all there is to say of it.
 BACKDROPS = "wall backdrop background curtain"
 
-PLACE_PREPOSITIONS = "in at on over inside within through across along down outside near beside by into onto under of"
+PLACE_PREPOSITIONS = (
+    "in at on over behind inside within through across along down outside near beside by into onto under of"
+)
 
 PREPOSITIONS = """
     in on at of with without by for from to into onto over under above below behind beside between among against
@@ -352,6 +353,9 @@ FALSE_HANDS = (
     r"\bfist\s*fights?\b|\bfruit\s+punch\b|\bpunch\s*(?:line|bag|ing\s+bag)s?\b",
 )
 
+# Phrases that say a person and mean none.
+FALSE_PERSONS = (r"\b(?:grandfather|grandmother)\s+clocks?\b", r"\b(?:king|queen)[\s-]size\b", r"\baction\s+figures?\b")
+
 # Phrases that say a colour and mean none.
 FALSE_COLORS = (
     r"\b(?:ice|shaving|whipped|sour|hand)\s+cream\b",
@@ -363,7 +367,8 @@ FALSE_COLORS = (
 # Phrases that the rules take out before they read a caption.
 EMPTY_PHRASES = (
     r"\bat\s+(?:this|that|some)\s+point\b,?",
-    r"\b(?:score_\d+(?:_up)?|rating_\w+|source_\w+)\b,?",
+    r"\b(?:score\s\d+(?:\sup)?|(?:rating|source)\s(?:\w+)|(?:cowboy|wide|medium|full|low\sangle|high\sangle)\sshot)\b,?",
+    r"\b(?:upper|full|lower)\sbody\b,?",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\bdepth\s+of\s+field\b",
     r"\bwhat\s+(?:appears|seems|looks)\s+(?:to\s+be|like)\s+",
@@ -396,7 +401,10 @@ MISSHAPEN = (
 # Places that need no preposition.
 OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
 
-BACKGROUND = r"\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
+BACKGROUND = (
+    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b"
+    r"|\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
+)
 
 HAND_NOUNS = """
     hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
@@ -415,8 +423,8 @@ NOUN_LIKE_HAND_VERBS = """
 # What a hand does around a thing that it keeps.
 HOLDING_VERBS = "hold grip grasp clutch clasp carry wield brandish grab lift raise clink hoist squeeze"
 # Particles that a verb takes along, with the thing behind them: "putting on her gloves".
-PARTICLES = "on off up out down away back over"
-TAKE_PARTICLE = "put take pull pick hand hold turn roll give pour slip tie throw lift set lay peel wash fold"
+PARTICLES = "in on off up out down away back over"
+TAKE_PARTICLE = "haul reel put take pull pick hand hold turn roll give pour slip tie throw lift set lay peel wash fold"
 # Whoever is tied somewhere does nothing by hand.
 FIXED_VERBS = "tie bind strap chain buckle pin shackle handcuff"
 # Verbs that stand as tags in their base form.

@@ -8,6 +8,7 @@ _PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
 _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
+_AIMED = frozenset("point look stare gaze smile wave aim glance laugh shout grin yell bark".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
@@ -18,7 +19,8 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
     k = 0
     while k < len(words):
         end = _backdrop_end(words, k)
-        if end is None and words[k].lower in _STARTS:
+        aimed = words[k].lower == "at" and k > 0 and words[k - 1].verb in _AIMED
+        if end is None and words[k].lower in _STARTS and not aimed:
             end = _place_end(words, k)
         if end is None:
             k += 1

@@ -34,6 +34,8 @@ _PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
 _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
 _HAVE = frozenset("have has having had got".split())
 _NEGATIONS = frozenset(lexicon.NEGATIONS.split())
+_SEEN = frozenset(lexicon.SEEN.split())
+_OWN_HANDS = frozenset("hand hands palm palms fist fists fingers".split())
 _PARTICLES = frozenset(lexicon.PARTICLES.split())
 _TAKE_PARTICLE = frozenset(lexicon.TAKE_PARTICLE.split())
 _FIXED = frozenset(lexicon.FIXED_VERBS.split())
@@ -126,6 +128,9 @@ def _read_sentence(reading: Reading, number: int, words: list[Token], in_list: b
                 reading.person = own
         elif clause.opener == "that":
             continue
+        elif in_list and kind in ("hand", "body") and _begins_with_deed(clause):
+            # "hands in pockets, leaning on a wall": the person leans
+            subject, kind = list(reading.person), "person"
         elif kind == "thing" and (in_list or not reading.anyone) and clause.start == 0 and _begins_with_deed(clause):
             subject, kind = list(reading.person), "person"
         if clause.opener not in (*RELATIVE, "with"):
@@ -255,7 +260,11 @@ def _leading_phrase(words: list[Token]) -> list[Token]:
     if not words or words[0].has("prep", "mark") and not words[0].has("standin"):
         return []
     end = next(
-        (k for k, item in enumerate(words) if k and item.has("prep", "mark", "adv") or item.form == "ed" and k),
+        (
+            k
+            for k, item in enumerate(words)
+            if k and item.has("prep", "mark", "adv") or (item.form == "ed" or item.lower in _SEEN) and k
+        ),
         len(words),
     )
     return words[:end]
@@ -287,10 +296,15 @@ def _classify(clause: Clause, kind: str) -> list[str]:
     if kind == "body":
         return ["hand_action"] if hands else ["pose"]
     if clause.verb is None:
-        return []
+        # "a waiter with his left hand behind his back"
+        return ["hand_action"] if any(item.lower in _OWN_HANDS for item in words) and _has_with(words) else []
     if _CAMERA_TALK.search(text) and not hands:
         return ["pose"] if "posture" in clause.tokens[clause.verb].verb_classes else []
     return _classify_deed(clause, hands)
+
+
+def _has_with(words: list[Token]) -> bool:
+    return any(item.lower == "with" for item in words)
 
 
 def _from_hand(words: list[Token]) -> bool:
@@ -312,6 +326,9 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     worn = "dropped" in classes and verb.form == "ed" and bool(rest) and rest[0].has("prep")
     if verb.has("aux") or worn or classes == {"dropped"}:
         # "has his arm around her": what matters is what follows. "is tall", "wears a hat": nothing does.
+        if classes == {"dropped"} and not worn and any(item.lower in _OWN_HANDS for item in rest):
+            # "covers her glass with her hand"
+            return ["hand_action"]
         has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.at_verb : clause.at_verb + 2])
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):

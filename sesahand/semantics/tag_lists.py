@@ -14,6 +14,7 @@ LONGEST_TAG = 5
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 _PLACE_PREPOSITIONS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _DEEDS = frozenset(lexicon.DEEDS_AS_TAGS.split())
+_TIMES = frozenset("night dusk dawn sunset sunrise noon midnight winter summer autumn spring day daytime rain".split())
 _OPEN_HANDS = frozenset("hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists".split())
 
 
@@ -106,6 +107,7 @@ def _is_tag(piece: list[Token]) -> bool:
 
 def names_place(words: list[Token]) -> bool:
     """Whether a tag is a place or a backdrop: "city street", "in a kitchen", "white background"."""
+    words = _without_time(words)
     last, lead = words[-1], words[:-1]
     if (
         last.lower in _BACKDROPS
@@ -119,6 +121,12 @@ def names_place(words: list[Token]) -> bool:
     if any(item.lower in _PLACE_PREPOSITIONS for item in lead[1:]):
         return False
     return all(item.content or item.has("det", "owner") or item.lower in _PLACE_PREPOSITIONS for item in lead)
+
+
+def _without_time(words: list[Token]) -> list[Token]:
+    """A tag without "at night" behind it."""
+    timed = len(words) > 2 and words[-2].lower in ("at", "in", "during") and words[-1].lower in _TIMES
+    return words[:-2] if timed else words
 
 
 def says_hands(words: list[Token]) -> bool:
