@@ -214,8 +214,10 @@ PLACE_PARTS = """
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
-PLACE_PAIRS = "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
+PLACE_PAIRS = (
+    "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
     "|market stall|ski lift"
+)
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
