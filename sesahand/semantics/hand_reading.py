@@ -631,4 +631,10 @@ def _settled(found: list[_Found]) -> list[_Found]:
 
 
 def _described(found: list[_Found]) -> list[DescribedHand]:
-    return [DescribedHand(hand.side, hand.gesture, hand.object, hand.owner, hand.words) for hand in found]
+    return [DescribedHand(hand.side, hand.gesture, hand.object, _lower(hand.owner), hand.words) for hand in found]
+
+
+def _lower(owner: str | None) -> str | None:
+    """An owner as in the middle of a sentence: "a woman"."""
+    first = (owner or "").split(" ")[0]
+    return owner if owner is None or first.lower() not in CLOSED["det"] else owner[0].lower() + owner[1:]

@@ -123,7 +123,8 @@ ACTION_VERBS = """
     lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
     glance read study think work practice exercise train compete perform examine inspect check browse search buy
     sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pause linger pray meditate teach
-    learn help assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint
+    learn help assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn
+    squint
     smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
     show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
     operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
