@@ -8,7 +8,7 @@ _PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
 _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
-_AIMED = frozenset("point look stare gaze smile wave aim glance laugh shout grin yell bark".split())
+_AIMED = frozenset("point look stare gaze wave aim glance".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 

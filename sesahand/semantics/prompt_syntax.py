@@ -104,17 +104,17 @@ def _weights_off(text: str, emphasis: list[Emphasis], dropped: list[str]) -> str
         if float(match.group(2)) <= 0:
             dropped.append(match.group())
             return ""
-        emphasis.append(Emphasis(match.group(1).strip(), "(", f":{match.group(2)})"))
+        emphasis.append(Emphasis(match.group(1).strip(" ,\n"), "(", f":{match.group(2)})"))
         return match.group(1)
 
     def doubled(match: re.Match) -> str:
         words = next(filter(None, match.groups()))
         mark = match.group()[0] * 2
-        emphasis.append(Emphasis(words.strip(), mark, {"((": "))", "{{": "}}"}[mark]))
+        emphasis.append(Emphasis(words.strip(" ,\n"), mark, {"((": "))", "{{": "}}"}[mark]))
         return words
 
     def behind(match: re.Match) -> str:
-        emphasis.append(Emphasis(match.group(1).strip(), "(", f"){match.group(2)}"))
+        emphasis.append(Emphasis(match.group(1).strip(" ,\n"), "(", f"){match.group(2)}"))
         return match.group(1)
 
     text = _WEIGHT_BEHIND.sub(behind, text)

@@ -63,7 +63,7 @@ def test_a_language_model_answers_and_the_report_says_so():
             progress(1, 1)
             return [self.answers.pop(0) for _ in prompts]
 
-    answer = {"pose": "a woman standing", "action": "", "hand_action": "holding an umbrella", "environment": ""}
+    answer = {"pose": "the woman", "action": "", "hand_action": "holding a pink umbrella", "environment": ""}
     semantics, report = extract(UMBRELLA, vlm=Scripted("Steps.\n" + json.dumps(answer)))
     assert semantics.images[0].behavior.to_dict() == answer and report.startswith("1 by language model")
     semantics, report = extract(UMBRELLA, vlm=Scripted("nothing", "again nothing"))
