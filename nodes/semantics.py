@@ -19,6 +19,7 @@ from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, comp
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
 from ..sesahand.semantics.prompts import instruction
 from ..sesahand.world.vocabulary import batch_in_small_words
+from .notices import show_on_node
 from .patches.mini_loading import learnt_tokens
 from .wires import VLM, Semantics, checks, found_by, rare
 
@@ -63,7 +64,8 @@ class ExtractSemantics(io.ComfyNode):
                     "vlm",
                     optional=True,
                     tooltip="A language model from Load VLM or Connect VLM; it reasons step by step. Without one the "
-                    "rules read the caption, which takes milliseconds and understands English only.",
+                    "rules read the caption, which takes milliseconds and understands English; a caption in another "
+                    "language is passed on as it stands.",
                 ),
                 io.Int.Input(
                     "attempts",
@@ -113,12 +115,13 @@ class ExtractSemantics(io.ComfyNode):
             outputs=[
                 Semantics.Output(
                     display_name="semantics",
-                    tooltip="Pose, action, hand action and environment per caption, for Compose Prompt, Write "
-                    "Semantics and Text Encode.",
+                    tooltip="Pose, action, hand action and environment per caption, and what each hand does, for "
+                    "Compose Prompt, Write Semantics, Pose Hand and Text Encode.",
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="The components to read, and whether the model or the rules found them and why.",
+                    tooltip="The components and each hand to read, and whether the model or the rules found them and "
+                    "why.",
                 ),
             ],
         )
@@ -238,7 +241,8 @@ class ComposePrompt(io.ComfyNode):
             category=CATEGORY,
             **found_by("caption to prompt"),
             description="Writes one prompt from behaviour semantics, each phrase once, and remembers where each "
-            "component and each hand word stands.",
+            "component and each hand word stands. Weights, LoRA tags and embeddings of the caption are put back; a "
+            "caption without behaviour is the prompt as it stands.",
             inputs=[
                 Semantics.Input("semantics", tooltip="From Extract Semantics or Write Semantics."),
                 io.String.Input(
@@ -369,7 +373,9 @@ class TextEncode(io.ComfyNode):
         spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
         chosen = hand_tokens(text, spans, clip.tokenizer, clip.tokenize(text, return_word_ids=True), TEXT_ENCODERS)
         if not chosen.columns:
-            logger.warning("Text Encode: the prompt has no hand token (%s), so Attention Bias does nothing.", tokens)
+            note = f"The prompt has no hand token ({tokens}), so Attention Bias does nothing."
+            logger.warning("Text Encode: %s", note)
+            show_on_node(note)
         attached = {"sesahand_tokens": chosen.to_dict()}
         own = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict=attached)
         if conditioning is None:
