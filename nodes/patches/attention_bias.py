@@ -8,7 +8,7 @@ from comfy.patcher_extension import WrappersMP
 from ...sesahand.attention.bias import check_mask, check_settings, feathered_mask
 from ...sesahand.errors import SesaHandError
 from ...sesahand.models.families import LATENT_PIXELS
-from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
+from .cross_attention import Bias, add_wrapper, check_attention, track_prompts, with_task
 
 
 def bias_attention(
@@ -45,7 +45,7 @@ def bias_attention(
     if mask is not None:
         mask = mask[None] if mask.ndim == 2 else mask
         check_mask(mask)
-    cross_attention_blocks(model)
+    check_attention(model)
     model = model.clone()
     if alpha == 0 or start >= end:
         return model

@@ -102,6 +102,32 @@ class MapAverage:
         return total / weight.clamp(min=1.0)
 
 
+class BlockShares:
+    """The mean share of the attention that hand tokens get in each block of a network, for one sampling step.
+
+    The shares may come from several devices, each in a thread of its own; none is read before `means` asks for it.
+    """
+
+    def __init__(self) -> None:
+        self._shares: dict[str, list[torch.Tensor]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, block: str, share: torch.Tensor) -> None:
+        """Add the shares of the queries of one attention, in 0..1 and of any shape."""
+        mean = share.mean()
+        with self._lock:
+            self._shares.setdefault(block, []).append(mean)
+
+    @staticmethod
+    def means(steps: Iterable["BlockShares"]) -> tuple[tuple[str, float], ...]:
+        """The mean of each block over some steps, in the order in which the blocks came."""
+        every: dict[str, list[torch.Tensor]] = {}
+        for step in steps:
+            for block, shares in step._shares.items():
+                every.setdefault(block, []).extend(share.cpu() for share in shares)
+        return tuple((block, float(torch.stack(shares).mean())) for block, shares in every.items())
+
+
 def _span(start: float, length: float, cells: int) -> slice:
     first = min(round(start * cells), cells - 1)
     return slice(first, max(first + 1, min(cells, round((start + length) * cells))))
@@ -114,16 +140,20 @@ class AttentionMaps:
     Args:
         progress: `[S]` where in the sampling each map was taken: 0 at the start (pure noise), 1 at the end.
         share: `[S, B, h, w]` share of the attention that the hand tokens got, in 0..1, on the CPU.
+        blocks: The mean share in each block, by its name.
     """
 
     progress: torch.Tensor
     share: torch.Tensor
+    blocks: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def collect(cls, steps: Iterable[tuple[float, torch.Tensor]]) -> "AttentionMaps":
+    def collect(
+        cls, steps: Iterable[tuple[float, torch.Tensor]], blocks: tuple[tuple[str, float], ...] = ()
+    ) -> "AttentionMaps":
         """Join the maps `[B, h, w]` of all steps; they leave the device together, once."""
         progress, maps = zip(*steps, strict=True)
-        return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu())
+        return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu(), blocks)
 
     def average(self, start: float = 0.0, end: float = 1.0, groups: int = 1) -> torch.Tensor:
         """The mean of the steps between `start` and `end`, split in order into `groups` of about as many steps.

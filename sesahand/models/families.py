@@ -44,6 +44,51 @@ FAMILIES = {
 }
 
 
+@dataclass(frozen=True)
+class TextAttention:
+    """Where the text stands in the attention of a network that is no U-Net.
+
+    Attributes:
+        families: What it is called in messages.
+        blocks: Its lists of blocks; each block attends to the text once.
+        patch: Its attribute that tells how many cells of the latent a patch has along a side, or along each axis.
+        sequence: "joint" where text and picture are one sequence, text first; "padded" where parts of that sequence
+            are filled up to whole multiples; "cross" where the picture's queries meet keys of the text alone.
+        is_text_last: Whether padding in front of the text moves its rows back.
+        references: When pictures for reference join the sequence: "always", "if asked" or "never".
+    """
+
+    families: str
+    blocks: tuple[str, ...]
+    patch: str
+    sequence: str = "joint"
+    is_text_last: bool = False
+    references: str = "never"
+
+
+TEXT_ATTENTION = {
+    "comfy.ldm.flux.model.Flux": TextAttention(
+        "Flux", ("double_blocks", "single_blocks"), "patch_size", is_text_last=True, references="always"
+    ),
+    "comfy.ldm.chroma.model.Chroma": TextAttention("Chroma", ("double_blocks", "single_blocks"), "patch_size"),
+    "comfy.ldm.qwen_image.model.QwenImageTransformer2DModel": TextAttention(
+        "Qwen-Image", ("transformer_blocks",), "patch_size", references="always"
+    ),
+    "comfy.ldm.krea2.model.SingleStreamDiT": TextAttention("Krea 2", ("blocks",), "patch", references="if asked"),
+    "comfy.ldm.modules.diffusionmodules.mmdit.OpenAISignatureMMDITWrapper": TextAttention(
+        "SD3", ("joint_blocks",), "patch_size"
+    ),
+    "comfy.ldm.lumina.model.NextDiT": TextAttention("Z-Image and Lumina 2", ("layers",), "patch_size", "padded"),
+    "comfy.ldm.wan.model.WanModel": TextAttention("Wan", ("blocks",), "patch_size", "cross"),
+    "comfy.ldm.cosmos.predict2.MiniTrainDIT": TextAttention("Cosmos-Predict2", ("blocks",), "patch_spatial", "cross"),
+    "comfy.ldm.anima.model.Anima": TextAttention("Anima", ("blocks",), "patch_spatial", "cross"),
+}
+"""Networks beside U-Nets whose attention to the text is known, by the full names of their classes in ComfyUI.
+
+A subclass is another network: it may add keys or queries.
+"""
+
+
 def name_of_width(text_width: int | None) -> str | None:
     """Return the name of the family whose cross-attention reads text of so many channels, or None."""
     return next((f.name for f in FAMILIES.values() if text_width and f.text_width == text_width), None)
