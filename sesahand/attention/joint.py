@@ -76,20 +76,20 @@ def attend_with_bias(
     Args:
         attend: The attention.
         query: `[B, H, rows, d]`.
-        mask: What the model adds to its logits or lets through, or None.
+        mask: `[N, K]` to `[B, H, N, K]`, N rows or 1: a float that the model adds to its logits, or a bool; or None.
         bias: `[B, 1, 1 or N, K]` for the N queries of the picture.
         layout: Of the attention.
         rows: The dimension of the output that counts its rows.
 
     Returns:
-        What `attend` puts out for all queries.
+        What `attend` puts out for all queries: `[B, H, rows, d]` or `[B, rows, H * d]`.
     """
     inside = layout.picture
     parts = []
     for part in (slice(0, inside.start), inside, slice(inside.stop, query.shape[2])):
         if part.stop > part.start:
-            own = mask_of(mask, part)
-            parts.append(attend(query[:, :, part], with_bias(own, bias) if part is inside else own))
+            own = _mask_of(mask, part)
+            parts.append(attend(query[:, :, part], _with_bias(own, bias) if part is inside else own))
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=rows)
 
 
@@ -101,19 +101,19 @@ def attention_to(
     Args:
         attend: An attention whose values are 1 for those keys and 0 for others, so that it puts out their share.
         query: `[B, H, rows, d]`.
-        mask: What the model adds to its logits or lets through, or None.
+        mask: `[N, K]` to `[B, H, N, K]`, N rows or 1: a float that the model adds to its logits, or a bool; or None.
         bias: `[B, 1, 1 or N, K]` for the N queries of the picture, or None.
         layout: Of the attention.
 
     Returns:
         `[B, N]` float32 in 0..1.
     """
-    own = mask_of(mask, layout.picture)
-    share = attend(query[:, :, layout.picture], own if bias is None else with_bias(own, bias))
+    own = _mask_of(mask, layout.picture)
+    share = attend(query[:, :, layout.picture], own if bias is None else _with_bias(own, bias))
     return share[..., 0].float().mean(dim=1)
 
 
-def mask_of(mask: torch.Tensor | None, queries: slice) -> torch.Tensor | None:
+def _mask_of(mask: torch.Tensor | None, queries: slice) -> torch.Tensor | None:
     """The part of a model's mask, [N, K] to [B, H, N, K], for some queries; where N is 1 it holds for all."""
     if mask is None:
         return None
@@ -122,7 +122,7 @@ def mask_of(mask: torch.Tensor | None, queries: slice) -> torch.Tensor | None:
     return mask if mask.shape[-2] == 1 else mask[..., queries, :]
 
 
-def with_bias(mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
+def _with_bias(mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
     """Add a bias to a model's mask, whose False forbids if it is of booleans."""
     if mask is None:
         return bias

@@ -44,6 +44,21 @@ FAMILIES = {
 }
 
 
+def name_of_width(text_width: int | None) -> str | None:
+    """Return the name of the family whose cross-attention reads text of so many channels, or None."""
+    return next((f.name for f in FAMILIES.values() if text_width and f.text_width == text_width), None)
+
+
+def foreign_folders() -> dict[str, str]:
+    """Return the names of families that `sesahand generate` refuses, by the part of a diffusers folder that tells."""
+    return {folder: f.name for f in FAMILIES.values() if not f.is_generated_with for folder in f.folders}
+
+
+def foreign_prefixes() -> dict[str, str]:
+    """Return the names of families that `sesahand generate` refuses, by beginnings of names in their checkpoints."""
+    return {prefix: f.name for f in FAMILIES.values() if not f.is_generated_with for prefix in f.prefixes}
+
+
 @dataclass(frozen=True)
 class TextAttention:
     """Where the text stands in the attention of a network that is no U-Net.
@@ -87,18 +102,3 @@ TEXT_ATTENTION = {
 
 A subclass is another network: it may add keys or queries.
 """
-
-
-def name_of_width(text_width: int | None) -> str | None:
-    """Return the name of the family whose cross-attention reads text of so many channels, or None."""
-    return next((f.name for f in FAMILIES.values() if text_width and f.text_width == text_width), None)
-
-
-def foreign_folders() -> dict[str, str]:
-    """Return the names of families that `sesahand generate` refuses, by the part of a diffusers folder that tells."""
-    return {folder: f.name for f in FAMILIES.values() if not f.is_generated_with for folder in f.folders}
-
-
-def foreign_prefixes() -> dict[str, str]:
-    """Return the names of families that `sesahand generate` refuses, by beginnings of names in their checkpoints."""
-    return {prefix: f.name for f in FAMILIES.values() if not f.is_generated_with for prefix in f.prefixes}
