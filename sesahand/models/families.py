@@ -102,3 +102,37 @@ TEXT_ATTENTION = {
 
 A subclass is another network: it may add keys or queries.
 """
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """What the rows of a conditioning are made of, where a T5 or a language model encodes the text.
+
+    Attributes:
+        families: The families that have such a text encoder.
+        tokens: Key of the token list whose tokens the rows are.
+        rows: "all" where each token of the list is a row; "end" where the encoder may cut the list or put pictures into
+            it, in front of the prompt; "model" where the network makes its own rows of these tokens.
+        clip: Keys of CLIP's token lists whose columns stand in front of those rows.
+    """
+
+    families: str
+    tokens: str
+    rows: str = "all"
+    clip: tuple[str, ...] = ()
+
+
+TEXT_ROWS = {
+    ("l", "t5xxl"): TextRows("Flux", "t5xxl"),
+    ("t5xxl",): TextRows("Chroma and Cosmos-Predict2", "t5xxl"),
+    ("g", "l", "t5xxl"): TextRows("SD3", "t5xxl", clip=("l", "g")),
+    ("umt5xxl",): TextRows("Wan", "umt5xxl"),
+    ("gemma2_2b",): TextRows("Lumina 2", "gemma2_2b"),
+    ("mistral3_24b",): TextRows("Flux.2", "mistral3_24b"),
+    ("qwen3_4b",): TextRows("Z-Image and Flux.2 Klein", "qwen3_4b"),
+    ("qwen3_8b",): TextRows("Flux.2 Klein", "qwen3_8b"),
+    ("qwen25_7b",): TextRows("Qwen-Image", "qwen25_7b", "end"),
+    ("qwen3vl_4b",): TextRows("Krea 2", "qwen3vl_4b", "end"),
+    ("qwen3_06b", "t5xxl"): TextRows("Anima", "t5xxl", "model"),
+}
+"""Text encoders beside CLIP's, by the keys of the token lists that ComfyUI's tokenizer makes, sorted."""
