@@ -338,13 +338,18 @@ class TextEncode(io.ComfyNode):
             "Attention Bias. A conditioning that is connected is kept as it is, compared with the text, and only "
             "gets the hand tokens attached.",
             inputs=[
-                io.Clip.Input("clip", tooltip="Text encoder of SD 1.5, SD 2.x or SDXL."),
+                io.Clip.Input(
+                    "clip",
+                    tooltip="Text encoder of SD 1.5, SD 2.x, SDXL, Qwen-Image, Z-Image, Flux, Krea 2, Chroma, Anima, "
+                    "SD3 or Wan.",
+                ),
                 io.String.Input(
                     "text",
                     multiline=True,
                     dynamic_prompts=True,
                     tooltip="The prompt, typed or from Compose Prompt. Weights (word:1.2), escapes, embedding:name and "
-                    "prompts beyond 77 tokens work as in CLIP Text Encode.",
+                    "prompts beyond 77 tokens work as in CLIP Text Encode. Where the text encoder is a language model, "
+                    "weights do nothing; Attention Bias does.",
                 ),
                 io.Combo.Input(
                     "tokens",

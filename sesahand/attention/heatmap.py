@@ -3,12 +3,12 @@
 import math
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ..errors import SesaHandError
-from .bias import on_grid
+from .bias import needed_alpha, on_grid
 
 # From dark to bright through violet, red and yellow: equal steps of lightness, readable without colour vision.
 HEAT = ((0.00, 0.00, 0.05), (0.30, 0.04, 0.42), (0.70, 0.15, 0.35), (0.96, 0.45, 0.15), (0.99, 0.90, 0.45))
@@ -155,6 +155,13 @@ class AttentionMaps:
         progress, maps = zip(*steps, strict=True)
         return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu(), blocks)
 
+    def for_pictures(self, count: int) -> "AttentionMaps":
+        """The maps of `count` pictures, of which each sampled one may have become several: the frames of a film."""
+        sampled = self.share.shape[1]
+        if count % sampled:
+            return self
+        return replace(self, share=self.share.repeat_interleave(count // sampled, dim=1))
+
     def average(self, start: float = 0.0, end: float = 1.0, groups: int = 1) -> torch.Tensor:
         """The mean of the steps between `start` and `end`, split in order into `groups` of about as many steps.
 
@@ -212,6 +219,17 @@ class AttentionRecorder:
             "comes out of the sampler that uses the MODEL of 'Record Attention (SesaHand)', and run that sampler again "
             "(another seed will do) if ComfyUI reused its cached result."
         )
+
+
+def describe_shares(maps: AttentionMaps) -> str:
+    """What share of the attention the hand words got in each block, and how much more alpha gives them more."""
+    if not maps.blocks:
+        return "No hand words: no share of the attention was recorded."
+    mean = sum(share for _, share in maps.blocks) / len(maps.blocks)
+    more = ", ".join(f"{needed_alpha(mean, wanted):+.1f} for {wanted:.0%}" for wanted in (0.05, 0.2, 0.5))
+    lines = [f"{name}: {share:.2%}" for name, share in maps.blocks]
+    head = f"The hand words got {mean:.2%} of the attention as it was biased, on the mean of {len(lines)} blocks."
+    return "\n".join([head, f"Change of alpha that would give them about as much: {more}.", "", *lines])
 
 
 def _same_values(kept: torch.Tensor, latent: torch.Tensor) -> bool:

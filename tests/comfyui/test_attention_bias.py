@@ -761,7 +761,7 @@ def test_columns_outside_the_prompt_are_refused(model):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"alpha": -1.0}, {"alpha": 5.0}, {"blocks": "decoder"}, {"start": -0.1}, {"end": 1.1}]
+    "settings", [{"alpha": -1.0}, {"alpha": 9.0}, {"blocks": "decoder"}, {"start": -0.1}, {"end": 1.1}]
 )
 def test_settings_without_a_meaning_are_refused(model, settings):
     with pytest.raises(SesaHandError):

@@ -3,6 +3,10 @@
 Where text and picture stand is found by trying (`joint_reference`), in whatever ComfyUI runs the tests.
 """
 
+import inspect
+import sys
+from dataclasses import replace
+
 import pytest
 import tiny_transformers
 import torch
@@ -11,9 +15,15 @@ from joint_reference import places, reference
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.attention_map import record_attention
 from sesahand_pack.sesahand.attention.joint import third_of
+from sesahand_pack.sesahand.errors import SesaHandError
 from tiny_transformers import FAMILIES, conditioning, sample
 
+import comfy.ldm.flux.math
+import comfy.ldm.modules.attention as comfy_attention
+import comfy.ldm.qwen_image.model
 from comfy.patcher_extension import WrappersMP
+from nodes import ConditioningCombine, ConditioningSetArea, ConditioningSetMask
+from nodes import ConditioningSetTimestepRange as SetTimestepRange
 
 TOLERANCE = 1e-5
 HAND = (4, 5, 9, 11)
@@ -191,3 +201,160 @@ def test_the_record_is_the_share_of_the_attention_as_it_is_biased(family, alpha)
     for (_, got), block in zip(maps.blocks, expected, strict=True):
         assert got == pytest.approx(float(block.mean()), abs=2e-6)
     assert torch.equal(latent, family.sample(bias_attention(family.model, alpha, "all"), steps=1, batch=2))
+
+
+# What else stands in the sequence, and what else is sampled with.
+
+
+def latents(*shapes):
+    return [torch.randn(1, *shape, generator=torch.Generator().manual_seed(9)) for shape in shapes]
+
+
+REFERENCES = {
+    "flux": {"reference_latents": ((4, 8, 8), (4, 10, 6))},
+    "flux2": {"reference_latents": ((128, 4, 4),)},
+    "qwen_image": {"reference_latents": ((16, 1, 8, 8), (16, 1, 10, 6))},
+    "krea2": {"reference_latents": ((16, 1, 8, 8),), "reference_latents_method": "index"},
+    "z_image": {"reference_latents": ((16, 8, 8),), "reference_latents_text_embeds": ((11, 24),)},
+}
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_pictures_for_reference_keep_their_attention_and_the_target_is_biased(name, masked):
+    given = {key: value if isinstance(value, str) else latents(*value) for key, value in REFERENCES[name].items()}
+    case = Case(name, **given)
+    mask = region(case) if masked else None
+    case.check(bias_attention(case.model, 2.0, "all", mask=mask), {"mask": mask})
+
+
+@pytest.mark.parametrize("name", ["qwen_image", "lumina2"])
+def test_rows_that_a_mask_hides_stay_hidden(name):
+    hidden = torch.ones(1, 37, dtype=torch.long)
+    hidden[:, 34:] = 0
+    case = Case(name, attention_mask=hidden)
+    case.check(cfg=1.0)
+
+
+@pytest.mark.parametrize("name", ["flux", "qwen_image", "wan_t2v"])
+def test_sizes_that_patches_do_not_divide_are_biased_by_what_lies_inside(name):
+    case = Case(name, size=(11, 15))
+    mask = region(case)
+    case.check(bias_attention(case.model, 2.0, "all", mask=mask), {"mask": mask}, minimum=1e-4)
+
+
+def part_of(conditioning, *box):
+    return ConditioningSetArea().append(conditioning, *(8 * value for value in box), 1.0)[0]
+
+
+@pytest.mark.parametrize("name", ["flux", "flux2", "anima"])
+def test_an_area_of_the_positive_does_not_lend_its_columns_to_the_negative(name):
+    """ComfyUI fills it with a copy of the positive's entry under the negative's text."""
+    case = Case(name)
+    height, width = FAMILIES[name].latent[-2:]
+    whole = conditioning(name, 3, ())
+    for positive in (part_of(case.positive, height, width // 2, 0, 0) + whole,):
+        own = places(name, case.positive, HAND, case.patch, (height, width // 2))
+        case.check(settings={"known": [own]}, positive=positive, minimum=1e-4)
+
+
+@pytest.mark.parametrize("name", ["qwen_image", "wan_t2v"])
+def test_combined_masked_and_timed_prompts_keep_their_own_hand_tokens(name):
+    case = Case(name)
+    mask = torch.zeros(1, *FAMILIES[name].latent[-2:])
+    mask[:, :6] = 1
+    other = conditioning(name, 8, (20, 21))
+    early = SetTimestepRange().set_range(other, 0.0, 0.5)[0]
+    positive = ConditioningCombine().combine(
+        ConditioningSetMask().append(case.positive, mask, "default", 1.0)[0], early
+    )[0]
+    known = [case.places, places(name, other, (20, 21))]
+    case.check(settings={"known": known}, positive=positive, steps=4, batch=2)
+
+
+@pytest.mark.parametrize("name", ["attention_basic", "attention_split", "attention_sub_quad", "attention_pytorch"])
+@pytest.mark.parametrize("of", ["qwen_image", "wan_t2v", "z_image"])
+def test_every_attention_of_comfyui_gives_the_same(name, of, monkeypatch):
+    case = Case(of)
+    patched = bias_attention(case.model, 2.0, "all", mask=region(case))
+    expected = case.sample(patched)
+    network = sys.modules[type(case.model.model.diffusion_model).__module__]
+    for target in ("optimized_attention", "optimized_attention_masked"):
+        if hasattr(network, target):
+            monkeypatch.setattr(network, target, getattr(comfy_attention, name))
+    assert relative_l2(case.sample(patched), expected) < TOLERANCE
+
+
+def test_an_attention_that_refuses_or_drops_masks_is_not_asked_for_the_bias(monkeypatch):
+    def attention_flash(q, k, v, heads, mask=None, **options):
+        assert mask is None
+        return comfy_attention.attention_pytorch.__wrapped__(q, k, v, heads, **options)
+
+    monkeypatch.setattr(comfy.ldm.flux.math, "optimized_attention", comfy_attention.wrap_attn(attention_flash))
+    Case("flux").check()
+
+
+def test_as_many_words_as_patches_do_not_confuse_cross_attention_with_the_pictures_own():
+    case = Case("wan_t2v", length=121)
+    cross = [block.cross_attn for block in case.model.model.diffusion_model.blocks]
+    positive, negative = conditioning("wan_t2v", 1, HAND, 120), conditioning("wan_t2v", 2, length=120)
+    own = replace(case.places, lengths=(120, 120), text=positive[0][0][0])
+    case.check(settings={"known": [own], "inside": cross}, positive=positive, negative=negative)
+
+
+def test_rows_of_a_batch_that_a_node_turns_around_are_told_by_their_text():
+    def backwards(apply_model, args):
+        x, t, c = args["input"], args["timestep"], dict(args["c"])
+        context = c.pop("c_crossattn")
+        return apply_model(x.flip(0), t.flip(0), c_crossattn=context.flip(0), **c).flip(0)
+
+    case = Case("qwen_image")
+    turned = case.model.clone()
+    turned.set_model_unet_function_wrapper(backwards)
+    case.check(bias_attention(turned, 2.0, "all"))
+
+
+# What cannot be right says so.
+
+
+def test_tokens_that_another_node_adds_are_noticed():
+    """As an image prompt does that puts its tokens in front of the text."""
+
+    def add(args):
+        ids = torch.zeros(*args["txt_ids"].shape[:1], 5, *args["txt_ids"].shape[2:])
+        return {
+            **args,
+            "txt": torch.cat([args["txt"][:, :5], args["txt"]], dim=1),
+            "txt_ids": torch.cat([ids, args["txt_ids"]], dim=1),
+        }
+
+    case = Case("qwen_image")
+    added = case.model.clone()
+    added.set_model_patch(add, "post_input")
+    if "post_input" not in inspect.getsource(comfy.ldm.qwen_image.model):
+        pytest.skip("This ComfyUI lets no node add tokens there.")
+    with pytest.raises(SesaHandError, match="No attention of 97 queries to 97 keys was seen .* only 102 x 102"):
+        case.sample(bias_attention(added, 2.0, "all"))
+
+
+def test_an_attention_to_another_text_is_noticed():
+    """As NAG for Wan has it: once more with a negative text of the same length."""
+    case = Case("wan_t2v")
+    twice = case.model.clone()
+    block = case.model.model.diffusion_model.blocks[1].cross_attn
+
+    class Twice(torch.nn.Module):
+        def forward(self, *args, **kwargs):
+            return 0.5 * (block(*args, **kwargs) + block(*args, **kwargs))
+
+    twice.add_object_patch("diffusion_model.blocks.1.cross_attn", Twice())
+    with pytest.raises(SesaHandError, match="attends to its text 3 times, and once more"):
+        case.sample(bias_attention(twice, 2.0, "all"))
+
+
+def test_a_network_without_its_text_in_the_attention_may_leave_blocks_out():
+    """Skip-layer guidance and caches do."""
+    case = Case("wan_t2v")
+    skipping = case.model.clone()
+    skipping.set_model_patch_replace(lambda args, extra: {"img": args["img"]}, "dit", "double_block", 1)
+    case.check(plain=skipping, minimum=1e-4)

@@ -95,7 +95,7 @@ def test_tokens_stand_where_their_letters_are_over_thousands_of_prompts(family):
         for k, token in found:
             word = decode([flat[k][0]])
             written = text[token.start : token.end]
-            if "\ufffd" not in word and letters(word) and written.isascii():
+            if "\ufffd" not in word and word != "<unk>" and letters(word) and written.isascii():
                 compared += 1
                 assert letters(word) == letters(written.replace("\\", "")) or "\\" in written, (text, token, word)
     assert compared > 3000

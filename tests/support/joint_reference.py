@@ -7,7 +7,7 @@ batch are told by their text.
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import tiny_transformers
 import torch
@@ -136,9 +136,14 @@ def places(family, positive, columns, patch=2, size=None):
         calls, _ = attended(patcher, positive, poked(x, part))
         return set(changed(base[call][0], calls[call][0]))
 
-    # The queries of a patch are those that hang both on its rows of cells and on its columns.
-    down = {row: queries_of((slice(row, row + patch), slice(None))) for row in range(0, shape[-2], patch)}
-    across = {column: queries_of((slice(None), slice(column, column + patch))) for column in range(0, shape[-1], patch)}
+    # The queries of a patch are those that hang both on its rows of cells and on its columns. One of each will do, and
+    # the last: where the latent is filled up by its beginning, the first are also in the last patch.
+    def last(start, count):
+        return min(start + patch, count) - 1
+
+    height, width = shape[-2:]
+    down = {row: queries_of((last(row, height), slice(None))) for row in range(0, height, patch)}
+    across = {column: queries_of((slice(None), last(column, width))) for column in range(0, width, patch)}
     queries = {(row, column): tuple(sorted(down[row] & across[column])) for row in down for column in across}
     assert all(len(of) == len(queries[0, 0]) > 0 for of in queries.values()), "patches differ in number of queries"
     query, key = base[call]
@@ -227,8 +232,3 @@ def reference(
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def of_text(places, text, keys=None):
-    """The same places for another text of the same length."""
-    return replace(places, text=text, keys=places.keys if keys is None else keys)
