@@ -2,8 +2,8 @@
 
 One attention of the size that transformers have at 1024 px, 4096 patches and 512 rows of text, in heads of 128
 channels: plain, with the bias on the picture's rows, and with a bias that fades out over the picture, whose weights are
-made once for all blocks of a step as in the nodes. All cases run in turn; the table gives the ratio of the fastest runs,
-in processor time, and the largest difference from a softmax in float64.
+made once for all blocks of a step as in the nodes. All cases run in turn; the table gives the ratio of the fastest
+runs, in processor time, and the largest difference from a softmax in float64.
 
 Run:
     python benchmarks/joint_attention.py [--quick] [--heads 4] [--rounds 9] [--device cuda]

@@ -11,7 +11,9 @@ import pytest
 import tiny_transformers
 import torch
 from attention_reference import relative_l2
+from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from joint_reference import places, reference
+from sesahand_pack.nodes.attention import AttentionMap
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
 from sesahand_pack.nodes.patches.attention_map import record_attention
 from sesahand_pack.sesahand.attention.joint import third_of
@@ -312,6 +314,33 @@ def test_rows_of_a_batch_that_a_node_turns_around_are_told_by_their_text():
     turned = case.model.clone()
     turned.set_model_unet_function_wrapper(backwards)
     case.check(bias_attention(turned, 2.0, "all"))
+
+
+def test_context_windows_of_a_film_are_biased_in_each_window():
+    options = {"context_length": 2, "context_overlap": 0, "context_schedule": "standard_static", "context_stride": 1}
+    options |= {"closed_loop": False, "fuse_method": "flat", "dim": 2}
+    given = inspect.signature(ContextWindowsManualNode.execute).parameters
+    options |= {"freenoise": False} if "freenoise" in given else {}
+    case = Case("wan_t2v")
+    windowed = ContextWindowsManualNode.execute(case.model, **options).args[0]
+    # Newer ComfyUIs give all windows but the first one more frame, the first of the film.
+    three = {cell: (*queries, 2 * queries[1] - queries[0]) for cell, queries in case.places.queries.items()}
+    longer = replace(case.places, lengths=(180, 37), queries=three)
+    case.check(settings={"known": [case.places, longer]}, plain=windowed, frames=4, steps=3)
+
+
+@pytest.mark.parametrize("name", ["qwen_image", "wan_t2v"])
+def test_the_map_is_laid_over_every_picture_of_a_film(name):
+    case = Case(name)
+    recording, recorder = record_attention(case.model, "all")
+    latent = case.sample(recording, steps=1)
+    frames = 1 if name == "qwen_image" else 5
+    pictures = torch.zeros(frames, 96, 160, 3)
+    image, mask, report = AttentionMap.execute(recorder, {"samples": latent}, 0, 1, 1, True, 0.7, pictures).args
+    assert image.shape == pictures.shape and torch.equal(image[0], image[-1])
+    assert mask.shape[1:] == (96, 160) and mask.max() > 0.9
+    mean = torch.tensor([share for _, share in recorder.maps_of(latent).blocks]).mean()
+    assert f"{float(mean):.2%}" in report and "input 0: " in report
 
 
 # What cannot be right says so.

@@ -186,3 +186,51 @@ def test_tokens_that_are_not_the_tokenizers_are_refused():
     lists = tokenizer.tokenize_with_weights("another text", return_word_ids=True)
     with pytest.raises(SesaHandError, match="cannot be followed back"):
         row_tokens("a hand", [(2, 6)], tokenizer, lists, key)
+
+
+class Encoder:
+    """A CLIP with a real tokenizer whose encodings are of the right length and say nothing."""
+
+    def __init__(self, tokenizer, rows, **loaded):
+        self.tokenizer, self.rows = tokenizer, rows
+        self.cond_stage_model = type("Model", (), loaded)
+
+    def tokenize(self, text, return_word_ids=False):
+        return self.tokenizer.tokenize_with_weights(text, return_word_ids)
+
+    def encode_from_tokens_scheduled(self, tokens):
+        return [[torch.zeros(1, self.rows(tokens), 8), {}]]
+
+
+def at_hand(lists, key, token) -> list[int]:
+    return [k for k, entry in enumerate([entry for chunk in lists[key] for entry in chunk]) if entry[0] == token]
+
+
+def test_the_rows_of_t5_stand_behind_those_of_clip_in_sd3():
+    tokenizer, _ = tokenizer_of("sd3")
+    text = "a (hand:1.2) " + "of a very long sentence about nothing at all, " * 9 + "and a hand"
+    lists = tokenizer.tokenize_with_weights(text, return_word_ids=True)
+    clip, t5 = at_hand(lists, "l", 2463), at_hand(lists, "t5xxl", tokenizer.t5xxl.tokenizer("hand")["input_ids"][0])
+    assert len(clip) == len(t5) == 2
+    whole = Encoder(tokenizer, lambda tokens: 77 * len(tokens["l"]) + len(tokens["t5xxl"][0]), t5xxl=1)
+    columns = TextEncode.execute(whole, text, "hand words", "").args[0][0][1]["sesahand_tokens"]["columns"]
+    assert list(columns) == sorted([*clip, *(154 + k for k in t5)])
+    alone = Encoder(tokenizer, lambda tokens: 77 * len(tokens["l"]), t5xxl=None)
+    columns = TextEncode.execute(alone, text, "hand words", "").args[0][0][1]["sesahand_tokens"]["columns"]
+    assert list(columns) == clip
+
+
+def test_anima_counts_in_the_tokens_of_t5_from_the_front():
+    tokenizer, _ = tokenizer_of("anima")
+    clip = Encoder(tokenizer, lambda tokens: len(tokens["qwen3_06b"][0]))
+    text = "a woman waves her hand"
+    lists = tokenizer.tokenize_with_weights(text, return_word_ids=True)
+    t5 = at_hand(lists, "t5xxl", tokenizer.t5xxl.tokenizer("hand")["input_ids"][0])
+    columns = TextEncode.execute(clip, text, "hand words", "").args[0][0][1]["sesahand_tokens"]["columns"]
+    assert set(t5) < set(columns) and len(t5) == 1
+
+
+def test_an_encoding_of_another_length_than_its_tokens_is_refused():
+    tokenizer, _ = tokenizer_of("flux")
+    with pytest.raises(SesaHandError, match="made 128 columns of 256 tokens"):
+        TextEncode.execute(Encoder(tokenizer, lambda _: 128), "a hand", "hand words", "")

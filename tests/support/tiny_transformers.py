@@ -193,12 +193,13 @@ class Seen:
 
 
 @torch.inference_mode()
-def sample(patcher, family, positive, negative, batch=1, cfg=3.0, steps=2, sampler="euler", size=None, **options):
+def sample(patcher, family, positive, negative, batch=1, cfg=3.0, steps=2, size=None, frames=None, **options):
     """Sample a MODEL of a family from fixed noise; `size` is another height and width of the latent."""
     shape = (batch, *FAMILIES[family].latent)
     shape = shape if size is None else (*shape[:-2], *size)
+    shape = shape if frames is None else (*shape[:2], frames, *shape[3:])
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(3))
     return comfy.sample.sample(
-        patcher, noise, steps, cfg, sampler, "simple", positive, negative, torch.zeros(shape), disable_pbar=True,
+        patcher, noise, steps, cfg, "euler", "simple", positive, negative, torch.zeros(shape), disable_pbar=True,
         seed=3, **options,
     )  # fmt: skip
