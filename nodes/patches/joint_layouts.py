@@ -54,7 +54,8 @@ def transformer_of(model: ModelPatcher) -> Transformer | None:
     # What torch.compile has made of it has the attributes of the network.
     network = getattr(network, "_orig_mod", network)
     facts = TEXT_ATTENTION.get(f"{type(network).__module__}.{type(network).__qualname__}")
-    return None if facts is None else Transformer(network, facts)
+    is_tried = facts is not None and type(model.model).__name__ not in facts.untried
+    return Transformer(network, facts) if is_tried else None
 
 
 def joint(transformer: Transformer, x: torch.Tensor, context: torch.Tensor, inputs: dict[str, Any]) -> Layout:

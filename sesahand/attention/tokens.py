@@ -420,6 +420,11 @@ def row_tokens(
     name = key if hasattr(tokenizer, key) else f"clip_{key}"
     sd_tokenizer = getattr(tokenizer, name)
     flat = [entry for chunk in token_lists[key] for entry in chunk]
+    if any(len(entry) < 3 for entry in flat):
+        raise SesaHandError(
+            "This text encoder does not say which of its tokens the prompt's are, so its hand words are not known. "
+            "Leave out Attention Bias and Record Attention for its model."
+        )
     content = [(k, entry[0]) for k, entry in enumerate(flat) if entry[2] != 0 and isinstance(entry[0], int)]
     ids = [token for _, token in content]
     placed = placed_tokens(text, sd_tokenizer, ids, sources_of(text, tokenizer, name))

@@ -71,6 +71,7 @@ class TextAttention:
             are filled up to whole multiples; "cross" where the picture's queries meet keys of the text alone.
         is_text_last: Whether padding in front of the text moves its rows back.
         references: When pictures for reference join the sequence: "always", "if asked" or "never".
+        untried: Models that are sampled with this network and have not been tried.
     """
 
     families: str
@@ -79,11 +80,17 @@ class TextAttention:
     sequence: str = "joint"
     is_text_last: bool = False
     references: str = "never"
+    untried: tuple[str, ...] = ()
 
 
 TEXT_ATTENTION = {
     "comfy.ldm.flux.model.Flux": TextAttention(
-        "Flux", ("double_blocks", "single_blocks"), "patch_size", is_text_last=True, references="always"
+        "Flux",
+        ("double_blocks", "single_blocks"),
+        "patch_size",
+        is_text_last=True,
+        references="always",
+        untried=("LongCatImage",),
     ),
     "comfy.ldm.chroma.model.Chroma": TextAttention("Chroma", ("double_blocks", "single_blocks"), "patch_size"),
     "comfy.ldm.qwen_image.model.QwenImageTransformer2DModel": TextAttention(

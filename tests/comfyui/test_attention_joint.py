@@ -23,6 +23,7 @@ from tiny_transformers import FAMILIES, conditioning, sample
 import comfy.ldm.flux.math
 import comfy.ldm.modules.attention as comfy_attention
 import comfy.ldm.qwen_image.model
+from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 from nodes import ConditioningCombine, ConditioningSetArea, ConditioningSetMask
 from nodes import ConditioningSetTimestepRange as SetTimestepRange
@@ -344,6 +345,17 @@ def test_the_map_is_laid_over_every_picture_of_a_film(name):
 
 
 # What cannot be right says so.
+
+
+def test_a_model_that_shares_a_network_and_has_not_been_tried_is_refused():
+    class LongCatImage(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.diffusion_model = tiny_transformers.model("flux").model.diffusion_model
+
+    untried = ModelPatcher(LongCatImage(), torch.device("cpu"), torch.device("cpu"))
+    with pytest.raises(SesaHandError, match="The attention of LongCatImage cannot be biased"):
+        bias_attention(untried)
 
 
 def test_tokens_that_another_node_adds_are_noticed():
