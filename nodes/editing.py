@@ -9,6 +9,8 @@ from comfy_api.latest import io
 from ..sesahand.scene.editing import edited_hands
 from ..sesahand.scene.scene_files import scene_from_json
 from . import wires
+from .editor_answer import editor_answer
+from .editor_routes import add_routes
 
 logger = logging.getLogger(__name__)
 
@@ -32,23 +34,26 @@ class EditHands(io.ComfyNode):
             display_name="Edit Hands (SesaHand)",
             category="SesaHand/hand",
             **wires.found_by("hand editor", "edit hand pose", "paste hands", "hands from text"),
-            description="Gives the hands that its text holds, in the format of Save Hands. As long as the text is "
-            "empty, hands from the input pass through.",
+            is_output_node=True,
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+            description="Poses hands with the mouse, anew or from those that come in. What was edited stays in the "
+            "node as text, in the format of Save Hands, and alone counts. Until then hands of the input pass through.",
             inputs=[
                 io.String.Input(
                     "scene",
                     default="",
                     multiline=True,
                     socketless=True,
-                    tooltip="The hands as JSON, as Save Hands writes them. They alone count, and what leads to the "
-                    "hands input does not run. Empty: the hands of the input or, if it is not connected, an open hand.",
+                    tooltip="The hands as JSON, as the editor and Save Hands write them. They alone count, and "
+                    "what leads to the hands input does not run. Empty: the hands of the input or, if it is not "
+                    "connected, an open hand.",
                 ),
                 io.Combo.Input(
                     "unedited",
                     options=[PASS, STOP],
                     default=PASS,
                     tooltip="What happens as long as scene is empty: pass through gives the hands of the input, stop "
-                    "here runs nothing that comes after, until there is a scene.",
+                    "here shows them in the editor and runs nothing that comes after, until there is a scene.",
                 ),
                 wires.Hands.Input(
                     "hands",
@@ -73,16 +78,19 @@ class EditHands(io.ComfyNode):
 
     @classmethod
     def check_lazy_status(cls, scene, unedited, hands=NOT_CONNECTED, image=None) -> list[str]:
-        return ["hands"] if hands is None and not scene.strip() and unedited == PASS else []
+        return ["hands"] if hands is None and not scene.strip() else []
 
     @classmethod
     @wires.checked
     def execute(cls, scene, unedited, hands=None, image=None) -> io.NodeOutput:
         if unedited == STOP and not scene.strip():
             logger.info("Edit Hands: scene is empty, and unedited is '%s': what comes after does not run.", STOP)
-            return io.NodeOutput(ExecutionBlocker(None))
+            # Also hands that do not fit the picture are shown, so that the editor can fit them.
+            return io.NodeOutput(ExecutionBlocker(None), ui=editor_answer(hands, None, image, cls.hidden))
         size = None if image is None else (image.shape[2], image.shape[1])
-        return io.NodeOutput(edited_hands(scene, hands, size))
+        edited = edited_hands(scene, hands, size)
+        return io.NodeOutput(edited, ui=editor_answer(hands, edited, image, cls.hidden))
 
 
+add_routes()
 NODES = [EditHands]

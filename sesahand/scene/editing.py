@@ -1,13 +1,25 @@
 """What an editor of hands gives: the hands of its text, and of an empty one those that it would start from."""
 
+from ..errors import SesaHandError
 from ..hands.gestures import find_gesture
 from ..hands.loading import load_hand_model
+from ..hands.model import HandModel
 from .hand_scene import HandScene
 from .placement import DEFAULT_SIZE, Placement
 from .placing import Hand
 from .scene_files import scene_from_json
 
 FIRST_GESTURE = "open_palm"
+
+
+def first_hand(model: HandModel, size: tuple[int, int] = DEFAULT_SIZE) -> HandScene:
+    """Return what is there before anything is: an open hand in the middle of a picture.
+
+    Args:
+        model: The hand.
+        size: Width and height of the picture in pixels.
+    """
+    return Placement(size=size).place(Hand.in_gesture(model, find_gesture(FIRST_GESTURE)))
 
 
 def edited_hands(text: str, found: HandScene | None = None, size: tuple[int, int] | None = None) -> HandScene:
@@ -27,6 +39,8 @@ def edited_hands(text: str, found: HandScene | None = None, size: tuple[int, int
     elif found is not None:
         scene = found
     else:
-        hand = Hand.in_gesture(load_hand_model(), find_gesture(FIRST_GESTURE))
-        return Placement(size=size or DEFAULT_SIZE).place(hand)
-    return scene if size is None else scene.resized(*size)
+        return first_hand(load_hand_model(), size or DEFAULT_SIZE)
+    try:
+        return scene if size is None else scene.resized(*size)
+    except SesaHandError as error:
+        raise SesaHandError(f"{error} Fit to picture, in the editor of the hands, does the latter.") from error

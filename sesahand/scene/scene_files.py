@@ -11,6 +11,9 @@ JSON, version 1 (lengths in metres, angles in radians, picture sizes in pixels):
 
 Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be
 a matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
+
+An editor's text may also hold `taken_from`: at most 128 characters that say which hands the scene began as. It is the
+editor's own note; nothing here reads more of it than that it is one, and scenes are written without it.
 """
 
 import io
@@ -41,10 +44,12 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Parsed JSON takes some thirty times its size in memory.
 MAX_JSON_BYTES = 16 * 2**20
 MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
+MAX_TAKEN_FROM = 128
 ROTATION_TOLERANCE = 1e-3
 
 HEADER_FIELDS = ("format", "version", "hand_model", "num_frames", "camera")
 HEADER_OPTIONS = ("frame_of_reference", "units", "dtype")
+TEXT_OPTIONS = (*HEADER_OPTIONS, "taken_from")
 HAND_FIELDS = ("side", "translation", "global_orient", "hand_pose")
 HAND_OPTIONS = ("frame", "score", "betas")
 SCENE_ARRAYS = ("header", "is_right", *HandScene.ARRAYS)
@@ -116,8 +121,9 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
         InvalidFileError: If the text is not a scene; the message names the field.
         SesaHandError: If the hands belong to another model.
     """
-    data = _fields(parse_json(text, label), HEADER_FIELDS + ("hands",), HEADER_OPTIONS, label)
+    data = _fields(parse_json(text, label), HEADER_FIELDS + ("hands",), TEXT_OPTIONS, label)
     dtype = _check_header(data, label)
+    _check_taken_from(data.get("taken_from", ""), label)
     hands = data["hands"]
     if not isinstance(hands, list) or len(hands) > MAX_HANDS:
         raise InvalidFileError(
@@ -283,6 +289,13 @@ def _check_header(data: dict, label: str) -> torch.dtype:
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise InvalidFileError(f"{label}: 'dtype' is {dtype!r:.40}, expected float32 or float64.")
     return DTYPES[dtype]
+
+
+def _check_taken_from(value: Any, label: str) -> None:
+    if not isinstance(value, str) or len(value) > MAX_TAKEN_FROM:
+        raise InvalidFileError(
+            f"{label}: 'taken_from' is {value!r:.40}, expected a text of at most {MAX_TAKEN_FROM} characters."
+        )
 
 
 def whole_number(value: Any, low: int, high: int, label: str) -> int:

@@ -5,6 +5,13 @@ import js from "@eslint/js";
 const COMMON = Object.fromEntries(
   ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
+// What a page has beside that. The pure modules in web/js/core run without it.
+const PAGE = Object.fromEntries(
+  `AbortController Blob createImageBitmap document Event fetch FormData getComputedStyle Image IntersectionObserver location
+   ResizeObserver URLSearchParams clearTimeout setTimeout window`
+    .split(/\s+/)
+    .map((name) => [name, "readonly"]),
+);
 
 export default [
   js.configs.recommended,
@@ -22,5 +29,9 @@ export default [
       "no-var": "error",
       "prefer-const": "error",
     },
+  },
+  {
+    files: ["web/*.js", "web/js/{view,editor,node,panel}/**", "tests/editor/page/*.js"],
+    languageOptions: { globals: PAGE },
   },
 ];

@@ -4,6 +4,7 @@ import { test } from "node:test";
 
 import { curlFinger } from "../../web/js/core/fingers.js";
 import { rightPose, withRightPose } from "../../web/js/core/hand.js";
+import { readableText } from "../../web/js/core/readable_text.js";
 import { readScene, MAX_HANDS } from "../../web/js/core/scene_reading.js";
 import { writeScene } from "../../web/js/core/scene_writing.js";
 import { anatomy, distance, golden, model } from "./goldens.mjs";
@@ -27,6 +28,12 @@ function contents(text) {
 
 test("what Python wrote and nobody edited is written with every digit it had", () => {
   for (const text of texts) assert.deepEqual(contents(writeScene(read(text))), contents(text));
+});
+
+test("which hands a scene began as stays with it through edits", () => {
+  const text = JSON.stringify({ ...JSON.parse(texts[0]), taken_from: "0123abcd" });
+  assert.equal(JSON.parse(writeScene(bent(read(text)))).taken_from, "0123abcd");
+  assert.ok(!("taken_from" in JSON.parse(writeScene({ ...read(text), takenFrom: "" }))));
 });
 
 test("a text that was written is written so again", () => {
@@ -79,4 +86,15 @@ test("more hands than an editor shows, too long a text and another model's hands
   assert.throws(() => read(many(MAX_HANDS + 1)), { name: "InvalidFileError", message: /Load Hands/ });
   assert.throws(() => read(texts[0] + " ".repeat(2 ** 21)), { name: "InvalidFileError", message: /characters/ });
   assert.throws(() => readScene(texts[0], "mano"), { name: "InvalidFileError", message: /hand_model/ });
+});
+
+test("a text for people says the same in more lines, and one that is no scene stays as it is", () => {
+  for (const text of texts) {
+    const laid = readableText(text);
+    assert.deepEqual(contents(laid), contents(text));
+    // A line for each rotation, and for each thing that is said of the camera and the hand.
+    assert.ok(laid.split("\n").length > 25 && Math.max(...laid.split("\n").map((line) => line.length)) < 250);
+  }
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+  for (const text of ["", "{", deep, "[".repeat(100_000)]) assert.equal(readableText(text), text);
 });

@@ -2,13 +2,14 @@
 
 import workflows
 
-MODULES = {path.name for path in (workflows.ROOT / "web/js/core").glob("*.js")}
+WEB = workflows.ROOT / "web"
+MODULES = {path.relative_to(WEB).as_posix() for path in (WEB / "js").rglob("*.js")}
 # Of what the page loads at its start, the modules: how many things they offer, and the headers that tell the browser
 # whether to ask for them again.
 LOADED = """async () => {
-    const own = (await (await fetch("/extensions")).json()).filter(url => url.includes("/js/core/"));
+    const own = (await (await fetch("/extensions")).json()).filter(url => url.includes("/js/"));
     return Promise.all(own.map(async url => [
-        url.split("/").at(-1),
+        url.slice(url.indexOf("/js/") + 1),
         Object.keys(await import(url)).length,
         (await fetch(url)).headers.get("cache-control"),
     ]));

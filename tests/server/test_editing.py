@@ -7,6 +7,7 @@ from comfy_server import NodeFailed, PromptRejected
 
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
+from sesahand.scene.hand_scene import HandScene
 from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand
 from workflows import defaults
@@ -61,6 +62,44 @@ def test_stop_here_ends_the_run_before_what_comes_after_and_without_an_error(com
     assert "3" not in comfyui_server.run(graph).outputs
     graph["2"]["inputs"]["scene"] = VICTORY.to_json()
     assert "3" in comfyui_server.run(graph).outputs
+
+
+def told(server, graph) -> dict:
+    """What the editor is told, if nothing but Edit Hands is to run."""
+    return server.run({key: graph[key] for key in ("1", "2")}).outputs["2"]
+
+
+def test_it_runs_alone_and_tells_the_editor_what_came_in_and_goes_out(comfyui_server, graph):
+    followed = told(comfyui_server, graph)
+    assert followed["sesahand_found"] == followed["sesahand_scene"] and followed["sesahand_waits"] == [False]
+    assert (HandScene.from_json(followed["sesahand_found"][0]).hand_pose - VICTORY.hand_pose).abs().max() < 1e-6
+    graph["2"]["inputs"]["scene"] = VICTORY.to_json()
+    # Hands that are in the cache are known without being asked for, in ComfyUI 0.3.64.
+    graph["1"]["inputs"]["gesture"] = "hook"
+    edited = told(comfyui_server, graph)
+    assert edited["sesahand_scene"] == [VICTORY.to_json()] and "sesahand_found" not in edited
+    graph["1"]["inputs"]["gesture"] = "victory"
+    graph["2"]["inputs"] |= {"scene": "", "unedited": "stop here"}
+    waiting = told(comfyui_server, graph)
+    assert waiting["sesahand_waits"] == [True] and waiting["sesahand_found"] == followed["sesahand_found"]
+
+
+def test_the_input_is_known_again_although_it_does_not_run(comfyui_server, graph):
+    [before] = told(comfyui_server, graph)["sesahand_input"]
+    text = json.loads(VICTORY.to_json()) | {"taken_from": before}
+    graph["2"]["inputs"]["scene"] = json.dumps(text)
+    assert told(comfyui_server, graph)["sesahand_input"] == [before]
+    graph["1"]["inputs"]["gesture"] = "fist"
+    assert told(comfyui_server, graph)["sesahand_input"] != [before]
+
+
+def test_the_picture_can_be_fetched_by_the_browser(comfyui_server, graph):
+    graph["4"] = defaults(comfyui_server, "EmptyImage", width=256, height=256, color=0x2080C0)
+    graph["2"]["inputs"]["image"] = ["4", 0]
+    [file] = comfyui_server.run({key: graph[key] for key in ("1", "2", "4")}).outputs["2"]["sesahand_background"]
+    picture = comfyui_server.image(file)
+    assert picture.size == (256, 256)
+    assert max(abs(got - wanted) for got, wanted in zip(picture.getpixel((9, 9)), (0x20, 0x80, 0xC0), strict=True)) < 4
 
 
 def test_a_broken_text_is_refused_with_the_place_that_is_wrong(comfyui_server, graph):

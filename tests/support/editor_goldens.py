@@ -19,9 +19,14 @@ from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frame
 from sesahand.hands.pose import blend, compose_pose
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from sesahand.scene.camera import Camera
+from sesahand.scene.editing import first_hand
 from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.placing import view_rotation
+from sesahand.semantics.editor_facts import editor_facts
 
 MODEL = load_builtin_hand()
+# Width and height of pictures.
+SIZES = ((512, 512), (768, 512), (333, 777), (1024, 1024))
 NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
 
 
@@ -44,6 +49,9 @@ class Goldens:
             "beyond_limits": [self.beyond_limits() for _ in range(NUM_SHAPES)],
             "shapes": [self.shape(index) for index in range(NUM_SHAPES)],
             "cameras": [self.camera() for _ in range(NUM_SHAPES)],
+            "views": [self.view(index) for index in range(NUM_SHAPES)],
+            "editor_facts": editor_facts(MODEL),
+            "first_scenes": [{"size": size, "scene": first_hand(MODEL, size).to_json()} for size in SIZES],
             "texts": texts_of_all_kinds(hands[0]["scene"]),
         }
         for name, content in contents.items():
@@ -105,6 +113,7 @@ class Goldens:
             "base": base,
             "other": other,
             "curled": compose_pose(base, curl={finger: curl}, frames=self.frames),
+            "fanned": compose_pose(base, spread=dict.fromkeys(("index", "ring", "pinky"), spread), frames=self.frames),
             "blended": blend(base, other, share),
             **{name: change_fingers(base, change, self.frames) for name, change in changes.items()},
         }
@@ -122,6 +131,20 @@ class Goldens:
             "height": camera.height,
             "points": points.tolist(),
             "pixels": camera.project(points).tolist(),
+        }
+
+    def view(self, index: int) -> dict:
+        """How a hand is turned, and a lens that it may be seen through."""
+        side, angles = ("right", "left")[index % 2], [self.share(-179, 179), self.share(-89, 89), self.share(-179, 179)]
+        width, height, fov = 512 + 10 * index, 640, self.share(2, 150)
+        return {
+            "side": side,
+            "angles": dict(zip(("roll", "pitch", "yaw"), angles, strict=True)),
+            "global_orient": view_rotation(side, *angles).flatten().tolist(),
+            "fov": fov,
+            "width": width,
+            "height": height,
+            "focal_length": Camera.from_fov(width, height, fov).focal_length,
         }
 
 
@@ -153,6 +176,8 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
         *("", "{", "[" * 100_000, scene + "x", "\ufeff" + scene, scene.replace("[", "[[", 1)),
         *(scene.replace('"version": 1', f'"version": {other}') for other in ("1.0", "1e0", "2", "true", '"1"', "null")),
         *(json.dumps(data | {"dtype": kind}) for kind in ("float64", "float16", None, 32)),
+        *(json.dumps(data | {"taken_from": note}) for note in ("", "a" * 128, "\U0001f44b" * 128, "\ud800")),
+        *(json.dumps(data | {"taken_from": note}) for note in ("a" * 129, "\U0001f44b" * 129, None, 1, ["a"])),
         *(json.dumps(data | {"num_frames": count}) for count in (0, 1, 10**6, 10**6 + 1, 3.0, True)),
         *(with_hand(translation=[x, 0, 1]) for x in (1e38, 1e39, 10**400, math.nan, math.inf, "0", None, True, [0])),
         *(with_hand(betas=[beta] + [0] * 9) for beta in (20, -20, 20.0000001, 20.1)),

@@ -1,4 +1,4 @@
-"""The editor's pure modules in `web/js/core`: their tests in node, against what the library says of the same hands."""
+"""The editor's modules: tests of the pure ones in node, against what the library says of the same hands."""
 
 import json
 import os
@@ -17,7 +17,16 @@ from sesahand.scene.hand_scene import HandScene
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests" / "editor"
-CORE = sorted((ROOT / "web" / "js" / "core").glob("*.js"))
+# The folders below web/js, and those that each may import from beside its own. Only node/ knows ComfyUI.
+FOLDERS = {
+    "core": "",
+    "view": "core",
+    "editor": "core|view",
+    "panel": "core|editor",
+    "node": "core|editor",
+}
+MODULES = {folder: sorted((ROOT / "web" / "js" / folder).glob("*.js")) for folder in FOLDERS}
+ALL_MODULES = [path for paths in MODULES.values() for path in paths]
 LINTER = TESTS / "node_modules" / ".bin" / "eslint"
 # The first with all that the modules use; browsers have it since 2023.
 OLDEST_NODE = 20
@@ -85,7 +94,7 @@ def test_the_library_finds_what_the_modules_edited_within_the_limits(edited):
 
 def test_modules_do_nothing_when_comfyui_imports_them(node):
     """It imports every .js file below WEB_DIRECTORY when a page opens."""
-    imports = "\n".join(f"await import({path.as_uri()!r});" for path in CORE)
+    imports = "\n".join(f"await import({path.as_uri()!r});" for path in ALL_MODULES)
     script = f"""
         for (const name of ["document", "window", "localStorage"]) {{
           Object.defineProperty(globalThis, name, {{ get() {{ throw new Error(`${{name}} was used`); }} }});
@@ -100,11 +109,15 @@ def test_modules_do_nothing_when_comfyui_imports_them(node):
 def test_every_module_is_fetched_anew_after_an_update():
     """ComfyUI tells browsers to ask for .js files again, and not for .mjs, of which an update would mix old and new."""
     assert not list((ROOT / "web").rglob("*.mjs"))
-    specifiers = [name for path in CORE for name in re.findall(r'\bfrom "([^"]+)"', path.read_text(encoding="utf-8"))]
-    assert specifiers and all(re.fullmatch(r"\./\w+\.js", name) for name in specifiers)
+    for folder, others in FOLDERS.items():
+        texts = [path.read_text(encoding="utf-8") for path in MODULES[folder]]
+        names = [
+            name for text in texts for name in re.findall(r'^(?:import|\} from|.* from) "([^"]+)"', text, re.MULTILINE)
+        ]
+        assert names and all(re.fullmatch(rf"(\.|\.\./({others}))/\w+\.js", name) for name in names), folder
 
 
-@pytest.mark.parametrize("path", CORE, ids=short)
+@pytest.mark.parametrize("path", ALL_MODULES, ids=short)
 def test_a_module_is_one_documented_idea(path):
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()

@@ -28,7 +28,7 @@ model paints hands of 128 x 128 pixels like those it was shown, and no others.
 
 **Repair only what is bad**: score the picture first and put Fix Hands Gate in front of Save Image.
 
-**Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (8 MB, Apache-2.0) by the
+**Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (10 MB, Apache-2.0) by the
 command above. The built-in hand's licence is CC0.
 {OTHER_MODELS}
 **Memory**: under 1 GB, no GPU needed; with SD1.5 about 4 GB of VRAM.

@@ -96,6 +96,13 @@ def test_a_scene_written_by_hand_in_axis_angle_is_read():
     assert scene.frame.tolist() == [0, 0] and scene.score.tolist() == [1, 1] and not scene.betas.any()
 
 
+def test_an_editors_note_is_read_over_and_not_written_again():
+    scene = random_scene()
+    noted = scene_from_json(json.dumps({**json.loads(scene_to_json(scene)), "taken_from": "0123abcd"}), MODEL)
+    assert_same(noted, scene)
+    assert "taken_from" not in json.loads(scene_to_json(noted))
+
+
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
 def test_numbers_beyond_floating_point_are_refused(number):
     text = changed("hands.0.translation", [0, 0, 4321.5]).replace("4321.5", number)
@@ -138,6 +145,8 @@ def changed(path: str, value) -> str:
         ("frame_of_reference", "OpenGL"),
         ("dtype", "float16"),
         ("dtype", []),
+        ("taken_from", 7),
+        ("taken_from", "a" * 129),
         ("hands", None),
         ("hands", {}),
         ("num_frames", 0),

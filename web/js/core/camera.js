@@ -9,7 +9,11 @@ import { norm, scale } from "./vectors.js";
  * @property {number} height pixels
  */
 
-/** Return the pixel that a point in front of the camera is seen at. */
+/**
+ * Return the pixel that a point in front of the camera is seen at.
+ * @param {Camera} camera
+ * @param {number[]} point
+ */
 export const project = ({ focalLength, principalPoint: [cx, cy] }, [x, y, z]) => [
   (x / z) * focalLength + cx,
   (y / z) * focalLength + cy,

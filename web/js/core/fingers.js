@@ -1,5 +1,6 @@
 // Ways to change single fingers of a right hand's pose, as sesahand/hands/fingers.py has them; the limits always hold.
 import { FLEXION } from "./anatomy.js";
+import { rightPose, withRightPose } from "./hand.js";
 import { blendRotations } from "./rotations.js";
 import { FINGER_JOINTS, FINGERS } from "./skeleton.js";
 import { add, scale } from "./vectors.js";
@@ -42,3 +43,13 @@ export function curlOf(anatomy, pose, finger) {
 
 /** Return the pose that is the share t of the way from one to another, each joint along its shortest turn. */
 export const blendPoses = (first, second, t) => first.map((rotation, j) => blendRotations(rotation, second[j], t));
+
+/** Return a hand of either side with some fingers as another hand of either side has them. */
+export function withFingersOf(hand, other, fingers) {
+  const rows = new Set(fingers.flatMap(rowsOf));
+  const others = rightPose(other);
+  return withRightPose(
+    hand,
+    rightPose(hand).map((rotation, j) => (rows.has(j) ? others[j] : rotation)),
+  );
+}

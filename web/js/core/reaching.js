@@ -16,6 +16,8 @@ const PROBE = 1e-6;
 const LARGEST_STEP = 0.4;
 // This near, metres, a goal is reached: a hundredth of a pixel of a hand that fills the picture.
 const REACHED = 1e-5;
+// A step that closes less of the gap than this share of it is the last one: the goal is out of reach.
+const STALLED = 3e-3;
 // A finger that points at the camera, or straight up the picture, comes no nearer to a goal by a little bending, and a
 // solver would never bend it from where it is. So it also starts with its joints bent by these, radians, and if that is
 // not enough, with them at these shares of their ranges.
@@ -109,9 +111,10 @@ class Reach {
     for (let step = 0; step < STEPS && norm(gap) > REACHED && damping < 1e6; step++) {
       const moved = this.step(angles, gap, this.slopes(angles, gap), damping);
       const next = this.gap(moved);
-      const better = norm(next) < norm(gap);
-      damping *= better ? 0.2 : 10;
-      if (better) [angles, gap] = [moved, next];
+      const gain = norm(gap) - norm(next);
+      damping *= gain > 0 ? 0.2 : 10;
+      if (gain > 0) [angles, gap] = [moved, next];
+      if (gain > 0 && gain < STALLED * norm(gap)) break;
     }
     return { angles, error: norm(gap) };
   }

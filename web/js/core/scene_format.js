@@ -7,6 +7,7 @@
  * @property {number} numFrames
  * @property {import("./camera.js").Camera} camera
  * @property {import("./hand.js").Hand[]} hands
+ * @property {string} takenFrom which hands the scene began as, as the node names what leads to its input; or nothing
  */
 
 /** What the text says of itself. */

@@ -7,7 +7,7 @@ import { DTYPES, FORMAT, MEANING } from "./scene_format.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
 
 const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
-const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype"];
+const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "taken_from"];
 const HAND_FIELDS = ["side", "translation", "global_orient", "hand_pose"];
 const HAND_OPTIONS = ["frame", "score", "betas"];
 const CAMERA_FIELDS = ["focal_length", "principal_point", "width", "height"];
@@ -19,6 +19,7 @@ const MAX_TEXT = 2 ** 21;
 const MAX_FRAMES = 1_000_000;
 const MAX_SIZE = 16384;
 const MAX_BETA = 20;
+const MAX_TAKEN_FROM = 128;
 const ROTATION_TOLERANCE = 1e-3;
 // Python tells 1.0 from 1 and takes only the latter for a whole number.
 const FRACTION = /"(?:version|num_frames|frame|width|height)"\s*:\s*-?\d+[.eE]/;
@@ -77,6 +78,13 @@ function readScore(value, label) {
 function readWord(value, words, label) {
   if (words.includes(value)) return value;
   throw new InvalidFileError(`${label} is ${quoted(value)}, expected ${words.join(" or ")}.`);
+}
+
+/** Return the note of which hands a scene began as. */
+function readTakenFrom(value) {
+  // As Python counts them, which takes two units of UTF-16 for one character.
+  if (typeof value === "string" && [...value].length <= MAX_TAKEN_FROM) return value;
+  throw new InvalidFileError(`taken_from is ${quoted(value)}, expected at most ${MAX_TAKEN_FROM} characters.`);
 }
 
 /** Return one hand. */
@@ -145,5 +153,6 @@ export function readScene(text, handModel) {
   const numFrames = wholeNumber(given.num_frames, 1, MAX_FRAMES, "num_frames");
   const camera = readCamera(given.camera);
   const hands = given.hands.map((hand, n) => readHand(hand, dtype, numFrames, `hands[${n}]`));
-  return { handModel, dtype, numFrames, camera, hands };
+  const takenFrom = readTakenFrom(given.taken_from === undefined ? "" : given.taken_from);
+  return { handModel, dtype, numFrames, camera, hands, takenFrom };
 }

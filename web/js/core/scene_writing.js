@@ -44,7 +44,7 @@ function writeHand(hand) {
  * steps of 1e-9 metres or radians.
  * @param {import("./scene_format.js").Scene} scene
  */
-export function writeScene({ handModel, dtype, numFrames, camera, hands }) {
+export function writeScene({ handModel, dtype, numFrames, camera, hands, takenFrom }) {
   const { focalLength, principalPoint, width, height } = camera;
   return JSON.stringify({
     ...FORMAT,
@@ -53,6 +53,7 @@ export function writeScene({ handModel, dtype, numFrames, camera, hands }) {
     dtype,
     num_frames: numFrames,
     camera: { focal_length: focalLength, principal_point: principalPoint, width, height },
+    ...(takenFrom ? { taken_from: takenFrom } : {}),
     hands: hands.map(writeHand),
   });
 }

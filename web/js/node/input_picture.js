@@ -1,0 +1,29 @@
+// The picture that leads to a node, as far as it is known before anything runs: the file of a Load Image.
+
+// Names of files end so where they are in another of the server's folders.
+const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/s;
+
+/** Return the place of an input; -1 if the node has none of that name. */
+export const slotOf = (node, name) => node.inputs?.findIndex((input) => input.name === name) ?? -1;
+
+/** Tell whether something leads to an input. */
+export function isLinked(node, name) {
+  const slot = slotOf(node, name);
+  if (slot < 0) return false;
+  return node.isInputConnected?.(slot) ?? (node.inputs[slot].link ?? null) !== null;
+}
+
+/**
+ * Return the file of the Load Image that leads to an input, or null.
+ * @param {any} node a node of the graph
+ * @param {string} name
+ */
+export function pictureBefore(node, name) {
+  const source = isLinked(node, name) ? node.getInputNode?.(slotOf(node, name)) : null;
+  if (source?.comfyClass !== "LoadImage" && source?.type !== "LoadImage") return null;
+  const value = source.widgets?.find((widget) => widget.name === "image")?.value;
+  if (typeof value !== "string" || !value) return null;
+  const [, path, type = "input"] = ANNOTATED.exec(value);
+  const at = path.lastIndexOf("/");
+  return { filename: path.slice(at + 1), subfolder: path.slice(0, Math.max(0, at)), type };
+}

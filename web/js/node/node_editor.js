@@ -1,0 +1,158 @@
+// The editor of one node: opened when the node comes into a graph, closed when it goes, and in step with its widgets.
+import { button, element } from "../editor/elements.js";
+import { translator } from "../editor/strings.js";
+import { addStyles } from "../editor/styles.js";
+import { loadAssets } from "./assets.js";
+import { addressOf, createHost } from "./host.js";
+import { isLinked, pictureBefore } from "./input_picture.js";
+import { makePlace, textOf } from "./scene_widget.js";
+
+// A picture that was dropped stays with the node: its name is a property, which the graph saves.
+const PICTURE = "sesahand_picture";
+
+/** Return the first of what a run told under a name. */
+const told = (output, name) => output?.[name]?.[0];
+
+/** An editor, or the place where one will be. */
+export class NodeEditor {
+  #opening = null;
+  #after = { picture: null };
+  #shownPicture = "";
+
+  /**
+   * Make a place in a node.
+   * @param {any} node a node of the graph
+   * @param {{app: any, api: any}} comfy
+   */
+  constructor(node, comfy) {
+    this.node = node;
+    this.comfy = comfy;
+    this.home = makePlace(node);
+    this.text = textOf(node);
+    this.editor = null;
+    this.view = null;
+    // English until the user's language has been loaded.
+    this.t = translator();
+  }
+
+  /** The text in the node's widget. */
+  get #written() {
+    return String(this.text.value ?? "");
+  }
+
+  /** Load what is needed and show the editor; the node may be gone by then. */
+  open() {
+    if (this.view || this.#opening) return this.#opening;
+    const opening = this.#load().then(
+      (loaded) => {
+        if (this.#opening === opening) this.#show(loaded);
+      },
+      (error) => {
+        if (this.#opening === opening) this.#sayFailed(error);
+      },
+    );
+    this.#opening = opening;
+    return opening;
+  }
+
+  async #load() {
+    const [assets, { HandEditor }, { EditorView }, { createPanel }] = await Promise.all([
+      loadAssets(this.comfy),
+      import("../editor/hand_editor.js"),
+      import("../editor/editor_view.js"),
+      import("../panel/panel.js"),
+    ]);
+    return { assets, HandEditor, EditorView, createPanel };
+  }
+
+  #show({ assets, HandEditor, EditorView, createPanel }) {
+    this.editor = new HandEditor({ ...assets, host: createHost(this, this.comfy), text: this.#written });
+    this.t = assets.t;
+    this.view = new EditorView(this.editor, this.home, createPanel);
+    // What leads here may have changed without a word; a pointer comes before anything is done.
+    this.view.element.addEventListener("pointerenter", () => this.sync());
+    this.sync();
+  }
+
+  /** Say what could not be loaded, with a button to try it again. */
+  #sayFailed(error) {
+    this.#opening = null;
+    const words = element(document, "p", { textContent: String(error?.message ?? error) });
+    const label = this.t("action.tryAgain");
+    const again = button(document, { name: "tryAgain", label, act: () => this.open() });
+    addStyles(document);
+    const box = element(document, "div", { className: "sesahand-editor sesahand-waits", role: "alert" }, words, again);
+    this.home.replaceChildren(box);
+  }
+
+  close() {
+    this.#opening = null;
+    this.view?.dispose();
+    this.view = this.editor = null;
+    this.#shownPicture = "";
+  }
+
+  /** Show the editor over the whole page. */
+  async openLarge() {
+    await this.open();
+    if (this.view && !this.view.isLarge) this.view.toggleLarge();
+  }
+
+  /** Show what the node's widgets and links say now. */
+  sync() {
+    const { editor, node } = this;
+    if (!editor) return;
+    if (this.#written !== editor.text) editor.show(this.#written);
+    editor.showWired(isLinked(node, "scene") ? (this.#after.scene ?? "") : null);
+    editor.receive({ linked: isLinked(node, "hands"), ...(isLinked(node, "image") ? {} : { size: null }) });
+    this.#showPicture();
+  }
+
+  /** Take what a run told. */
+  executed(output) {
+    // A run with a scene does not ask for the input's hands: what the last one that did showed still holds.
+    this.#after = {
+      scene: told(output, "sesahand_scene"),
+      picture: told(output, "sesahand_background") ?? null,
+    };
+    if (!this.editor) return;
+    const found = told(output, "sesahand_found");
+    const { picture } = this.#after;
+    this.editor.receive({
+      linked: isLinked(this.node, "hands"),
+      waits: told(output, "sesahand_waits") ?? false,
+      fingerprint: told(output, "sesahand_input") ?? "",
+      ...(found === undefined ? {} : { found }),
+      ...(picture ? { size: [picture.width, picture.height] } : {}),
+    });
+    this.sync();
+  }
+
+  // --- The picture behind the hands
+
+  /** Keep a picture that was dropped with the node; null forgets it. */
+  rememberPicture(file) {
+    if (file) this.node.properties[PICTURE] = file;
+    else delete this.node.properties[PICTURE];
+    this.#showPicture();
+  }
+
+  #showPicture() {
+    const { node, editor } = this;
+    const dropped = node.properties?.[PICTURE] ?? null;
+    const before = pictureBefore(node, "image");
+    const file = dropped ?? before ?? (isLinked(node, "image") ? this.#after.picture : null);
+    const address = file ? addressOf(this.comfy.api, file) : "";
+    if (address === this.#shownPicture) return;
+    this.#shownPicture = address;
+    if (!file) return void editor.setBackground({ image: null, dropped: false });
+    const image = new Image();
+    image.onload = () => {
+      if (this.editor !== editor || this.#shownPicture !== address) return;
+      editor.setBackground({ image, dropped: Boolean(dropped) });
+      // What a run sends may have been made smaller, and says how large it was.
+      if (!dropped && before) editor.receive({ size: [image.naturalWidth, image.naturalHeight] });
+    };
+    image.src = address;
+  }
+}

@@ -1,0 +1,45 @@
+// The node's widgets: the text that holds the scene, hidden, and the place that the editor stands in.
+
+export const LEAST_HEIGHT = 480;
+export const LEAST_WIDTH = 420;
+const MARGIN = 8;
+const NO_SIZE = Object.freeze({ minHeight: 0, maxHeight: 0, minWidth: 0 });
+
+let places = 0;
+
+/** Return the widget that holds the scene's text. */
+export const textOf = (node) => node.widgets.find(({ name }) => name === "scene");
+
+/** Hide the text; it is saved and sent as before. Without JavaScript it stays, and the node can be used. */
+function hide(widget) {
+  widget.hidden = true;
+  // Vue nodes of 1.49 ask for this one, and 1.27 leaves a gap unless the layout has no height.
+  widget.options.hidden = true;
+  widget.computeLayoutSize = () => NO_SIZE;
+}
+
+/**
+ * Hide the text and give the editor a place.
+ * @param {any} node a node of the graph
+ * @returns {HTMLElement} the place, empty
+ */
+export function makePlace(node) {
+  const home = document.createElement("div");
+  home.className = "sesahand-home";
+  // Vue nodes do not ask for the widget's height.
+  home.style.minHeight = `${LEAST_HEIGHT}px`;
+  hide(textOf(node));
+  places += 1;
+  // Vue nodes of 1.58 keep a widget's element for a node that undo made anew, unless the type is another one. Without a
+  // value of its own, the widget must be the last: 1.27 writes values by position.
+  const widget = node.addDOMWidget("editor", `sesahand_editor_${places}`, home, {
+    serialize: false,
+    hideOnZoom: false,
+    hideInPanel: true,
+    getMinHeight: () => LEAST_HEIGHT + 2 * MARGIN,
+    margin: MARGIN,
+  });
+  widget.serialize = false;
+  if (node.size[0] < LEAST_WIDTH) node.setSize([LEAST_WIDTH, node.size[1]]);
+  return home;
+}

@@ -1,0 +1,113 @@
+// What a drag does to the chosen hand, by what it took hold of. Each is { move(pixel) }; pixels are those of the stage.
+import { sizedInPicture, trackballTurn, turnedHand } from "../core/placing.js";
+import { reachWithFinger } from "../core/reaching.js";
+import { add, norm, scale, subtract } from "../core/vectors.js";
+import { fingerPoint, pivotOf, ringOf } from "./handles.js";
+
+const RADIANS_PER_PIXEL = 0.01;
+
+/** @type {(from: number[], to: number[]) => number[]} */
+const between = ([a, b], [c, d]) => [c - a, d - b];
+/** @type {(way: number[]) => number} */
+const angleOf = ([x, y]) => Math.atan2(y, x);
+
+/** Return the chosen hand, its pivot in the scene, and the ring around it, as they are when a drag begins. */
+function start(view) {
+  const { hands, chosen, keypoints, stage } = view.shown;
+  return { hand: view.editor.hand, pivot: pivotOf(keypoints[chosen]), ring: ringOf(hands[chosen], stage) };
+}
+
+/** Bend a finger: the whole of it follows its dot, or only the bone before the dot. */
+function bend(view, at, { keypoint, whole }) {
+  const { editor } = view;
+  const { finger, point } = fingerPoint(keypoint);
+  const offset = between(at, view.shown.hands[view.shown.chosen].keypoints[keypoint]);
+  return {
+    move: ([x, y]) => {
+      const goal = view.sight.ray([x + offset[0], y + offset[1]]);
+      editor.changeHand((hand) => reachWithFinger(editor.model, editor.anatomy, hand, finger, point, goal, whole));
+    },
+  };
+}
+
+/** Move the hand along the picture. */
+function move(view, at) {
+  const { hand, pivot } = start(view);
+  return {
+    move: (to) => {
+      const way = view.sight.way(between(at, to), pivot);
+      view.editor.changeHand(() => ({ ...hand, translation: add(hand.translation, way) }));
+    },
+  };
+}
+
+/** Turn the hand about the line of sight through its middle. */
+function roll(view, at) {
+  const { hand, pivot, ring } = start(view);
+  const from = angleOf(between([ring.x, ring.y], at));
+  const axis = scale(pivot, 1 / norm(pivot));
+  return {
+    move: (to) => {
+      const about = scale(axis, angleOf(between([ring.x, ring.y], to)) - from);
+      view.editor.changeHand(() => turnedHand(view.editor.model, hand, pivot, about));
+    },
+  };
+}
+
+/** Turn the hand like a ball. */
+function turn(view, at) {
+  const { hand, pivot } = start(view);
+  return {
+    /** @param {number[]} to */
+    move: (to) => {
+      const way = trackballTurn(between(at, to), RADIANS_PER_PIXEL);
+      view.editor.changeHand(() => turnedHand(view.editor.model, hand, pivot, way));
+    },
+  };
+}
+
+/** Bring the hand nearer or farther. */
+function size(view, at) {
+  const { hand, pivot, ring } = start(view);
+  /** @type {(pixel: number[]) => number} */
+  const distance = ([x, y]) => Math.max(1, Math.hypot(x - ring.x, y - ring.y));
+  return {
+    move: (to) => view.editor.changeHand(() => sizedInPicture(hand, pivot, distance(to) / distance(at))),
+  };
+}
+
+/** The drags by name, and the word for what they did. */
+export const DRAGS = Object.freeze({ bend, move, roll, turn, size });
+
+/** Return which drag it is that takes hold of a handle, by the main button. */
+export function dragOf(handle, { shift = false } = {}) {
+  if (handle.kind !== "dot") return { name: handle.kind === "skin" ? "move" : handle.kind };
+  const place = (handle.keypoint - 1) % 4;
+  if (handle.keypoint === 0 || place === 0) return { name: "move" };
+  return { name: "bend", whole: (place === 3) !== shift, keypoint: handle.keypoint };
+}
+
+/**
+ * Two fingers on glass: they move, size and roll the hand between them.
+ * @param {import("./scene_view.js").SceneView} view
+ * @param {number[][]} from two pixels
+ */
+export function pinch(view, from) {
+  const { hand, pivot } = start(view);
+  const { model } = view.editor;
+  /** @type {(two: number[][]) => number[]} */
+  const middle = ([a, b]) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+  /** @type {(two: number[][]) => number[]} */
+  const span = ([a, b]) => between(a, b);
+  const length = (two) => Math.max(1, Math.hypot(...span(two)));
+  return {
+    move: (to) => {
+      const angle = angleOf(span(to)) - angleOf(span(from));
+      const turned = turnedHand(model, hand, pivot, scale(pivot, angle / norm(pivot)));
+      const sized = sizedInPicture(turned, pivot, length(to) / length(from));
+      const at = add(pivot, subtract(sized.translation, turned.translation));
+      const way = view.sight.way(between(middle(from), middle(to)), at);
+      view.editor.changeHand(() => ({ ...sized, translation: add(sized.translation, way) }));
+    },
+  };
+}

@@ -1,0 +1,95 @@
+// What of a hand can be taken hold of: dots on its joints, its skin, and the ring that turns and sizes it.
+import { handAt } from "../core/seeing.js";
+import { FINGERS } from "../core/skeleton.js";
+
+/** Pixels of a dot's radius, by what it is on. */
+export const RADII = Object.freeze({ tip: 9, joint: 5.5, knuckle: 5.5, wrist: 6.5 });
+// Pixels around a dot within which a pointer takes it: fingers on glass need more than a mouse.
+const AROUND = Object.freeze({ mouse: 6, touch: 14 });
+const SQUARE = 7;
+const RING_WIDTH = 7;
+const RING_MARGIN = 26;
+const SMALLEST_RING = 44;
+const MIDDLE_KNUCKLE = 9;
+const DIAGONAL = Math.SQRT1_2;
+
+/** Return what a keypoint is: tip, joint, knuckle, or wrist. */
+export function kindOf(keypoint) {
+  if (keypoint === 0) return "wrist";
+  return ["knuckle", "joint", "joint", "tip"][(keypoint - 1) % 4];
+}
+
+/** Return the finger of a keypoint, and which point of it that is: 0 to 2 its joints from the knuckle, 3 its tip. */
+export const fingerPoint = (keypoint) => ({
+  finger: FINGERS[Math.floor((keypoint - 1) / 4)],
+  point: (keypoint - 1) % 4,
+});
+
+/** The point of a hand that it turns about and is sized from. */
+export const pivotOf = (keypoints) => keypoints[MIDDLE_KNUCKLE];
+
+/**
+ * Return the ring around a hand.
+ * @param {import("../core/seeing.js").SeenHand} hand
+ * @param {{width: number, height: number}} stage pixels
+ * @returns {{x: number, y: number, radius: number, square: number[]}} pixels; the square sizes the hand
+ */
+export function ringOf(hand, stage) {
+  const [x, y] = pivotOf(hand.keypoints);
+  const reach = Math.max(...hand.keypoints.map(([u, v]) => Math.hypot(u - x, v - y))) + RING_MARGIN;
+  const most = Math.min(stage.width, stage.height) / 2 - SQUARE;
+  const radius = Math.max(SMALLEST_RING, Math.min(reach, most));
+  return { x, y, radius, square: [x + radius * DIAGONAL, y + radius * DIAGONAL] };
+}
+
+/**
+ * Return the dot at a pixel: one that is seen before one that is hidden, and of those the nearest.
+ * @param {import("../core/seeing.js").SeenHand} hand
+ * @param {boolean[]} hidden
+ * @param {number[]} pixel
+ * @param {number} around pixels
+ */
+function dotAt(hand, hidden, [x, y], around) {
+  let best = null;
+  hand.keypoints.forEach(([u, v, depth], keypoint) => {
+    const distance = Math.hypot(u - x, v - y) - RADII[kindOf(keypoint)];
+    if (depth <= 0 || distance > around) return;
+    const cost = distance + (hidden[keypoint] ? 1000 : 0);
+    if (!best || cost < best.cost) best = { keypoint, cost };
+  });
+  return best?.keypoint ?? -1;
+}
+
+/**
+ * Return which part of a ring is at a pixel.
+ * @param {ReturnType<typeof ringOf>} ring
+ * @param {number[]} pixel
+ * @param {number} around pixels
+ */
+function ringPartAt({ x, y, radius, square }, [u, v], around) {
+  if (Math.hypot(square[0] - u, square[1] - v) <= SQUARE + around) return "size";
+  return Math.abs(Math.hypot(u - x, v - y) - radius) <= RING_WIDTH / 2 + around / 2 ? "roll" : null;
+}
+
+/**
+ * Return what a pointer takes hold of at a pixel, or null.
+ * @param {object} shown what is on the stage
+ * @param {import("../core/seeing.js").SeenHand[]} shown.hands
+ * @param {boolean[][]} shown.hidden which keypoints are
+ * @param {number} shown.chosen the place of the chosen hand in the list, -1 if none is
+ * @param {{width: number, height: number}} shown.stage
+ * @param {number[]} pixel
+ * @param {"mouse" | "touch"} pointer
+ * @returns {{kind: "dot" | "size" | "roll" | "skin", hand: number, keypoint?: number} | null}
+ */
+export function handleAt({ hands, hidden, chosen, stage }, pixel, pointer = "mouse") {
+  const around = AROUND[pointer];
+  if (hands[chosen]) {
+    const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, around);
+    if (keypoint >= 0) return { kind: "dot", hand: chosen, keypoint };
+    const part = ringPartAt(ringOf(hands[chosen], stage), pixel, around);
+    if (part) return { kind: part, hand: chosen };
+  }
+  const hand = handAt(hands, pixel);
+  return hand < 0 ? null : { kind: "skin", hand };
+}
