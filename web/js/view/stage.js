@@ -3,7 +3,7 @@ import { rowsOf } from "../core/fingers.js";
 import { sizedInPicture } from "../core/placing.js";
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch } from "./drags.js";
-import { fingerPoint, handleAt, pivotOf } from "./handles.js";
+import { bendingDotAt, fingerPoint, handleAt, pivotOf } from "./handles.js";
 import { SceneView } from "./scene_view.js";
 
 const MIDDLE = 1;
@@ -108,11 +108,17 @@ export class Stage {
     return [((clientX - box.left) / box.width) * clientWidth, ((clientY - box.top) / box.height) * clientHeight];
   }
 
+  get #isAround() {
+    return this.editor.state.look === "around";
+  }
+
   #handleAt(pixel, pointerType) {
-    if (this.editor.state.look === "around") return null;
     const pointer = pointerType === "touch" ? "touch" : "mouse";
-    const { shown, showsHandles } = this.view;
-    return handleAt(showsHandles ? shown : { ...shown, chosen: -1 }, pixel, pointer);
+    const { view, editor } = this;
+    const shown = view.showsHandles ? view.shown : { ...view.shown, chosen: -1 };
+    if (!this.#isAround) return handleAt(shown, pixel, pointer);
+    // From the side, fingers are bent to the camera and away from it; how the hand stands is a matter of the picture.
+    return editor.editable ? bendingDotAt(shown, pixel, pointer) : null;
   }
 
   #down(event) {
@@ -133,7 +139,7 @@ export class Stage {
     if (this.#drag?.act) this.editor.cancel();
     const from = [...this.#touches.values()];
     this.view.look();
-    const canPinch = this.editor.editable && this.view.shown.chosen >= 0 && this.editor.state.look === "picture";
+    const canPinch = this.editor.editable && this.view.shown.chosen >= 0 && !this.#isAround;
     this.#drag = canPinch ? { name: "pinch", at, act: pinch(this.view, from) } : null;
     return true;
   }
@@ -141,8 +147,8 @@ export class Stage {
   /** Return the drag that a pointer begins. */
   #takeHold(event, at) {
     const { editor, view } = this;
-    if (editor.state.look === "around") return { name: "orbit", at, last: at };
-    const handle = this.#handleAt(at, event.pointerType);
+    const handle = event.button === RIGHT && this.#isAround ? null : this.#handleAt(at, event.pointerType);
+    if (this.#isAround && !handle) return { name: "orbit", at, last: at };
     if (handle && handle.hand !== view.shown.chosen) {
       editor.choose({ hand: view.shown.places[handle.hand] });
       view.look();
@@ -169,8 +175,7 @@ export class Stage {
   #hover(event, at) {
     const handle = this.#handleAt(at, event.pointerType);
     this.view.setHot(handle?.kind === "skin" ? null : handle);
-    const around = this.editor.state.look === "around";
-    this.element.style.cursor = around ? "move" : (CURSORS[handle?.kind] ?? "default");
+    this.element.style.cursor = CURSORS[handle?.kind] ?? (this.#isAround ? "move" : "default");
   }
 
   /** Do what the pointer asked for since the last frame. */
@@ -221,7 +226,7 @@ export class Stage {
     event.preventDefault();
     event.stopPropagation();
     const factor = Math.exp(-event.deltaY * ZOOM_PER_WHEEL);
-    if (this.editor.state.look === "around") return void this.view.setOrbit(zoomed(this.view.orbit, factor));
+    if (this.#isAround) return void this.view.setOrbit(zoomed(this.view.orbit, factor));
     if (!this.editor.hand || this.#drag) return;
     this.view.look();
     this.sizeBy(factor);
