@@ -93,11 +93,20 @@ export class Stage {
       this.focus();
     });
     on("wheel", (event) => this.#wheel(event), { passive: false });
+    this.#keepTouches();
     for (const name of ["contextmenu", "dblclick"]) {
       on(name, (event) => {
         event.preventDefault();
         event.stopPropagation();
       });
+    }
+  }
+
+  /** Keep fingers on the stage from the graph, which pans and zooms by them before anything below it is asked. */
+  #keepTouches() {
+    for (const name of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+      const keep = (event) => this.element.contains(event.target) && event.stopPropagation();
+      this.page.defaultView.addEventListener(name, keep, { capture: true, signal: this.abort.signal });
     }
   }
 
