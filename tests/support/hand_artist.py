@@ -22,8 +22,8 @@ from pathlib import Path
 from sesahand.hands.skeleton import FINGERS
 
 POSES = Path(__file__).resolve().parents[1] / "data" / "poses_by_mouse.json"
-# Seconds of the keystroke-level model (Card, Moran and Newell, "The Keystroke-Level Model for User Performance Time with
-# Interactive Systems", 1980): to think, to point, to press or release a button.
+# Seconds of the keystroke-level model (Card, Moran and Newell, "The Keystroke-Level Model for User Performance Time
+# with Interactive Systems", 1980): to think, to point, to press or release a button.
 THINK, POINT, BUTTON = 1.35, 1.1, 0.1
 CLICK = THINK + POINT + 2 * BUTTON
 DRAG = CLICK + POINT
@@ -32,6 +32,10 @@ SCROLL = POINT
 # Half of a slider's thumb, pixels: its middle is that far inside of the track's ends.
 THUMB = 7
 MIDDLE_KNUCKLE = 9
+AT_FIRST = """({editor, view}) => {
+    view.stage.view.setOrbit({yaw: 0, pitch: 0, zoom: 1});
+    editor.view({look: "picture"});
+}"""
 
 
 def poses() -> dict[str, dict]:
@@ -48,6 +52,12 @@ class HandArtist:
 
     def __init__(self, editor):
         self.editor, self.page = editor, editor.page
+        self.seconds = 0.0
+
+    def start(self) -> None:
+        """Begin anew, with an open hand that nobody has looked around."""
+        self.editor.write("")
+        self.editor.evaluate(AT_FIRST)
         self.seconds = 0.0
 
     def make(self, moves: list[list]) -> "HandArtist":
