@@ -1,4 +1,5 @@
 // What of a hand can be taken hold of: dots on its joints, its skin, and the ring that turns and sizes it.
+import { rowsOf } from "../core/fingers.js";
 import { handAt } from "../core/seeing.js";
 import { FINGERS } from "../core/skeleton.js";
 
@@ -24,6 +25,13 @@ export const fingerPoint = (keypoint) => ({
   finger: FINGERS[Math.floor((keypoint - 1) / 4)],
   point: (keypoint - 1) % 4,
 });
+
+/** Return the joint, as the state counts them, that a keypoint is at; a tip is at its last. */
+export function jointOfKeypoint(keypoint) {
+  if (keypoint <= 0) return -1;
+  const { finger, point } = fingerPoint(keypoint);
+  return rowsOf(finger)[Math.min(point, 2)];
+}
 
 /** Tell whether a dot bends its finger: one beyond the knuckle, which moves the hand. */
 export const bends = (keypoint) => keypoint > 0 && fingerPoint(keypoint).point > 0;

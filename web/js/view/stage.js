@@ -1,9 +1,9 @@
 // The stage: where pointers, wheels and keys reach the hands. What it has no use for goes to the page around it.
-import { rowsOf } from "../core/fingers.js";
 import { sizedInPicture } from "../core/placing.js";
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch } from "./drags.js";
-import { bendingDotAt, fingerPoint, handleAt, pivotOf } from "./handles.js";
+import { bendingDotAt, handleAt, jointOfKeypoint, pivotOf } from "./handles.js";
+import { keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
 const MIDDLE = 1;
@@ -15,13 +15,6 @@ const ZOOM_PER_WHEEL = 0.001;
 // Milliseconds without a turn of the wheel after which what it did is one step of undo.
 const WHEEL_REST = 250;
 const CURSORS = { dot: "grab", roll: "alias", size: "nwse-resize", skin: "move" };
-
-/** Return the joint, as the state counts them, that a keypoint is at; a tip is at its last. */
-function jointOfKeypoint(keypoint) {
-  if (keypoint <= 0) return -1;
-  const { finger, point } = fingerPoint(keypoint);
-  return rowsOf(finger)[Math.min(point, 2)];
-}
 
 /** The element, and what happens in it. */
 export class Stage {
@@ -123,11 +116,10 @@ export class Stage {
 
   #handleAt(pixel, pointerType) {
     const pointer = pointerType === "touch" ? "touch" : "mouse";
-    const { view, editor } = this;
-    const shown = view.showsHandles ? view.shown : { ...view.shown, chosen: -1 };
+    const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
     if (!this.#isAround) return handleAt(shown, pixel, pointer);
     // From the side, fingers are bent to the camera and away from it; how the hand stands is a matter of the picture.
-    return editor.editable ? bendingDotAt(shown, pixel, pointer) : null;
+    return this.editor.editable ? bendingDotAt(shown, pixel, pointer) : null;
   }
 
   #down(event) {
@@ -248,16 +240,4 @@ export class Stage {
     const { chosen, keypoints } = this.view.shown;
     if (chosen >= 0) this.editor.changeHand((hand) => sizedInPicture(hand, pivotOf(keypoints[chosen]), factor));
   }
-}
-
-/** Return what keys go to: an input, because every version of the frontend leaves keys alone whose target is one. */
-function keySink(page, editor) {
-  const sink = page.createElement("input");
-  sink.className = "sesahand-keys";
-  sink.readOnly = true;
-  // No keyboard comes up on touch screens.
-  sink.inputMode = "none";
-  sink.setAttribute("aria-label", editor.t("keys.label"));
-  sink.title = "";
-  return sink;
 }
