@@ -23,6 +23,11 @@ const STALLED = 3e-3;
 // not enough, with them at these shares of their ranges.
 const BENDS = [0.35, 0.9, -0.35, 1.5];
 const SHARES = [0.1, 0.5, 0.9];
+// Radians that the knuckle and the middle joint are bent by in the poses that a finger comes to with ease.
+const EASY_KNUCKLES = [0, 0.5, 1];
+const EASY_MIDDLES = [0.1, 0.8, 1.5];
+// So many radians less at ease than it was, a finger tries these.
+const UNEASE = 0.2;
 // Metres of error that a radian of change is worth, of two ways that both do not reach the goal: fingers do not leap.
 const STAY = 1.5e-3;
 // Keeps the equations solvable where no angle closes the gap.
@@ -162,11 +167,27 @@ class Reach {
     );
   }
 
-  /** Return the best of what several starts lead to, by its error and its change. */
+  /** Return poses of the finger that nothing holds. */
+  easyStarts() {
+    const bends = (knuckle, middle) => ({ [FLEXION]: knuckle, [MIDDLE_BEND]: middle, [LAST_BEND]: GOES_ALONG * middle });
+    return EASY_KNUCKLES.flatMap((knuckle) =>
+      EASY_MIDDLES.map((middle) => this.bent((_, k) => bends(knuckle, middle)[k])),
+    );
+  }
+
+  /** Return how far a finger is from what it does by itself, radians: its knuckle bent back, its last joint apart. */
+  unease(angles) {
+    if (!this.ways.together) return 0;
+    const apart = Math.max(0, angles[LAST_BEND]) - GOES_ALONG * Math.max(0, angles[MIDDLE_BEND]);
+    return Math.abs(apart) + Math.max(0, -angles[FLEXION]);
+  }
+
+  /** Return the best of what several starts lead to, by its error, its change and its ease. */
   bestOf(starts, ways = this.ways.apart) {
     const found = starts.map((start) => {
       const { angles, error } = this.solve(start, ways);
-      return { angles, error, cost: error + STAY * Math.hypot(...this.free.map((k) => angles[k] - this.before[k])) };
+      const change = Math.hypot(...this.free.map((k) => angles[k] - this.before[k]));
+      return { angles, error, cost: error + STAY * (change + this.unease(angles)) };
     });
     const reached = found.filter(({ error }) => error <= REACHED);
     return (reached.length ? reached : found).reduce((best, each) => (each.cost < best.cost ? each : best));
@@ -177,7 +198,9 @@ class Reach {
     const { together } = this.ways;
     const bends = () => BENDS.map((bend) => this.bent((angle) => angle + bend));
     let best = this.bestOf([this.before], together ?? undefined);
-    if (together && best.error > REACHED) best = this.bestOf([best.angles, ...bends()], together);
+    if (together && (best.error > REACHED || this.unease(best.angles) > this.unease(this.before) + UNEASE)) {
+      best = this.bestOf([best.angles, ...bends(), ...this.easyStarts()], together);
+    }
     for (const starts of [() => [this.before], bends, () => this.spreadStarts()]) {
       if (best.error > REACHED) best = this.bestOf([best.angles, ...starts()]);
     }

@@ -19,13 +19,14 @@ function start(view) {
 
 /** Bend a finger: the whole of it follows its dot, or only the bone before the dot. */
 function bend(view, at, { keypoint, whole }) {
-  const { editor } = view;
+  const { model, anatomy, hand } = view.editor;
   const { finger, point } = fingerPoint(keypoint);
   const offset = between(at, view.shown.hands[view.shown.chosen].keypoints[keypoint]);
   return {
     move: ([x, y]) => {
       const goal = view.sight.ray([x + offset[0], y + offset[1]]);
-      editor.changeHand((hand) => reachWithFinger(editor.model, editor.anatomy, hand, finger, point, goal, whole));
+      // From how the finger was, so that where it ends does not depend on the way that the pointer took.
+      view.editor.changeHand(() => reachWithFinger(model, anatomy, hand, finger, point, goal, whole));
     },
   };
 }
