@@ -169,10 +169,10 @@ class Reach {
 
   /** Return poses of the finger that nothing holds. */
   easyStarts() {
-    const bends = (knuckle, middle) => ({ [FLEXION]: knuckle, [MIDDLE_BEND]: middle, [LAST_BEND]: GOES_ALONG * middle });
-    return EASY_KNUCKLES.flatMap((knuckle) =>
-      EASY_MIDDLES.map((middle) => this.bent((_, k) => bends(knuckle, middle)[k])),
+    const bends = EASY_KNUCKLES.flatMap((knuckle) =>
+      EASY_MIDDLES.map((middle) => ({ [FLEXION]: knuckle, [MIDDLE_BEND]: middle, [LAST_BEND]: GOES_ALONG * middle })),
     );
+    return bends.map((bend) => this.bent((_, k) => bend[k]));
   }
 
   /** Return how far a finger is from what it does by itself, radians: its knuckle bent back, its last joint apart. */
