@@ -3,13 +3,17 @@
 What came of it is asked of the library: where fingertips are, which skin touches which, and that none sinks in.
 """
 
+import json
 import math
+import shutil
 from itertools import pairwise
 
 import pytest
 import torch
+from comfy_install import ROOT
+from detector_files import detector_folder, real_picture
 from hand_artist import HandArtist, poses
-from hand_editor import add_editor, empty_graph
+from hand_editor import HandEditor, add_editor, empty_graph
 from sites import SITES
 
 from sesahand.hands.contact import gap, penetration_depths
@@ -158,3 +162,31 @@ def test_a_pose_is_made_by_mouse_in_under_a_minute_and_is_what_it_is_called(name
 
 def test_every_pose_that_was_drawn_up_is_tried():
     assert set(poses()) == set(LOOKS)
+
+
+def test_a_finger_of_a_photograph_that_was_fitted_bent_is_straightened_in_two_drags(frontend, comfyui_server):
+    detector_folder()
+    shutil.copy(real_picture("photos/victory.jpg"), comfyui_server.folder / "input")
+    workflow = json.loads((ROOT / "workflows" / "photo_to_edited_hand.json").read_text(encoding="utf-8"))
+    [photograph] = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
+    photograph["widgets_values"][0] = "victory.jpg"
+    frontend.load(workflow)
+    frontend.run()
+    editor = HandEditor(frontend)
+    editor.wait_until("({editor}) => editor.status === 'following' && editor.hand !== null")
+    before = Made(editor.evaluate("({editor}) => editor.input.found"))
+    assert before.bend(MIDDLE) > 150
+
+    editor.evaluate("({view}) => view.toggleLarge()")
+    artist = HandArtist(editor)
+    moves = poses("from_the_victory_photograph")["straightened_finger"]["moves"]
+    artist.make(moves)
+    made = Made(editor.text)
+    assert len(moves) == 2 and artist.seconds < 10
+    rows = [joint - 1 for joint in FINGER_JOINTS["middle"]]
+    assert made.angles[rows, 0].abs().rad2deg().max() < 25
+    others = [row for row in range(15) if row not in rows]
+    assert (made.angles - before.angles)[others].abs().max() < 1e-5
+    tip = made.scene.camera.project(made.scene.pose().keypoints)[0, 12]
+    assert math.dist(tip.tolist(), moves[1][3]) < 2
+    assert frontend.problems == []

@@ -6,6 +6,7 @@ same however large it is shown.
     ["gesture", "Victory"]            a click on a picture of the gallery
     ["choose", "index", 1]            a click on a dot: 1 the knuckle, 2 and 3 the joints, 4 the tip
     ["drag", "index", 4, [20, -35]]   drags a dot by a way
+    ["lead", "index", 4, [228, 268]]  drags a dot to a pixel
     ["turn", [80, 0]]                 drags the hand with the right button
     ["roll", 30]                      drags the ring, degrees clockwise
     ["move", [40, 0]]                 drags the hand by its middle knuckle
@@ -32,15 +33,20 @@ SCROLL = POINT
 # Half of a slider's thumb, pixels: its middle is that far inside of the track's ends.
 THUMB = 7
 MIDDLE_KNUCKLE = 9
+# The pixel of the picture at one of the page.
+PIXEL = """({view: {stage: {element, view}}}, x, y) => {
+    const {left, top} = element.getBoundingClientRect();
+    return [(x - left - view.fit.left) / view.fit.scale, (y - top - view.fit.top) / view.fit.scale];
+}"""
 AT_FIRST = """({editor, view}) => {
     view.stage.view.setOrbit({yaw: 0, pitch: 0, zoom: 1});
     editor.view({look: "picture"});
 }"""
 
 
-def poses() -> dict[str, dict]:
-    """Return the poses by name: what they are, and the moves that lead to them from an open hand."""
-    return json.loads(POSES.read_text(encoding="utf-8"))
+def poses(start: str = "from_an_open_hand") -> dict[str, dict]:
+    """Return the poses that are made from a start, by name: what they are, and the moves that lead to them."""
+    return json.loads(POSES.read_text(encoding="utf-8"))[start]
 
 
 def keypoint_of(finger: str, dot: int) -> int:
@@ -74,6 +80,11 @@ class HandArtist:
 
     def drag(self, finger: str, dot: int, way: list[float]) -> None:
         self._drag(self.editor.dots()[keypoint_of(finger, dot)], way)
+
+    def lead(self, finger: str, dot: int, pixel: list[float]) -> None:
+        x, y = self.editor.dots()[keypoint_of(finger, dot)]
+        at = self.editor.evaluate(PIXEL, x, y)
+        self._drag((x, y), [pixel[0] - at[0], pixel[1] - at[1]])
 
     def choose(self, finger: str, dot: int) -> None:
         self.page.mouse.click(*self.editor.dots()[keypoint_of(finger, dot)])
