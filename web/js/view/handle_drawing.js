@@ -20,14 +20,12 @@ function drawRing(context, { x, y, radius, square }, hot) {
   context.beginPath();
   context.arc(x, y, radius, 0, FULL);
   // On a dark edge, so that it is seen on any photograph.
-  for (const [style, edge] of [
-    [SHADE, 2],
-    [hot === "roll" ? RING_HOT : RING, 0],
-  ]) {
-    context.lineWidth = width + edge;
-    context.strokeStyle = style;
-    context.stroke();
-  }
+  context.lineWidth = width + 2;
+  context.strokeStyle = SHADE;
+  context.stroke();
+  context.lineWidth = width;
+  context.strokeStyle = hot === "roll" ? RING_HOT : RING;
+  context.stroke();
   context.fillStyle = hot === "size" ? "#ffffff" : "rgba(225, 232, 255, 0.75)";
   context.strokeStyle = DARK;
   context.lineWidth = 1.5;

@@ -1,4 +1,4 @@
-// What the keys go to while the stage has them.
+// What takes the keys for the stage.
 
 /** Return what keys go to: an input, because every version of the frontend leaves keys alone whose target is one. */
 export function keySink(page, editor) {
@@ -8,6 +8,5 @@ export function keySink(page, editor) {
   // No keyboard comes up on touch screens.
   sink.inputMode = "none";
   sink.setAttribute("aria-label", editor.t("keys.label"));
-  sink.title = "";
   return sink;
 }
