@@ -112,9 +112,9 @@ export class NodeEditor {
   /** Take what a run told; it may have ended before the editor was there. */
   executed(output) {
     // A run with a scene does not ask for the input's hands: what the last one that did showed still holds.
-    const found = told(output, "sesahand_found") ?? this.#after.found;
+    const kept = this.editor ? undefined : this.#after.found;
     this.#after = {
-      found,
+      found: told(output, "sesahand_found") ?? kept,
       scene: told(output, "sesahand_scene"),
       picture: told(output, "sesahand_background") ?? null,
       waits: told(output, "sesahand_waits") ?? false,
