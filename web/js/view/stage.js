@@ -150,14 +150,20 @@ export class Stage {
     const { editor, view } = this;
     const handle = event.button === RIGHT && this.#isAround ? null : this.#handleAt(at, event.pointerType);
     if (this.#isAround && !handle) return { name: "orbit", at, last: at };
+    this.#choose(handle, event.button);
+    if (!editor.editable || view.shown.chosen < 0) return null;
+    if (event.button === RIGHT) return { name: "turn", at };
+    return handle && { ...dragOf(handle, { shift: event.shiftKey }), at, kind: handle.kind };
+  }
+
+  /** Choose what was pressed on: another hand, or a joint; beside both, none. */
+  #choose(handle, button) {
+    const { editor, view } = this;
     if (handle && handle.hand !== view.shown.chosen) {
       editor.choose({ hand: view.shown.places[handle.hand] });
       view.look();
     } else if (handle?.kind === "dot") editor.choose({ joint: jointOfKeypoint(handle.keypoint) });
-    else if (event.button !== RIGHT) editor.choose({});
-    if (!editor.editable || view.shown.chosen < 0) return null;
-    if (event.button === RIGHT) return { name: "turn", at };
-    return handle && { ...dragOf(handle, { shift: event.shiftKey }), at, kind: handle.kind };
+    else if (button !== RIGHT) editor.choose({});
   }
 
   #move(event) {
