@@ -128,6 +128,7 @@ class HandDetector(nn.Module):
         max_hands: int | None = None,
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
+        quick: bool = False,
     ) -> HandLandmarks:
         """Find hands.
 
@@ -140,6 +141,8 @@ class HandDetector(nn.Module):
             boxes: Where hands are, in place of the palm networks; at most one hand is found in each.
             on_picture: Called before each picture and each box with the picture's number and how many there are; may
                 raise to stop.
+            quick: Look for palms in the first two views only, a quarter of the palm networks' work, and never in parts
+                of a picture. `thorough` does nothing then.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -160,16 +163,18 @@ class HandDetector(nn.Module):
             report(frame)
             picture = Picture(pixels.float().cpu())
             if boxes is None:
-                looks = self.find_hands(picture, threshold, thorough)
+                looks = self.find_hands(picture, threshold, thorough, FIRST_VIEWS if quick else PALM_VIEWS)
             else:
                 own = [box for box in boxes if box.frame == frame]
                 looks = self.find_in_boxes(picture, threshold, own, partial(report, frame))
             found.append(looks.select(slice(max_hands)))
         return to_landmarks(found, pictures.shape)
 
-    def find_hands(self, picture: Picture, threshold: float, thorough: bool) -> Looks:
-        """Find the hands of one picture, best first."""
-        palms, more_palms = self.find_palms(picture, threshold)
+    def find_hands(
+        self, picture: Picture, threshold: float, thorough: bool, views: tuple[PalmView, ...] = PALM_VIEWS
+    ) -> Looks:
+        """Find the hands of one picture, best first; in parts of it only after all views of the whole."""
+        palms, more_palms = self.find_palms(picture, threshold, views)
         looks = self.look_twice(picture, palms.squares())
         hands = choose_hands(looks, threshold)
         hidden = palms.select(points_elsewhere(palms, looks, hands))
@@ -179,6 +184,8 @@ class HandDetector(nn.Module):
             hands = join_looks([hands, turned.select(are_new(turned, hands))])
         hands = self.measure(picture, hands)
         hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
+        if views == FIRST_VIEWS:
+            return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
         longer = float(picture.whole[2])
@@ -195,14 +202,16 @@ class HandDetector(nn.Module):
         small = small.select(sizes(small.keypoints_2d) >= TILE_SIZE)
         return without_repeats(hands, self.keep_steady(picture, small, threshold))
 
-    def find_palms(self, picture: Picture, threshold: float) -> tuple[Palms, Palms]:
-        """Find palms in the whole of a picture.
+    def find_palms(
+        self, picture: Picture, threshold: float, views: tuple[PalmView, ...] = PALM_VIEWS
+    ) -> tuple[Palms, Palms]:
+        """Find palms in the whole of a picture, looked at in some views.
 
         Returns:
             Those at least as sure as the threshold in the first views, and those that only the others show.
         """
         first, others = [NO_PALMS], []
-        for view in PALM_VIEWS:
+        for view in views:
             network = self.light_palm if view.light else self.palm
             if network is None:
                 continue

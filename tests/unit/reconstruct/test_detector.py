@@ -91,6 +91,20 @@ def test_small_hands_are_looked_for_by_themselves_where_there_is_no_large_one(de
     assert alone == "right" and pair == ("left",) and sorted(thorough) == ["left", "right"]
 
 
+def test_a_quick_look_takes_two_runs_of_one_palm_network_and_finds_large_hands_only(detector, open_hand):
+    runs = []
+    networks = detector.palm, detector.light_palm
+    watched = [network.register_forward_hook(lambda *_: runs.append(1)) for network in networks]
+    try:
+        assert detector(open_hand, quick=True).side == ("right",) and len(runs) == 2
+        small = painted(scene_of("open_palm", "right", (400, 60, 436, 96)))
+        assert detector(small, quick=True).side == () and len(runs) == 4
+        assert detector(small).side == ("right",) and len(runs) > 12
+    finally:
+        for hook in watched:
+            hook.remove()
+
+
 def test_a_larger_picture_shows_no_less(detector):
     picture = photograph("hands_over_face")
     large = torch.nn.functional.interpolate(picture.movedim(-1, 1), scale_factor=4, mode="bilinear").movedim(1, -1)
