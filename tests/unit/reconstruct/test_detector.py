@@ -123,15 +123,15 @@ def test_without_the_light_network_it_works_and_says_what_is_missing(detector_fo
 
 def test_hands_that_move_from_look_to_look_are_doubtful(detector, open_hand):
     steady = detector(open_hand)
-    assert 0 < steady.doubt < 0.03
+    assert 0 < steady.doubt[0, 0] < 0.03
     around = HandBox(0, tuple(steady.box[0].tolist()))
     # Half of the fingers are painted over: what the networks say of them is a guess.
     hidden = open_hand.clone()
     x0, y0, x1, y1 = (int(edge) for edge in steady.box[0].tolist())
     hidden[:, y0 - 20 : (y0 + y1) // 2, (x0 + x1) // 2 : x1 + 20] = WALL
     guessed = detector(hidden, threshold=0.0, boxes=[around])
-    assert guessed.doubt > 2 * steady.doubt
-    assert guessed.spread.shape == (1, 21) and guessed.finger_doubt.shape == (1, 5)
+    assert guessed.doubt[0, 0] > 2 * steady.doubt[0, 0]
+    assert guessed.spread.shape == (1, 21) and guessed.doubt.shape == (1, 6)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
