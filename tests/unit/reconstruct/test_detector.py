@@ -18,6 +18,9 @@ from sesahand.reconstruct.detection.detector import HandDetector, load_detector,
 from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LIGHT_PALM_FILE, PALM_FILE
 from sesahand.reconstruct.detection.external import HandBox, boxes_of_masks
 from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, mask_landmarks
+from sesahand.reconstruct.fitting.fit import fit_hands
+from sesahand.reconstruct.scoring.finger_states import read_fingers
+from sesahand.reconstruct.second_reading import describe_second_readings
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import combine
@@ -112,6 +115,17 @@ def test_a_larger_picture_shows_no_less(detector):
     found, again = detector(picture), detector(large)
     assert sorted(found.side) == sorted(again.side) == ["left", "right"]
     assert (found.box - again.box / 4).abs().max() < 0.1 * float((found.box[0, 2:] - found.box[0, :2]).max())
+
+
+def test_a_raised_finger_that_is_taken_for_bent_has_a_second_reading(detector):
+    picture = photograph("victory")
+    found = detector(picture)
+    assert found.has_second.tolist() == [[False, False, True, False, False]]
+    assert describe_second_readings(found) == ["middle may be straight"]
+    first, second = (fit_hands(landmarks).scene for landmarks in (found, found.second_reading()))
+    states = [read_fingers(scene, scene.pose().keypoints).state(0) for scene in (first, second)]
+    assert states[0][1:3] == ("straight", "bent") and states[1][1:3] == ("straight", "straight")
+    assert not detector(picture, quick=True).has_second.any(), "read once"
 
 
 def test_without_the_light_network_it_works_and_says_what_is_missing(detector_folder, tmp_path, open_hand, caplog):
