@@ -3,7 +3,8 @@
 Requested and found hands are paired picture by picture, each pair gets a score, and a picture's score is between the
 mean and the worst of its requested hands, less a little for hands that nobody asked for:
 
-    pair    = (WRONG_SIDE if the side is wrong, else 1) * geometric mean of the parts, weighted by WEIGHTS
+    pair    = (WRONG_SIDE if it is the other side or shows its back for its palm, else 1)
+              * geometric mean of the parts, weighted by WEIGHTS
     hands   = the pair of each requested hand, 0 for a missing one
     picture = ((1 - WORST_HAND) * mean(hands) + WORST_HAND * min(hands)) / (1 + extra_cost * number of extra hands)
 
@@ -30,6 +31,7 @@ from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
 from ...scene.hand_scene import HandScene
+from .facing import describe_face, palm_towards_viewer, same_face
 from .finger_states import FingerStates, finger_agreement, read_fingers
 from .matching import assign
 
@@ -51,6 +53,7 @@ WEIGHTS = {
 HALF_PLACE, HALF_POSE_MM, HALF_VIEW_MM = 0.10, 10.0, 30.0
 FLOOR = 0.05
 # Reconstruction takes the side from a detector that is sometimes wrong; a hand of the wrong side is still half right.
+# So is one that shows its back where its palm was asked for: a depth map alone does not tell the two.
 WRONG_SIDE = 0.5
 # Half of the fingers' part is the mean of their facts, half the worst bend: one wrong finger makes another gesture.
 WORST_FINGER = 0.5
@@ -89,6 +92,9 @@ class PairScore:
         finger_agreement: Bends thumb to pinky and the thumb's contacts, six of 0 to 1.
         requested_fingers: What each finger should do, in words.
         found_fingers: What each finger does.
+        right_face: Whether they do not show palm and back.
+        requested_face: What the viewer should see: palm, back or edge.
+        found_face: What the viewer sees.
     """
 
     picture: int
@@ -106,6 +112,9 @@ class PairScore:
     finger_agreement: tuple[float, ...]
     requested_fingers: dict[str, str]
     found_fingers: dict[str, str]
+    right_face: bool
+    requested_face: str
+    found_face: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +124,8 @@ class HandScores:
     Attributes:
         requested: The hands that were asked for, at the size of the pictures; one frame for all, or F.
         found: The hands found in the pictures.
-        pictures: Score of each picture, 0 to 1; 0 where hands could not be looked for (`not_looked_for`).
+        pictures: Score of each picture, 0 to 1; 0 where hands could not be looked for (`not_looked_for`), or none was
+            asked for.
         pairs: All pairs, by picture and requested hand.
         missing: (picture, index) of requested hands that were looked for and not found.
         extra: (picture, index) of found hands that were not asked for.
@@ -173,8 +183,8 @@ def score_hands(
         progress: Called after each pair of hands with how many are done and how many there are.
 
     Returns:
-        The scores. A picture in which no hand was asked for scores 1 if there is none, and one in which none of the
-        requested hands was found scores 0. All are 0 if hands could not be looked for: nothing is known to be good.
+        The scores. A picture in which no hand was asked for scores 0, as nothing is known to be good in it; so does one
+        in which none of the requested hands was found. All are 0 if hands could not be looked for.
 
     Raises:
         SesaHandError: If the frames or proportions do not fit, or `extra_cost` is negative or not finite.
@@ -222,7 +232,8 @@ def _in_the_same_pictures(requested: HandScene, found: HandScene) -> HandScene:
 
 def _picture_score(picture: int, pairs: list[PairScore], missing, extra, extra_cost: float) -> float:
     hands = [pair.score for pair in pairs if pair.picture == picture] + [0.0 for p, _ in missing if p == picture]
-    hands = hands or [1.0]
+    if not hands:
+        return 0.0
     unasked = sum(p == picture for p, _ in extra)
     mean = sum(hands) / len(hands)
     return ((1 - WORST_HAND) * mean + WORST_HAND * min(hands)) / (1 + extra_cost * unasked)
@@ -299,13 +310,17 @@ def _score_pairs(
         "finger_agreement": [tuple(each) for each in agreement.tolist()],
         "right_side": [asked.scene.side[i] == got.scene.side[j] for i, j in zip(row, column, strict=True)],
     }
+    faces = [palm_towards_viewer(s.keypoints, s.scene.is_right)[n] for s, n in ((asked, a), (got, g))]
+    right_face = same_face(*faces).tolist()
     scored = []
     for k, (p, i, j) in enumerate(pairs):
         own = {name: values[k] for name, values in figures.items()}
         parts = parts_of(**{name: own[name] for name in own if name != "right_side"})
-        score = pair_score(parts, own["right_side"])
+        score = pair_score(parts, own["right_side"] and right_face[k])
+        wanted_face, found_face = (describe_face(float(face[k])) for face in faces)
         scored.append(PairScore(p, i, j, score, parts, **own, requested_fingers=want.describe(i),
-                                found_fingers=have.describe(j)))  # fmt: skip
+                                found_fingers=have.describe(j), right_face=right_face[k],
+                                requested_face=wanted_face, found_face=found_face))  # fmt: skip
     return scored
 
 

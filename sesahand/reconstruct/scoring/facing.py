@@ -1,0 +1,37 @@
+"""Which side of a hand its viewer sees: the palm, the back, or an edge."""
+
+from torch import Tensor
+
+WRIST, INDEX, PINKY = 0, 5, 17
+# Below this cosine, 17 degrees from the edge, a hand is seen from its edge: palm and back are then much the same.
+EDGE = 0.3
+
+
+def palm_towards_viewer(keypoints: Tensor, is_right: Tensor) -> Tensor:
+    """Return the cosine between where each palm faces and where the camera is: 1 shows the palm, -1 the back.
+
+    Args:
+        keypoints: `[N, 21, 3]` in the camera's frame, metres.
+        is_right: bool `[N]`.
+
+    Returns:
+        `[N]`, -1..1.
+    """
+    wrist = keypoints[:, WRIST]
+    index, pinky = keypoints[:, INDEX] - wrist, keypoints[:, PINKY] - wrist
+    normal = index.cross(pinky, dim=-1)
+    normal = normal.where(is_right[:, None], -normal)
+    viewer = -keypoints[:, [WRIST, INDEX, PINKY]].mean(1)
+    return (normal * viewer).sum(-1) / (normal.norm(dim=-1) * viewer.norm(dim=-1)).clamp(min=1e-12)
+
+
+def same_face(one: Tensor, other: Tensor) -> Tensor:
+    """Tell of cosines of `palm_towards_viewer` which do not show palm and back of a hand, bool `[N]`."""
+    return (one * other > 0) | (one.abs() < EDGE) | (other.abs() < EDGE)
+
+
+def describe_face(cosine: float) -> str:
+    """Return which side is seen, in a word."""
+    if abs(cosine) < EDGE:
+        return "edge"
+    return "palm" if cosine > 0 else "back"
