@@ -26,7 +26,15 @@ def palm_towards_viewer(keypoints: Tensor, is_right: Tensor) -> Tensor:
 
 
 def same_face(one: Tensor, other: Tensor) -> Tensor:
-    """Tell of cosines of `palm_towards_viewer` which do not show palm and back of a hand, bool `[N]`."""
+    """Tell which hands do not show the palm here and the back there.
+
+    Args:
+        one: Cosines of `palm_towards_viewer`, `[N]`.
+        other: Likewise, `[N]`.
+
+    Returns:
+        bool `[N]`; True also where one of them is seen from its edge.
+    """
     return (one * other > 0) | (one.abs() < EDGE) | (other.abs() < EDGE)
 
 
