@@ -31,7 +31,7 @@ from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
 from ...scene.hand_scene import HandScene
-from .facing import describe_face, palm_towards_viewer, same_face
+from .facing import describe_face, palm_towards_viewer, same_face, seen_straight_on
 from .finger_states import FingerStates, finger_agreement, read_fingers
 from .matching import assign
 
@@ -300,9 +300,12 @@ def _score_pairs(
             progress(done, len(pairs))
     want, have = (read_fingers(s.scene, s.keypoints) for s in (asked, got))
     agreement = finger_agreement(_of(have, g), _of(want, a))
+    views = got.keypoints[g], asked.keypoints[a]
+    if _look_elsewhere(asked.scene.camera, got.scene.camera):
+        views = seen_straight_on(views[0]), seen_straight_on(views[1])
     figures: dict[str, Sequence[Any]] = {
         "mse_2d": mse_2d(got.keypoints_2d[g], asked.keypoints_2d[a], asked.size[a]).tolist(),
-        "mse_3d": mse_3d(got.keypoints[g], asked.keypoints[a]).tolist(),
+        "mse_3d": mse_3d(*views).tolist(),
         "pa_mpjpe": pa_mpjpe(got.keypoints[g], asked.keypoints[a]).tolist(),
         "pa_mpvpe": pa_mpvpe(got.vertices[g], asked.vertices[a]).tolist() if same_topology else [None] * len(pairs),
         "mask_iou": overlaps,
@@ -322,6 +325,11 @@ def _score_pairs(
                                 found_fingers=have.describe(j), right_face=right_face[k],
                                 requested_face=wanted_face, found_face=found_face))  # fmt: skip
     return scored
+
+
+def _look_elsewhere(one: Camera, other: Camera) -> bool:
+    """Tell whether cameras of one picture are not directed at the same pixel, as that of a crop is not."""
+    return any(abs(a - b) > 1 for a, b in zip(one.principal_point, other.principal_point, strict=True))
 
 
 def _of(fingers: FingerStates, index: Tensor) -> FingerStates:

@@ -295,6 +295,25 @@ class TestTheSideThatFacesTheViewer:
         assert score_hands(self.turned(85), self.turned(95)).pairs[0].right_face
 
 
+def test_a_hand_in_a_crop_out_of_a_corner_is_compared_by_how_it_is_turned_towards_its_viewer():
+    """What is reconstructed from a crop is before a camera that looks at the crop's middle."""
+    asked = hand("ok", (420.0, 30, 500, 130))
+    crop = replace(asked, camera=Camera(CAMERA.focal_length * 4, (-600.0, 900.0), 512, 512))
+    points = asked.pose().keypoints[0].double()
+    ray = points.mean(0) / points.mean(0).norm()
+    axis = torch.linalg.cross(ray, torch.tensor([0.0, 0, 1], dtype=torch.float64))
+    turn = axis_angle_to_matrix(axis / axis.norm() * torch.asin(axis.norm())).float()
+    wrist = asked.pose().keypoints[0, 0] - asked.translation[0]
+    middle = replace(
+        asked,
+        camera=Camera.from_fov(512, 512, 10),
+        global_orient=turn @ asked.global_orient,
+        translation=(turn @ (wrist + asked.translation[0]) - wrist)[None],
+    )
+    (pair,) = score_hands(crop, middle).pairs
+    assert pair.mse_3d < 1e-3 and math.degrees(float(torch.asin(axis.norm()))) > 10
+
+
 class TestWords:
     def test_the_report_names_what_is_wrong(self):
         found = replace(pair(), hand_pose=torch.stack([gesture("three"), pair().hand_pose[1]]))
