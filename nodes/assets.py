@@ -1,13 +1,17 @@
 """What artists take home: hands as files for 3D programs, and hands drawn over pictures."""
 
 import logging
+import os
 
+import torch
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from comfy_api.latest import io, ui
 
 from ..sesahand.export.files import PARAMETER_FILES, write_hands
-from ..sesahand.export.formats import FORMATS
+from ..sesahand.export.formats import ALONG_FINGERS, BONES, FORMATS, MeshSettings
+from ..sesahand.export.gesture_library import THUMBNAIL, check_export, export_gestures
+from ..sesahand.render.contact_sheet import captioned_pictures
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
 from .output_files import check_prefix, graph_metadata, output_path, relative_to_output
@@ -17,6 +21,40 @@ logger = logging.getLogger(__name__)
 
 # The node shows at most this many overlays; more would be too small to see.
 PREVIEWS = 4
+
+SIDES = {"both": ("right", "left"), "right": ("right",), "left": ("left",)}
+# Pictures side by side in the preview of the library: four gestures of both hands.
+COLUMNS = 8
+
+
+def bones_input() -> io.Combo.Input:
+    return io.Combo.Input(
+        "bones",
+        options=list(BONES),
+        default=ALONG_FINGERS,
+        optional=True,
+        tooltip="Only for glb rigged: how the bones lie in the bind pose. along the fingers: y from joint to joint, as "
+        "Blender and game engines expect, and a positive turn about x bends. unturned: no rotation, so that a bone's "
+        "rotation is MANO's.",
+        **wires.rare(),
+    )
+
+
+def metadata_input() -> io.Boolean.Input:
+    return io.Boolean.Input(
+        "metadata",
+        default=True,
+        optional=True,
+        tooltip="Put the workflow into GLB files, so that dropping one on ComfyUI brings the graph back. Off for files "
+        "that you give away; --disable-metadata turns it off everywhere.",
+        **wires.rare(),
+    )
+
+
+def check_motion(format=None, animated=None) -> None:
+    """Refuse gestures that move in a format that holds no frames."""
+    if None not in (format, animated):
+        check_export(format, animated)
 
 
 @wires.checks(filename_prefix=check_prefix)
@@ -68,6 +106,8 @@ class ExportMesh(io.ComfyNode):
                     default=False,
                     tooltip="Include a piece of forearm behind the wrist, if the hand model has one.",
                 ),
+                bones_input(),
+                metadata_input(),
             ],
             outputs=[
                 io.Mesh.Output(
@@ -92,7 +132,9 @@ class ExportMesh(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, hands, format, filename_prefix, parameters, fps, forearm) -> io.NodeOutput:
+    def execute(
+        cls, hands, format, filename_prefix, parameters, fps, forearm, bones=ALONG_FINGERS, metadata=True
+    ) -> io.NodeOutput:
         if not len(hands):
             logger.warning("Export Hand Mesh: there are no hands, and so no file of them.")
             # What takes them does not run: viewers and savers complain of a path that is none.
@@ -102,7 +144,8 @@ class ExportMesh(io.ComfyNode):
         # What cannot be held is said before anything is written.
         mesh = wires.core_mesh(hands, forearm)
         report = progress(1 if FORMATS[format].animated else hands.num_frames)
-        written = write_hands(hands, path, format, fps, forearm, parameters, graph_metadata(cls.hidden), report)
+        extras = graph_metadata(cls.hidden) if metadata else {}
+        written = write_hands(hands, path, format, fps, forearm, parameters, extras, report, bones)
         names = [relative_to_output(name) for name in written]
         meshes = [name for name in names if name.endswith(FORMATS[format].ending)]
         entries = [dict(zip(("subfolder", "filename"), name.rpartition("/")[::2], strict=True)) for name in meshes]
@@ -182,4 +225,96 @@ class DrawHands(io.ComfyNode):
         return io.NodeOutput(overlay, turntable, ui=ui.PreviewImage(overlay[:PREVIEWS], cls=cls))
 
 
-NODES = [ExportMesh, DrawHands]
+@wires.checks(check_motion, filename_prefix=check_prefix)
+class ExportGestures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SesaHandExportGestures",
+            display_name="Export Gesture Library (SesaHand)",
+            category="SesaHand/hand",
+            **wires.found_by("gesture library", "all gestures", "hand poses GLB", "hand asset pack"),
+            description="Saves every gesture as a 3D file of its own for Blender, Unity, Unreal and others, right and "
+            "left hand, with a picture of each and an index.",
+            is_output_node=True,
+            hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
+            inputs=[
+                io.Combo.Input(
+                    "format",
+                    options=list(FORMATS),
+                    default="glb rigged",
+                    tooltip="glb rigged: mesh, bones and skin weights, to pose further or animate. glb posed, obj and "
+                    "ply: the exact posed surface.",
+                ),
+                io.Boolean.Input(
+                    "animated",
+                    default=False,
+                    tooltip="Let each hand move from rest into its gesture for a second. Only for glb rigged.",
+                ),
+                io.Combo.Input("sides", options=list(SIDES), default="both", tooltip="Whose hands: a file for each."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="hands/gestures",
+                    tooltip="The folder that is made, inside the output folder; a number is added. %year%, %month%, "
+                    "%day% and the like are filled in as for pictures. Files in it are named after the gesture.",
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=24.0,
+                    min=1.0,
+                    max=240.0,
+                    step=1.0,
+                    tooltip="Frames per second of the motion.",
+                    **wires.rare(),
+                ),
+                io.Boolean.Input(
+                    "forearm",
+                    default=False,
+                    tooltip="Include a piece of forearm behind the wrist, if the hand model has one.",
+                ),
+                wires.HandModel.Input(
+                    "hand_model",
+                    optional=True,
+                    tooltip="The hand, from Load MANO Hand Model. Not connected: the built-in hand.",
+                ),
+                bones_input(),
+                metadata_input(),
+            ],
+            outputs=[
+                io.String.Output(
+                    "path",
+                    display_name="path",
+                    tooltip="The index, index.json, seen from the output folder; the other files lie beside it.",
+                ),
+                io.Image.Output(
+                    "thumbnails",
+                    display_name="thumbnails",
+                    tooltip="The pictures of the gestures as a batch, in the order of the index, for Contact Sheet.",
+                ),
+            ],
+        )
+
+    @classmethod
+    @wires.checked
+    def execute(
+        cls,
+        format,
+        animated,
+        sides,
+        filename_prefix,
+        fps,
+        forearm,
+        hand_model=None,
+        bones=ALONG_FINGERS,
+        metadata=True,
+    ) -> io.NodeOutput:
+        folder = output_path(filename_prefix, None, (THUMBNAIL, THUMBNAIL), cls.hidden)
+        settings = MeshSettings(fps, forearm, graph_metadata(cls.hidden) if metadata else {}, bones)
+        files = export_gestures(folder, None, SIDES[sides], hand_model, format, animated, settings, progress())
+        pictures = torch.stack([file.picture for file in files])
+        sheet = captioned_pictures(pictures, [f"{file.gesture}, {file.side}" for file in files], COLUMNS)
+        index = relative_to_output(os.path.join(folder, "index.json"))
+        return io.NodeOutput(index, pictures, ui=ui.PreviewImage(sheet, cls=cls))
+
+
+NODES = [ExportMesh, DrawHands, ExportGestures]

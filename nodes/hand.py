@@ -22,41 +22,22 @@ from ..sesahand.scene.hand_files import load_hands
 from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
 from ..sesahand.scene.mano_parameters import MEAN_POSES
 from ..sesahand.scene.placement import Placement
-from ..sesahand.scene.placing import Hand, place_in_box, place_in_mask
+from ..sesahand.scene.placing import AS_POSED, FACINGS, PALM, Hand, place_in_box, place_in_mask
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
 from ..sesahand.semantics.gesture_words import named_gesture, named_side
 from . import wires
 from .fingers import read_change, share, spreads_and_thumb
+from .hand_files import hand_files, hand_path
 from .model_folders import register_model_folder
 from .output_files import check_prefix, output_path
 from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
-HAND_SUFFIXES = {".json", ".npz"}
 
 
 register_model_folder("mano", MANO_SUFFIXES)
-
-
-def hand_files() -> list[str]:
-    """Return the names of the files in ComfyUI's input folder that may hold hands."""
-    folder = folder_paths.get_input_directory()
-    if not os.path.isdir(folder):
-        return []
-    names = (entry.name for entry in os.scandir(folder) if entry.is_file())
-    return sorted(name for name in names if os.path.splitext(name)[1].lower() in HAND_SUFFIXES)
-
-
-def input_path(name: str) -> str:
-    """Return the path of a file of the input folder, however its name came here."""
-    if name not in hand_files():
-        raise SesaHandError(
-            f"There is no file {quote(name)} with hands in {folder_paths.get_input_directory()}. Copy it there, then "
-            "press R."
-        )
-    return os.path.join(folder_paths.get_input_directory(), name)
 
 
 def hash_file(path: str) -> str:
@@ -79,10 +60,12 @@ def check_box_in_picture(box: str | None = None, width=None, height=None, mask=(
         read_box(box, width, height)
 
 
-def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how) -> HandScene:
-    """Place one hand over every mask, or the hand of each frame over the mask of that frame."""
+def place_over_masks(
+    hands: HandScene, camera: Camera, masks: torch.Tensor, angles: tuple[float, ...], **how
+) -> HandScene:
+    """Place one hand, turned by angles, over every mask, or the hand of each frame over the mask of that frame."""
     if len(hands) == 1 and hands.num_frames == 1:
-        return place_in_mask(Hand.of(hands), camera, masks, *how, on_region=progress())
+        return place_in_mask(Hand.of(hands).turned(*angles), camera, masks, **how, on_region=progress())
     check_one_hand_a_frame(hands)
     if len(masks) not in (1, hands.num_frames):
         raise SesaHandError(
@@ -95,10 +78,10 @@ def place_over_masks(hands: HandScene, camera: Camera, masks: torch.Tensor, *how
     report = progress(len(seen))
     for done, index in enumerate(seen, 1):
         scene = place_in_mask(
-            Hand.of(hands, index),
+            Hand.of(hands, index).turned(*angles),
             camera,
             masks[hands.frame[index]],
-            *how,
+            **how,
             on_region=lambda *_, done=done: report(done - 1),
         )
         frame = hands.frame[index].repeat(len(scene))
@@ -371,7 +354,7 @@ class PlaceHand(io.ComfyNode):
                 wires.Hands.Input(
                     "hands",
                     tooltip="The posed hand, one per frame. Its place is forgotten; how it is turned stays, and the "
-                    "angles below turn it further.",
+                    "angles below turn it further. With a mask, see facing.",
                 ),
                 io.Int.Input(
                     "width",
@@ -462,13 +445,15 @@ class PlaceHand(io.ComfyNode):
                     options=["mask", "roll"],
                     default="mask",
                     tooltip="With a mask: mask lets the fingers point along the painted shape, away from the "
-                    "picture's edge; roll lets them point as roll says, if the guess was wrong.",
+                    "picture's edge; roll lets them point as roll says, if the guess was wrong. With facing as posed "
+                    "neither: roll turns the hand on.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Paint the place of the hand white, for example over a malformed hand: the hand is "
-                    "placed, turned and sized to cover it, and the position, size, pitch and yaw above do not count. "
+                    tooltip="Paint the place of the whole hand white, for example over a malformed hand: the hand is "
+                    "placed and sized to cover it, and x, y and size do not count. Fingers point along the painted "
+                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed alone. "
                     "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
                 ),
                 wires.BoundingBox.Input(
@@ -483,8 +468,18 @@ class PlaceHand(io.ComfyNode):
                     optional=True,
                     tooltip="Camera of a 3D viewer (Preview 3D, Load 3D) that shows the hand from Export Hand Mesh: "
                     "the hand is turned as it is seen there, with that lens in place of camera and fov. Where it is "
-                    "and how large stays with the widgets; a mask turns it by itself and takes the lens alone.",
+                    "and how large stays with the widgets; a mask turns it by itself and takes the lens alone, unless "
+                    "facing is as posed.",
                     **wires.rare(),
+                ),
+                io.Combo.Input(
+                    "facing",
+                    options=list(FACINGS),
+                    default=PALM,
+                    optional=True,
+                    tooltip="With a mask, which does not tell: what of the hand faces you. as posed: nothing is "
+                    "guessed, the hand stays as it comes, turned by roll, pitch and yaw, and the mask gives place and "
+                    "size alone.",
                 ),
             ],
             outputs=[
@@ -515,6 +510,7 @@ class PlaceHand(io.ComfyNode):
         mask=None,
         bounding_box=None,
         camera_info=None,
+        facing=PALM,
     ) -> io.NodeOutput:
         check_one_place(mask=mask, bounding_box=bounding_box, box=box.strip() or None if mask is None else None)
         if mask is not None:
@@ -525,7 +521,9 @@ class PlaceHand(io.ComfyNode):
             hands, lens = viewer.turn(hands), viewer.lens(width, height)
         if mask is not None and len(hands):
             direction = roll if mask_direction == "roll" else None
-            return io.NodeOutput(place_over_masks(hands, lens, mask, mask_region, direction))
+            how = {"region": mask_region, "fingers": direction, "facing": facing}
+            angles = (roll, pitch, yaw) if facing == AS_POSED else (0.0, 0.0, 0.0)
+            return io.NodeOutput(place_over_masks(hands, lens, mask, angles, **how))
         if bounding_box is not None and len(hands):
             boxes = read_bounding_boxes(bounding_box, 0)
             return io.NodeOutput(place_in_boxes(hands, lens, boxes, roll, pitch, yaw))
@@ -567,7 +565,7 @@ class CombineHands(io.ComfyNode):
         return io.NodeOutput(combine(scenes) if join == "same picture" else concatenate_frames(scenes))
 
 
-@wires.checks(file=input_path)
+@wires.checks(file=hand_path)
 class LoadHands(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -587,13 +585,14 @@ class LoadHands(io.ComfyNode):
             display_name="Load Hands (SesaHand)",
             category="SesaHand/hand",
             **wires.found_by("MANO parameters", "HaMeR", "WiLoR", "import hands"),
-            description="Reads hands from a .json or .npz file in ComfyUI's input folder: saved by Save Hands, or the "
-            "MANO parameters that HaMeR, WiLoR and their wrappers write.",
+            description="Reads hands from a .json or .npz file: saved by Save Hands, or the MANO parameters that "
+            "HaMeR, WiLoR and their wrappers write.",
             inputs=[
                 io.Combo.Input(
                     "file",
                     options=wires.listed(hand_files()),
-                    tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there and press R to see it here.",
+                    tooltip="A .json or .npz file in ComfyUI's input folder. Copy it there, or upload it with the "
+                    "button below, and press R to see it here. What Save Hands wrote has [output] behind its name.",
                 ),
                 io.Combo.Input(
                     "left_hands",
@@ -623,7 +622,7 @@ class LoadHands(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file, **_):
-        return hash_file(input_path(file))
+        return hash_file(hand_path(file))
 
     @classmethod
     @wires.checked
@@ -634,7 +633,7 @@ class LoadHands(io.ComfyNode):
                 "from the file."
             )
         size = (width, height) if width else None
-        return io.NodeOutput(load_hands(input_path(file), hand_model, left_hands, size, mean_pose))
+        return io.NodeOutput(load_hands(hand_path(file), hand_model, left_hands, size, mean_pose))
 
 
 @wires.checks(filename_prefix=check_prefix)

@@ -24,14 +24,14 @@ SEPARATORS = "/\\"
 LONGEST_VALUE = 80
 
 
-def output_path(filename_prefix: str, suffix: str, size: tuple[int, int], hidden=None) -> str:
+def output_path(filename_prefix: str, suffix: str | None, size: tuple[int, int], hidden=None) -> str:
     """Return the path of the next file of a prefix, by the rules of core's save nodes.
 
     Folders are made as core makes them, but only after all of the prefix and of the links on its way was checked.
 
     Args:
         filename_prefix: Text of a widget.
-        suffix: Ending of the file's name.
+        suffix: Ending of the file's name, or None for a folder, which has none.
         size: Width and height of the picture that belongs to it, pixels.
         hidden: The node's `cls.hidden`, with prompt and extra_pnginfo.
     """
@@ -41,7 +41,7 @@ def output_path(filename_prefix: str, suffix: str, size: tuple[int, int], hidden
         folder, name, counter, _, _ = folder_paths.get_save_image_path(name, root)
     except OSError as error:
         raise SesaHandError(f"filename_prefix cannot be used: {error}") from error
-    return os.path.join(folder, f"{name}_{counter:05}_.{suffix}")
+    return os.path.join(folder, f"{name}_{counter:05}_" + ("" if suffix is None else f".{suffix}"))
 
 
 def check_prefix(filename_prefix: str, size: tuple[int, int] = (1, 1), hidden=None) -> str:

@@ -14,6 +14,7 @@ from .errors import SesaHandError
 COMMANDS = (
     "demo",
     "gestures",
+    "export-gestures",
     "render",
     "describe",
     "convert-mano",

@@ -128,6 +128,13 @@ def adjust_fingers(graph: Graph) -> int:
     return 4
 
 
+def export_gestures(graph: Graph) -> int:
+    library = graph.add("SesaHandExportGestures")
+    some = graph.add("ImageFromBatch", image=[library, 1], batch_index=0, length=24)
+    graph.show(some, 0)
+    return 8
+
+
 def both_hands(graph: Graph) -> list:
     place = {"width": 768, "height": 512, "y": 0.52, "size": 0.75}
     right, left = (
@@ -341,6 +348,7 @@ def attention_map(graph: Graph) -> int:
 PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandPoseHand": pose_hand,
     "SesaHandAdjustFingers": adjust_fingers,
+    "SesaHandExportGestures": export_gestures,
     "SesaHandPlaceHand": place_hand,
     "SesaHandCombineHands": combine_hands,
     "SesaHandRenderCondition": render_condition,

@@ -34,11 +34,11 @@ SAMPLING = {
 """Options and the settings of a sampling that they are."""
 
 # Options that have no say beside another; each is None unless it is given.
-PLACING = ("box", "roll", "pitch", "yaw")
+PLACING = ("box", "roll", "pitch", "yaw", "facing")
 EXCLUDED = {
     "scene": ("gesture", "side", "mask", "picture_hands", "fov", *PLACING),
     "picture_hands": ("gesture", "side", "mask", *PLACING),
-    "mask": PLACING,
+    "mask": ("box",),
     "repeat": ("gesture", "side", "scene", "mask", "picture_hands", "picture", "size", "fov", *PLACING),
 }
 EXAMPLES = (
@@ -173,6 +173,8 @@ def check_options(options: argparse.Namespace) -> None:
         )
     if options.mask is not None and options.side == "both":
         raise SesaHandError("A mask takes one hand, got --side both: choose right or left.")
+    if options.facing is not None and options.mask is None:
+        raise SesaHandError("--facing tells how a hand lies over a mask: it needs --mask. Else turn it with --yaw.")
     if options.lefts is not None and options.scene is None:
         raise SesaHandError("--lefts tells how a file holds left hands: it needs --scene.")
     if options.picture is not None and options.vlm is None:

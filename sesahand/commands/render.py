@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+# `scene.placing.FACINGS` as options, without what it takes to load them.
+FACINGS = ("palm", "back", "as-posed", "thumb-side", "little-finger-side")
 LEFTS = ("mirrored", "own")
 HELP = "pose and place a hand, or load a scene, and write its condition maps"
 
@@ -12,8 +14,8 @@ DEFAULT_FOV = 40.0
 
 # Options that have no say beside another; each is None unless it is given.
 EXCLUDED = {
-    "scene": ("gesture", "side", "fov", "box", "mask", "roll", "pitch", "yaw"),
-    "mask": ("size", "box", "roll", "pitch", "yaw"),
+    "scene": ("gesture", "side", "fov", "box", "mask", "roll", "pitch", "yaw", "facing"),
+    "mask": ("size", "box"),
 }
 
 
@@ -51,6 +53,12 @@ def add_hand_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--pitch", type=float, help="degrees, fingers towards the camera")
     parser.add_argument("--yaw", type=float, help="degrees about the vertical; 180 shows the back")
     parser.add_argument(
+        "--facing",
+        choices=FACINGS,
+        help="with --mask, what faces the viewer: palm (default), another side, or as-posed, the hand as it is, turned "
+        "by --roll, --pitch and --yaw, which is the default where one of these is given",
+    )
+    parser.add_argument(
         "--lefts",
         choices=LEFTS,
         help="with --scene, left hands of HaMeR or WiLoR: mirrored as the networks predict them (default), or own, as "
@@ -81,6 +89,8 @@ def check_options(options: argparse.Namespace) -> None:
             raise SesaHandError(f"--{strong} settles what {', '.join(given)} would: leave out one or the other.")
     if options.mask is not None and options.side == "both":
         raise SesaHandError("A mask takes one hand, got --side both: choose right or left.")
+    if options.facing is not None and options.mask is None:
+        raise SesaHandError("--facing tells how a hand lies over a mask: it needs --mask. Else turn it with --yaw.")
     if options.lefts is not None and options.scene is None:
         raise SesaHandError("--lefts tells how a file holds left hands: it needs --scene.")
 
@@ -111,10 +121,14 @@ def placed_hand(options: argparse.Namespace, model):
 
 def placement(options: argparse.Namespace):
     """Return where the options put a hand."""
+    from ..scene import placing
     from ..scene.placement import Placement
 
-    names = ("size", "fov", "box", "roll", "pitch", "yaw")
+    names = ("size", "fov", "box", "roll", "pitch", "yaw", "facing")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.facing is not None:
+        spelled = {name.replace(" ", "-"): name for name in placing.FACINGS}
+        given["facing"] = spelled[options.facing]
     return Placement(**given, mask=None if options.mask is None else read_mask(options.mask))
 
 

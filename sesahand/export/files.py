@@ -11,7 +11,7 @@ from ..files.names import check_file_name
 from ..files.writing import write_bytes
 from ..scene.hand_scene import HandScene
 from ..scene.scene_files import save_scene
-from .formats import FORMATS, MeshSettings
+from .formats import ALONG_FINGERS, FORMATS, MeshSettings
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
@@ -28,6 +28,7 @@ def write_hands(
     parameters: str = "json",
     metadata: dict | None = None,
     on_file: Callable[[int], None] | None = None,
+    bones: str = ALONG_FINGERS,
 ) -> list[Path]:
     """Write the hands of a scene.
 
@@ -42,6 +43,7 @@ def write_hands(
             "none".
         metadata: Entries for the `asset.extras` of a GLB, which JSON can hold; other formats have no place for them.
         on_file: Called with the number of meshes written after each.
+        bones: How the bones of a rig lie, one of `formats.BONES`.
 
     Returns:
         The files of meshes, then that of parameters.
@@ -60,7 +62,7 @@ def write_hands(
     if path.suffix.lower() != f".{known.ending}":
         raise SesaHandError(f"A file in the format '{format}' ends in .{known.ending}, got the name {path.name!r}.")
     check_extent(scene, format)
-    settings = MeshSettings(fps, forearm, metadata)
+    settings = MeshSettings(fps, forearm, metadata, bones)
     parts: Iterable[tuple[Path, bytes]]
     if known.animated or scene.num_frames == 1:
         parts = [(path, known.write(scene, settings))]

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..scene.hand_scene import HandScene
 
+ALONG_FINGERS, UNTURNED = "along the fingers", "unturned"
+BONES = (ALONG_FINGERS, UNTURNED)
+"""How the bones of a rig lie, see `bones.bone_axes`."""
+
 
 @dataclass(frozen=True)
 class MeshSettings:
@@ -18,11 +22,15 @@ class MeshSettings:
         fps: Frames per second of an animation.
         forearm: Include the forearm of a hand model that has one.
         metadata: Entries that JSON can hold, for formats that have a place for them.
+        bones: How the bones of a rig lie, one of `BONES`.
+        clip: Name of an animation.
     """
 
     fps: float = 24.0
     forearm: bool = False
     metadata: dict | None = None
+    bones: str = ALONG_FINGERS
+    clip: str = "hands"
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class MeshFormat:
 def _glb_rigged(scene: HandScene, settings: MeshSettings) -> bytes:
     from .rigged_hand import rigged_glb
 
-    return rigged_glb(scene, settings.fps, settings.forearm, settings.metadata)
+    return rigged_glb(scene, settings.fps, settings.forearm, settings.metadata, settings.bones, settings.clip)
 
 
 def _glb_posed(scene: HandScene, settings: MeshSettings) -> bytes:

@@ -3,14 +3,16 @@
 Layout of the file, metres, y up, the camera of the scene looking along -z from the origin::
 
     SesaHand                root; carries nothing, so that everything can be moved and scaled by it
-      right_hand_rig        one per hand
-        wrist               joints under MANO's names; with several hands "right_wrist", "left_index1", ...
-          index1 ...
+      right_hand_shown      only for a hand that some frames lack
+      right_hand_rig        one per hand, with its wrist as origin; carries the place and turn of the hand
+        right_wrist         joints under MANO's names and their hand's: "left_index1", of a second one "right2_index1"
+          right_index1 ...
       camera
     right_hand              the skinned mesh, a root of its own, as the specification asks for
 
-In the bind pose the joints are not turned and the hand lies flat in MANO's rest frame: fingers along -x, palm down. So
-the rotation of a joint is MANO's rotation of that joint; only the wrist also holds the change of axes. Bones have no
+In the bind pose the hand lies flat in MANO's rest frame, its wrist joint at the origin: a right hand's fingers along
+-x, palm down. A rig whose pose is cleared so stays where the hand is. Bones lie along the fingers as `bone_axes` says,
+or, unturned, have no rotation in the bind pose, so that the rotation of a joint is MANO's rotation of it. They have no
 scale.
 
 Skinning is all that a skin can do. MANO's pose correctives are no part of it: for one frame they are a morph target
@@ -28,12 +30,13 @@ from torch import Tensor
 
 from ..errors import SesaHandError
 from ..hands.rotations import matrix_to_quaternion
-from ..hands.skeleton import MANO_JOINTS, MANO_PARENTS
+from ..hands.skeleton import MANO_JOINTS
 from ..scene.hand_scene import HandScene
 from ..scene.scene_files import check_rotations
+from .formats import ALONG_FINGERS
 from .gltf import VERTEX_BUFFER, GltfDocument
 from .hand_document import add_camera, add_material, add_surface, floats, start_document
-from .rig import Rig, Track, hand_tracks
+from .rig import PARENTS, Rig, Track, hand_tracks
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,8 @@ def rigged_glb(
     fps: float = 24.0,
     forearm: bool = False,
     metadata: dict | None = None,
+    bones: str = ALONG_FINGERS,
+    clip: str = "hands",
 ) -> bytes:
     """Return the hands of a scene as a rigged GLB; with more than one frame it is animated.
 
@@ -54,16 +59,18 @@ def rigged_glb(
         fps: Frames per second of the animation.
         forearm: Include the forearm of a hand model that has one.
         metadata: Further entries of `asset.extras`, for example ComfyUI's "prompt" and "workflow".
+        bones: How the bones lie in the bind pose, one of `formats.BONES`.
+        clip: Name of the animation.
 
     Raises:
-        SesaHandError: If `fps` is not a positive number, or a matrix of a hand is not a rotation.
+        SesaHandError: If `fps` is not a positive number, a matrix of a hand is not a rotation, or bones cannot lie so.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise SesaHandError(f"fps must be a positive number of frames per second, got {fps}.")
     for name in ("global_orient", "hand_pose"):
         check_rotations(getattr(scene, name).detach().cpu().double(), f"{name} of the hands")
     tracks = hand_tracks(scene)
-    rigs = [Rig.of(scene, track, forearm) for track in tracks]
+    rigs = [Rig.of(scene, track, forearm, bones) for track in tracks]
     error = max((rig.largest_error(scene, track, forearm) for rig, track in zip(rigs, tracks, strict=True)), default=0)
     if error > WORTH_A_WARNING:
         logger.warning(
@@ -75,31 +82,50 @@ def rigged_glb(
     meshes, animated = [], []
     materials = {side: add_material(document, side) for side in dict.fromkeys(track.side for track in tracks)}
     for rig, track in zip(rigs, tracks, strict=True):
-        prefix = track.name.replace("_hand", "") + "_" if len(tracks) > 1 else ""
-        joints = add_joints(document, rig, prefix)
-        holder = document.add("nodes", name=f"{track.name}_rig", children=[joints[0]], **hidden(track))
-        children.append(holder)
+        joints = add_joints(document, rig, track.name.replace("_hand", ""))
+        holder = add_holder(document, rig, track, joints[0])
+        shown = add_switch(document, track, holder) if len(track.frames) < scene.num_frames else None
+        children.append(holder if shown is None else shown)
         meshes.append(add_skinned_mesh(document, rig, track, joints, materials[track.side]))
-        animated.append((rig, track, joints, holder))
+        animated.append((rig, track, joints, holder, shown))
     root = document.add("nodes", name="SesaHand", children=children)
     if scene.num_frames > 1 and tracks:
-        add_animation(document, animated, scene.num_frames, fps)
+        add_animation(document, animated, scene.num_frames, fps, clip)
     return document.to_glb([root, *meshes])
+
+
+def add_holder(document: GltfDocument, rig: Rig, track: Track, wrist: int) -> int:
+    """Add the node that carries a hand to its place in its first frame, and return it."""
+    return document.add(
+        "nodes",
+        name=f"{track.name}_rig",
+        translation=rig.wrist[0].tolist(),
+        rotation=glb_quaternions(rig.rotations[:1, :1])[0, 0].tolist(),
+        children=[wrist],
+    )
+
+
+def add_switch(document: GltfDocument, track: Track, holder: int) -> int:
+    """Add the node above a rig that hides the hand in frames without it, by its scale: glTF has no other way.
+
+    The rig itself keeps its scale: Blender divides by that.
+    """
+    hidden = {"scale": [0.0, 0.0, 0.0]} if track.frames[0] else {}
+    return document.add("nodes", name=f"{track.name}_shown", children=[holder], **hidden)
 
 
 def add_joints(document: GltfDocument, rig: Rig, prefix: str) -> list[int]:
     """Add the sixteen joints in the pose of the first frame, and return their nodes in MANO's order."""
-    quaternion = glb_quaternions(rig.rotations[:1])[0].tolist()
-    place = rig.bones()
-    place[0] = rig.wrist[0]
+    quaternion = glb_quaternions(rig.bone_rotations()[:1])[0].tolist()
+    place = rig.places().tolist()
     # Children are known only once they are added: from the finger tips inwards.
     nodes: dict[int, int] = {}
     for joint in reversed(range(len(MANO_JOINTS))):
-        children = [nodes[child] for child, parent in enumerate(MANO_PARENTS) if parent == joint]
+        children = [nodes[child] for child, parent in enumerate(PARENTS) if parent == joint != child]
         nodes[joint] = document.add(
             "nodes",
-            name=prefix + MANO_JOINTS[joint],
-            translation=place[joint].tolist(),
+            name=f"{prefix}_{MANO_JOINTS[joint]}",
+            translation=place[joint],
             rotation=quaternion[joint],
             children=children or None,
         )
@@ -131,20 +157,13 @@ def add_skinned_mesh(document: GltfDocument, rig: Rig, track: Track, joints: lis
         primitive["targets"] = [{"POSITION": moved}]
         morph = {"weights": [1.0], "extras": {"targetNames": ["pose_corrective"]}}
     mesh = document.add("meshes", name=track.name, primitives=[{**primitive, "material": material}], **morph)
-    inverse_bind = torch.eye(4).repeat(len(joints), 1, 1)
-    inverse_bind[:, :3, 3] = -rig.joints.float()
-    matrices = document.add_accessor(inverse_bind.numpy())
+    matrices = document.add_accessor(floats(rig.inverse_bind_matrices()))
     skin = document.add("skins", name=track.name, joints=joints, skeleton=joints[0], inverseBindMatrices=matrices)
     return document.add("nodes", name=track.name, mesh=mesh, skin=skin)
 
 
-def hidden(track: Track) -> dict:
-    """Return the field of a rig that hides a hand which is not in the first frame: glTF has no other way."""
-    return {"scale": [0.0, 0.0, 0.0]} if track.frames[0] else {}
-
-
-def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int, fps: float) -> None:
-    """Add one clip that turns every joint, moves the wrist, and shows a hand only in the frames it is in."""
+def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int, fps: float, clip: str) -> None:
+    """Add one clip that bends the fingers, turns and moves each hand, and shows it only in the frames it is in."""
     samplers, channels = [], []
 
     def drive(node: int, path: str, times: int, values: np.ndarray, interpolation: str = "LINEAR") -> None:
@@ -155,18 +174,19 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
     def key_frames(frames) -> int:
         return document.add_accessor((np.array(frames, np.float64) / fps).astype(np.float32), bounds=True)
 
-    for rig, track, joints, holder in animated:
+    for rig, track, joints, holder, shown in animated:
         times = key_frames(track.frames)
-        quaternions = glb_quaternions(rig.rotations)
-        for joint, node in enumerate(joints):
-            drive(node, "rotation", times, floats(quaternions[:, joint]))
-        drive(joints[0], "translation", times, floats(rig.wrist))
-        if len(track.frames) < num_frames:
-            shown = np.zeros((num_frames + 1, 3), np.float32)
-            shown[list(track.frames)] = 1
-            shown[-1] = shown[-2]
+        bent = glb_quaternions(rig.bone_rotations())
+        for joint, node in enumerate(joints[1:], 1):
+            drive(node, "rotation", times, floats(bent[:, joint]))
+        drive(holder, "rotation", times, floats(glb_quaternions(rig.rotations[:, :1])[:, 0]))
+        drive(holder, "translation", times, floats(rig.wrist))
+        if shown is not None:
+            scales = np.zeros((num_frames + 1, 3), np.float32)
+            scales[list(track.frames)] = 1
+            scales[-1] = scales[-2]
             # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded. The last
             # key only makes the clip as long as the frames are.
             steps = key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
-            drive(holder, "scale", steps, shown, "STEP")
-    document.add("animations", name="hands", samplers=samplers, channels=channels)
+            drive(shown, "scale", steps, scales, "STEP")
+    document.add("animations", name=clip, samplers=samplers, channels=channels)

@@ -41,7 +41,6 @@ NOTHING = {
     "assistant_model": "asks for another model",
     "repo_path": "asks for a list from the internet",
     "class_info_file": "asks for a list from the internet",
-    "is_vqa": "asks for a font from the internet, to write questions into pictures with,",
     "font_path": "leads to a font elsewhere",
     # What these hold goes as it is to libraries that open files, and some load code.
     "mecab_kwargs": "leads to dictionaries elsewhere",
@@ -110,6 +109,12 @@ def _check(path: Path, key: str, value: Any) -> None:
                 )
     if name in NOTHING and value:
         raise UnsafeFileError(f"{path} {NOTHING[name]} ({key}), which is never done here. Remove that line.")
+    if name == "is_vqa" and value:
+        raise UnsafeFileError(
+            f"{path} says {key}: such a model answers questions that are written into its picture, in a font which "
+            "transformers fetches from the internet. Take one of its family that writes captions, such as "
+            "pix2struct-textcaps-base, or another model."
+        )
     if name.endswith(("_file", "_files")) and name not in NOT_OPENED:
         _check_file(path, key, value)
     _check_count(path, name, value)

@@ -11,5 +11,5 @@ def load_font(size: float) -> ImageFont.FreeTypeFont:
     Args:
         size: Of its letters, in pixels.
     """
-    # Only without a size does Pillow fall back to a font of fixed pixels.
+    # A size is taken since Pillow 10.1; only without one does it fall back to a font of fixed pixels.
     return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))

@@ -9,6 +9,7 @@ about the camera's axes, first pitch, then yaw, then roll:
 - pitch tips it about the horizontal, bringing the upper side in the picture nearer.
 """
 
+import logging
 import math
 from dataclasses import dataclass, replace
 from typing import cast
@@ -25,6 +26,8 @@ from .bounding_boxes import check_box
 from .camera import Camera
 from .hand_scene import SIDES, HandScene, combine
 from .mask_regions import Region, find_regions
+
+logger = logging.getLogger(__name__)
 
 # Nearer than this (metres) perspective is grotesque and parts of the hand come to lie behind the camera.
 NEAREST = 0.05
@@ -44,6 +47,17 @@ CANONICAL = {
 ROLL_STEP = 5
 TILTS = tuple(range(-90, 91, 15))
 MAX_TILT = 90
+# Tilted further, another side of the hand than the one that was asked for would come to face the viewer.
+MAX_TILT_OF_OTHERS = 45
+
+PALM, AS_POSED = "palm", "as posed"
+FACINGS = (PALM, "back", AS_POSED, "thumb side", "little-finger side")
+"""What of the hand faces the viewer over a mask; "as posed" leaves it turned as it is. New ones go last."""
+# Turn about the vertical from the canonical view of a right hand, degrees; a left hand turns the other way.
+YAWS = {PALM: 0.0, "back": 180.0, "thumb side": 90.0, "little-finger side": -90.0}
+
+# A region with a longer side of fewer pixels has no room for fingers.
+SMALLEST_HAND = 32
 SHORTLIST = 12
 # Beyond this overlap of the boxes, an upright and unforeshortened hand matters more than a tighter fit.
 GOOD_OVERLAP, LEAST_OVERLAP = 0.92, 0.84
@@ -161,13 +175,18 @@ def view_rotation(side: str, roll: float = 0.0, pitch: float = 0.0, yaw: float =
 
 
 def _view_rotations(side: str, angles: Tensor) -> Tensor:
-    """Return rotations `[N, 3, 3]` for roll, pitch and yaw `[N, 3]` in degrees."""
+    """Return rotations `[N, 3, 3]` for roll, pitch and yaw `[N, 3]` in degrees from the canonical view."""
+    return _turns(angles) @ torch.tensor(CANONICAL[side], dtype=angles.dtype)
+
+
+def _turns(angles: Tensor) -> Tensor:
+    """Return the rotations `[N, 3, 3]` about the camera's axes by roll, pitch and yaw `[N, 3]` in degrees."""
     roll, pitch, yaw = torch.deg2rad(angles).unbind(-1)
     none = torch.zeros_like(roll)
     about_z = axis_angle_to_matrix(torch.stack([none, none, roll], -1))
     about_x = axis_angle_to_matrix(torch.stack([pitch, none, none], -1))
     about_y = axis_angle_to_matrix(torch.stack([none, yaw, none], -1))
-    return about_z @ about_y @ about_x @ torch.tensor(CANONICAL[side], dtype=angles.dtype)
+    return about_z @ about_y @ about_x
 
 
 def place_in_box(
@@ -284,12 +303,14 @@ def place_in_mask(
     fingers: float | None = None,
     threshold: float | None = None,
     on_region: Progress | None = None,
+    facing: str = PALM,
 ) -> HandScene:
     """Place a hand over the white region of a mask, for example to repaint a malformed hand.
 
     The hand's box takes the region's centre and area. The fingers point along the region's main axis, away from the
     picture's edge where the region touches it, else rather up than down. Where the box of such a hand would not match
-    the region's, the view is rolled, tipped and turned just far enough that it does.
+    the region's, the view is rolled, tipped and turned just far enough that it does. A mask does not tell which side of
+    the hand is seen; that is `facing`. As posed, nothing is guessed: the region gives place and size alone.
 
     Args:
         hand: The posed hand.
@@ -303,13 +324,16 @@ def place_in_mask(
             photograph with a region painted white, which is grey for the most part, 0.98, and logs a warning.
         on_region: Called before each region with how many are done and how many there are. What it raises ends the
             placing.
+        facing: What faces the viewer, one of `FACINGS`.
 
     Returns:
         A scene with as many frames as there are masks; an empty mask gives a frame without hands.
 
     Raises:
-        SesaHandError: If every mask is empty, sizes differ, or a value is not a number.
+        SesaHandError: If every mask is empty, sizes differ, a value is not a number, or `facing` is none of these.
     """
+    if facing not in FACINGS:
+        raise SesaHandError(f"facing must be one of {', '.join(FACINGS)}, got {facing!r}.")
     masks = torch.as_tensor(masks)
     masks = masks[None] if masks.ndim == 2 else masks
     if masks.ndim != 3 or tuple(masks.shape[1:]) != (camera.height, camera.width) or not len(masks):
@@ -325,15 +349,29 @@ def place_in_mask(
             "The mask is empty: it has no white region that is more than a speck. Paint the hand's place white, or "
             "place the hand by box."
         )
+    _warn_of_small([found for _, found in regions])
     frame = torch.tensor([frame for frame, _ in regions], dtype=torch.int64)
-    views = _Views.of(hand)
+    views = None if facing == AS_POSED else _Views.of(hand, facing)
     fitted = []
     for done, (_, found) in enumerate(regions):
         if on_region is not None:
             on_region(done, len(regions))
-        fitted.append(_fit_region(hand, camera, found, views, fingers))
+        orient = hand.parameters()[2].double()
+        if views is not None:
+            orient = _best_view(camera, found, views, fingers)
+        fitted.append((orient, _over_region(hand, camera, found, orient)))
     orient, translation = (torch.stack(parts) for parts in zip(*fitted, strict=True))
     return hand.scene(camera, orient, translation, frame, len(masks))
+
+
+def _warn_of_small(regions: list[Region]) -> None:
+    """Log that a region is too small for a hand of which anything is seen."""
+    longer = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (region.box for region in regions)]
+    if min(longer) < SMALLEST_HAND:
+        logger.warning(
+            "A white region of the mask is %d pixels long: a hand of that size has no fingers to be seen. Paint the "
+            "whole hand white, or crop the picture to it first.", min(longer),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -341,24 +379,27 @@ class _Views:
     """The views that may be chosen over a mask, and the vertices that bound the hand's box in them.
 
     Attributes:
-        angles: Roll, pitch and yaw in degrees `[K, 3]`, float64.
+        base: The view with the asked side towards the viewer and the fingers up, `[3, 3]`, float64.
+        angles: Roll, pitch and yaw from there in degrees `[K, 3]`, float64.
         outline: Outermost vertices around the wrist, turned into each view, metres `[K, P, 3]`, float32.
     """
 
+    base: Tensor
     angles: Tensor
     outline: Tensor
 
     @classmethod
-    def of(cls, hand: Hand) -> "_Views":
+    def of(cls, hand: Hand, facing: str) -> "_Views":
         tilts = torch.tensor(TILTS, dtype=torch.float64)
         angles = torch.cartesian_prod(torch.arange(-180, 180, ROLL_STEP, dtype=torch.float64), tilts, tilts)
-        angles = angles[angles[:, 1:].abs().sum(1) <= MAX_TILT]
+        angles = angles[angles[:, 1:].abs().sum(1) <= (MAX_TILT if facing == PALM else MAX_TILT_OF_OTHERS)]
         # The vertices farthest out in a hundred directions bound the box of every view closely enough.
         vertices, _ = hand.around_wrist()
         directions = _view_rotations("right", angles[:: len(angles) // 120])[:, 0]
         outer = vertices[(vertices @ directions.T).argmax(0).unique()]
-        rotations = _view_rotations(hand.side, angles).float()
-        return cls(angles, torch.einsum("kab,pb->kpa", rotations, outer.float()))
+        base = view_rotation(hand.side, yaw=YAWS[facing] if hand.side == "right" else -YAWS[facing])
+        rotations = (_turns(angles) @ base).float()
+        return cls(base, angles, torch.einsum("kab,pb->kpa", rotations, outer.float()))
 
     def aspects(self, camera: Camera, box: Tensor) -> Tensor:
         """Return width over height `[K]` of the hand's box, seen in the direction of a box in the picture."""
@@ -369,10 +410,8 @@ class _Views:
         return ((across.amax(1) - across.amin(1)) / (down.amax(1) - down.amin(1))).double()
 
 
-def _fit_region(
-    hand: Hand, camera: Camera, region: Region, views: _Views, fingers: float | None
-) -> tuple[Tensor, Tensor]:
-    """Return orientation `[3, 3]` and translation `[3]` of the hand over a region."""
+def _best_view(camera: Camera, region: Region, views: _Views, fingers: float | None) -> Tensor:
+    """Return the orientation `[3, 3]` in which the hand's box fits a region best."""
     wanted = region.fingers if fingers is None else fingers
     box = torch.tensor(region.box, dtype=torch.float64)
     ratio = views.aspects(camera, box) / ((box[2] - box[0]) / (box[3] - box[1]))
@@ -386,9 +425,14 @@ def _fit_region(
     seen = camera.project(outline + _fit(camera, outline, box.expand(SHORTLIST, 4), inside=False)[:, None])
     exact = box_overlap(torch.cat([seen.amin(1), seen.amax(1)], -1), box)
     chosen = best[_preference(exact, views.angles[best], wanted, strictness).argmax()]
-    orient = _view_rotations(hand.side, views.angles[chosen][None])
+    return _turns(views.angles[chosen][None])[0] @ views.base
+
+
+def _over_region(hand: Hand, camera: Camera, region: Region, orient: Tensor) -> Tensor:
+    """Return the translation `[3]` that brings a hand of this orientation over a region."""
+    box = torch.tensor([region.box], dtype=torch.float64)
     vertices, wrist = hand.around_wrist()
-    return orient[0], (_fit(camera, vertices @ orient.mT, box[None], inside=False) - wrist)[0]
+    return (_fit(camera, (vertices @ orient.mT)[None], box, inside=False) - wrist)[0]
 
 
 def _preference(overlap: Tensor, angles: Tensor, wanted: float, strictness: float) -> Tensor:

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+import sys
 import unicodedata
 
 MARK = "***"
@@ -17,7 +18,13 @@ LAYERS = 4
 """How often escapes may lie within escapes, for example JSON within JSON within a URL."""
 
 _ESCAPE = re.compile(
-    r"(?<!\\)\\+u([0-9a-f]{4})|(?<!\\)\\+x([0-9a-f]{2})|%(?:u00)?([0-9a-f]{2})|=([0-9a-f]{2})|(&(?:#x?[0-9a-f]{1,6}|[a-z]{2,6});)|\\(.)",
+    # Beyond ASCII, what writes octets writes several for a letter, in UTF-8.
+    r"(?P<octets>%[c-f]H(?:%[89ab]H){1,3}|=[c-f]H(?:=[89ab]H){1,3}"
+    r"|(?<!\\)\\+x[c-f]H(?:\\+x[89ab]H){1,3}|(?<!\\)\\+3[0-7]{2}(?:\\+2[0-7]{2}){1,3})"
+    r"|(?P<code>(?<!\\)\\+(?:u\{H{1,6}\}|(?-i:U)00[01]H{5}|uH{4}|xHH)|%uH{4}|%HH|=HH)"
+    r"|(?P<octal>(?<!\\)\\+[01][0-7]{2})"
+    r"|(?P<entity>&(?:#x?H{1,6};?|[a-z][a-z0-9]{1,31};))"
+    r"|\\(?![%=]HH|&\w+;)(?P<escaped>.)".replace("H", "[0-9a-f]"),
     re.IGNORECASE,
 )
 
@@ -26,7 +33,7 @@ def redact(text: str, key: str) -> str:
     """Replace a key, and any long piece of it, by a mark.
 
     It is found as it is, with other capitals or wide letters, across blanks, line breaks and what nobody sees, with
-    JSON's, URLs', HTML's and quoted printable's escapes, in hexadecimal digits and in base64, as in Basic
+    the escapes of JSON, Python, C, URLs, HTML and quoted printable, in hexadecimal digits and in base64, as in Basic
     authentication, where other text may stand before it.
 
     Args:
@@ -90,16 +97,30 @@ def _decoded(written: str, stream: list) -> list[tuple[str, int, int]]:
     """The stream with one layer of escapes resolved."""
     decoded, at = [], 0
     for match in _ESCAPE.finditer(written):
-        digits = match[1] or match[2] or match[3] or match[4]
-        letter = chr(int(digits, 16)) if digits else html.unescape(match[5]) if match[5] else match[6]
         decoded += stream[at : match.start()]
-        if len(letter) == 1:
-            start, end = stream[match.start()][1], stream[match.end() - 1][2]
-            decoded += [(plain, start, end) for plain in _seen(letter)]
-        else:
+        letters = _meant(match)
+        if letters == match[0]:
             decoded += stream[match.start() : match.end()]
+        else:
+            start, end = stream[match.start()][1], stream[match.end() - 1][2]
+            decoded += [(plain, start, end) for letter in letters for plain in _seen(letter)]
         at = match.end()
     return decoded + stream[at:]
+
+
+def _meant(escape: re.Match) -> str:
+    """The letters that an escape stands for; an unknown name of a letter stands for itself."""
+    kind, text = escape.lastgroup, escape[0]
+    if kind == "octets":
+        base = 16 if re.search("[%=x]", text, re.IGNORECASE) else 8
+        numbers = re.findall("[0-9a-f]+", text, re.IGNORECASE)
+        return bytes(int(number, base) for number in numbers).decode("utf-8", "ignore")
+    if kind == "entity":
+        return html.unescape(text)
+    if kind == "escaped":
+        return escape["escaped"]
+    code = int(text.strip("\\%=uUxX{}"), 8 if kind == "octal" else 16)
+    return chr(code) if code <= sys.maxunicode else ""
 
 
 def _without(text: str, marked: bytearray) -> str:

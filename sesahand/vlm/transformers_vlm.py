@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 
 from ..callbacks import Progress
-from ..errors import CannotAnswerError, InvalidFileError, SesaHandError
+from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, quote
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
@@ -218,6 +219,7 @@ class TransformersVLM:
 
     def _process(self, prompt: str, picture):
         """Turn text and picture into the model's input tensors, on its device and in its dtype."""
+        refuse_address(prompt)
         arguments: dict[str, Any] = {"text": [prompt]} if prompt else {}
         if picture is not None:
             arguments["images"] = [picture]
@@ -249,6 +251,26 @@ class TransformersVLM:
             # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
             ids = ids[len(given) :]
         return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+def refuse_address(prompt: str) -> None:
+    """Refuse a text that is an address and nothing else, which Idefics' processor would fetch as a picture.
+
+    Raises:
+        UnsafeFileError: If it is one.
+    """
+    prompt = prompt.strip()
+    try:
+        parts = urlsplit(prompt)
+        is_address = bool(parts.scheme and parts.netloc) and " " not in prompt
+    except ValueError:
+        # Brackets that hold no address of version 6; the processor would fail there too.
+        is_address = True
+    if is_address:
+        raise UnsafeFileError(
+            f"The instruction {quote(prompt)} is an address, and some models' processors fetch what lies there; a "
+            "local model uses no network. Write what it is to do."
+        )
 
 
 class _Tick:

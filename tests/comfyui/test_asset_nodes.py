@@ -72,6 +72,41 @@ def test_the_graph_is_where_cores_save_glb_puts_it(posed, output, monkeypatch):
     assert set(Glb((output / path).read_bytes()).document["asset"]["extras"]) == {"sesahand"}
 
 
+def test_metadata_can_be_left_out_of_one_file(posed, output):
+    [_, path, _] = run(assets.ExportMesh, hands=posed, parameters="none", metadata=False).result
+    assert set(Glb((output / path).read_bytes()).document["asset"]["extras"]) == {"sesahand"}
+
+
+@pytest.mark.parametrize("bones", ["along the fingers", "unturned"])
+def test_bones_lie_as_they_are_asked_to(posed, output, bones):
+    [_, path, _] = run(assets.ExportMesh, hands=posed, bones=bones).result
+    glb = Glb((output / path).read_bytes())
+    [skin] = glb.entries("skins")
+    turned = abs(glb.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4)[:, :3, :3] - torch.eye(3).numpy()).max()
+    assert (turned > 0.5) == (bones == "along the fingers")
+
+
+def test_the_library_is_a_folder_of_files_with_an_index_and_its_pictures(output):
+    for number in (1, 2):
+        answer = run(assets.ExportGestures, sides="left", filename_prefix="my/library", format="obj")
+        path, thumbnails = answer.result
+        folder = output / f"my/library_{number:05}_"
+        assert path == f"my/library_{number:05}_/index.json"
+        index = json.loads((output / path).read_text())
+        assert len(index["gestures"]) == len(thumbnails) == len(list(folder.glob("*_left.obj")))
+        assert not list(folder.glob("*right*"))
+        assert thumbnails.shape[1:] == (256, 256, 3) and len(answer.ui.as_dict()["images"]) == 1
+    with pytest.raises(SesaHandError, match="no motion"):
+        run(assets.ExportGestures, format="obj", animated=True)
+
+
+def test_the_library_carries_the_graph_unless_it_is_not_to(output):
+    for metadata in (True, False):
+        path, _ = run(assets.ExportGestures, sides="right", metadata=metadata).result
+        extras = Glb((output / path).with_name("ok_right.glb").read_bytes()).document["asset"]["extras"]
+        assert ("workflow" in extras) == metadata and "sesahand" in extras
+
+
 def test_frames_become_an_animation_or_one_file_each(posed, output):
     film = concatenate_frames([posed, posed, HandScene.empty(posed.model, posed.camera)])
     answer = run(assets.ExportMesh, hands=film, fps=2.0, filename_prefix="film")

@@ -16,6 +16,7 @@ from sesahand_pack.nodes.patches.attention_map import record_attention
 from sesahand_pack.sesahand.errors import SesaHandError
 
 import comfy.ldm.modules.attention as comfy_attention
+import comfy.sample
 from nodes import ConditioningSetArea
 
 HAND = (4, 5, 9)
@@ -244,3 +245,15 @@ def test_a_text_that_is_not_a_number_is_named_and_no_other_node_is(model):
     for prepared in (record_attention(model)[0], bias_attention(model, 2.0)):
         with pytest.raises(SesaHandError, match=r"text of a conditioning holds values that are not numbers \(NaN"):
             sample(prepared, nothing, negative, shape=(2, 4, 16, 16))
+
+
+@pytest.mark.parametrize("place", ["the latent", "the noise"])
+def test_a_latent_of_two_that_is_not_a_number_is_named_and_no_other_node_is(model, place):
+    positive, negative = conditioning(1, HAND), conditioning(2, (7,))
+    latent, noise = torch.zeros(2, 4, 16, 16), torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(7))
+    (latent if place == "the latent" else noise)[1, 0, 3, 3] = math.nan
+    for prepared in (record_attention(model)[0], bias_attention(record_attention(model)[0], 2.0)):
+        with pytest.raises(SesaHandError, match=r"The latent that is sampled holds values that are not numbers \(NaN"):
+            comfy.sample.sample(
+                prepared, noise, 2, 4.0, "euler", "normal", positive, negative, latent, disable_pbar=True, seed=7
+            )

@@ -15,7 +15,7 @@ from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
 from sesahand_pack.sesahand.scene.camera import Camera
-from sesahand_pack.sesahand.scene.hand_scene import HandScene
+from sesahand_pack.sesahand.scene.hand_scene import HandScene, concatenate_frames
 from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths
@@ -282,6 +282,63 @@ def test_saved_hands_come_back_bit_by_bit(posed, format, folders):
     assert loaded.camera == placed.camera and loaded.side == placed.side
     for name in HandScene.ARRAYS:
         assert torch.equal(getattr(loaded, name), getattr(placed, name)), name
+
+
+def test_a_mask_shows_the_side_that_facing_names_or_the_hand_as_it_comes(posed):
+    mask = torch.zeros(1, 256, 256)
+    mask[:, 30:220, 80:180] = 1
+
+    def orient(**given):
+        return run(hand.PlaceHand, hands=posed, mask=mask, **given)[0].global_orient[0]
+
+    palm, back = orient(), orient(facing="back", pitch=40.0, yaw=50.0)
+    assert torch.equal(palm, orient(facing="palm")), "as without the input"
+    # A hand's second axis points out of its back: towards the viewer is where z is negative.
+    assert palm[2, 1] > 0.5 and back[2, 1] < -0.5
+    assert torch.allclose(orient(facing="as posed"), posed.global_orient[0], atol=1e-6)
+    turned = run(hand.PlaceHand, hands=posed, roll=30.0, yaw=70.0)[0].global_orient[0]
+    assert torch.allclose(orient(facing="as posed", roll=30.0, yaw=70.0, mask_direction="roll"), turned, atol=1e-6)
+    film = concatenate_frames([posed, posed])
+    both = run(hand.PlaceHand, hands=film, mask=mask, facing="as posed", yaw=70.0)[0]
+    assert both.num_frames == 2 and torch.equal(both.global_orient[0], both.global_orient[1])
+
+
+@pytest.mark.parametrize("format", ["json", "npz"])
+def test_what_save_hands_wrote_is_loaded_from_where_it_is(posed, folders, format):
+    written = [
+        Path(run(hand.SaveHands, hands=posed, filename_prefix=prefix, format=format)[0])
+        for prefix in ("here", "a/b/there")
+    ]
+    os.utime(written[0], (1e9, 1e9))
+    (folders / "input" / "zz.json").write_text("{}")
+    names = hand.LoadHands.define_schema().inputs[0].options
+    assert names == ["zz.json", f"a/b/there_00001_.{format} [output]", f"here_00001_.{format} [output]"], "newest first"
+    for name in names[1:]:
+        loaded = run(hand.LoadHands, file=name)[0]
+        assert torch.equal(loaded.hand_pose, posed.hand_pose) and loaded.camera == posed.camera
+    before = hand.LoadHands.fingerprint_inputs(file=names[1])
+    run(hand.SaveHands, hands=posed, filename_prefix="a/b/there", format=format)
+    assert hand.LoadHands.fingerprint_inputs(file=names[1]) == before
+
+
+def test_of_the_output_folder_only_saved_hands_are_offered_and_no_link_is_followed(posed, folders):
+    output = folders / "output"
+    saved = Path(run(hand.SaveHands, hands=posed)[0])
+    (folders / "elsewhere").mkdir()
+    for name in ("index.json", "SesaHand_1.json", "deep/a/b/c/x_00001_.json", "SesaHand_00001_.png"):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_bytes(saved.read_bytes())
+    (folders / "elsewhere" / "secret_00001_.json").write_bytes(saved.read_bytes())
+    (output / "linked").symlink_to(folders / "elsewhere", target_is_directory=True)
+    (output / "link_00001_.json").symlink_to(folders / "elsewhere" / "secret_00001_.json")
+    assert hand.LoadHands.define_schema().inputs[0].options == ["hands/SesaHand_00001_.json [output]"]
+    for name in (
+        "linked/secret_00001_.json [output]",
+        "../elsewhere/secret_00001_.json [output]",
+        "index.json [output]",
+    ):
+        with pytest.raises(SesaHandError, match="file is"):
+            run(hand.LoadHands, file=f"{name} [output]")
 
 
 def test_a_changed_file_is_read_again(posed, folders):

@@ -182,6 +182,13 @@ def test_the_pad_closes_the_hand_to_a_fist_and_gives_it_back(panel):
 def test_mixing_is_the_librarys_blend_and_can_be_taken_back(panel):
     panel.page.locator(".sesahand-mix select").select_option(label="Fist")
     share = panel.page.locator(".sesahand-mix input[type=number]")
+    share.scroll_into_view_if_needed()
+    box = panel.page.locator(".sesahand-mix input[type=range]").bounding_box()
+    panel.page.mouse.move(box["x"] + 8, box["y"] + 12)
+    panel.page.mouse.down()
+    panel.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 12)
+    assert 0.4 < float(share.input_value()) < 0.6
+    panel.page.mouse.up()
     for typed in (0.8, 0.35):
         share.fill(str(typed))
         share.press("Enter")
@@ -228,6 +235,8 @@ def test_presets_are_kept_under_any_name_and_found_among_the_gestures(panel):
     page.get_by_role("button", name="Save", exact=True).click()
     page.wait_for_selector(".sesahand-tile.sesahand-own")
     tile(panel, "Fist").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Replace it?").blur()
     page.locator(".sesahand-own").click()
     assert (pose_of(scene_of(panel)) - gesture("ok")).abs().max() < WRITTEN
     assert page.locator("img").count() == 0 and page.evaluate("page.hacked") is None
@@ -250,13 +259,16 @@ def test_a_preset_comes_from_a_file_and_goes_into_one(panel, tmp_path):
     assert download.value.suggested_filename == "my grip.json"
     given = HandScene.from_json(download.value.path().read_text(encoding="utf-8"))
     assert (given.hand_pose - taken.hand_pose).abs().max() < WRITTEN
+    page.locator(".sesahand-presets input[type=file]").set_input_files(file)
+    page.wait_for_function("document.querySelectorAll('.sesahand-own').length === 2")
+    assert page.locator(".sesahand-own").all_inner_texts() == ["my grip", "my grip 2"]
     (tmp_path / "broken.json").write_text("[[[", encoding="utf-8")
     page.locator(".sesahand-presets input[type=file]").set_input_files(tmp_path / "broken.json")
     page.wait_for_selector(".sesahand-presets .sesahand-error")
-    assert page.locator(".sesahand-own").count() == 1
-    remove = page.locator(".sesahand-presets").get_by_role("button", name=re.compile("Delete|Really"))
-    remove.click()
-    remove.click()
+    for left in (1, 0):
+        for _ in range(2):
+            page.locator(".sesahand-presets").get_by_role("button", name=re.compile("Delete|Really")).click()
+        page.wait_for_function(f"document.querySelectorAll('.sesahand-own').length === {left}")
 
 
 def test_a_text_counts_once_it_is_a_scene(panel):

@@ -332,6 +332,44 @@ def _read_vlm(path: Path):
     return needs_remote_code(folder), find_model_folders([folder.parent])
 
 
+def _answers(folder: Path) -> dict[str, bytes]:
+    said = "<think>The left hand?</think> ```json\n" + json.dumps(
+        {
+            "pose": "a man stands",
+            "action": ["waves"],
+            "hand_action": "his left hand is a fist",
+            "environment": "a street",
+        }
+    )
+    message = {"role": "assistant", "content": said, "refusal": None}
+    completion = {"choices": [{"index": 0, "message": message, "finish_reason": "length"}], "usage": {"tokens": 9}}
+    error = {"error": {"message": "max_tokens: use max_completion_tokens; key sk-%41bcdefgh", "param": ["seed"]}}
+    parts = {"choices": [{"message": {"content": [{"type": "text", "text": "two hands"}, {"text": None}]}}]}
+    return {name: json.dumps(body).encode() for name, body in (("a", completion), ("b", error), ("c", parts))}
+
+
+def _read_answer(path: Path):
+    from sesahand.errors import SesaHandError
+    from sesahand.semantics.composer import compose_batch
+    from sesahand.semantics.extractor import read_answers
+    from sesahand.vlm.endpoint import Endpoint
+    from sesahand.vlm.exchange import Reply
+    from sesahand.vlm.openai_vlm import _answer_text, _error_message, _retry_after, _without_refused_part
+
+    body, key, server = path.read_bytes(), "sk-Abcdefgh", Endpoint.parse("http://127.0.0.1:1/v1")
+    reply = Reply(400, {"retry-after": body[:20].decode("latin1")}, body)
+    asked = {"messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}], "max_tokens": 9}
+    assert _retry_after(reply, 1.0) >= 0 and key not in _error_message(body, key)
+    _without_refused_part(asked, reply)
+    texts = [body.decode("utf-8", "replace")]
+    try:
+        texts.append(_answer_text(server, body, 64, key))
+    except SesaHandError as error:
+        assert key not in str(error)
+    batch = read_answers(["a woman waves"], texts)
+    return compose_batch(type(batch).from_json(batch.to_json()))
+
+
 READERS = {
     "pickle": Reader(_mano, _read_mano),
     "ckpt": Reader(_checkpoints, _read_checkpoint),
@@ -344,6 +382,7 @@ READERS = {
     "picture": Reader(_pictures, _read_picture),
     "config": Reader(_configs, _read_config, json=True),
     "vlm": Reader(_vlm, _read_vlm, json=True),
+    "answer": Reader(_answers, _read_answer, json=True),
 }
 
 

@@ -83,10 +83,22 @@ def test_ci_runs_the_command_that_contributors_are_told():
 
 def test_publishing_waits_for_all_tests():
     jobs = yaml.safe_load(read(".github/workflows/publish.yml"))["jobs"]
-    tests = [name for name, job in jobs.items() if job.get("uses") == "./.github/workflows/test.yml"]
-    assert tests and jobs["publish"]["needs"] == tests[0]
-    # YAML reads the key `on` as a truth value.
-    assert "workflow_call" in yaml.safe_load(read(".github/workflows/test.yml"))[True]
+    for file in ("test.yml", "versions.yml"):
+        (name,) = [name for name, job in jobs.items() if job.get("uses") == f"./.github/workflows/{file}"]
+        assert name in jobs["publish"]["needs"]
+        # YAML reads the key `on` as a truth value.
+        assert "workflow_call" in yaml.safe_load(read(f".github/workflows/{file}"))[True]
+
+
+def test_the_lowest_versions_are_those_that_are_promised():
+    versions = tool("library_versions")
+    needed = versions.requirements()["needed"]
+    assert needed == [line for line in read("requirements.txt").splitlines() if line and not line.startswith("#")]
+    pinned = [versions.lowest(line) for line in needed if not line.startswith("torch")]
+    assert len(pinned) > 5 and all(line.replace("==", ">=").removesuffix(".*") in needed for line in pinned)
+    steps = yaml.safe_load(read(".github/workflows/versions.yml"))["jobs"]["library"]["steps"]
+    assert any("tools/library_versions.py" in step.get("run", "") for step in steps)
+    assert "tools/library_versions.py lowest" in read("CONTRIBUTING.md")
 
 
 def test_a_commit_is_checked_by_the_ruff_of_ci():

@@ -17,6 +17,7 @@ from PIL import Image
 from sesahand.cli import COMMANDS, attach_negatives, main
 from sesahand.hands.gestures import gesture_names
 from sesahand.render.maps import ALL_MAPS
+from sesahand.scene.scene_files import load_scene
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,21 @@ def test_a_photograph_with_a_region_painted_white_is_a_mask(tmp_path, caplog):
     assert "photograph" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [([], "palm"), (["--facing", "back"], "back"), (["--yaw", "180"], "back"), (["--facing", "as-posed"], "palm")],
+)
+def test_a_hand_over_a_mask_shows_the_side_that_is_asked_for(tmp_path, given, shown):
+    mask = np.zeros((128, 128), np.uint8)
+    mask[20:110, 40:90] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    assert main(["render", "open_palm", "--mask", "mask.png", *given]) == 0
+    assert lit_box("out/mask.png") == pytest.approx([40, 20, 90, 110], abs=12)
+    points = load_scene(tmp_path / "out/scene.json").pose().keypoints[0]
+    # A right palm has its thumb's side on the right of the picture, when its fingers point up.
+    assert (points[5, 0] > points[17, 0]) == (shown == "palm") and points[12, 1] < points[0, 1]
+
+
 def hamer_file(path, **more) -> None:
     one = torch.eye(3).numpy()
     np.savez(
@@ -119,7 +135,8 @@ def test_render_reads_what_hamer_writes(tmp_path, capsys):
         ("fist --scene s.json --side left --box 1,2,30,40", "--scene settles what gesture, --side, --box would"),
         ("--scene s.json --mask m.png", "--scene settles what --mask would"),
         ("--scene s.json --roll 0", "--scene settles what --roll would"),
-        ("--mask m.png --yaw 20 --size 64x64", "--mask settles what --size, --yaw would"),
+        ("--mask m.png --box 1,2,3,4 --size 64x64", "--mask settles what --size, --box would"),
+        ("--facing back", "--facing tells how a hand lies over a mask: it needs --mask"),
         ("--mask m.png --side both", "A mask takes one hand"),
         ("--lefts own", "--lefts tells how a file holds left hands: it needs --scene"),
         ("--size 512", "'512' is no size: expected WIDTHxHEIGHT in pixels, such as 512x768"),

@@ -10,6 +10,7 @@ from detector_files import real_picture
 from mano_fixture import write_mano
 from pair_scenes import make_picture, make_scene
 from PIL import Image
+from scipy.integrate import trapezoid
 from scipy.linalg import orthogonal_procrustes
 from scipy.spatial import cKDTree
 
@@ -118,7 +119,7 @@ def area(distances: np.ndarray) -> float:
     """Mean over the points of the area under their PCK curves, of distances `[N, P]` in millimetres."""
     limits = np.linspace(0, 50, 100)
     shares = (distances[..., None] <= limits).mean(0)
-    return float((np.trapezoid(shares, limits, axis=-1) / 50).mean())
+    return float((trapezoid(shares, limits, axis=-1) / 50).mean())
 
 
 def f_at(found: np.ndarray, wanted: np.ndarray, metres: float) -> float:

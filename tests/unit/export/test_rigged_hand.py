@@ -12,6 +12,7 @@ from mano_fixture import write_mano
 
 from sesahand.errors import SesaHandError
 from sesahand.export.files import write_hands
+from sesahand.export.formats import BONES, UNTURNED
 from sesahand.export.rig import hand_tracks
 from sesahand.export.rigged_hand import rigged_glb
 from sesahand.hands.gestures import gesture, gesture_names
@@ -110,32 +111,118 @@ def test_texture_coordinates_are_the_models_with_the_origin_at_the_upper_left(mo
         assert uv.min() >= 0 and uv.max() <= 1
 
 
-def test_joints_have_manos_names_order_and_parents_and_the_bind_pose_is_unturned(model):
-    scene = placed(model)
-    glb = Glb(rigged_glb(scene))
-    nodes, [skin] = glb.entries("nodes"), glb.entries("skins")
-    assert [nodes[joint]["name"] for joint in skin["joints"]] == list(MANO_JOINTS)
+def bind_matrices(glb):
+    """Return the bones' matrices in the bind pose `[16, 4, 4]`, as a reader of the file finds them."""
+    [skin] = glb.entries("skins")
+    return np.linalg.inv(glb.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1))
+
+
+def of_joints(glb):
+    return glb.entries("skins")[0]["joints"]
+
+
+@pytest.mark.parametrize("bones", BONES)
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_joints_have_manos_names_order_and_parents_and_the_side(model, side, bones):
+    scene = placed(model, side=side)
+    glb = Glb(rigged_glb(scene, bones=bones))
+    nodes, joints = glb.entries("nodes"), of_joints(glb)
+    assert [nodes[joint]["name"] for joint in joints] == [f"{side}_{name}" for name in MANO_JOINTS]
     parents = {child: i for i, node in enumerate(nodes) for child in node.get("children", [])}
     for joint, parent in enumerate(MANO_PARENTS[1:], start=1):
-        assert parents[skin["joints"][joint]] == skin["joints"][parent]
-    inverse = glb.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
-    assert (inverse[:, :3, :3] == np.eye(3)).all()
+        assert parents[joints[joint]] == joints[parent]
     rest = model.joint_template + model.joint_shapedirs @ scene.betas[0]
-    assert np.abs(-inverse[:, :3, 3] - rest.numpy()).max() < 1e-6
+    rest = (rest - rest[0]).numpy() * [1 if side == "right" else -1, 1, 1]
+    assert np.abs(bind_matrices(glb)[:, :3, 3] - rest).max() < 1e-6
     # Keypoints of the posed hand that are joints, through OpenPose's order: wrist, then index1.
-    places = np.stack([matrix[:3, 3] for matrix in glb.transforms()])[skin["joints"]]
+    places = np.stack([matrix[:3, 3] for matrix in glb.transforms()])[joints]
     keypoints = scene.pose().keypoints[0].double().numpy() * Y_UP
     assert np.abs(places[[0, 1, 4, 10, 7]] - keypoints[[0, 5, 9, 13, 17]]).max() < EXACT
 
 
-def test_a_joints_rotation_is_manos(model):
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("bones", BONES)
+def test_the_skin_is_the_posed_hand_however_its_bones_lie(model, side, bones):
+    scene = placed(model, "fist", side)
+    found = Glb(rigged_glb(scene, bones=bones)).posed(f"{side}_hand")[: model.num_hand_vertices]
+    assert np.abs(found - posed_by_scene(scene)).max() < EXACT
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_y_of_a_bone_goes_to_the_next_joint_and_from_the_last_one_to_the_fingertip(model, side):
+    for name in ("open_palm", "fist"):
+        scene = placed(model, name, side)
+        glb = Glb(rigged_glb(scene))
+        moved = np.stack(glb.transforms())[of_joints(glb)]
+        keypoints = scene.pose().keypoints[0].double().numpy() * Y_UP
+        for number, finger in enumerate(("thumb", "index", "middle", "ring", "pinky")):
+            bones = moved[[MANO_JOINTS.index(f"{finger}{k}") for k in (1, 2, 3)]]
+            along = np.diff(keypoints[1 + 4 * number : 5 + 4 * number], axis=0)
+            along /= np.linalg.norm(along, axis=1, keepdims=True)
+            assert np.abs(bones[:, :3, 1] - along).max() < 1e-4
+        to_middle = keypoints[9] - keypoints[0]
+        assert np.abs(moved[0, :3, 1] - to_middle / np.linalg.norm(to_middle)).max() < 1e-4
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_positive_turn_about_its_x_bends_each_bone_of_either_side_towards_the_palm(model, side):
+    glb = Glb(rigged_glb(placed(model, "open_palm", side)))
+    bind = bind_matrices(glb)
+    assert np.allclose(np.linalg.det(bind[:, :3, :3]), 1, atol=1e-6), "no axes of the wrong hand"
+    assert np.allclose(bind[:, :3, :3].transpose(0, 2, 1) @ bind[:, :3, :3], np.eye(3), atol=1e-6)
+    for joint, name in enumerate(MANO_JOINTS):
+        if not name.startswith("thumb"):
+            assert bind[joint, 1, 2] < -0.9, "the palm faces down, and so does z"
+    index = MANO_JOINTS.index("middle1")
+    # A thumb that bends comes nearer to the middle finger's knuckle.
+    for joint in (14, 15):
+        tip = bind[joint, :3, 3] + 0.03 * bind[joint, :3, 1]
+        bent = bind[joint, :3, 3] + 0.03 * (bind[joint, :3, 1] * np.cos(0.5) + bind[joint, :3, 2] * np.sin(0.5))
+        knuckle = bind[index, :3, 3]
+        assert np.linalg.norm(bent - knuckle) < np.linalg.norm(tip - knuckle)
+
+
+@pytest.mark.parametrize("bones", BONES)
+def test_a_hand_whose_pose_is_cleared_stays_in_its_place(model, bones):
+    scene = moving(model)
+    glb = Glb(rigged_glb(scene, fps=12.0, bones=bones))
+    for frame in range(2):
+        moved = glb.at(frame / 12)
+        for skin in glb.entries("skins"):
+            bind = np.linalg.inv(glb.array(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1))
+            names = [glb.entries("nodes")[joint]["name"] for joint in skin["joints"]]
+            side = skin["name"].split("_")[0]
+            holder = glb.transforms(moved)[glb.node(f"{side}_hand_rig")]
+            [hand] = [n for n in range(len(scene)) if scene.side[n] == side and int(scene.frame[n]) == frame]
+            posed = scene.select([hand]).pose()
+            wrist = posed.keypoints[0, 0].double().numpy() * Y_UP
+            assert np.abs((holder @ bind[0])[:3, 3] - wrist).max() < EXACT
+            turn = np.diag(Y_UP) @ scene.global_orient[hand].double().numpy()
+            assert np.abs(holder[:3, :3] - turn).max() < 1e-6, "nor does it turn"
+            assert names[0] == f"{side}_wrist" and np.abs(bind[0, :3, 3]).max() == 0
+
+
+def test_a_joints_rotation_is_manos_where_bones_are_unturned(model):
     scene = placed(model)
-    glb = Glb(rigged_glb(scene))
-    node = glb.entries("nodes")[glb.node("index2")]
+    glb = Glb(rigged_glb(scene, bones=UNTURNED))
+    assert np.abs(bind_matrices(glb)[:, :3, :3] - np.eye(3)).max() == 0
+    node = glb.entries("nodes")[glb.node("right_index2")]
     *axis, w = node["rotation"]
     angle = 2 * np.arctan2(np.linalg.norm(axis), w)
     found = np.array(axis) / np.linalg.norm(axis) * angle
     assert np.abs(found - matrix_to_axis_angle(scene.hand_pose[0, 1]).numpy()).max() < 1e-6
+
+
+def test_bones_that_lie_in_no_known_way_or_have_no_length_are_refused(model):
+    scene = placed(model, betas=False)
+    with pytest.raises(SesaHandError, match="along the fingers.*unturned.*'sideways'"):
+        rigged_glb(scene, bones="sideways")
+    joints = model.joint_template.clone()
+    joints[2] = joints[1]
+    short = replace(scene, model=replace(model, joint_template=joints))
+    with pytest.raises(SesaHandError, match="no direction.*unturned"):
+        rigged_glb(short)
+    assert rigged_glb(short, bones=UNTURNED)[:4] == b"glTF"
 
 
 def test_skin_weights_are_at_most_four_and_sum_to_one(model, mano):
@@ -191,11 +278,11 @@ def test_an_animation_shows_every_frame_at_its_time(model):
 def test_a_hand_that_a_frame_lacks_is_not_there(model):
     scene = moving(model)
     glb = Glb(rigged_glb(scene, fps=12.0))
-    assert np.ptp(glb.posed("left_hand", glb.at(2 / 12 + 0.01)), axis=0).max() < 1e-9
+    assert np.ptp(glb.posed("left_hand", glb.at(2 / 12 + 0.01)), axis=0).max() < 1e-6
     for around in (0.999, 1.0, 1.001):
         assert np.ptp(glb.posed("left_hand", glb.at(around * 3 / 12)), axis=0).max() > 0.05
     late = Glb(rigged_glb(concatenate_frames([scene.select([]), scene])))
-    assert np.ptp(late.posed("right_hand"), axis=0).max() == 0, "at rest the file shows its first frame"
+    assert np.ptp(late.posed("right_hand"), axis=0).max() < 1e-6, "at rest the file shows its first frame"
 
 
 def test_between_frames_joints_turn_the_short_way(model):
@@ -271,6 +358,7 @@ def test_several_hands_of_one_side_are_told_apart(model):
         assert np.abs(found - posed_by_scene(scene, hand)).max() < EXACT
     assert {"right_wrist", "right2_wrist", "left_wrist"} <= {node["name"] for node in glb.entries("nodes")}
     assert not any("scale" in node for node in glb.entries("nodes"))
+    assert len({node["name"] for node in glb.entries("nodes")}) == len(glb.entries("nodes")), "names are unique"
 
 
 def test_the_forearm_comes_along_if_asked_for(model):

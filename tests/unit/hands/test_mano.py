@@ -441,6 +441,7 @@ WRONG_ARRAYS = {
 @pytest.mark.parametrize("kind", ["pkl", "npz", "safetensors"])
 @pytest.mark.parametrize("case", sorted(WRONG_ARRAYS))
 def test_wrong_array_is_an_error_that_names_file_and_key(tmp_path, right, case, kind):
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     key, value, named_in_message = WRONG_ARRAYS[case]
@@ -451,7 +452,10 @@ def test_wrong_array_is_an_error_that_names_file_and_key(tmp_path, right, case, 
     elif kind == "npz":
         np.savez(path, **arrays)
     else:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        try:
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        except SafetensorError as error:
+            pytest.skip(f"this safetensors is too old to write it: {error}")
     with pytest.raises(InvalidFileError, match=named_in_message) as error:
         load_mano(path)
     assert path.name in str(error.value)

@@ -16,7 +16,10 @@ from sesahand.hands.rotations import axis_angle_to_matrix
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import HandScene
 from sesahand.scene.mask_regions import find_regions
+from sesahand.scene.placement import Placement
 from sesahand.scene.placing import (
+    AS_POSED,
+    FACINGS,
     Hand,
     box_overlap,
     change_camera,
@@ -442,3 +445,65 @@ def test_placing_over_many_regions_can_be_ended_between_them():
 
     with pytest.raises(Cancelled):
         place_in_mask(OPEN, CAMERA, mask, region="each", on_region=cancel)
+
+
+def seen_from(scene):
+    """Return unit directions in the camera's frame: out of the palm, to the thumb's side, and along the fingers."""
+    points = scene.pose().keypoints[0].double()
+    wrist, index, middle, pinky = (points[n] for n in (0, 5, 9, 17))
+    out = torch.linalg.cross(index - wrist, pinky - wrist)
+    out = out if scene.side[0] == "right" else -out
+    return tuple(torch.nn.functional.normalize(each, dim=0) for each in (out, index - pinky, middle - wrist))
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("name", ["upright", "tilted", "lying", "square", "flat"])
+@pytest.mark.parametrize("facing", [facing for facing in FACINGS if facing != AS_POSED])
+def test_the_asked_side_of_the_hand_faces_the_viewer(facing, name, side):
+    hand = OPEN if side == "right" else mirror_hand(OPEN)
+    scene = place_in_mask(hand, CAMERA, MASKS[name], facing=facing)
+    palm, thumb, _ = (float(direction[2]) for direction in seen_from(scene))
+    nearer = {"palm": -palm, "back": palm, "thumb side": -thumb, "little-finger side": thumb}
+    # The viewer is where z is negative. A flat mask tips a palm far, as it always has.
+    assert nearer[facing] > (0 if facing == "palm" else 0.6)
+
+
+@pytest.mark.parametrize("fingers", [0, 90, 200])
+def test_a_back_of_a_hand_points_where_it_is_asked_to(fingers):
+    points = keypoints(place_in_mask(OPEN, CAMERA, MASKS["round"], fingers=fingers, facing="back"))
+    direction = points[MIDDLE_TIP] - points[WRIST]
+    wanted = torch.tensor([np.sin(np.radians(fingers)), -np.cos(np.radians(fingers))], dtype=direction.dtype)
+    assert float(direction @ wanted) > 0.85 * float(direction.norm())
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (30, 20, 150), (200, -60, 70)])
+def test_as_posed_a_mask_gives_place_and_size_alone(angles):
+    hand = OPEN.turned(*angles)
+    for region in (MASKS["tilted"], MASKS["square"]):
+        scene = place_in_mask(hand, CAMERA, region, facing=AS_POSED)
+        assert torch.allclose(scene.global_orient[0], hand.orient, atol=1e-6)
+        box = box_of(scene).tolist()
+        (found,) = find_regions(region, "largest", 0.5)
+        area = (found.box[2] - found.box[0]) * (found.box[3] - found.box[1])
+        assert (box[2] - box[0]) * (box[3] - box[1]) == pytest.approx(area, rel=0.02)
+        assert (box[0] + box[2]) / 2 == pytest.approx((found.box[0] + found.box[2]) / 2, abs=1)
+
+
+def test_the_angles_of_a_placement_turn_a_hand_over_a_mask():
+    mask = MASKS["square"]
+    turned = Placement(mask=mask, yaw=180, roll=20).place(OPEN)
+    assert torch.allclose(turned.global_orient[0], OPEN.turned(20, 0, 180).orient, atol=1e-6)
+    back = Placement(mask=mask, roll=90, facing="back").place(OPEN)
+    palm, _, fingers = seen_from(back)
+    assert palm[2] > 0.6 and fingers[0] > 0.8
+    with pytest.raises(SesaHandError, match="no pitch or yaw, got 0 and 20.*as posed"):
+        Placement(mask=mask, yaw=20, facing="back").place(OPEN)
+    with pytest.raises(SesaHandError, match="palm, back, as posed.*'front'"):
+        place_in_mask(OPEN, CAMERA, mask, facing="front")
+
+
+def test_a_mask_too_small_for_fingers_is_said(caplog):
+    place_in_mask(OPEN, CAMERA, MASKS["square"])
+    assert caplog.text == ""
+    place_in_mask(OPEN, CAMERA, MASKS["small"])
+    assert "10 pixels long" in caplog.text and "whole hand" in caplog.text

@@ -5,7 +5,7 @@ import html
 import json
 import quopri
 import unicodedata
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hostile import run_limited
@@ -39,6 +39,20 @@ FORMS = {
     "what nobody sees": lambda key: "\u200b".join(key),
     "marks and fillers": lambda key: "".join(c + "\u034f\ufe0f\u3164\u00ad"[k % 4] for k, c in enumerate(key)),
     "escaped zero width": lambda key: "\\u200b".join(key),
+    "zero width in a URL": lambda key: "%E2%80%8B".join(key),
+    "zero width in a URL in a URL": lambda key: "%25e2%2580%258b".join(key),
+    "zero width in an old URL": lambda key: "%u200B".join(key),
+    "zero width in quoted printable": lambda key: "=E2=80=8B".join(key),
+    "zero width in a repr of bytes": lambda key: repr("\u200b".join(key).encode())[2:-1],
+    "zero width in C": lambda key: "\\342\\200\\213".join(key),
+    "zero width by name": lambda key: "&ZeroWidthSpace;".join(key),
+    "zero width in JavaScript": lambda key: "\\u{200b}".join(key),
+    "zero width in Python": lambda key: "\\U0000200b".join(key),
+    "soft hyphens and tags in a URL": lambda key: "".join(
+        c + ("%C2%AD", "%F3%A0%81%81")[k % 2] for k, c in enumerate(key)
+    ),
+    "octal digits": lambda key: "".join(f"\\{ord(c):03o}" for c in key),
+    "wide letters in a URL": lambda key: quote("".join(chr(ord(letter) + 0xFEE0) for letter in key)),
     "wide letters": lambda key: "".join(chr(ord(letter) + 0xFEE0) for letter in key),
     "broken lines": lambda key: "\n  ".join(key[k : k + 5] for k in range(0, len(key), 5)),
 }
@@ -49,6 +63,10 @@ def decodings(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text.replace("\\u200b", ""))
     plain = "".join(letter for letter in plain if letter.isascii())
     found = [text, "".join(text.split()), plain]
+    unescaped = [unquote(text), unquote(unquote(text)), html.unescape(text)]
+    unescaped.append(quopri.decodestring(text.encode()).decode("utf-8", "replace"))
+    for one in unescaped:
+        found.append("".join(letter for letter in unicodedata.normalize("NFKC", one) if letter.isascii()))
     for word in text.replace('"', " ").split():
         try:
             found.append(
@@ -89,7 +107,17 @@ def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key,
     assert not leaks(_clean("y" * before + " " + FORMS[name](part), key), key)
 
 
-@pytest.mark.parametrize("said", ["\\" * 100_000, "\\" * 100_000 + "u", ("\\" * 50 + "u0") * 2000, "&" * 100_000])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "\\" * 100_000,
+        "\\" * 100_000 + "u",
+        ("\\" * 50 + "u0") * 2000,
+        "&" * 100_000,
+        "%e2" * 30_000,
+        ("\\" * 50 + "xe2") * 2000,
+    ],
+)
 def test_a_text_of_escapes_is_looked_through_in_no_time(said):
     assert run_limited("sesahand.vlm.redaction:redact", said, KEY, seconds=20).returned() == said
 

@@ -6,9 +6,10 @@ import socket
 
 import pytest
 import torch
-from tiny_vlm import ARCHITECTURES, unavailable
+from tiny_vlm import ARCHITECTURES, byte_tokenizer, unavailable
 
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
+from sesahand.files.model_configs import check_configurations
 from sesahand.semantics.prompts import CAPTION_INSTRUCTION
 from sesahand.vlm.captioner import Captioner
 from sesahand.vlm.folders import find_model_folders, fingerprint, read_config
@@ -448,6 +449,30 @@ def test_a_processor_of_another_kind_of_model_is_refused(copy, file, changes):
     (copy / file).write_text(json.dumps(content | changes))
     with pytest.raises(UnsafeFileError, match=f"{file} asks for"):
         TransformersVLM.load(copy)
+
+
+@pytest.mark.parametrize("changes", [{"is_vqa": True}, {"image_processor": {"is_vqa": "yes"}}, {"is_vqa": 1}])
+@pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "processor_config.json"])
+def test_a_model_whose_questions_are_written_in_a_fetched_font_is_refused_with_what_to_take(copy, file, changes):
+    (copy / file).touch()
+    content = json.loads((copy / file).read_text() or "{}")
+    (copy / file).write_text(json.dumps(content | {"is_vqa": False}))
+    check_configurations(copy)
+    (copy / file).write_text(json.dumps(content | changes))
+    with pytest.raises(UnsafeFileError, match=f"{file} says is_vqa: .* font .*Take one"):
+        TransformersVLM.load(copy)
+
+
+@pytest.mark.parametrize("address", ["https://example.com/a.png", " ftp://host", "http://example.com\nfoo", "s3://a[x"])
+def test_an_instruction_that_a_processor_would_fetch_is_refused(models, address):
+    from transformers import IdeficsImageProcessor, IdeficsProcessor
+
+    special = ["<unk>", "<s>", "</s>", "<pad>", "<image>", "<fake_token_around_image>"]
+    tokenizer = byte_tokenizer(special, "LlamaTokenizerFast", pad_token="<pad>", bos_token="<s>", eos_token="</s>")
+    # BLIP's own manner gives the instruction to the processor as it is, as Idefics' does.
+    model = TransformersVLM(models["blip"].model, IdeficsProcessor(IdeficsImageProcessor(), tokenizer), "idefics")
+    with pytest.raises(UnsafeFileError, match="is an address"):
+        caption(model, images(1), address)
 
 
 @pytest.mark.parametrize(

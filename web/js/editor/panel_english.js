@@ -55,6 +55,7 @@ export const PANEL_ENGLISH = Object.freeze({
   "panel.background.failed": "The picture could not be taken: {problem}",
   "panel.presets.name": "Name of the preset",
   "panel.presets.save": "Save",
+  "panel.presets.replace": "Replace it?",
   "panel.presets.saved": "Saved: {name}",
   "panel.presets.unnamed": "Give the preset a name with letters or numbers.",
   "panel.presets.remove": "Delete",

@@ -24,6 +24,29 @@ export function button(text, act, attributes = {}) {
   return element;
 }
 
+/**
+ * Return a button that asks before it does what cannot be taken back: a second press is the answer.
+ * @param {string} text
+ * @param {string} question what it shows in between
+ * @param {() => void} act
+ * @param {() => boolean} isGrave whether it has to ask
+ */
+export function sureButton(text, question, act, isGrave = () => true) {
+  let asked = false;
+  const ask = (sure) => {
+    asked = sure;
+    element.textContent = sure ? question : text;
+  };
+  const press = () => {
+    const isSure = asked || !isGrave();
+    ask(!isSure);
+    if (isSure) act();
+  };
+  const element = button(text, press);
+  element.addEventListener("blur", () => ask(false));
+  return element;
+}
+
 /** Return a button that lets people choose a file, which is then taken; hidden inputs cannot be reached by keys. */
 export function fileButton(text, accept, take) {
   const input = make("input", { type: "file", accept, hidden: true });

@@ -9,6 +9,7 @@ import { Slider } from "./slider.js";
 class Mixture {
   #from = null;
   #mixed = null;
+  #isMixing = false;
 
   constructor(editor) {
     this.editor = editor;
@@ -17,8 +18,7 @@ class Mixture {
 
   /** Start anew if something else has changed the hand. */
   follow() {
-    if (this.editor.hand === this.#mixed) return;
-    this.forget();
+    if (!this.#isMixing && this.editor.hand !== this.#mixed) this.forget();
   }
 
   /** Take the hand as it is for what other gestures are mixed into. */
@@ -30,15 +30,13 @@ class Mixture {
   /** Show the hand with a share of a pose in it, a right hand's. */
   show(pose, share) {
     this.follow();
-    const { editor } = this;
-    const from = this.#from ?? editor.hand;
+    const from = this.#from ?? this.editor.hand;
     if (!from) return;
-    // What is told of the change in between must not be taken for somebody else's.
-    editor.changeHand((hand) => {
-      this.#mixed = reposed(from, (before) => blendPoses(before, pose, share));
-      return this.#mixed === hand ? hand : this.#mixed;
-    });
-    [this.#from, this.#mixed, this.share] = [from, editor.hand, share];
+    this.share = share;
+    this.#isMixing = true;
+    this.editor.changeHand(() => reposed(from, (before) => blendPoses(before, pose, share)));
+    this.#isMixing = false;
+    [this.#from, this.#mixed] = [from, this.editor.hand];
   }
 }
 

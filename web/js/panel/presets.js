@@ -1,7 +1,7 @@
 // The user's own poses: kept under a name, deleted, handed out and taken in as files.
 import { presetName, readPreset, writePreset } from "../core/presets.js";
 import { readScene } from "../core/scene_reading.js";
-import { button, fileButton, group, make, message, tell } from "./elements.js";
+import { button, fileButton, group, make, message, sureButton, tell } from "./elements.js";
 import { handOf } from "./library.js";
 import { part } from "./part.js";
 import { saveText, textOf } from "./saving.js";
@@ -36,6 +36,14 @@ class Presets {
     throw new Error(this.editor.t("panel.presets.unnamed"));
   }
 
+  /** Return a name that no preset has, with a number behind it if need be. */
+  #freeName(name) {
+    const isFree = (wanted) => !this.library.presets.some(({ title }) => title === wanted);
+    let [free, number] = [name, 2];
+    for (; !isFree(free); number++) free = `${name} ${number}`;
+    return free;
+  }
+
   save = (typed) =>
     this.#attempt(async () => {
       const name = this.#nameOf(typed);
@@ -54,47 +62,39 @@ class Presets {
   take = (file) =>
     this.#attempt(async () => {
       const pose = readPreset(await textOf(file), this.editor.model.name);
-      const name = this.#nameOf(file.name.replace(/\.json$/i, ""));
+      const name = this.#freeName(this.#nameOf(file.name.replace(/\.json$/i, "")));
       await this.library.write(name, this.#textOf(handOf({ pose })));
       return this.editor.t("panel.presets.saved", { name });
     });
 }
 
 /** Return the line with a name to save the pose under. */
-function createSaving(editor, presets) {
+function createSaving(editor, library, presets) {
+  const { t } = editor;
   const name = make("input", {
     type: "text",
     class: "sesahand-text-field",
     maxlength: 60,
-    placeholder: editor.t("panel.presets.name"),
-    "aria-label": editor.t("panel.presets.name"),
+    placeholder: t("panel.presets.name"),
+    "aria-label": t("panel.presets.name"),
   });
+  const isTaken = () => library.presets.some(({ title }) => title === presetName(name.value));
   const save = () => presets.save(name.value);
+  const saver = sureButton(t("panel.presets.save"), t("panel.presets.replace"), save, isTaken);
   name.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && editor.hand) save();
+    if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) saver.click();
   });
-  const saver = button(editor.t("panel.presets.save"), save);
   const refresh = () => (saver.disabled = !editor.hand);
   return { element: make("div", { class: "sesahand-line" }, name, saver), refresh };
 }
 
 /** Return the line with a preset to delete or hand out. */
 function createKeeping(editor, library, presets) {
-  const select = make("select", { class: "sesahand-select", "aria-label": editor.t("panel.title.presets") });
+  const { t } = editor;
+  const select = make("select", { class: "sesahand-select", "aria-label": t("panel.title.presets") });
   const chosen = () => library.presets[select.selectedIndex];
-  const remove = button(editor.t("panel.presets.remove"), () => ask());
-  const give = button(editor.t("panel.presets.export"), () => presets.give(chosen()));
-  let asked = false;
-  const answer = (sure) => {
-    asked = sure;
-    remove.textContent = editor.t(sure ? "panel.presets.sure" : "panel.presets.remove");
-  };
-  // What is deleted cannot be taken back: the second press does it.
-  const ask = () => {
-    if (asked) presets.remove(chosen());
-    answer(!asked);
-  };
-  for (const element of [remove, select]) element.addEventListener("blur", () => answer(false));
+  const remove = sureButton(t("panel.presets.remove"), t("panel.presets.sure"), () => presets.remove(chosen()));
+  const give = button(t("panel.presets.export"), () => presets.give(chosen()));
   const fill = () => {
     const before = select.value;
     select.replaceChildren(...library.presets.map(({ title }) => make("option", { value: title }, title)));
@@ -110,7 +110,7 @@ export function createPresets(editor, library) {
   if (!editor.host.storage) return null;
   const place = message();
   const presets = new Presets(editor, library, place);
-  const saving = createSaving(editor, presets);
+  const saving = createSaving(editor, library, presets);
   const keeping = createKeeping(editor, library, presets);
   const taking = fileButton(editor.t("panel.presets.import"), ".json,application/json", presets.take);
   const element = group(

@@ -4,12 +4,15 @@ import { make } from "./elements.js";
 
 // A scene of as many hands as an editor shows is far smaller.
 const MOST_BYTES = 2 ** 21;
+// Milliseconds that a file is kept for the browser to take.
+const KEPT = 10_000;
 
 /** Let the browser save a text as a file. */
 export function saveText(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
   make("a", { href: url, download: name }).click();
-  URL.revokeObjectURL(url);
+  // Some browsers come for it later.
+  setTimeout(() => URL.revokeObjectURL(url), KEPT);
 }
 
 /**

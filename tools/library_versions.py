@@ -1,11 +1,11 @@
 """Run the library's tests with the oldest versions that pyproject.toml allows, and with the newest.
 
-    python tools/floors.py                                   both, all tests that need no ComfyUI
-    python tools/floors.py lowest                            the oldest only
-    python tools/floors.py newest tests/unit/attention -x    the newest, with pytest's options
+    python tools/library_versions.py                                    both, all tests that need no ComfyUI
+    python tools/library_versions.py lowest                             the oldest only
+    python tools/library_versions.py newest tests/unit/attention -x     the newest, with pytest's options
 
 Each has an environment of its own, `.venv-lowest` and `.venv-newest` beside this checkout (elsewhere with
-SESAHAND_FLOORS), made once and kept; delete it to make it anew. torch is the one of constraints.txt in both: its CPU
+SESAHAND_VERSIONS), made once and kept; delete it to make it anew. torch is the one of constraints.txt in both: its CPU
 wheels of other versions are not on every index, and a torch of the plain index brings CUDA. Run this file with the
 Python that is to be tried.
 """
@@ -44,7 +44,7 @@ def lowest(requirement: str) -> str:
 def make(folder: Path, wanted: list[str]) -> Path:
     """Return the Python of an environment that holds these packages, made if it is not there."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    done = folder / "sesahand-floors.txt"
+    done = folder / "sesahand-versions.txt"
     if done.is_file() and done.read_text(encoding="utf-8").split("\n") == wanted:
         return python
     print(f"Making {folder} (a few minutes) ...", flush=True)
@@ -60,7 +60,7 @@ def run(kind: str, options: list[str]) -> int:
     parts = requirements()
     plain = [re.split(r"\s*;", line)[0].strip() for line in (*parts["needed"], *parts["test"])]
     wanted = [lowest(line) for line in plain] if kind == "lowest" else [line.partition(">=")[0] for line in plain]
-    folder = Path(os.environ.get("SESAHAND_FLOORS") or ROOT).absolute() / f".venv-{kind}"
+    folder = Path(os.environ.get("SESAHAND_VERSIONS") or ROOT).absolute() / f".venv-{kind}"
     python = make(folder, wanted)
     shown = "torch transformers diffusers numpy PIL safetensors cv2".split()
     code = f"import importlib as i; print(*(f'{{n}} {{i.import_module(n).__version__}}' for n in {shown}), sep=', ')"
