@@ -2,12 +2,12 @@
 
 import pytest
 from browser import NoBrowser, open_frontend
-from sites import DRAWN, SITES
+from sites import ALL, SITES
 
 
 @pytest.fixture(scope="session", params=SITES)
 def site(request):
-    return DRAWN[request.param]
+    return ALL[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,24 @@
-"""The hand editor in the node Edit Hands: mouse, keys, pictures and states in the real frontends."""
+"""The hand editor in the real frontends: mouse, touch, keys, undo, life with its node, and what leads to the node."""
 
-import base64
-import io
 import json
 import math
-import random
 
-import numpy as np
 import pytest
 import torch
 from hand_editor import (
     INDEX_TIP,
     MIDDLE_KNUCKLE,
     MIDDLE_TIP,
-    RING_TIP,
     WRIST,
+    HandEditor,
     add_editor,
     empty_graph,
+    live_editors,
     undo_steps,
 )
 from PIL import Image
-from sites import SITES
 
-from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
-from sesahand.hands.loading import load_hand_model
-from sesahand.hands.rotations import mirror_rotation
-from sesahand.scene.editing import first_hand
 from sesahand.scene.scene_files import scene_from_json
-
-FIRST = first_hand(load_hand_model())
-
-
-@pytest.fixture(scope="session", params=SITES)
-def site(request):
-    return SITES[request.param]
 
 
 @pytest.fixture
@@ -42,16 +27,22 @@ def editor(frontend):
     empty_graph(frontend)
     yield add_editor(frontend)
     assert frontend.problems == []
+    empty_graph(frontend)
+    assert live_editors(frontend) == 0
+
+
+def nodes(frontend) -> int:
+    """Return how many nodes with an editor there are, also in subgraphs."""
+    return frontend.page.evaluate(
+        """() => [app.rootGraph ?? app.graph, ...((app.rootGraph ?? app.graph).subgraphs?.values() ?? [])]
+            .flatMap(graph => graph._nodes).filter(node => node.type === "SesaHandEditHands").length"""
+    )
 
 
 def pixels(text: str) -> torch.Tensor:
     """Return the pixels in the picture of the first hand's keypoints `[21, 2]`, as Python reads a text."""
     scene = scene_from_json(text)
     return scene.camera.project(scene.pose().keypoints)[0]
-
-
-def angles(scene) -> torch.Tensor:
-    return angles_from_pose(scene.hand_pose[0].double(), joint_frames().double())
 
 
 def distances(before, after) -> list[float]:
@@ -97,92 +88,6 @@ def test_a_click_changes_nothing_and_escape_gives_a_drag_up(editor):
     assert math.dist(editor.dots()[MIDDLE_TIP], (x, y)) < 0.5 and editor.text == ""
 
 
-def test_knuckle_ring_and_wheel_move_turn_and_size_the_hand_and_leave_its_fingers(editor):
-    start = editor.dots()
-    editor.drag_dot(MIDDLE_KNUCKLE, (25, -15))
-    moved = editor.dots()
-    pose = editor.scene["hands"][0]["hand_pose"]
-    off = [math.dist(b, (a[0] + 25, a[1] - 15)) for a, b in zip(start, moved, strict=True)]
-    # What is nearer to the camera than the hand's middle goes a little farther.
-    assert off[MIDDLE_KNUCKLE] < 0.5 and max(off) < 8
-
-    # A quarter turn on the ring, clockwise: what was above the middle is at its right then.
-    ring = editor.ring()
-    editor.drag((ring["x"], ring["y"] + ring["radius"]), (-ring["radius"], -ring["radius"]), steps=12)
-    rolled = editor.dots()
-    middle, tip = moved[MIDDLE_KNUCKLE], moved[MIDDLE_TIP]
-    assert math.dist(rolled[MIDDLE_TIP], (middle[0] - (tip[1] - middle[1]), middle[1] + tip[0] - middle[0])) < 12
-
-    editor.drag((middle[0] + 3, middle[1] + 20), (50, 0), button="right")
-    turned = editor.dots()
-    assert max(distances(rolled, turned)) > 10 and math.dist(rolled[MIDDLE_KNUCKLE], turned[MIDDLE_KNUCKLE]) < 0.5
-
-    span = math.dist(turned[WRIST], turned[MIDDLE_KNUCKLE])
-    editor.page.mouse.wheel(0, -300)
-    editor.page.wait_for_timeout(400)
-    sized = editor.dots()
-    assert 1.2 * span < math.dist(sized[WRIST], sized[MIDDLE_KNUCKLE]) < 1.6 * span
-    assert editor.scene["hands"][0]["hand_pose"] == pose
-
-
-def test_twenty_drags_of_any_dots_to_anywhere_keep_every_joint_in_its_range(editor):
-    chance = random.Random(17)
-    for _ in range(20):
-        dot = chance.choice([3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19, 20])
-        editor.drag_dot(dot, (chance.uniform(-150, 150), chance.uniform(-150, 150)), steps=2)
-    found = angles(scene_from_json(editor.text))
-    low, high = joint_limits().double().unbind(-1)
-    assert (found >= low - 1e-6).all() and (found <= high + 1e-6).all()
-    assert (found - angles(FIRST)).abs().max() > 0.5
-
-
-def test_it_draws_each_hand_once_a_frame_and_nothing_while_nothing_happens(editor):
-    editor.focus()
-    editor.press("a", "a")
-    editor.page.mouse.move(5, 300)
-    editor.frames(4)
-    draws, pictures = editor.drawn()
-    editor.page.wait_for_timeout(500)
-    assert editor.drawn() == [draws, pictures]
-    editor.press("m")
-    after, shown = editor.drawn()
-    assert shown > pictures and after - draws == 3 * (shown - pictures)
-
-
-def test_what_is_drawn_is_what_the_graph_renders(editor, frontend, comfyui_server):
-    editor.drag_dot(INDEX_TIP, (-10, 80))
-    editor.drag_dot(RING_TIP, (30, 60))
-    frontend.page.evaluate(
-        """() => {
-            const maps = LiteGraph.createNode("SesaHandRenderCondition");
-            maps.pos = [700, 80];
-            app.graph.add(maps);
-            app.graph._nodes[0].connect(0, maps, maps.inputs.findIndex(input => input.name === "hands"));
-        }"""
-    )
-    frontend.run()
-    [file] = editor.page.evaluate(
-        "() => Object.entries(app.nodeOutputs).filter(([id]) => app.graph.getNodeById(id).type.endsWith('Condition'))"
-        ".map(([, output]) => output.images[0])"
-    )
-    rendered = np.asarray(comfyui_server.image(file).convert("RGB")).max(-1) > 0
-    # In a stage as large as that the picture stands in it pixel for pixel.
-    data = editor.evaluate(
-        """({editor, view}) => {
-            const {view: drawn} = view.stage;
-            editor.view({shown: "depth"});
-            drawn.resize(512 + 28, 512 + 28);
-            drawn.draw();
-            return drawn.canvases.picture.toDataURL();
-        }"""
-    )
-    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data.split(",")[1]))).convert("RGB")).max(-1)
-    drawn = drawn[14 : 14 + 512, 14 : 14 + 512] > 40
-    assert rendered.shape == drawn.shape and rendered.sum() > 10_000
-    assert (rendered & drawn).sum() / (rendered | drawn).sum() > 0.99
-    editor.view_again()
-
-
 def test_no_key_that_is_typed_on_the_stage_reaches_the_graph(editor, frontend):
     editor.drag_dot(INDEX_TIP, (0, 60))
     bars = "() => document.querySelectorAll('.side-bar-panel, .p-splitterpanel.side-bar-panel').length"
@@ -208,52 +113,6 @@ def test_ctrl_z_goes_back_within_the_same_node_and_the_graph_agrees(editor, fron
     assert editor.text == "" and frontend.page.evaluate("() => app.graph._nodes[0].marked === true")
 
 
-def test_keys_bend_joints_by_degrees_and_say_so(editor):
-    editor.focus()
-    editor.press("2", "ArrowDown", "Shift+ArrowDown")
-    change = (angles(scene_from_json(editor.text)) - angles(FIRST))[0].rad2deg().tolist()
-    assert change == pytest.approx([12, 0, 0], abs=1e-3)
-    spoken = editor.page.locator(".sesahand-spoken").text_content()
-    assert spoken.startswith("Index, first joint: bend")
-
-
-def test_hands_are_added_mirrored_copied_and_removed(editor):
-    editor.focus()
-    editor.press("a")
-    pair = scene_from_json(editor.text)
-    assert pair.side == ("right", "left")
-    assert (mirror_rotation(pair.hand_pose[0]) - pair.hand_pose[1]).abs().max() < 1e-6
-    editor.press("Delete")
-    assert [hand["side"] for hand in editor.scene["hands"]] == ["right"]
-    editor.act("swap")
-    assert [hand["side"] for hand in editor.scene["hands"]] == ["left"]
-    copied = editor.evaluate(
-        """({view}) => {
-            const clipboardData = new DataTransfer();
-            view.stage.sink.dispatchEvent(new ClipboardEvent("copy", {clipboardData, bubbles: true}));
-            const text = clipboardData.getData("text/plain");
-            view.stage.sink.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true}));
-            return text;
-        }"""
-    )
-    first, second = editor.scene["hands"]
-    assert first == second == json.loads(copied)["hands"][0]
-
-
-def test_looking_around_changes_nothing(editor):
-    editor.drag_dot(INDEX_TIP, (0, 60))
-    before = editor.text
-    editor.act("around")
-    x, y = editor.corner()
-    for button in ("left", "right"):
-        editor.drag((x + 200, y + 200), (70, -40), button=button)
-    editor.page.mouse.wheel(0, -200)
-    editor.page.wait_for_timeout(300)
-    assert editor.text == before
-    assert editor.evaluate("({view}) => view.stage.view.orbit.yaw !== 0 && view.stage.view.orbit.zoom > 1")
-    editor.act("picture")
-
-
 def test_the_large_view_takes_the_keys_with_it_and_escape_leaves_it(editor, frontend):
     editor.focus()
     editor.press("f")
@@ -267,49 +126,168 @@ def test_the_large_view_takes_the_keys_with_it_and_escape_leaves_it(editor, fron
     assert editor.evaluate("({view, home}) => home.contains(view.element) && view.stage.hasFocus")
 
 
+def test_a_finger_on_glass_is_as_good_as_a_mouse_and_two_size_the_hand(editor, frontend):
+    steps = undo_steps(frontend)
+    pan = editor.page.evaluate("() => [...app.canvas.ds.offset]")
+    x, y = editor.dots()[INDEX_TIP]
+    editor.touch([[(x, y + 10 * step)] for step in range(7)])
+    assert math.dist(editor.dots()[INDEX_TIP], (x, y + 60)) < 3 and undo_steps(frontend) == steps + 1
+    before = editor.dots()
+    x, y = before[MIDDLE_KNUCKLE]
+    editor.touch([[(x - 40 - 5 * step, y), (x + 40 + 5 * step, y)] for step in range(7)])
+    after = editor.dots()
+    assert math.dist(after[WRIST], after[MIDDLE_KNUCKLE]) > 1.4 * math.dist(before[WRIST], before[MIDDLE_KNUCKLE])
+    assert undo_steps(frontend) == steps + 2
+    assert editor.page.evaluate("() => [...app.canvas.ds.offset]") == pan
+
+
 def test_the_nodes_menu_opens_the_large_view(editor, frontend):
-    editor.evaluate(
-        """({node}) => {
-            const options = [];
-            node.getExtraMenuOptions(app.canvas, options);
-            options.find(({content}) => content === "Edit hands...").callback();
-        }"""
-    )
+    editor.choose_in_menu("Edit hands...")
     frontend.page.wait_for_selector(".sesahand-large .sesahand-stage")
     editor.press("Escape")
 
 
-def test_a_text_that_cannot_be_read_is_said_and_kept(editor):
-    broken = '{"format": "sesahand-hands", "hands": "none"}'
-    editor.write(broken)
-    assert editor.status() == "unreadable"
-    editor.focus()
-    editor.press("a", "m", "r", "Delete", "Control+z")
-    editor.write(broken)
-    x, y = editor.corner()
-    editor.drag((x + 100, y + 100), (50, 50))
-    assert editor.text == broken
-    editor.act("startAnew")
-    assert editor.status() == "edited" and scene_from_json(editor.text).side == ("right",)
+def test_a_saved_graph_shows_the_hands_again(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 70))
+    text, dots = editor.text, editor.dots()
+    saved = frontend.to_ui()
+    assert saved["nodes"][0]["widgets_values"] == [text, "pass through"]
+    empty_graph(frontend)
+    assert live_editors(frontend) == 0
+    frontend.load(saved)
+    again = HandEditor(frontend).wait()
+    again.show_at()
+    assert again.text == text and live_editors(frontend) == 1
+    assert max(abs(a - b) for p, q in zip(dots, again.dots(), strict=True) for a, b in zip(p, q, strict=True)) < 1.5
+    again.focus()
+    # There is nothing before what was saved.
+    again.press("Control+z")
+    assert again.text == text
 
 
-def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
-    lost = editor.evaluate(
-        """async ({view}) => {
-            const {painter} = view.stage.view;
-            window.lose = painter.gl.getExtension("WEBGL_lose_context");
-            window.lose.loseContext();
-            await new Promise(resolve => setTimeout(resolve, 100));
-            return painter.lost;
+def test_copies_of_a_node_are_edited_apart(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 70))
+    text = editor.text
+    frontend.page.evaluate(
+        """() => {
+            app.canvas.selectNode(app.graph._nodes[0]);
+            app.canvas.copyToClipboard();
+            app.canvas.graph_mouse[0] = 700;
+            app.canvas.pasteFromClipboard();
         }"""
     )
-    assert lost
+    copy = HandEditor(frontend, 1).wait()
+    copy.page.evaluate("() => { app.graph._nodes[1].pos = [600, 80]; }")
+    copy.show_at()
+    assert copy.text == text and live_editors(frontend) == nodes(frontend) == 2
+    copy.drag_dot(MIDDLE_TIP, (0, 50))
+    assert copy.text != text and editor.text == text
+
+
+def test_the_graphs_own_undo_shows_the_hands_of_the_step_before(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 70))
+    first = editor.text
+    editor.drag_dot(MIDDLE_TIP, (0, 60))
+    frontend.page.evaluate("() => app.extensionManager.workflow.activeWorkflow.changeTracker.undo()")
+    again = HandEditor(frontend).wait()
+    assert again.text == first and live_editors(frontend) == nodes(frontend) == 1
+    assert again.evaluate("({home, view}) => home.isConnected && home.contains(view.element)")
+    again.show_at()
+    again.drag_dot(MIDDLE_TIP, (0, 40))
+    assert again.text != first
+
+
+def test_a_subgraph_keeps_the_scene_and_every_node_has_one_editor(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 70))
+    text = editor.text
+    frontend.page.evaluate(
+        """() => {
+            const {canvas, graph} = app;
+            canvas.selectNode(graph._nodes[0]);
+            graph.convertToSubgraph(new Set(canvas.selectedItems));
+        }"""
+    )
+    frontend.page.wait_for_timeout(300)
+    assert live_editors(frontend) == nodes(frontend) == 1
+    sent = frontend.to_api()
+    assert [node["inputs"]["scene"] for node in sent.values()] == [text]
+    saved = frontend.to_ui()
+    empty_graph(frontend)
+    assert live_editors(frontend) == 0
+    frontend.load(saved)
+    frontend.page.wait_for_timeout(300)
+    assert live_editors(frontend) == nodes(frontend) == 1
+    assert [node["inputs"]["scene"] for node in frontend.to_api().values()] == [text]
+
+
+def test_a_deleted_node_takes_its_editor_with_it(editor, frontend):
+    other = add_editor(frontend, at=(620, 80))
+    assert live_editors(frontend) == 2
+    other.evaluate("({node}) => app.graph.remove(node)")
+    assert live_editors(frontend) == nodes(frontend) == 1
+    frontend.page.wait_for_timeout(200)
+    assert frontend.page.locator(".sesahand-editor").count() == 1
+
+
+def test_the_inputs_hands_are_shown_after_a_run_and_the_first_edit_takes_them_over(editor, frontend):
+    frontend.page.evaluate(
+        """() => {
+            const pose = LiteGraph.createNode("SesaHandPoseHand");
+            pose.pos = [-400, 80];
+            app.graph.add(pose);
+            pose.widgets.find(widget => widget.name === "gesture").value = "victory";
+            const node = app.graph._nodes[0];
+            pose.connect(0, node, node.inputs.findIndex(input => input.name === "hands"));
+        }"""
+    )
     editor.frames()
-    assert "WebGL" in editor.page.locator(".sesahand-status p").text_content()
-    editor.drag_dot(INDEX_TIP, (0, 60))
-    assert editor.text
-    editor.page.evaluate("() => window.lose.restoreContext()")
-    editor.page.wait_for_timeout(200)
-    draws, _ = editor.drawn()
+    assert editor.status() == "unseen"
+    frontend.run()
+    frontend.page.wait_for_timeout(200)
+    assert editor.status() == "following" and editor.text == ""
+    editor.drag_dot(MIDDLE_TIP, (0, 40))
+    taken = json.loads(editor.text)
+    assert editor.status() == "edited" and taken["taken_from"]
+    scene_from_json(editor.text)
+
+    frontend.page.evaluate(
+        """() => {
+            const pose = app.graph._nodes.find(node => node.type === "SesaHandPoseHand");
+            pose.widgets.find(widget => widget.name === "gesture").value = "fist";
+        }"""
+    )
+    frontend.run()
+    frontend.page.wait_for_timeout(200)
+    assert editor.status() == "outdated" and json.loads(editor.text) == taken
+    editor.act("keepMine")
+    assert editor.status() == "edited" and json.loads(editor.text)["hands"] == taken["hands"]
+    editor.act("follow")
+    assert editor.text == ""
+
+
+def test_a_linked_picture_is_behind_the_hands_before_anything_runs_and_gives_its_size(editor, frontend, comfyui_server):
+    folder = comfyui_server.folder / "input" / "photos"
+    folder.mkdir(exist_ok=True)
+    Image.new("RGB", (300, 200), (200, 30, 30)).save(folder / "red.png")
+    frontend.page.evaluate(
+        """() => {
+            const load = LiteGraph.createNode("LoadImage");
+            load.pos = [-400, 80];
+            app.graph.add(load);
+            load.widgets.find(widget => widget.name === "image").value = "photos/red.png";
+            const node = app.graph._nodes[0];
+            load.connect(0, node, node.inputs.findIndex(input => input.name === "image"));
+        }"""
+    )
+    editor.wait_until("({editor}) => editor.background.image !== null && editor.state.scene.camera.width === 300")
+    editor.frames()
+    colour = editor.evaluate(
+        """({view}) => {
+            const {canvases: {picture}, fit} = view.stage.view;
+            return [...picture.getContext("2d").getImageData(fit.left + 3, fit.top + 3, 1, 1).data].slice(0, 3);
+        }"""
+    )
+    assert colour == [200, 30, 30]
+    editor.focus()
     editor.press("m")
-    assert editor.drawn()[0] > draws
+    assert scene_from_json(editor.text).camera.width == 300

@@ -19,10 +19,14 @@ from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frame
 from sesahand.hands.pose import blend, compose_pose
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from sesahand.scene.camera import Camera
+from sesahand.scene.editing import first_hand
 from sesahand.scene.hand_scene import HandScene
 from sesahand.scene.placing import view_rotation
+from sesahand.semantics.editor_facts import editor_facts
 
 MODEL = load_builtin_hand()
+# Width and height of pictures.
+SIZES = ((512, 512), (768, 512), (333, 777), (1024, 1024))
 NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
 
 
@@ -46,6 +50,8 @@ class Goldens:
             "shapes": [self.shape(index) for index in range(NUM_SHAPES)],
             "cameras": [self.camera() for _ in range(NUM_SHAPES)],
             "views": [self.view(index) for index in range(NUM_SHAPES)],
+            "editor_facts": editor_facts(MODEL),
+            "first_scenes": [{"size": size, "scene": first_hand(MODEL, size).to_json()} for size in SIZES],
             "texts": texts_of_all_kinds(hands[0]["scene"]),
         }
         for name, content in contents.items():

@@ -130,6 +130,36 @@ class HandEditor:
         """Wait until a JavaScript function of the node's editor returns something true."""
         self.page.wait_for_function(f"() => ({function})({self.node}.handEditor)", timeout=20_000)
 
+    def touch(self, moves) -> None:
+        """Put fingers on the glass one after the other, move them, and lift them; each move has a pixel for each."""
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+
+        def send(kind: str, pixels) -> None:
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(pixels)]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        for finger in range(len(moves[0])):
+            send("touchStart", moves[0][: finger + 1])
+        for pixels in moves[1:]:
+            send("touchMove", pixels)
+        self.frames()
+        send("touchEnd", [])
+        session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        session.detach()
+        self.frames()
+
+    def choose_in_menu(self, entry: str) -> None:
+        """Choose an entry of the node's menu."""
+        self.evaluate(
+            """({node}, entry) => {
+                const options = [];
+                node.getExtraMenuOptions(app.canvas, options);
+                options.find(option => option?.content === entry).callback();
+            }""",
+            entry,
+        )
+
     def act(self, name: str) -> None:
         """Click on a button of the toolbar or of the line of messages."""
         self.page.locator(f'.sesahand-editor button[data-act="{name}"]').first.click()

@@ -61,11 +61,15 @@ export const trackballTurn = ([right, down], radiansPerPixel) => [down * radians
 /** Return the distance right of the camera's axis, per metre of depth, at which the picture's middle is. */
 const middleOf = (camera) => (camera.width / 2 - camera.principalPoint[0]) / camera.focalLength;
 
-/** Return the hand of the other side as a mirror in the picture's middle shows it. */
-export function mirroredInPicture(camera, hand) {
+/**
+ * Return the hand of the other side as a mirror in the picture's middle shows it; exactly so at the depth of its
+ *   middle, if
+ * the camera's axis is another.
+ */
+export function mirroredInPicture(model, camera, hand) {
   const mirrored = mirrorHand(hand);
-  const [x, y, z] = mirrored.translation;
-  return { ...mirrored, translation: [x + 2 * middleOf(camera) * z, y, z] };
+  const aside = 2 * middleOf(camera) * model.keypoints(hand)[MIDDLE][2];
+  return { ...mirrored, translation: add(mirrored.translation, [aside, 0, 0]) };
 }
 
 /**
@@ -83,8 +87,9 @@ export function mirroredCopy(model, camera, hand) {
   const edges = [EDGE, 1 - EDGE].map(
     (share) => ((share * camera.width - camera.principalPoint[0]) / camera.focalLength) * z,
   );
-  const clear = Math.max(...across) - Math.min(...across) + GAP;
   const way = edges[1] - x >= x - edges[0] ? 1 : -1;
+  // The hand reaches as far to its side as the copy does to the other.
+  const clear = 2 * (way > 0 ? Math.max(...across) - x : x - Math.min(...across)) + GAP;
   const room = way > 0 ? edges[1] - x : x - edges[0];
   const aside = Math.max(LEAST_ASIDE, Math.min(clear, room));
   return { ...copy, translation: add(copy.translation, [way * aside, 0, 0]) };

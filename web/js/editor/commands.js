@@ -152,7 +152,7 @@ export const COMMANDS = Object.freeze({
   },
   twist: ({ editor }, sign, large) => bendJoint(editor, TWIST, sign * (large ? LARGE_STEP : STEP) * DEGREE),
   mirror: ({ editor }) => {
-    editor.changeHand((hand) => mirroredInPicture(editor.state.scene.camera, hand));
+    editor.changeHand((hand) => mirroredInPicture(editor.model, editor.state.scene.camera, hand));
     editor.commit(editor.t("did.mirror"));
   },
   swap: ({ editor }) => {

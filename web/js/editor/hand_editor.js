@@ -153,9 +153,11 @@ export class HandEditor {
    */
   commit(words) {
     if (this.#before === null) return;
-    this.#before = null;
     const text = writeScene(this.state.scene);
-    if (text === this.text) return;
+    // What came in is taken over even without a change.
+    const isSame = this.text.trim() !== "" && text === writeScene(this.#before);
+    this.#before = null;
+    if (isSame) return;
     this.text = text;
     this.history.record(text);
     this.host.write?.(text);

@@ -5,7 +5,8 @@ import { fingerPoint, kindOf, RADII, ringOf } from "./handles.js";
 export const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
 const WRIST_COLOUR = "#e8e8ee";
 const DARK = "rgba(10, 12, 18, 0.85)";
-const RING = "rgba(225, 232, 255, 0.4)";
+const SHADE = "rgba(10, 12, 18, 0.3)";
+const RING = "rgba(225, 232, 255, 0.55)";
 const RING_HOT = "rgba(255, 255, 255, 0.95)";
 const PALE = 0.28;
 const FULL = 2 * Math.PI;
@@ -15,10 +16,15 @@ const colourOf = (keypoint) => (keypoint === 0 ? WRIST_COLOUR : FINGER_COLOURS[M
 
 /** Draw the ring, and the square that sizes. */
 function drawRing(context, { x, y, radius, square }, hot) {
-  context.lineWidth = hot === "roll" ? 3 : 1.5;
-  context.strokeStyle = hot === "roll" ? RING_HOT : RING;
+  const width = hot === "roll" ? 3 : 1.5;
   context.beginPath();
   context.arc(x, y, radius, 0, FULL);
+  // On a dark edge, so that it is seen on any photograph.
+  context.lineWidth = width + 2;
+  context.strokeStyle = SHADE;
+  context.stroke();
+  context.lineWidth = width;
+  context.strokeStyle = hot === "roll" ? RING_HOT : RING;
   context.stroke();
   context.fillStyle = hot === "size" ? "#ffffff" : "rgba(225, 232, 255, 0.75)";
   context.strokeStyle = DARK;

@@ -4,6 +4,7 @@ import { sizedInPicture } from "../core/placing.js";
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch } from "./drags.js";
 import { fingerPoint, handleAt, pivotOf } from "./handles.js";
+import { keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
 const MIDDLE = 1;
@@ -93,11 +94,20 @@ export class Stage {
       this.focus();
     });
     on("wheel", (event) => this.#wheel(event), { passive: false });
+    this.#keepTouches();
     for (const name of ["contextmenu", "dblclick"]) {
       on(name, (event) => {
         event.preventDefault();
         event.stopPropagation();
       });
+    }
+  }
+
+  /** Keep fingers on the stage from the graph, which pans and zooms by them before anything below it is asked. */
+  #keepTouches() {
+    for (const name of ["touchstart", "touchmove", "touchend", "touchcancel"]) {
+      const keep = (event) => this.element.contains(event.target) && event.stopPropagation();
+      this.page.defaultView.addEventListener(name, keep, { capture: true, signal: this.abort.signal });
     }
   }
 
@@ -234,16 +244,4 @@ export class Stage {
     const { chosen, keypoints } = this.view.shown;
     if (chosen >= 0) this.editor.changeHand((hand) => sizedInPicture(hand, pivotOf(keypoints[chosen]), factor));
   }
-}
-
-/** Return what keys go to: an input, because every version of the frontend leaves keys alone whose target is one. */
-function keySink(page, editor) {
-  const sink = page.createElement("input");
-  sink.className = "sesahand-keys";
-  sink.readOnly = true;
-  // No keyboard comes up on touch screens.
-  sink.inputMode = "none";
-  sink.setAttribute("aria-label", editor.t("keys.label"));
-  sink.title = "";
-  return sink;
 }
