@@ -37,6 +37,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--workflow", default="repair_hand", choices=[n for n in workflows.NAMES if "repair_hand" in n])
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these pictures alone")
+    parser.add_argument("--attempts", type=int, default=4)
     parser.add_argument("--prompt", action="append", default=[], metavar="NAME=TEXT", help="what the hand of NAME does")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -49,8 +51,10 @@ def main() -> None:
         server = servers.get("current")
         for mask in masks:
             name = mask.stem.removesuffix("_mask")
+            if options.only and name not in options.only:
+                continue
             picture = mask.with_name(name + mask.suffix)
-            for painted in (True, False):
+            for painted in (False, True):
                 print(repair(server, options, name, picture, mask if painted else None, prompts.get(name)), flush=True)
 
 
@@ -64,8 +68,10 @@ def repair(server, options: argparse.Namespace, name: str, picture: Path, mask: 
             white = np.asarray(opened.convert("L")) > WHITE
         own.putalpha(Image.fromarray(np.where(white, 0, 255).astype(np.uint8)))
     load_picture(api, server.folder, own, f"{name}.png")
+    api[only(api, "RepeatLatentBatch")]["inputs"]["amount"] = options.attempts
     if prompt:
         api[positive(api)]["inputs"]["text"] = prompt
+    shown = shown_nodes(api)
     own_score = score_own(api)
     started = time.monotonic()
     try:
@@ -73,7 +79,7 @@ def repair(server, options: argparse.Namespace, name: str, picture: Path, mask: 
     except NodeFailed as error:
         return f"| {name} | {'mask' if mask else 'hand'} | failed: {error} | | | | |"
     seconds = time.monotonic() - started
-    write_sheet(run, api, options.out / f"{name}_{'mask' if mask else 'hand'}.jpg")
+    write_sheet(run, shown, options.out / f"{name}_{'mask' if mask else 'hand'}.jpg")
     before = json.loads(run.outputs[own_score]["text"][0])
     details = json.loads(run.outputs["details"]["text"][0])
     scores = ", ".join(f"{each['score']:.2f}" for each in details["pictures"])
@@ -134,20 +140,26 @@ def wrong(picture: dict) -> str:
     return "; ".join(faults) or "nothing"
 
 
-def write_sheet(run, api: dict, path: Path) -> None:
-    """Write all that came of a repair side by side."""
-    shown = [
-        *run.images(only(api, "SesaHandDetectInMask"))[:1],
-        *run.images(only(api, "MaskPreview"))[:1],
-        *run.images(only(api, "SesaHandRenderCondition"))[:1],
-        *run.images(only(api, "SesaHandScoreHands"))[:4],
-        *run.images(only(api, "SaveImage"))[:1],
-    ]
-    sheet = Image.new("RGB", (TILE * len(shown), TILE), "white")
-    for number, tile in enumerate(shown):
-        sheet.paste(ImageOps.contain(tile.convert("RGB"), (TILE, TILE)), (TILE * number, 0))
+def shown_nodes(api: dict) -> list[tuple[str, int]]:
+    """Return the nodes whose pictures are laid out, and how many of each."""
+    shown = (
+        ("SesaHandDetectInMask", 1),
+        ("MaskPreview", 1),
+        ("SesaHandRenderCondition", 1),
+        ("SesaHandScoreHands", 4),
+        ("SaveImage", 1),
+    )
+    return [(only(api, kind), count) for kind, count in shown]
+
+
+def write_sheet(run, shown: list[tuple[str, int]], path: Path) -> None:
+    """Write all that came of a repair side by side, and the result as it is."""
+    tiles = [tile.convert("RGB") for node, count in shown for tile in run.images(node)[:count]]
+    sheet = Image.new("RGB", (TILE * len(tiles), TILE), "white")
+    for number, tile in enumerate(tiles):
+        sheet.paste(ImageOps.contain(tile, (TILE, TILE)), (TILE * number, 0))
     sheet.save(path, quality=90)
-    run.images(only(api, "SaveImage"))[0].convert("RGB").save(path.with_name(f"{path.stem}_result.jpg"), quality=92)
+    tiles[-1].save(path.with_name(f"{path.stem}_result.jpg"), quality=92)
 
 
 if __name__ == "__main__":

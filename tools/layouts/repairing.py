@@ -216,7 +216,14 @@ def scoring(repair: Repair) -> Group:
         (
             (
                 *([enlarge] if repair.looked_at else []),
-                Node("look", "SesaHandDetectHands", {"threshold": 0.2}, {"image": seen}, 340, 620),
+                Node(
+                    "look",
+                    "SesaHandDetectHands",
+                    {"threshold": 0.2},
+                    {"image": seen, "mask": "render.mask"},
+                    340,
+                    620,
+                ),
                 Node("found", "SesaHandReconstructHands", {}, {"landmarks": "look.landmarks"}, 340),
             ),
             (
