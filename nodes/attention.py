@@ -5,7 +5,7 @@ import torch
 from comfy_api.latest import io
 
 from ..sesahand.attention.bias import BLOCKS
-from ..sesahand.attention.heatmap import show_maps
+from ..sesahand.attention.heatmap import describe_shares, show_maps
 from ..sesahand.models.families import LATENT_PIXELS
 from .patches.attention_bias import bias_attention
 from .patches.attention_map import DETAIL, record_attention
@@ -26,25 +26,33 @@ class AttentionBias(io.ComfyNode):
             description=(
                 "Draw the model's attention to the hand words of the prompt, by a bias on their attention logits. The "
                 "prompt has to come from Text Encode (SesaHand), which knows the hand words. Stable Diffusion 1.x, 2.x "
-                "and SDXL."
+                "and SDXL, Qwen-Image, Z-Image, Flux, Krea 2, Chroma, Anima, SD3 and Wan."
             ),
             inputs=[
-                io.Model.Input("model", tooltip="The model to patch: Stable Diffusion 1.x, 2.x or SDXL."),
+                io.Model.Input(
+                    "model",
+                    tooltip="The model to patch: Stable Diffusion 1.x, 2.x or SDXL, or a transformer such as "
+                    "Qwen-Image, Z-Image, Flux, Krea 2, Chroma, Anima, SD3 or Wan.",
+                ),
                 io.Float.Input(
                     "alpha",
                     default=2.0,
                     min=0.0,
-                    max=4.0,
+                    max=8.0,
                     step=0.05,
-                    tooltip="Value added to the attention logits of the hand words, 0 (off) to 4; the paper's is 2. "
-                    "Raise it if the hands ignore the prompt, lower it if the rest of the prompt is neglected.",
+                    tooltip="Value added to the attention logits of the hand words, 0 (off) to 8; the paper's is 2. "
+                    "Raise it if the hands ignore the prompt, lower it if the rest of the prompt is neglected. Stable "
+                    "Diffusion wants 4 at most. In transformers thousands of places of the picture compete with the "
+                    "words, and more may be needed: the report of Attention Map says how much.",
                 ),
                 io.Combo.Input(
                     "blocks",
                     options=list(BLOCKS),
                     default="output",
                     tooltip="Part of the UNet that is biased: output (the decoder, the paper's choice), input, middle, "
-                    "or all. Earlier parts decide the layout, so try them if the hand is in the wrong place.",
+                    "or all. Earlier parts decide the layout, so try them if the hand is in the wrong place. In "
+                    "transformers, which have no decoder, these are the first, middle and last third of the blocks; "
+                    "choose all there.",
                     **rare(),
                 ),
                 io.Float.Input(
@@ -114,13 +122,15 @@ class RecordAttention(io.ComfyNode):
             ),
             inputs=[
                 io.Model.Input(
-                    "model", tooltip="The model that samples: Stable Diffusion 1.x, 2.x or SDXL, biased or not."
+                    "model",
+                    tooltip="The model that samples, biased or not: any that Attention Bias takes.",
                 ),
                 io.Combo.Input(
                     "blocks",
                     options=list(BLOCKS),
                     default="output",
-                    tooltip="Part of the UNet that is looked at: output (the decoder), input, middle or all.",
+                    tooltip="Part of the UNet that is looked at: output (the decoder), input, middle or all; in "
+                    "transformers the last, first and middle third of the blocks, or all.",
                     **rare(),
                 ),
                 io.Combo.Input(
@@ -128,7 +138,8 @@ class RecordAttention(io.ComfyNode):
                     options=list(DETAIL),
                     default="1/16",
                     tooltip="Finest grid that is looked at, as a fraction of the picture's side. 1/32 is the cheapest "
-                    "and smoothest, 1/8 the finest and dearest (Stable Diffusion 1.x has it, SDXL stops at 1/16).",
+                    "and smoothest, 1/8 the finest and dearest (Stable Diffusion 1.x has it, SDXL stops at 1/16). "
+                    "Transformers have one grid, that of their patches, whose map is brought to this size.",
                     **rare(),
                 ),
             ],
@@ -225,6 +236,11 @@ class AttentionMap(io.ComfyNode):
                     tooltip="The mean map of the shown steps at the size of the picture, 0 to 1, for instance to "
                     "inpaint where the hands are.",
                 ),
+                io.String.Output(
+                    display_name="report",
+                    tooltip="The share of the attention that the hand words got in each block, and how much more alpha "
+                    "would give them more; for a Preview Any.",
+                ),
             ],
         )
 
@@ -237,7 +253,9 @@ class AttentionMap(io.ComfyNode):
             height, width = latent.shape[-2] * LATENT_PIXELS, latent.shape[-1] * LATENT_PIXELS
             images = torch.zeros(len(latent), height, width, 3)
         maps = attention.maps_of(latent)
-        return io.NodeOutput(*show_maps(maps, images, start_percent, end_percent, panels, stretch, opacity))
+        shown = maps.for_pictures(len(images)) if latent.ndim == 5 else maps
+        pictures = show_maps(shown, images, start_percent, end_percent, panels, stretch, opacity)
+        return io.NodeOutput(*pictures, describe_shares(maps))
 
 
 NODES = [AttentionBias, RecordAttention, AttentionMap]

@@ -28,7 +28,7 @@ from ..sesahand.reconstruct.detection.external import (
     write_keypoints,
 )
 from ..sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, draw_notice, mask_landmarks
-from ..sesahand.reconstruct.detection.sides import describe_sides, settle_sides
+from ..sesahand.reconstruct.detection.sides import WHAT_IS_NOT_KNOWN, describe_sides, settle_sides
 from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.scene.bounding_boxes import write_bounding_boxes
 from . import wires
@@ -40,6 +40,7 @@ SUFFIXES = {".tflite"}
 # The node shows at most this many pictures; a notice on one of fewer pixels would not be readable.
 PREVIEW_FRAMES = 4
 LEAST_PREVIEW = 384
+MOST_ENLARGED = 8
 
 logger = logging.getLogger(__name__)
 
@@ -74,8 +75,15 @@ def find_landmarks(
         logger.warning("Detect Hands gives no hands. %s", note)
         return HandLandmarks.empty(width, height, frames, note=note)
     return load_detector(folder)(
-        pictures, threshold, tiled=small_hands, max_hands=max_hands or None, boxes=where, on_picture=progress(frames)
+        pictures, threshold, thorough=small_hands, max_hands=max_hands or None, boxes=where, on_picture=progress(frames)
     )
+
+
+def notice_of(landmarks: HandLandmarks, missing: bool) -> str:
+    """Return what the node says on its picture when there is no hand, for want of the files or of hands."""
+    if missing:
+        return missing_notice()
+    return "" if len(landmarks) else f"No hands found. {WHAT_IS_NOT_KNOWN}"
 
 
 def preview_of(overlay, notice: str):
@@ -83,7 +91,9 @@ def preview_of(overlay, notice: str):
     shown = overlay[:PREVIEW_FRAMES]
     width = shown.shape[2]
     if notice and width < LEAST_PREVIEW:
-        shown = torch.nn.functional.interpolate(shown.movedim(-1, 1), scale_factor=-(-LEAST_PREVIEW // width))
+        shown = torch.nn.functional.interpolate(
+            shown.movedim(-1, 1), scale_factor=min(MOST_ENLARGED, -(-LEAST_PREVIEW // width))
+        )
         shown = shown.movedim(1, -1)
     return draw_notice(shown, notice) if notice else shown
 
@@ -112,7 +122,7 @@ class DetectHands(io.ComfyNode):
                     max=1.0,
                     step=0.05,
                     tooltip="How sure a hand must be, 0 to 1. Lower it, to 0.2, for hands that cross, hold something "
-                    "or are drawn; raise it if things that are no hands are found. Does not count with keypoints.",
+                    "or hide; raise it if things that are no hands are found. Does not count with keypoints.",
                 ),
                 io.Int.Input(
                     "max_hands",
@@ -124,10 +134,12 @@ class DetectHands(io.ComfyNode):
                 ),
                 io.Boolean.Input(
                     "small_hands",
+                    display_name="thorough",
                     default=False,
-                    tooltip="Also look at parts of the picture one by one, in which small hands are large enough to be "
-                    "seen: whole bodies, groups. Takes some two seconds a picture. Does not count with mask, boxes or "
-                    "keypoints.",
+                    tooltip="Look for small hands in parts of every picture, one by one: groups, whole bodies. "
+                    "Without, only pictures with no hands, or with small ones alone, are searched so. Up to a second "
+                    "of one CPU core a picture of 512 pixels, two and more of larger ones. Does not count with mask, "
+                    "boxes or keypoints.",
                 ),
                 io.Mask.Input(
                     "mask",
@@ -214,7 +226,8 @@ class DetectHands(io.ComfyNode):
                 io.String.Output(
                     "report",
                     display_name="report",
-                    tooltip="A line a hand: picture, side, how sure both are. Why nothing could be looked for, if so.",
+                    tooltip="A line a hand: picture, side, how sure both are, and what is doubtful. What to do where "
+                    "nothing is found.",
                 ),
             ],
         )
@@ -267,7 +280,7 @@ class DetectHands(io.ComfyNode):
             bboxes,
             write_keypoints(landmarks),
             describe_sides(landmarks),
-            ui=ui.PreviewImage(preview_of(overlay, missing_notice() if missing else ""), cls=cls),
+            ui=ui.PreviewImage(preview_of(overlay, notice_of(landmarks, missing)), cls=cls),
         )
 
 

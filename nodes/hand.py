@@ -9,7 +9,7 @@ import torch
 import folder_paths
 from comfy_api.latest import io
 
-from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.errors import SesaHandError
 from ..sesahand.files.reading import MAX_FILE_BYTES, open_regular
 from ..sesahand.hands.gestures import find_gesture, gesture_names
 from ..sesahand.hands.loading import BUILTIN, load_hand_model
@@ -19,17 +19,27 @@ from ..sesahand.hands.skeleton import FINGERS
 from ..sesahand.scene.bounding_boxes import Box, parse_box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
-from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames
+from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames, hands_of_frames
 from ..sesahand.scene.mano_parameters import MEAN_POSES
 from ..sesahand.scene.placement import Placement
-from ..sesahand.scene.placing import AS_POSED, FACINGS, PALM, Hand, place_in_box, place_in_mask
+from ..sesahand.scene.placing import (
+    AS_POSED,
+    FACINGS,
+    PALM,
+    Hand,
+    mirror_hand,
+    place_in_box,
+    place_in_mask,
+    place_row,
+)
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
-from ..sesahand.semantics.gesture_words import named_gesture, named_side
+from ..sesahand.semantics.posed_hands import hands_to_pose
 from . import wires
 from .fingers import read_change, share, spreads_and_thumb
 from .hand_files import hand_files, hand_path
 from .model_folders import register_model_folder
+from .notices import show_on_node
 from .output_files import check_prefix, output_path
 from .progress import progress
 
@@ -90,26 +100,30 @@ def place_over_masks(
     return combine(placed)
 
 
-def asked_hands(semantics, gesture: str, side: str) -> list[tuple[str, str, str]]:
-    """Return gesture, side and a line about both for each hand: as the widgets have it, or each image's semantics.
+def asked_hands(semantics, gesture: str, side: str) -> list[tuple[list[tuple[str, str]], list[str]]]:
+    """Return gesture and side of each hand, and lines about them, for each image: as the widgets or semantics have it.
 
     Semantics that do not say whether a hand is the right or the left one leave that to the widget.
     """
     if semantics is None:
-        return [(gesture, side, f"{side} hand, {gesture}: as chosen")]
+        return [([(gesture, side)], [f"{side} hand, {gesture}: as chosen"])]
     asked = []
     for number, image in enumerate(semantics.images, start=1):
-        named, own = named_gesture(image), named_side(image)
-        if named is None:
-            said = image.behavior.hand_action or image.caption or image.prompt
-            raise SesaHandError(
-                f"The semantics of image {number}, {quote(said)}, name no gesture. Say in the caption what the hand "
-                "does, such as 'making a fist', or disconnect semantics and choose the gesture here. Gestures are: "
-                f"{', '.join(gesture_names())}."
-            )
-        own = own if own in SIDES else side
-        asked.append((named.name, own, f"{own} hand, {named.name}: from {quote(named.words)}"))
+        what = "semantics" if len(semantics.images) == 1 else f"semantics of image {number}"
+        found = hands_to_pose(image, side, what, "disconnect semantics and choose the gesture here")
+        asked.append(([(hand.gesture, hand.side) for hand in found.posed], list(found.report)))
     return asked
+
+
+def say_overridden(semantics, gesture: str, side: str, asked) -> list[str]:
+    """Return a line on the widgets that semantics override, and show it on the node."""
+    if semantics is None:
+        return []
+    named = [hand for image in semantics.images for hand in image.hands if hand.gesture]
+    over = [f"gesture ({gesture})"] + ([f"side ({side})"] if all(hand.side for hand in named) else [])
+    line = f"overridden by semantics: {' and '.join(over)}"
+    show_on_node("\n".join([line, *(text for _, lines in asked for text in lines)]))
+    return [line]
 
 
 def check_one_hand_a_frame(hands: HandScene) -> None:
@@ -122,14 +136,21 @@ def check_one_hand_a_frame(hands: HandScene) -> None:
 
 
 def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angles: float) -> HandScene:
-    """Place the hand of each frame into the same box."""
-    check_one_hand_a_frame(hands)
+    """Place the hands of each frame into the same box; several side by side, as many times as wide as there is room."""
     placed, report = [HandScene.empty(hands.model, camera, hands.num_frames)], progress(len(hands))
-    for index in range(len(hands)):
-        scene = place_in_box(Hand.of(hands, index), camera, box, *angles)
-        placed.append(replace(scene, frame=hands.frame[index : index + 1], num_frames=hands.num_frames))
-        report(index + 1)
+    for frame, indices in hands_of_frames(hands.frame).items():
+        own = [Hand.of(hands, index) for index in indices]
+        scene = place_row(own, camera, row_box(box, len(own), camera.width), *angles)
+        placed.append(replace(scene, frame=torch.full((len(own),), frame), num_frames=hands.num_frames))
+        report(sum(map(len, placed)))
     return combine(placed)
+
+
+def row_box(box: tuple[float, ...], count: int, width: int) -> tuple[float, ...]:
+    """Return the box of a row of hands of which each would fill a box, cut at the edges of the picture."""
+    x0, y0, x1, y1 = box
+    more = (count - 1) * (x1 - x0) / 2
+    return (min(x0, max(0.0, x0 - more)), y0, max(x1, min(float(width), x1 + more)), y1)
 
 
 def place_in_boxes(hands: HandScene, camera: Camera, boxes: list[list[Box]], *angles: float) -> HandScene:
@@ -288,8 +309,9 @@ class PoseHand(io.ComfyNode):
                 wires.Semantics.Input(
                     "semantics",
                     optional=True,
-                    tooltip="From Extract Semantics: the gesture that its words name takes the place of gesture, and "
-                    "the hand they name, right or left, that of side. A frame for each image. Words that name no "
+                    tooltip="From Extract Semantics: each hand that its words describe is posed, with its gesture in "
+                    "place of gesture and its side, where they say it, in place of side; several stand side by side. "
+                    "A frame for each image. Hands that no gesture fits are named in the report; words without any "
                     "gesture are an error, which lists those there are.",
                 ),
                 *spreads_and_thumb(optional=True, **wires.rare()),
@@ -301,7 +323,8 @@ class PoseHand(io.ComfyNode):
                 io.String.Output(
                     "report",
                     display_name="report",
-                    tooltip="A line for each hand: its side and gesture, and the words that named it.",
+                    tooltip="A line for each hand: its side and gesture, and the words that named it; hands that were "
+                    "described and not posed; and the widgets that semantics override.",
                 ),
             ],
         )
@@ -328,12 +351,19 @@ class PoseHand(io.ComfyNode):
         change = read_change(fingers, "spread")
         betas = torch.zeros(NUM_BETAS)
         betas[:2] = torch.tensor([size, slenderness])
-        asked, frames = asked_hands(semantics, gesture, side), []
-        for number, (name, own, _) in enumerate(asked):
-            draw = (seed + number) % (MAX_SEED + 1)
-            pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model, change)
-            frames.append(Placement().place(Hand.in_gesture(model, find_gesture(name), pose, betas), own))
-        return io.NodeOutput(concatenate_frames(frames), "\n".join(line for _, _, line in asked))
+        asked, frames, number = asked_hands(semantics, gesture, side), [], 0
+        for wanted, _ in asked:
+            hands = []
+            for name, own in wanted:
+                draw = (seed + number) % (MAX_SEED + 1)
+                pose = shape_pose(name, blend_gesture, blend, bend, spread, jitter, draw, model, change)
+                hand = Hand.in_gesture(model, find_gesture(name), pose, betas)
+                hands.append(mirror_hand(hand) if own == "left" else hand)
+                number += 1
+            frames.append(Placement().place_all(hands))
+        lines = [line for _, own_lines in asked for line in own_lines]
+        lines += say_overridden(semantics, gesture, side, asked)
+        return io.NodeOutput(concatenate_frames(frames), "\n".join(lines))
 
 
 @wires.checks(check_box_in_picture, box=read_box)
@@ -353,8 +383,9 @@ class PlaceHand(io.ComfyNode):
             inputs=[
                 wires.Hands.Input(
                     "hands",
-                    tooltip="The posed hand, one per frame. Its place is forgotten; how it is turned stays, and the "
-                    "angles below turn it further. With a mask, see facing.",
+                    tooltip="The posed hands of each frame; several are put side by side, but a mask and boxes take "
+                    "one a frame. Their place is forgotten; how they are turned stays, and the angles below turn them "
+                    "further. With a mask, see facing.",
                 ),
                 io.Int.Input(
                     "width",

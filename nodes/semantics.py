@@ -9,9 +9,16 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
-from ..sesahand.attention.tokens import check_encoding, check_length, content_columns, hand_tokens, marked
+from ..sesahand.attention.tokens import (
+    check_encoding,
+    check_length,
+    content_columns,
+    hand_tokens,
+    marked,
+    row_columns,
+)
 from ..sesahand.errors import SesaHandError
-from ..sesahand.models.families import TEXT_ENCODERS
+from ..sesahand.models.families import TEXT_ENCODERS, TEXT_ROWS, TextRows
 from ..sesahand.models.small.token_embedding import describe_unknown
 from ..sesahand.models.small.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
@@ -19,6 +26,7 @@ from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, comp
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
 from ..sesahand.semantics.prompts import instruction
 from ..sesahand.world.vocabulary import batch_in_small_words
+from .notices import show_on_node
 from .patches.mini_loading import learnt_tokens
 from .wires import VLM, Semantics, checks, found_by, rare
 
@@ -63,7 +71,8 @@ class ExtractSemantics(io.ComfyNode):
                     "vlm",
                     optional=True,
                     tooltip="A language model from Load VLM or Connect VLM; it reasons step by step. Without one the "
-                    "rules read the caption, which takes milliseconds and understands English only.",
+                    "rules read the caption, which takes milliseconds and understands English; a caption in another "
+                    "language is passed on as it stands.",
                 ),
                 io.Int.Input(
                     "attempts",
@@ -113,12 +122,13 @@ class ExtractSemantics(io.ComfyNode):
             outputs=[
                 Semantics.Output(
                     display_name="semantics",
-                    tooltip="Pose, action, hand action and environment per caption, for Compose Prompt, Write "
-                    "Semantics and Text Encode.",
+                    tooltip="Pose, action, hand action and environment per caption, and what each hand does, for "
+                    "Compose Prompt, Write Semantics, Pose Hand and Text Encode.",
                 ),
                 io.String.Output(
                     display_name="report",
-                    tooltip="The components to read, and whether the model or the rules found them and why.",
+                    tooltip="The components and each hand to read, and whether the model or the rules found them and "
+                    "why.",
                 ),
             ],
         )
@@ -238,7 +248,8 @@ class ComposePrompt(io.ComfyNode):
             category=CATEGORY,
             **found_by("caption to prompt"),
             description="Writes one prompt from behaviour semantics, each phrase once, and remembers where each "
-            "component and each hand word stands.",
+            "component and each hand word stands. Weights, LoRA tags and embeddings of the caption are put back; a "
+            "caption without behaviour is the prompt as it stands.",
             inputs=[
                 Semantics.Input("semantics", tooltip="From Extract Semantics or Write Semantics."),
                 io.String.Input(
@@ -291,7 +302,10 @@ class ComposePrompt(io.ComfyNode):
 
         def count(text: str) -> int:
             lists = clip.tokenize(text, return_word_ids=True) if clip else {"l": own.tokenize_with_weights(text, True)}
-            return content_columns(lists)
+            # Only CLIP's columns come in chunks, which are what a prompt can be too long for.
+            kind = TEXT_ROWS.get(tuple(sorted(lists)))
+            counted = {key: value for key, value in lists.items() if kind is None or key in kind.clip}
+            return content_columns(counted) if counted else 0
 
         learnt = learnt_tokens(clip)
         semantics = batch_in_small_words(semantics) if learnt else semantics
@@ -303,6 +317,16 @@ class ComposePrompt(io.ComfyNode):
             logger.warning("Compose Prompt: %s", warning)
         notes = "".join(f"\n\nwarning: {warning}" for warning in warnings)
         return io.NodeOutput([image.prompt for image in batch.images], batch, summaries(batch) + notes)
+
+
+def tokens_of(clip, text: str) -> tuple[dict[str, list], TextRows | None]:
+    """The token lists of the text encoders that a CLIP has, and what rows they make; None where all are CLIP's own."""
+    lists = clip.tokenize(text, return_word_ids=True)
+    kind = TEXT_ROWS.get(tuple(sorted(lists)))
+    # That of SD3 may lack one or two of its three.
+    model = clip.cond_stage_model
+    lists = {k: v for k, v in lists.items() if getattr(model, TEXT_ENCODERS.get(k, k), True) is not None}
+    return lists, kind if kind and kind.tokens in lists else None
 
 
 @checks()
@@ -318,13 +342,18 @@ class TextEncode(io.ComfyNode):
             "Attention Bias. A conditioning that is connected is kept as it is, compared with the text, and only "
             "gets the hand tokens attached.",
             inputs=[
-                io.Clip.Input("clip", tooltip="Text encoder of SD 1.5, SD 2.x or SDXL."),
+                io.Clip.Input(
+                    "clip",
+                    tooltip="Text encoder of SD 1.5, SD 2.x, SDXL, Qwen-Image, Z-Image, Flux, Krea 2, Chroma, Anima, "
+                    "SD3 or Wan.",
+                ),
                 io.String.Input(
                     "text",
                     multiline=True,
                     dynamic_prompts=True,
                     tooltip="The prompt, typed or from Compose Prompt. Weights (word:1.2), escapes, embedding:name and "
-                    "prompts beyond 77 tokens work as in CLIP Text Encode.",
+                    "prompts beyond 77 tokens work as in CLIP Text Encode. Where the text encoder is a language model, "
+                    "weights do nothing; Attention Bias does.",
                 ),
                 io.Combo.Input(
                     "tokens",
@@ -367,17 +396,21 @@ class TextEncode(io.ComfyNode):
     @classmethod
     def execute(cls, clip, text, tokens, extra_words, semantics=None, conditioning=None) -> io.NodeOutput:
         spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
-        chosen = hand_tokens(text, spans, clip.tokenizer, clip.tokenize(text, return_word_ids=True), TEXT_ENCODERS)
+        lists, kind = tokens_of(clip, text)
+        chosen = None if kind else hand_tokens(text, spans, clip.tokenizer, lists, TEXT_ENCODERS)
+        own = clip.encode_from_tokens_scheduled(clip.tokenize(text))
+        if chosen is None:
+            chosen = row_columns(text, spans, clip.tokenizer, lists, own[0][0].shape[1], kind, TEXT_ENCODERS)
         if not chosen.columns:
-            logger.warning("Text Encode: the prompt has no hand token (%s), so Attention Bias does nothing.", tokens)
-        attached = {"sesahand_tokens": chosen.to_dict()}
-        own = clip.encode_from_tokens_scheduled(clip.tokenize(text), add_dict=attached)
-        if conditioning is None:
-            conditioning = own
-        else:
-            check_length(chosen, [cond.shape[1] for cond, _ in conditioning])
+            note = f"The prompt has no hand token ({tokens}), so Attention Bias does nothing."
+            logger.warning("Text Encode: %s", note)
+            show_on_node(note)
+        if conditioning is not None:
+            check_length(chosen, [cond.shape[1] for cond, _ in conditioning], 0 if kind else 77)
             check_encoding([cond for cond, _ in conditioning], [cond for cond, _ in own])
-            conditioning = node_helpers.conditioning_set_values(conditioning, attached)
+        attached = {"sesahand_tokens": chosen.to_dict()}
+        conditioning = own if conditioning is None else conditioning
+        conditioning = node_helpers.conditioning_set_values(conditioning, attached)
         return io.NodeOutput(conditioning, marked(text, chosen.places))
 
 

@@ -8,7 +8,7 @@ from comfy.patcher_extension import WrappersMP
 from ...sesahand.attention.bias import check_mask, check_settings, feathered_mask
 from ...sesahand.errors import SesaHandError
 from ...sesahand.models.families import LATENT_PIXELS
-from .cross_attention import Bias, add_wrapper, cross_attention_blocks, track_prompts, with_task
+from .cross_attention import Bias, add_wrapper, check_attention, track_prompts, with_task
 
 
 def bias_attention(
@@ -24,8 +24,8 @@ def bias_attention(
 
     Args:
         model: The MODEL; it stays as it is.
-        alpha: Value of B on the columns of the hand tokens, 0..4.
-        blocks: "output" (the paper), "input", "middle" or "all".
+        alpha: Value of B on the columns of the hand tokens, 0..8.
+        blocks: "output" (the paper), "input", "middle" or "all"; thirds of the depth where there is no U-Net.
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.
         mask: [b, H, W] or [H, W] in 0..1: how much of the bias a place of the picture gets; one for all pictures, one
@@ -45,12 +45,12 @@ def bias_attention(
     if mask is not None:
         mask = mask[None] if mask.ndim == 2 else mask
         check_mask(mask)
-    cross_attention_blocks(model)
+    check_attention(model)
     model = model.clone()
     if alpha == 0 or start >= end:
         return model
     track_prompts(model)
-    bias = Bias(alpha, blocks, None if mask is None else mask_on_latent(mask, feather))
+    bias = Bias(alpha, blocks, None if mask is None else mask_on_latent(mask, feather / latent_pixels(model)))
 
     def calc_cond_batch(executor, model, conds, x, timestep, model_options):
         active = is_active(model, timestep, start, end)
@@ -77,8 +77,16 @@ def is_active(model, timestep: torch.Tensor, start: float, end: float) -> bool:
     return float(sampling.percent_to_sigma(end)) <= float(timestep[0]) <= float(sampling.percent_to_sigma(start))
 
 
+def latent_pixels(model: ModelPatcher) -> int:
+    """Pixels along a side of a cell of the MODEL's latents."""
+    return getattr(model.model.latent_format, "spacial_downscale_ratio", LATENT_PIXELS)
+
+
 def mask_on_latent(mask: torch.Tensor, feather: float):
-    """A function that gives the mask at the size of the latent; the last size is kept, since every step asks for it."""
+    """A function that gives the mask at the size of the latent, faded out over `feather` of its cells.
+
+    The last size is kept, since every step asks for it.
+    """
     mask = mask.detach().cpu()
     kept: dict[tuple[int, int], torch.Tensor] = {}
 
@@ -86,7 +94,7 @@ def mask_on_latent(mask: torch.Tensor, feather: float):
         # Several devices may ask at once, each in a thread of its own.
         found = kept.get((height, width))
         if found is None:
-            found = feathered_mask(mask, height, width, feather / LATENT_PIXELS)
+            found = feathered_mask(mask, height, width, feather)
             kept.clear()
             kept[height, width] = found
         return found

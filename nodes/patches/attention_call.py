@@ -26,7 +26,10 @@ EXACT_WITH_MASK = {
 # What goes into a cross-attention, before and after other nodes have changed it.
 BEFORE, AFTER, CONTEXT = f"{KEY}_before", f"{KEY}_after", f"{KEY}_context"
 
-BlockKey = tuple[str, int, int]
+BlockKey = tuple[str, int, int] | tuple[str, int]
+
+# The share [b, N] of the attention that columns [b, K] get in a part of the batch.
+ShareOf = Callable[[slice | list[int], torch.Tensor], torch.Tensor]
 
 
 class Call:
@@ -52,13 +55,13 @@ class Call:
 
     def bias(self, block: BlockKey, rows: tuple[Row, ...], keys: int, query: torch.Tensor, extra_options: dict):
         """What is added to the logits here, [B, 1, 1 or N, K], or None where nothing is."""
-        biases = [bias for bias in self.step.biases if in_blocks(block[0], bias.blocks)]
+        biases = tuple(bias for bias in self.step.biases if in_blocks(block[0], bias.blocks))
         if not biases or not any(row.prompt and row.prompt.columns for row in rows):
             return None
-        grid = grid_of(query, extra_options) if any(bias.mask for bias in biases) else None
-        known = block[0], rows, keys, grid, query.dtype, query.device
+        grid = self.grid(query, extra_options) if any(bias.mask for bias in biases) else None
+        known = biases, rows, keys, grid, query.dtype, query.device
         if known not in self._biases:
-            columns = self._columns_of(rows, keys, query)[:, None, None]
+            columns = self.columns_of(rows, keys, query)[:, None, None]
             self._biases[known] = sum(
                 columns * bias.alpha if bias.mask is None else columns * self._weights(bias, rows, grid, query)
                 for bias in biases
@@ -69,10 +72,26 @@ class Call:
         masks = bias.mask(*self.step.latent.shape[-2:])
         check_mask_count(len(masks), len(self.step.latent))
         own = [masks if len(masks) == 1 else masks[self.image(row) % len(masks)][None] for row in rows]
-        weights = [on_grid(self._part(mask, row), *grid) for mask, row in zip(own, rows, strict=True)]
+        weights = [self.on_queries(self._part(mask, row), grid) for mask, row in zip(own, rows, strict=True)]
         return moved(bias.alpha * torch.cat(weights).view(len(rows), 1, -1, 1), query)
 
-    def _columns_of(self, rows: tuple[Row, ...], keys: int, query: torch.Tensor) -> torch.Tensor:
+    def grid(self, query: torch.Tensor, extra_options: dict) -> tuple[int, int]:
+        """Rows and columns of the queries' grid."""
+        return grid_of(query, extra_options)
+
+    def on_queries(self, weights: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+        """Weights [B, h, w] for cells of the latent as weights [B, N] for queries."""
+        return on_grid(weights, *grid).flatten(1)
+
+    def is_fine_enough(self, grid: tuple[int, int], coarseness: int) -> bool:
+        """Whether a record that looks at no finer cells than 1/`coarseness` of the latent's looks at this grid."""
+        return coarseness_of(self.shape[-2:], grid) >= coarseness
+
+    def map_of(self, share: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+        """The shares [B, N] of the queries as maps [B, h, w]."""
+        return share.view(len(share), *grid)
+
+    def columns_of(self, rows: tuple[Row, ...], keys: int, query: torch.Tensor) -> torch.Tensor:
         """[B, K], 1 on the hand tokens of each row."""
         known = rows, keys, query.dtype, query.device
         if known not in self._columns:
@@ -117,22 +136,30 @@ class Call:
             )
         return row.image
 
-    def record(self, block: BlockKey, rows: tuple[Row, ...], query, key, heads: int, bias, extra_options: dict) -> None:
+    def record(
+        self,
+        block: BlockKey,
+        rows: tuple[Row, ...],
+        keys: int,
+        share_of: ShareOf,
+        query: torch.Tensor,
+        extra_options: dict,
+    ) -> None:
         """Add the hand tokens' share of this attention to the maps of the step."""
         wanted = [i for i, row in enumerate(rows) if row.prompt and row.prompt.uuid in self.step.session.positive]
         wanted = [i for i in wanted if rows[i].prompt.columns]
-        grid = grid_of(query, extra_options)
-        coarseness = coarseness_of(self.shape[-2:], grid)
-        records = [r for r in self.step.records if in_blocks(block[0], r.blocks) and coarseness >= r.coarseness]
+        grid = self.grid(query, extra_options)
+        records = [r for r in self.step.records if in_blocks(block[0], r.blocks)]
+        records = [r for r in records if self.is_fine_enough(grid, r.coarseness)]
         if not wanted or not records:
             return
         # A slice is a view; a list would be copied to the device, which waits for it.
         part = slice(wanted[0], wanted[-1] + 1) if wanted[-1] - wanted[0] == len(wanted) - 1 else wanted
         rows = tuple(rows[i] for i in wanted)
-        columns = self._columns_of(rows, key.shape[1], query)
-        share = attention_share(query[part], key[part], heads, columns, None if bias is None else bias[part])
-        share = share.view(len(rows), *grid)
-        for row, map_ in zip(rows, share, strict=True):
+        share = share_of(part, self.columns_of(rows, keys, query))
+        for record in records:
+            record.shares.add(" ".join(map(str, block)), share)
+        for row, map_ in zip(rows, self.map_of(share, grid), strict=True):
             height, width, top, left = self.area(row)
             rest = self.step.latent.shape[-2:]
             area = height / rest[0], width / rest[1], top / rest[0], left / rest[1]
@@ -184,11 +211,15 @@ def attention_through(call: Call, block: BlockKey, previous: Callable | None) ->
         heads, precision = extra_options["n_heads"], extra_options.get("attn_precision")
         rows = call.rows_at(query, key.shape[1], extra_options)
         bias = call.bias(block, rows, key.shape[1], query, extra_options)
-        if call.step.records:
-            call.record(block, rows, query, key, heads, bias, extra_options)
+
+        def share(part, columns):
+            return attention_share(query[part], key[part], heads, columns, None if bias is None else bias[part])
 
         def exact(mask):
             return exact_attention()(query, key, value, heads, mask=mask, attn_precision=precision)
+
+        if call.step.records:
+            call.record(block, rows, key.shape[1], share, query, extra_options)
 
         if bias is not None and previous is None and "optimized_attention_override" not in extra_options:
             return exact(bias)

@@ -8,9 +8,10 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP
 
 from ...sesahand.attention.bias import check_settings
-from ...sesahand.attention.heatmap import AttentionMaps, AttentionRecorder, MapAverage
+from ...sesahand.attention.heatmap import AttentionMaps, AttentionRecorder, BlockShares, MapAverage
 from .attention_bias import check_whole_batch
-from .cross_attention import SESSION, Recording, add_wrapper, track_prompts, with_task
+from .cross_attention import Recording, add_wrapper, track_prompts, with_task
+from .sampling_step import SESSION
 
 # The finest grid that is looked at, as a fraction of the picture's side, and the cells of the latent it stands for.
 DETAIL = {"1/8": 1, "1/16": 2, "1/32": 4}
@@ -42,21 +43,22 @@ def record_attention(
         latent = executor(*args, **kwargs)
         if steps:
             # The times are read only now: to read one from the GPU is to wait for it.
-            maps = AttentionMaps.collect((progress_of(sampling, time), share) for sampling, time, share in steps)
-            recorder.keep(latent, maps)
+            blocks = BlockShares.means(shares for *_, shares in steps)
+            maps = ((progress_of(sampling, time), share) for sampling, time, share, _ in steps)
+            recorder.keep(latent, AttentionMaps.collect(maps, blocks))
         return latent
 
     def calc_cond_batch(executor, model, conds, x, timestep, model_options):
         check_whole_batch(model_options, "the maps of its parts do not fit together. Leave out Record Attention")
         height, width = (-(-size // coarseness) for size in x.shape[-2:])
-        average = MapAverage(x.shape[0], height, width)
-        options = with_task(model_options, conds, x, record=Recording(blocks, coarseness, average))
+        average, shares = MapAverage(x.shape[0], height, width), BlockShares()
+        options = with_task(model_options, conds, x, record=Recording(blocks, coarseness, average, shares))
         out = executor(model, conds, x, timestep, options)
         session = options["transformer_options"].get(SESSION)
         if session is not None:
             # The same device in every step, whichever of several was the first to add a map.
             share = average.mean().to(x.device)
-            session.runs.setdefault(name, []).append((model.model_sampling, timestep[:1].clone(), share))
+            session.runs.setdefault(name, []).append((model.model_sampling, timestep[:1].clone(), share, shares))
         return out
 
     add_wrapper(model, WrappersMP.OUTER_SAMPLE, outer_sample)

@@ -18,12 +18,13 @@ from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key, get_wrappers_with_key
 
 from ...sesahand.errors import SesaHandError
+from ...sesahand.models.families import TEXT_ATTENTION
 from .attention_call import BlockKey, Call, replace_attention
-from .sampling_step import KEY, TOKENS, Bias, Recording, Session, Step, find_prompts
+from .joint_attention import override_attention
+from .joint_layouts import transformer_of
+from .sampling_step import KEY, SESSION, TOKENS, Bias, Recording, Session, Step, find_prompts
 
 logger = logging.getLogger(__name__)
-
-SESSION = "sesahand_attention_session"
 
 
 def cross_attention_blocks(model: ModelPatcher) -> tuple[BlockKey, ...]:
@@ -51,9 +52,20 @@ def cross_attention_blocks(model: ModelPatcher) -> tuple[BlockKey, ...]:
 def unsupported(model: ModelPatcher) -> SesaHandError:
     return SesaHandError(
         f"The attention of {type(model.model).__name__} cannot be biased or recorded. Supported are Stable Diffusion "
-        "1.x, 2.x and SDXL, whose UNets attend from the picture to the text (cross-attention). Flux, SD3, Qwen-Image, "
-        "video and other models attend to both at once or in another way; leave this node out for them."
+        f"1.x, 2.x and SDXL, {', '.join(facts.families for facts in TEXT_ATTENTION.values())}. Where the text stands "
+        "in the attention of other models, and of variants of these with more in it, is not known; leave this node out "
+        "for them."
     )
+
+
+def check_attention(model: ModelPatcher) -> None:
+    """Refuse a MODEL whose attention to the text is not known.
+
+    Raises:
+        SesaHandError: It is such a one.
+    """
+    if transformer_of(model) is None:
+        cross_attention_blocks(model)
 
 
 def add_wrapper(model: ModelPatcher, kind: str, wrapper: Callable) -> None:
@@ -65,7 +77,8 @@ def track_prompts(model: ModelPatcher) -> None:
     """Make this MODEL know its prompts while it samples; a second call changes nothing."""
     if get_wrappers_with_key(WrappersMP.APPLY_MODEL, KEY, model.model_options, is_model_options=True):
         return
-    blocks = cross_attention_blocks(model)
+    transformer = transformer_of(model)
+    blocks = cross_attention_blocks(model) if transformer is None else ()
 
     def outer_sample(executor, *args, **kwargs):
         guider = executor.class_obj
@@ -81,9 +94,15 @@ def track_prompts(model: ModelPatcher) -> None:
                 "Another node computes the prediction of a step in its own way (sampler_calc_cond_batch_function), so "
                 "the attention to the hand words cannot be told apart by prompt. Bypass that node or this one."
             )
-        if step.biases or step.records:
+        override = None
+        if transformer is not None:
+            options, override = override_attention(options, step, transformer, x, c_crossattn, kwargs)
+        elif step.biases or step.records:
             options = replace_attention(options, blocks, Call(step, x, c_crossattn, options))
-        return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        out = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        if override is not None:
+            override.finish()
+        return out
 
     add_wrapper(model, WrappersMP.OUTER_SAMPLE, outer_sample)
     add_wrapper(model, WrappersMP.APPLY_MODEL, apply_model)

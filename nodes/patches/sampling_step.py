@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
-from ...sesahand.attention.heatmap import MapAverage
+from ...sesahand.attention.heatmap import BlockShares, MapAverage
 from ...sesahand.errors import SesaHandError
 
 logger = logging.getLogger(__name__)
 
 TOKENS = "sesahand_tokens"
 KEY = "sesahand_attention"
+SESSION = "sesahand_attention_session"
 
 Area = tuple[int, int, int, int]
 
@@ -34,6 +35,7 @@ class Recording:
     blocks: str
     coarseness: int
     average: MapAverage
+    shares: BlockShares
 
 
 @dataclass
@@ -52,12 +54,16 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """One conditioning of the step: its text [b, L, D], the hand tokens in it, and the part of the latent it covers."""
+    """One conditioning of the step: its text [b, L, D], the hand tokens in it, and the part of the latent it covers.
+
+    The text is as the model takes it; `rows` are those that it was encoded in, in which the columns are counted.
+    """
 
     text: torch.Tensor
     columns: tuple[int, ...]
     uuid: Any
     area: Area | None
+    rows: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +113,7 @@ def find_prompts(conds: Sequence, shape: tuple[int, ...], session: Session) -> d
     """The prompt of every conditioning, by its place in `conds` and its uuid."""
     entries = [(place, cond, _text_of(cond)) for place, group in enumerate(conds) for cond in group or ()]
     entries = [entry for entry in entries if entry[2] is not None]
-    owners = [(text, cond) for _, cond, text in entries if _same_text(text, cond.get("cross_attn"))]
+    owners = [(text, cond) for _, cond, text in entries if _has_own_text(cond, text, entries)]
     prompts = {}
     for place, cond, text in entries:
         owner = _owner(cond, text, owners)
@@ -118,7 +124,9 @@ def find_prompts(conds: Sequence, shape: tuple[int, ...], session: Session) -> d
             )
         columns = tuple(owner[TOKENS]["columns"]) if owner is not None and TOKENS in owner else ()
         uuid = owner["uuid"] if owner is not None else cond["uuid"]
-        prompts[place, cond["uuid"]] = Prompt(text, columns, uuid, _clipped(cond.get("area"), shape))
+        encoded = (owner or cond).get("cross_attn")
+        rows = text.shape[1] if encoded is None else encoded.shape[1]
+        prompts[place, cond["uuid"]] = Prompt(text, columns, uuid, _clipped(cond.get("area"), shape), rows)
     return prompts
 
 
@@ -133,6 +141,18 @@ def _owner(cond: dict, text: torch.Tensor, owners: list[tuple[torch.Tensor, dict
             if same(known):
                 return own
     return cond if "area" not in cond else None
+
+
+def _has_own_text(cond: dict, text: torch.Tensor, entries: Sequence[tuple[int, dict, torch.Tensor]]) -> bool:
+    """Whether this text is what became of the conditioning's own."""
+    encoded = cond.get("cross_attn")
+    if encoded is None or encoded.shape[1] == text.shape[1]:
+        return _same_text(text, encoded)
+    # The model has made another text of it (Flux 2 and Anima fill it up). A copy under another's text shares its uuid
+    # with the one that it was copied from, and its text with the one that the text came from.
+    others = [(other["uuid"] == cond["uuid"], known) for _, other, known in entries if other is not cond]
+    is_copied = any(same and not _same_text(text, known) for same, known in others)
+    return not (is_copied and any(not same and _same_text(text, known) for same, known in others))
 
 
 def _same_text(text: torch.Tensor, other: torch.Tensor | None) -> bool:
@@ -150,5 +170,11 @@ def _text_of(cond: dict) -> torch.Tensor | None:
 def _clipped(area: Sequence[int] | None, shape: tuple[int, ...]) -> Area | None:
     if area is None:
         return None
-    height, width, top, left = (int(value) for value in area)
+    half = len(area) // 2
+    height, width, top, left = (int(value) for value in (*area[:half][-2:], *area[half:][-2:]))
+    if half == 3 and (int(area[3]) > 0 or int(area[0]) < shape[2]):
+        raise SesaHandError(
+            f"A conditioning has {int(area[0])} of the {shape[2]} frames as its area, in which the attention to its "
+            "hand words cannot be told. Give it all frames, or bypass Attention Bias and Record Attention."
+        )
     return min(shape[-2] - top, height), min(shape[-1] - left, width), top, left

@@ -1,5 +1,6 @@
 """The additive bias that draws cross-attention to the hand tokens: softmax(Q K^T / sqrt(d) + B)."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from ..errors import SesaHandError
 
 BLOCKS = ("output", "input", "middle", "all")
-MAX_ALPHA = 4.0
+MAX_ALPHA = 8.0
 
 # One row of a cross-attention batch: the hand-token columns of its prompt, and the number of keys that prompt fills.
 # A shorter prompt is repeated until it is as long as the longest prompt of the batch, and so are its columns.
@@ -27,6 +28,17 @@ def check_settings(alpha: float, blocks: str, start: float, end: float) -> None:
         raise SesaHandError(f"blocks must be one of {', '.join(BLOCKS)}, got '{blocks}'.")
     if not (0.0 <= start <= 1.0 and 0.0 <= end <= 1.0):
         raise SesaHandError(f"start and end are fractions of the sampling in 0..1, got {start} and {end}.")
+
+
+def needed_alpha(share: float, wanted: float) -> float:
+    """How much more `alpha` turns one share of the attention into another: softmax(a + alpha) on the hand words.
+
+    Args:
+        share: What the hand words get, in 0..1.
+        wanted: What they shall get, in 0..1.
+    """
+    share, wanted = (min(max(value, 1e-6), 1 - 1e-6) for value in (share, wanted))
+    return math.log(wanted / (1 - wanted)) - math.log(share / (1 - share))
 
 
 def in_blocks(place: str, blocks: str) -> bool:

@@ -3,12 +3,12 @@
 import math
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
 from ..errors import SesaHandError
-from .bias import on_grid
+from .bias import needed_alpha, on_grid
 
 # From dark to bright through violet, red and yellow: equal steps of lightness, readable without colour vision.
 HEAT = ((0.00, 0.00, 0.05), (0.30, 0.04, 0.42), (0.70, 0.15, 0.35), (0.96, 0.45, 0.15), (0.99, 0.90, 0.45))
@@ -102,6 +102,32 @@ class MapAverage:
         return total / weight.clamp(min=1.0)
 
 
+class BlockShares:
+    """The mean share of the attention that hand tokens get in each block of a network, for one sampling step.
+
+    The shares may come from several devices, each in a thread of its own; none is read before `means` asks for it.
+    """
+
+    def __init__(self) -> None:
+        self._shares: dict[str, list[torch.Tensor]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, block: str, share: torch.Tensor) -> None:
+        """Add the shares of the queries of one attention, in 0..1 and of any shape."""
+        mean = share.mean()
+        with self._lock:
+            self._shares.setdefault(block, []).append(mean)
+
+    @staticmethod
+    def means(steps: Iterable["BlockShares"]) -> tuple[tuple[str, float], ...]:
+        """The mean of each block over some steps, in the order in which the blocks came."""
+        every: dict[str, list[torch.Tensor]] = {}
+        for step in steps:
+            for block, shares in step._shares.items():
+                every.setdefault(block, []).extend(share.cpu() for share in shares)
+        return tuple((block, float(torch.stack(shares).mean())) for block, shares in every.items())
+
+
 def _span(start: float, length: float, cells: int) -> slice:
     first = min(round(start * cells), cells - 1)
     return slice(first, max(first + 1, min(cells, round((start + length) * cells))))
@@ -114,16 +140,27 @@ class AttentionMaps:
     Args:
         progress: `[S]` where in the sampling each map was taken: 0 at the start (pure noise), 1 at the end.
         share: `[S, B, h, w]` share of the attention that the hand tokens got, in 0..1, on the CPU.
+        blocks: The mean share in each block, by its name.
     """
 
     progress: torch.Tensor
     share: torch.Tensor
+    blocks: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def collect(cls, steps: Iterable[tuple[float, torch.Tensor]]) -> "AttentionMaps":
+    def collect(
+        cls, steps: Iterable[tuple[float, torch.Tensor]], blocks: tuple[tuple[str, float], ...] = ()
+    ) -> "AttentionMaps":
         """Join the maps `[B, h, w]` of all steps; they leave the device together, once."""
         progress, maps = zip(*steps, strict=True)
-        return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu())
+        return cls(torch.tensor(progress), torch.stack(tuple(maps)).cpu(), blocks)
+
+    def for_pictures(self, count: int) -> "AttentionMaps":
+        """The maps of `count` pictures, of which each sampled one may have become several: the frames of a film."""
+        sampled = self.share.shape[1]
+        if count % sampled:
+            return self
+        return replace(self, share=self.share.repeat_interleave(count // sampled, dim=1))
 
     def average(self, start: float = 0.0, end: float = 1.0, groups: int = 1) -> torch.Tensor:
         """The mean of the steps between `start` and `end`, split in order into `groups` of about as many steps.
@@ -182,6 +219,17 @@ class AttentionRecorder:
             "comes out of the sampler that uses the MODEL of 'Record Attention (SesaHand)', and run that sampler again "
             "(another seed will do) if ComfyUI reused its cached result."
         )
+
+
+def describe_shares(maps: AttentionMaps) -> str:
+    """What share of the attention the hand words got in each block, and how much more alpha gives them more."""
+    if not maps.blocks:
+        return "No hand words: no share of the attention was recorded."
+    mean = sum(share for _, share in maps.blocks) / len(maps.blocks)
+    more = ", ".join(f"{needed_alpha(mean, wanted):+.1f} for {wanted:.0%}" for wanted in (0.05, 0.2, 0.5))
+    lines = [f"{name}: {share:.2%}" for name, share in maps.blocks]
+    head = f"The hand words got {mean:.2%} of the attention as it was biased, on the mean of {len(lines)} blocks."
+    return "\n".join([head, f"Change of alpha that would give them about as much: {more}.", "", *lines])
 
 
 def _same_values(kept: torch.Tensor, latent: torch.Tensor) -> bool:

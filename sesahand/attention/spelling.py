@@ -47,6 +47,31 @@ def spelled_offsets(text: str, tokenizer: Any, first: int = 0, last: int | None 
     return list(zip(ids, places, strict=True))
 
 
+def byte_offsets(text: str, surfaces: Iterable[str]) -> list[Place] | None:
+    """Where tokens stand whose surfaces are the bytes of a text one after the other, as language models have them.
+
+    Args:
+        text: What is tokenized.
+        surfaces: The vocabulary's words for the tokens, which spell bytes; special ones stand as they are.
+
+    Returns:
+        (start, end) for each token; a token that spells a part of a character has the whole of it. None if the
+        surfaces spell something else.
+    """
+    spelled = [_spelled(surface) for surface in surfaces]
+    whole = b"".join(spelled)
+    for form in (None, "NFC"):
+        written, places = bytearray(), []
+        for start, end in _clusters(text) if form else ((k, k + 1) for k in range(len(text))):
+            raw = unicodedata.normalize(form, text[start:end]) if form else text[start:end]
+            encoded = raw.encode("utf-8", "surrogatepass")
+            written += encoded
+            places += [(start, end)] * len(encoded)
+        if bytes(written) == whole:
+            return _walked([len(one) for one in spelled], places)
+    return None
+
+
 def _laid(ids: list[int], text: str, tokenizer: Any) -> list[Place] | None:
     """The places of tokens that spell all of a text, or None if they spell something else."""
     spelled = [_spelled(surface) for surface in tokenizer.convert_ids_to_tokens(ids)]

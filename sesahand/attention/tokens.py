@@ -6,6 +6,7 @@ their places in the text and walked along the columns that ComfyUI's own token l
 """
 
 import bisect
+import copy
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
-from .spelling import spelled_offsets
+from .pieces import is_sentencepiece, piece_offsets
+from .spelling import byte_offsets, spelled_offsets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +27,7 @@ class Segment:
 
     Args:
         text: with escapes resolved, as the tokenizer sees it.
-        places: the position in the prompt of each character of `text`.
+        places: the position in the prompt of each character of `text`; -1 for those of a template around it.
         weight: the emphasis, 1.0 if none.
     """
 
@@ -138,7 +140,9 @@ EMBEDDING_RULES = (EmbeddingRule(before=r"\s", ends="<["), EmbeddingRule(before=
 """Those of today's ComfyUI (0.33) and of the first that is supported (0.3.64), to be told apart by their tokens."""
 
 
-def placed_tokens(text: str, sd_tokenizer: Any, ids: Sequence[int] | None = None) -> list[PlacedToken]:
+def placed_tokens(
+    text: str, sd_tokenizer: Any, ids: Sequence[int] | None = None, sources: Iterable[Sequence[Segment]] | None = None
+) -> list[PlacedToken]:
     """The tokens of a prompt, without begin, end, padding and embeddings, and where each stands.
 
     Args:
@@ -146,16 +150,21 @@ def placed_tokens(text: str, sd_tokenizer: Any, ids: Sequence[int] | None = None
         sd_tokenizer: a tokenizer of ComfyUI's kind (`SDTokenizer`): `tokenizer` of transformers, `tokens_start`,
             `embedding_identifier` and `embedding_directory`.
         ids: the tokens that ComfyUI made of the prompt; they tell which of the rules of its versions it follows.
+        sources: the ways in which the prompt may reach the tokenizer; that of the emphasis grammar if None.
+
+    Returns:
+        The tokens in order; one of blanks, or of a template's characters alone, has an empty stretch.
     """
     own = []
-    for rule in EMBEDDING_RULES:
-        tokens = []
-        for segment in segments(text):
-            for piece, places in _without_embeddings(segment, sd_tokenizer, rule):
-                tokens += _tokenized(piece, places, sd_tokenizer)
-        own.append(tokens)
-        if ids is None or [token.id for token in tokens] == list(ids):
-            return tokens
+    for source in [segments(text)] if sources is None else sources:
+        for rule in EMBEDDING_RULES:
+            tokens = []
+            for segment in source:
+                for piece, places in _without_embeddings(segment, sd_tokenizer, rule):
+                    tokens += _tokenized(piece, places, sd_tokenizer)
+            own.append(tokens)
+            if ids is None or [token.id for token in tokens] == list(ids):
+                return tokens
     return own[0]
 
 
@@ -169,7 +178,7 @@ def _without_embeddings(segment: Segment, sd_tokenizer: Any, rule: EmbeddingRule
         places: Sequence[int] = segment.places[begin:end]
         if piece.startswith(mark) and sd_tokenizer.embedding_directory is not None:
             piece, places = _behind_name(piece[len(mark) :], places[len(mark) :], rule)
-        if piece.strip():
+        if piece:
             kept.append((piece, places))
     return kept
 
@@ -201,7 +210,13 @@ def _behind_name(text: str, places: Sequence[int], rule: EmbeddingRule) -> tuple
 def _tokenized(piece: str, places: Sequence[int], sd_tokenizer: Any) -> list[PlacedToken]:
     last = -1 if getattr(sd_tokenizer, "tokenizer_adds_end_token", True) else None
     pairs = _offsets(piece, sd_tokenizer.tokenizer, sd_tokenizer.tokens_start, last)
-    return [PlacedToken(token, places[a], places[b - 1] + 1) for token, (a, b) in pairs if b > a]
+    return [PlacedToken(token, *_stretch(piece, places, a, b)) for token, (a, b) in pairs]
+
+
+def _stretch(piece: str, places: Sequence[int], start: int, end: int) -> tuple[int, int]:
+    """Where a token stands in the prompt. The blank in front of a word may belong to its token; it is not the word."""
+    spots = [places[k] for k in range(start, end) if not piece[k].isspace() and places[k] >= 0]
+    return (min(spots), max(spots) + 1) if spots else (0, 0)
 
 
 def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
@@ -209,7 +224,21 @@ def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[t
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(piece, return_offsets_mapping=True)
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
+    if is_sentencepiece(tokenizer):
+        return piece_offsets(piece, tokenizer)[first:last]
+    ids = tokenizer(piece)["input_ids"][first:last]
+    places = byte_offsets(piece, surfaces_of(ids, tokenizer))
+    if places is not None:
+        return list(zip(ids, places, strict=True))
     return spelled_offsets(piece, tokenizer, first, last)
+
+
+def surfaces_of(ids: Iterable[int], tokenizer: Any) -> list[str]:
+    """The vocabulary's words for tokens, of a tokenizer of transformers or one of ComfyUI's own."""
+    if hasattr(tokenizer, "convert_ids_to_tokens"):
+        return tokenizer.convert_ids_to_tokens(list(ids))
+    words = {token: word for word, token in tokenizer.get_vocab().items()}
+    return [words[token] for token in ids]
 
 
 def columns_of(text: str, spans: Iterable[tuple[int, int]], sd_tokenizer: Any, batches: Sequence) -> HandTokens:
@@ -260,7 +289,7 @@ class _Spans:
 
     def overlap(self, start: int, end: int) -> bool:
         k = bisect.bisect_left(self.starts, end)
-        return k > 0 and self.ends[k - 1] > start
+        return k > 0 and end > start and self.ends[k - 1] > start
 
 
 def plain_columns(text: str, spans: Iterable[tuple[int, int]], tokenizer: Any) -> HandTokens:
@@ -307,8 +336,9 @@ def hand_tokens(
     foreign = sorted(set(token_lists) - set(encoders))
     if foreign or not token_lists:
         raise SesaHandError(
-            f"Hand tokens are found for the CLIP encoders of SD 1.5, SD 2.x and SDXL; this CLIP has "
-            f"{', '.join(foreign)}. Connect the CLIP of such a checkpoint."
+            "Hand tokens are found for the text encoders of SD 1.5, SD 2.x and SDXL, Flux, Chroma, Krea 2, Qwen-Image, "
+            f"Z-Image, Lumina 2, Anima, SD3 and Wan; this CLIP has {', '.join(foreign)}. Connect the CLIP of such a "
+            "model."
         )
     spans = list(spans)
     each = [columns_of(text, spans, getattr(tokenizer, encoders[key]), lists) for key, lists in token_lists.items()]
@@ -318,6 +348,142 @@ def hand_tokens(
         length,
         tuple(sorted({place for one in each for place in one.places})),
     )
+
+
+def row_columns(
+    text: str,
+    spans: Iterable[tuple[int, int]],
+    tokenizer: Any,
+    token_lists: dict[str, Sequence],
+    length: int,
+    kind: Any,
+    encoders: Mapping[str, str],
+) -> HandTokens:
+    """The columns of a conditioning for stretches of a prompt, where a T5 or a language model encodes the text.
+
+    Args:
+        text: the prompt.
+        spans: (start, end) character positions.
+        tokenizer: the `tokenizer` of a ComfyUI CLIP.
+        token_lists: what `clip.tokenize(text, return_word_ids=True)` gives, of the text encoders that are loaded.
+        length: columns of the conditioning of the text.
+        kind: what its rows are made of (`TextRows` of the families).
+        encoders: where the tokenizer keeps each CLIP encoder's own, by the key of its token list.
+
+    Returns:
+        The columns; those of padding, of a template and of pictures are never among them.
+
+    Raises:
+        SesaHandError: when the conditioning is not what the tokens were encoded to, or they cannot be followed back.
+    """
+    spans = list(spans)
+    found = row_tokens(text, spans, tokenizer, token_lists, kind.tokens)
+    flat = [entry for chunk in token_lists[kind.tokens] for entry in chunk]
+    clip = [
+        columns_of(text, spans, getattr(tokenizer, encoders[k]), token_lists[k]) for k in kind.clip if k in token_lists
+    ]
+    front = min((one.length for one in clip), default=0)
+    if kind.rows == "all" and length != front + len(flat):
+        raise SesaHandError(
+            f"The text encoder made {length} columns of {front + len(flat)} tokens, so which column is whose is not "
+            "known. Encode the text with CLIP Text Encode, and leave out Attention Bias and Record Attention."
+        )
+    moved_by = 0 if kind.rows == "model" else length - len(flat)
+    if kind.rows == "end" and found and any(not isinstance(entry[0], int) for entry in flat[found[0][0] :]):
+        raise SesaHandError(
+            "A picture or an embedding stands behind a hand word, and this text encoder may make any number of columns "
+            "of it. Put pictures and embeddings first."
+        )
+    columns = {k + moved_by for k, _ in found} | {k for one in clip for k in one.columns if k < front}
+    places = {(token.start, token.end) for _, token in found} | {place for one in clip for place in one.places}
+    return HandTokens(tuple(sorted(k for k in columns if k >= 0)), length, tuple(sorted(places)))
+
+
+def row_tokens(
+    text: str, spans: Iterable[tuple[int, int]], tokenizer: Any, token_lists: dict[str, Sequence], key: str
+) -> list[tuple[int, PlacedToken]]:
+    """The tokens of stretches of a prompt in the list of a T5 or a language model, with their places in that list.
+
+    Args:
+        text: the prompt.
+        spans: (start, end) character positions; a token that overlaps one is chosen.
+        tokenizer: the `tokenizer` of a ComfyUI CLIP.
+        token_lists: what `clip.tokenize(text, return_word_ids=True)` gives.
+        key: which of the lists.
+
+    Returns:
+        (place in the list, token), in order.
+
+    Raises:
+        SesaHandError: when ComfyUI's tokens cannot be followed back to the prompt.
+    """
+    name = key if hasattr(tokenizer, key) else f"clip_{key}"
+    sd_tokenizer = getattr(tokenizer, name)
+    flat = [entry for chunk in token_lists[key] for entry in chunk]
+    if any(len(entry) < 3 for entry in flat):
+        raise SesaHandError(
+            "This text encoder does not say which of its tokens the prompt's are, so its hand words are not known. "
+            "Leave out Attention Bias and Record Attention for its model."
+        )
+    content = [(k, entry[0]) for k, entry in enumerate(flat) if entry[2] != 0 and isinstance(entry[0], int)]
+    ids = [token for _, token in content]
+    placed = placed_tokens(text, sd_tokenizer, ids, sources_of(text, tokenizer, name))
+    if [token.id for token in placed] != ids:
+        raise SesaHandError(
+            f"The tokens of {key} cannot be followed back to the prompt {text!r:.80}, so its hand words are not known "
+            "there. Leave out marks of a chat template and embeddings, or what this text encoder reads as such."
+        )
+    wanted = _Spans(spans)
+    return [(k, token) for (k, _), token in zip(content, placed, strict=True) if wanted.overlap(token.start, token.end)]
+
+
+PROBE = "\ue007"
+"""A character for private use, which no prompt and no template has."""
+
+
+def sources_of(text: str, tokenizer: Any, name: str) -> list[list[Segment]]:
+    """The ways in which a prompt may reach one tokenizer inside that of a ComfyUI CLIP.
+
+    Those of language models put a template around it and read no weights, or take it as a template of the user's.
+
+    Args:
+        text: the prompt.
+        tokenizer: the `tokenizer` of a ComfyUI CLIP; it stays as it is.
+        name: the attribute that holds the tokenizer inside.
+    """
+    heard = _Listener(getattr(tokenizer, name).tokenizer)
+    twin, inner = copy.copy(tokenizer), copy.copy(getattr(tokenizer, name))
+    inner.tokenizer = heard
+    setattr(twin, name, inner)
+    weighted = f"({PROBE}:1.5)"
+    twin.tokenize_with_weights(weighted, return_word_ids=True)
+    given = "".join(heard.texts)
+    if weighted not in given:
+        return [segments(text)]
+    before, after = given.split(weighted)
+    plain = _plain(text)
+    whole = Segment(before + plain.text + after, (-1,) * len(before) + plain.places + (-1,) * len(after), 1.0)
+    return [[whole], [plain]]
+
+
+def _plain(text: str) -> Segment:
+    """A prompt whose weights are not read; escapes are resolved all the same."""
+    escaped = text.replace("\\)", "\0\1").replace("\\(", "\0\2")
+    return _unescaped(escaped, 0, len(escaped), 1.0)
+
+
+class _Listener:
+    """Stands for a tokenizer and keeps the texts that it is given."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer, self.texts = tokenizer, []
+
+    def __call__(self, text: str, *args: Any, **kwargs: Any) -> Any:
+        self.texts.append(text)
+        return self.tokenizer(text, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.tokenizer, name)
 
 
 def marked(text: str, places: Iterable[tuple[int, int]]) -> str:
@@ -358,18 +524,19 @@ def fewest_columns(text: str) -> int:
     return 2 + sum(len(_CLIP_PIECE.findall(part.text)) for part in segments(text))
 
 
-def check_length(tokens: HandTokens, lengths: Iterable[int]) -> None:
+def check_length(tokens: HandTokens, lengths: Iterable[int], chunk: int = 77) -> None:
     """Refuse hand tokens that cannot belong to a conditioning.
 
     Args:
         tokens: of the text.
         lengths: columns of each part of the conditioning. More than the text has are fine: Concat appends.
+        chunk: columns come in whole numbers of so many; 0 where they may be any number.
 
     Raises:
         SesaHandError: when the conditioning has fewer columns than the text, or no whole number of chunks more.
     """
     for length in lengths:
-        if length < tokens.length or length % 77:
+        if length < tokens.length or (chunk and length % chunk):
             raise SesaHandError(
                 f"The conditioning has {length} columns but the text needs {tokens.length}, so it was made from "
                 "another text or by another kind of text encoder. Connect the CLIP and type the text that it "

@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("--strength", type=float, help="of the ControlNet (default 1)")
     sampling.add_argument("--control-start", type=float, help="fraction at which the ControlNet sets in (default 0)")
     sampling.add_argument("--control-end", type=float, help="fraction after which it is left out (default 1)")
-    sampling.add_argument("--alpha", type=float, help="attention bias on hand words, 0 to 4 (default 2)")
+    sampling.add_argument("--alpha", type=float, help="attention bias on hand words, 0 to 8 (default 2)")
     sampling.add_argument("--alpha-blocks", help="where it acts: output, input, middle, all (default: output)")
     sampling.add_argument("--alpha-start", type=float, help="fraction at which the bias sets in (default 0)")
     sampling.add_argument("--alpha-end", type=float, help="fraction after which it is left out (default 1)")

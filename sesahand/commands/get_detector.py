@@ -1,4 +1,4 @@
-"""Get the hand detector's two networks (8 MB) out of the package mediapipe 0.10.21, checked by their SHA-256.
+"""Get the hand detector's networks (10 MB) out of the package mediapipe 0.10.21, checked by their SHA-256.
 
 The package (36 MB) comes through pip from the package index that pip is set up for, is not installed, and is thrown
 away afterwards. A second start finds the files and does nothing.
@@ -7,7 +7,7 @@ away afterwards. A second start finds the files and does nothing.
 import argparse
 from pathlib import Path
 
-HELP = "get the hand detector's two networks from the package index"
+HELP = "get the hand detector's networks from the package index"
 
 PACKAGE = "mediapipe==0.10.21"
 # The networks are the same in the wheels of all systems; this one is taken everywhere.
@@ -123,11 +123,12 @@ def read_members(wheel: Path) -> dict[str, bytes]:
     import zlib
 
     from ..errors import InvalidFileError
-    from ..reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE, SHA256
+    from ..reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, LIGHT_PALM_FILE, PALM_FILE, SHA256
 
     members = {
         PALM_FILE: f"mediapipe/modules/palm_detection/{PALM_FILE}",
         LANDMARK_FILE: f"mediapipe/modules/hand_landmark/{LANDMARK_FILE}",
+        LIGHT_PALM_FILE: f"mediapipe/modules/palm_detection/{LIGHT_PALM_FILE}",
         LICENSE_FILE: "mediapipe-0.10.21.dist-info/LICENSE",
     }
     contents = {}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..export.formats import FORMATS
+from . import given_places
 from .progress import progress
 
 HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
@@ -31,7 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--threshold", type=share, default=0.5, help="how sure a hand must be, 0 to 1 (default 0.5)")
     parser.add_argument("--max-hands", type=count, help="keep at most this many hands of a picture, the surest")
-    parser.add_argument("--small-hands", action="store_true", help="also look for small hands; seconds a picture")
+    parser.add_argument(
+        "--thorough",
+        "--small-hands",
+        dest="thorough",
+        action="store_true",
+        help="look for small hands in parts of every picture, not only where none or only small ones are found; "
+        "seconds a picture",
+    )
+    given_places.add_arguments(parser)
     parser.add_argument(
         "--camera",
         choices=("perspective", "hamer"),
@@ -86,6 +95,10 @@ def run(options: argparse.Namespace) -> int:
     say(summary_text(outcomes))
     if interrupted:
         say(f"Stopped after {len(outcomes)} of {len(pictures)} pictures.")
+    if any(outcome.error is None and not outcome.hands for outcome in outcomes):
+        from ..reconstruct.detection.sides import WHAT_IS_NOT_KNOWN
+
+        say(f"Pictures without hands: {WHAT_IS_NOT_KNOWN}")
     found = f"{counted(hands, 'hand')} in {len(outcomes)} of {counted(len(pictures), 'picture')}"
     say(f"{found}, {failed} with an error. See {options.out}.")
     return INTERRUPTED if interrupted else int(failed > 0)
@@ -118,7 +131,8 @@ class PictureReconstruction:
         self.camera(64, 64)
         self.model = load_hand_model(options.hand_model)
         self.requested = None if options.compare is None else load_requested(options.compare, self.model, total)
-        self.detector = load_detector(options.detector)
+        self.given = given_places.GivenPlaces(options, total)
+        self.detector = None if options.keypoints is not None else load_detector(options.detector)
         self.reconstructor = open_reconstructor(options, self.model)
         self.taken: set[str] = set()
 
@@ -152,7 +166,7 @@ class PictureReconstruction:
         options = self.options
         picture = as_colour(read_picture(path))
         camera = self.camera(picture.shape[2], picture.shape[1])
-        landmarks = self.detector(picture, options.threshold, options.small_hands, options.max_hands)
+        landmarks = self.find(path, number, picture)
         fitting = Fitting(self.model, camera)
         fitted = reconstruct_hands(
             landmarks, picture, self.reconstructor or fitting, fitting if options.refine else None
@@ -165,6 +179,15 @@ class PictureReconstruction:
         self.write(name, fitted.scene, view, seen, outcome)
         if self.requested is not None:
             self.compare(name, number, view, seen, outcome)
+
+    def find(self, path: Path, number: int, picture):
+        """Return the hands of one picture `[1, H, W, 3]`, as they are given or as the detector finds them."""
+        options, (height, width) = self.options, picture.shape[1:3]
+        landmarks = self.given.landmarks(number, width, height)
+        if landmarks is not None or self.detector is None:
+            return landmarks
+        boxes = self.given.places(path, number, width, height)
+        return self.detector(picture, options.threshold, options.thorough, options.max_hands, boxes)
 
     def free_name(self, path: Path) -> str:
         """Return the start of a picture's file names; the same stem of another folder or type gets a number."""

@@ -11,15 +11,17 @@ from ..hands.model import HandModel
 from ..models.base import BaseModel
 from ..scene.hand_scene import HandScene
 from ..scene.placement import Placement
-from ..scene.placing import Hand
+from ..scene.placing import Hand, mirror_hand
 from ..semantics.behavior import ImageSemantics
 from ..semantics.captions import read_caption
-from ..semantics.gesture_words import gesture_of, side_of
 from ..semantics.gestures import gesture_called
+from ..semantics.posed_hands import hands_to_pose
 from ..vlm.captioner import Captioner
 from ..world.vocabulary import in_small_words
 from .canvas import check_size, see_at, size_for
 from .requests import PictureRequest, read_words
+
+_ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +38,16 @@ class Said:
 
     Attributes:
         image: Its semantics and prompt.
-        gesture: Name of the gesture in the library, or empty where the hands are given.
-        side: "right", "left" or "both".
+        hands: Gesture and side of each hand, "both" for a mirrored pair; none where the hands are given.
     """
 
     image: ImageSemantics
-    gesture: str
-    side: str
+    hands: tuple[tuple[str, str], ...]
+
+    @property
+    def gesture(self) -> str:
+        """Name of the first hand's gesture, or empty."""
+        return self.hands[0][0] if self.hands else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,16 +115,25 @@ class Order:
         image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
         for warning in warnings:
             self.on_note(warning)
-        gesture = ""
+        if self.hands is not None:
+            gesture = () if self.gesture is None else ((gesture_called(self.gesture).name, "right"),)
+            return Said(image, gesture)
+        return Said(image, self._hands_of(image))
+
+    def _hands_of(self, image: ImageSemantics) -> tuple[tuple[str, str], ...]:
+        """Gesture and side of each hand: as ordered, else as the sentence describes them."""
         if self.gesture is not None:
-            gesture = gesture_called(self.gesture).name
-        elif self.hands is None:
-            named = gesture_of(image)
-            gesture = named.name
-            self.on_note(f"{gesture}: from {named.words!r}")
+            sides = {hand.side for hand in image.hands} - {None}
+            named = "both" if len(sides) == 2 and self.placement.mask is None else next(iter(sides), "right")
+            return ((gesture_called(self.gesture).name, self.side or named),)
+        found = hands_to_pose(image, "right", "words", _ADVICE)
+        for line in found.report:
+            self.on_note(line)
+        if self.side is not None:
+            return ((found.posed[0].gesture, self.side),)
         # A mask takes one hand, whatever a sentence says of two.
-        named_side = None if self.placement.mask is not None else side_of(caption)
-        return Said(image, gesture, self.side or named_side or "right")
+        kept = found.posed if self.placement.mask is None else found.posed[:1]
+        return tuple((hand.gesture, hand.side) for hand in kept)
 
     def _size(self, base: BaseModel) -> tuple[int, int]:
         size, shape = self.size, self._shape()
@@ -140,5 +154,8 @@ class Order:
         if self.hands is not None:
             return self.hands.select_frames([number % self.hands.num_frames])
         model = load_hand_model() if self.hand_model is None else self.hand_model
-        hand = Hand.in_gesture(model, gesture_called(said.gesture))
-        return replace(self.placement, size=size).place(hand, said.side)
+        placement = replace(self.placement, size=size)
+        posed = [(Hand.in_gesture(model, gesture_called(name)), side) for name, side in said.hands]
+        if len(posed) == 1:
+            return placement.place(*posed[0])
+        return placement.place_all([mirror_hand(hand) if side == "left" else hand for hand, side in posed])

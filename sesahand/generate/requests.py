@@ -61,9 +61,6 @@ def read_words(
     batch = extract_semantics([text], vlm, max_tokens=max_tokens, seed=seed)
     if verbatim:
         return as_typed(batch.images[0], text, prefix, style), []
-    if not any(vars(batch.images[0].behavior).values()):
-        typed = as_typed(batch.images[0], text, prefix, style)
-        return typed, ["The sentence names no behaviour: it is the prompt as it stands."]
     batch, warnings = compose_batch(batch, prefix=prefix, style=style, count_tokens=fewest_columns)
     return batch.images[0], warnings
 

@@ -39,7 +39,7 @@ class SamplingSettings:
         strength: Factor of the ControlNet's residuals.
         control_start: Fraction of the steps at which the ControlNet sets in.
         control_end: Fraction of the steps after which it is left out.
-        alpha: Attention bias on the hand tokens of the prompt, 0..4; 0 leaves it off.
+        alpha: Attention bias on the hand tokens of the prompt, 0..8; 0 leaves it off.
         alpha_blocks: Where it acts: "output", "input", "middle" or "all".
         alpha_start: Fraction of the sampling at which the bias sets in.
         alpha_end: Fraction of the sampling after which it is left out.

@@ -136,7 +136,7 @@ def attach_attention_bias(
         unet: UNet2DConditionModel of Stable Diffusion 1.x, 2.x or SDXL.
         columns: The hand-token columns of each prompt in the order of the batch. Pipelines with guidance put the
             negative prompts first: [(), (4, 5)] for one picture. A batch of more rows has several pictures per prompt.
-        alpha: Value of B on those columns, 0..4.
+        alpha: Value of B on those columns, 0..8.
         blocks: "output" (the paper), "input", "middle" or "all".
         start: Fraction of the sampling at which the bias sets in.
         end: Fraction of the sampling after which it is left out.

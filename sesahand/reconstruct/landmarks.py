@@ -1,5 +1,6 @@
 """Hands found in pictures: 21 keypoints each, before any hand model is fitted to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -7,10 +8,14 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
+from ..hands.skeleton import FINGERS
 from ..scene.camera import Camera
 from ..scene.hand_scene import SIDES
 
 NUM_KEYPOINTS = 21
+# Points that move further than this from look to look, as a part of the hand's size and on average over a hand or a
+# finger, are not to be relied on.
+DOUBTFUL_HAND, DOUBTFUL_FINGER = 0.05, 0.07
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,8 @@ class HandLandmarks:
         side_score: Confidence in `side`, 0.5..1, `[N]`.
         camera: The camera that the 3D points were measured in, if what found them says so, or None.
         note: Why there may be no hands, or what else is to be known of all of them; empty if nothing is.
+        spread: How far each point moved when the hand was looked at turned, scaled and in the mirror, as a part of the
+            hand's longer side `[N, 21]`. NaN where it was looked at once, or found by something else; None is all NaN.
     """
 
     width: int
@@ -47,6 +54,7 @@ class HandLandmarks:
     side_score: Tensor
     camera: Camera | None = None
     note: str = ""
+    spread: Tensor | None = None
 
     SHAPES: ClassVar = {
         "frame": (),
@@ -55,10 +63,13 @@ class HandLandmarks:
         "box": (4,),
         "score": (),
         "side_score": (),
+        "spread": (NUM_KEYPOINTS,),
     }
 
     def __post_init__(self):
         count = len(self.side)
+        if self.spread is None:
+            object.__setattr__(self, "spread", torch.full((count, NUM_KEYPOINTS), torch.nan))
         for name, shape in self.SHAPES.items():
             found = tuple(getattr(self, name).shape)
             if found != (count, *shape):
@@ -80,6 +91,15 @@ class HandLandmarks:
         """Whether each hand's relative depth is known, bool `[N]`."""
         return torch.isfinite(self.keypoints_3d).all(-1).all(-1)
 
+    @property
+    def doubt(self) -> Tensor:
+        """How far the points of each hand and of its fingers, thumb first, move from look to look, `[N, 6]`.
+
+        As a part of the hand's longer side; NaN where it was looked at once.
+        """
+        spread = torch.as_tensor(self.spread)
+        return torch.cat([spread.mean(1, keepdim=True), spread[:, 1:].unflatten(1, (5, 4)).mean(2)], 1)
+
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":
         """Return landmarks of pictures without hands, or in which none could be looked for, as the note says."""
@@ -93,3 +113,23 @@ class HandLandmarks:
         index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
         arrays = {name: getattr(self, name)[index] for name in self.SHAPES}
         return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
+
+
+def doubtful_fingers(doubt: Sequence[float]) -> list[str]:
+    """Return the names of the fingers of one hand that are not to be relied on.
+
+    Args:
+        doubt: Six numbers as in `HandLandmarks.doubt`.
+    """
+    return [finger for finger, moved in zip(FINGERS, doubt[1:], strict=True) if moved > DOUBTFUL_FINGER]
+
+
+def describe_doubt(doubt: Sequence[float]) -> str:
+    """Return what is doubtful of one hand in words, "" if nothing is.
+
+    Args:
+        doubt: Six numbers as in `HandLandmarks.doubt`.
+    """
+    parts = [f"its points move by {doubt[0]:.0%} of its size"] if doubt[0] > DOUBTFUL_HAND else []
+    parts += doubtful_fingers(doubt)
+    return f"doubtful: {', '.join(parts)}" if parts else ""

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from .fitting.fit import FittedHands
+from .landmarks import describe_doubt
 
 # Longer names would push the figures out of the terminal; the CSV and the JSON have them whole.
 LONGEST_NAME = 48
@@ -25,6 +27,9 @@ class FoundHand:
         error_percent: The same in per cent of the longer side of the hand's box.
         depth_m: Mean distance from the camera along its axis, metres.
         depth_is_ambiguous: Whether only the picture's plane was known.
+        doubt: How far its landmarks moved when it was looked at in several ways, as a part of its size; None if not
+            known.
+        doubtful: What is not to be relied on, in words; empty if nothing is.
     """
 
     side: str
@@ -33,6 +38,8 @@ class FoundHand:
     error_percent: float
     depth_m: float
     depth_is_ambiguous: bool
+    doubt: float | None = None
+    doubtful: str = ""
 
 
 @dataclass
@@ -59,6 +66,7 @@ class PictureOutcome:
 def describe_hands(fitted: FittedHands) -> list[FoundHand]:
     """Return the figures of fitted hands, in their order."""
     depths = fitted.scene.pose().keypoints[..., 2].mean(1).tolist()
+    doubt = [[math.nan] * 6] * len(depths) if fitted.scene.doubt is None else fitted.scene.doubt.tolist()
     return [
         FoundHand(
             side=fitted.scene.side[hand],
@@ -67,6 +75,8 @@ def describe_hands(fitted: FittedHands) -> list[FoundHand]:
             error_percent=round(100 * float(fitted.relative_error[hand]), 3),
             depth_m=round(depth, 4),
             depth_is_ambiguous=bool(fitted.depth_is_ambiguous[hand]),
+            doubt=None if math.isnan(doubt[hand][0]) else round(doubt[hand][0], 4),
+            doubtful=describe_doubt(doubt[hand]),
         )
         for hand, depth in enumerate(depths)
     ]
@@ -88,7 +98,7 @@ def table_rows(outcome: PictureOutcome) -> list[dict[str, str]]:
             "error_percent": f"{hand.error_percent:.1f}",
             "depth_m": f"{hand.depth_m:.2f}",
         }
-        notes = [row["note"], "depth ambiguous" if hand.depth_is_ambiguous else ""]
+        notes = [row["note"], "depth ambiguous" if hand.depth_is_ambiguous else "", hand.doubtful]
         rows.append(row | figures | {"note": "; ".join(filter(None, notes))})
     return rows
 

@@ -33,6 +33,9 @@ class HandScene:
         score: Confidence of each hand in 0..1, `[N]`; 1 for hands that were posed rather than found.
         note: Why no hands may have been found, other than that there are none; empty if nothing is to be said. Files
             do not keep it.
+        doubt: How far the landmarks of each hand and of its fingers, thumb first, moved when it was looked at in
+            several ways, as a part of its size, `[N, 6]`; NaN where that is not known, None if of no hand. Files do
+            not keep it.
     """
 
     model: HandModel
@@ -46,6 +49,7 @@ class HandScene:
     translation: Tensor
     score: Tensor
     note: str = ""
+    doubt: Tensor | None = None
 
     ARRAYS: ClassVar = ("frame", "global_orient", "hand_pose", "betas", "translation", "score")
 
@@ -57,6 +61,8 @@ class HandScene:
     def __post_init__(self):
         count = len(self.side)
         check_parameters(count, **{name: getattr(self, name) for name in self.ARRAYS})
+        if self.doubt is not None and tuple(self.doubt.shape) != (count, 6):
+            raise SesaHandError(f"doubt has shape {tuple(self.doubt.shape)}, expected {(count, 6)} for {count} hands.")
         if not set(self.side) <= set(SIDES):
             raise SesaHandError(f"Each side must be 'right' or 'left', got {sorted(set(self.side))}.")
         if self.num_frames < 1:
@@ -88,7 +94,8 @@ class HandScene:
         index = torch.as_tensor(index)
         index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
-        return replace(self, side=tuple(self.side[i] for i in index.tolist()), **arrays)
+        doubt = None if self.doubt is None else self.doubt[index.to(self.doubt.device)]
+        return replace(self, side=tuple(self.side[i] for i in index.tolist()), doubt=doubt, **arrays)
 
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
         """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
@@ -192,7 +199,11 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
     arrays["frame"] = torch.cat([scene.frame + offset for scene, offset in zip(scenes, offsets, strict=True)])
     side = tuple(side for scene in scenes for side in scene.side)
     note = " ".join(dict.fromkeys(scene.note for scene in scenes if scene.note))
-    return replace(first, num_frames=num_frames, side=side, note=note, **arrays)
+    doubt = None
+    if any(scene.doubt is not None for scene in scenes):
+        doubts = [torch.full((len(scene), 6), torch.nan) if scene.doubt is None else scene.doubt for scene in scenes]
+        doubt = torch.cat(doubts)
+    return replace(first, num_frames=num_frames, side=side, note=note, doubt=doubt, **arrays)
 
 
 def _describe(camera: Camera) -> str:

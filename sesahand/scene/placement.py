@@ -7,7 +7,7 @@ from torch import Tensor
 from ..errors import SesaHandError
 from .camera import Camera
 from .hand_scene import HandScene
-from .placing import AS_POSED, PALM, Hand, mirror_hand, place_in_box, place_in_mask, place_pair
+from .placing import AS_POSED, PALM, Hand, mirror_hand, place_in_box, place_in_mask, place_pair, place_row
 
 DEFAULT_SIZE, DEFAULT_FOV = (512, 512), 40.0
 # Part of the picture that stays free on each side where no box is given.
@@ -60,6 +60,22 @@ class Placement:
         place = place_pair if side == "both" else place_in_box
         camera = Camera.from_fov(width, height, self.fov)
         return place(hand, camera, self.box or self.middle(), self.roll, self.pitch, self.yaw)
+
+    def place_all(self, hands: list[Hand]) -> HandScene:
+        """Put several hands before the camera, side by side; one alone as `place` does.
+
+        Args:
+            hands: Posed hands, each of its own side.
+
+        Raises:
+            SesaHandError: If several are to go into a mask.
+        """
+        if len(hands) > 1 and self.mask is not None:
+            raise SesaHandError(f"A mask takes one hand, got {len(hands)}.")
+        if self.mask is not None:
+            return self._over_mask(hands[0], self.mask)
+        camera = Camera.from_fov(*self.size, self.fov)
+        return place_row(hands, camera, self.box or self.middle(), self.roll, self.pitch, self.yaw)
 
     def _over_mask(self, hand: Hand, mask: Tensor) -> HandScene:
         turned = any((self.roll, self.pitch, self.yaw))

@@ -11,6 +11,7 @@ about the camera's axes, first pitch, then yaw, then roll:
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -241,13 +242,42 @@ def place_pair(
     Returns:
         A scene with the right hand first.
     """
-    x0, y0, x1, y1 = box
-    middle, gap = (x0 + x1) / 2, PAIR_GAP * (x1 - x0) / 2
     right, left = sorted([hand, mirror_hand(hand)], key=lambda each: each.side == "left")
+    return place_row([right, left], camera, box, roll, pitch, yaw)
+
+
+def place_row(
+    hands: Sequence[Hand],
+    camera: Camera,
+    box: tuple[float, float, float, float],
+    roll: float = 0.0,
+    pitch: float = 0.0,
+    yaw: float = 0.0,
+) -> HandScene:
+    """Place hands side by side in one picture.
+
+    Args:
+        hands: Posed hands, from left to right; of a right and a left one alone the right comes first, as of someone who
+            shows both to the camera.
+        camera: The camera.
+        box: x0, y0, x1, y1 in pixels; each hand fills an equal column of it, but for a little space between them.
+        roll: Turn of each hand in degrees; the left one of a pair is turned the mirrored way. Likewise the next two.
+        pitch: Tip in degrees.
+        yaw: Turn about the vertical in degrees.
+    """
+    x0, y0, x1, y1 = box
+    pair = sorted(hand.side for hand in hands) == ["left", "right"]
+    if pair:
+        hands = sorted(hands, key=lambda hand: hand.side == "left")
+    turns = [-1 if pair and hand.side == "left" else 1 for hand in hands]
+    width = (x1 - x0) / len(hands)
+    gap = PAIR_GAP * (x1 - x0) / 2 if len(hands) > 1 else 0.0
+    last = len(hands) - 1
+    edges = [(x0 + k * width + gap * (k > 0), x0 + (k + 1) * width - gap * (k < last)) for k in range(len(hands))]
     return combine(
         [
-            place_in_box(right, camera, (x0, y0, middle - gap, y1), roll, pitch, yaw),
-            place_in_box(left, camera, (middle + gap, y0, x1, y1), -roll, pitch, -yaw),
+            place_in_box(hand, camera, (left, y0, right, y1), turn * roll, pitch, turn * yaw)
+            for hand, (left, right), turn in zip(hands, edges, turns, strict=True)
         ]
     )
 

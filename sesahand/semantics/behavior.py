@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from ..errors import SesaHandError
 from ..vlm.reasoning import without_marks
+from .described_hands import DescribedHand
+from .hand_reading import hands_of
 
 COMPONENTS = ("pose", "action", "hand_action", "environment")
 
@@ -212,6 +214,9 @@ class ImageSemantics:
         note: why a language model's answer was not used, or empty.
         prompt: the composed prompt, or empty before composing.
         spans: where the components and the hand words stand in `prompt`.
+        hands: each hand that is described.
+        language: of the caption: "en", another code of `languages`, or "other".
+        origins: for components that did not come from `source`, their name and where they came from.
     """
 
     behavior: BehaviorSemantics
@@ -220,6 +225,9 @@ class ImageSemantics:
     note: str = ""
     prompt: str = ""
     spans: tuple[Span, ...] = ()
+    hands: tuple[DescribedHand, ...] = ()
+    language: str = "en"
+    origins: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         if self.source not in SOURCES:
@@ -236,6 +244,14 @@ class ImageSemantics:
     def of_part(self, part: str) -> list[Span]:
         """The spans of one component, or of the hand words."""
         return [span for span in self.spans if span.part == part]
+
+
+def _hands_of_entry(entry: Mapping) -> tuple[DescribedHand, ...]:
+    """The hands of a saved entry; read again from its words where it is older than they are."""
+    if "hands" in entry:
+        return tuple(DescribedHand.from_mapping(hand) for hand in entry["hands"])
+    texts = (entry["behavior"].get("hand_action"), entry.get("caption"), entry.get("prompt"))
+    return next(filter(None, (hands_of(str(text)) for text in texts if text)), ())
 
 
 @dataclass(frozen=True)
@@ -265,6 +281,9 @@ class SemanticsBatch:
                     note=str(entry.get("note", "")),
                     prompt=str(entry.get("prompt", "")),
                     spans=tuple(Span(**span) for span in entry.get("spans", ())),
+                    hands=_hands_of_entry(entry),
+                    language=str(entry.get("language", "en")),
+                    origins=tuple((str(name), str(origin)) for name, origin in entry.get("origins", ())),
                 )
                 for entry in entries
             )

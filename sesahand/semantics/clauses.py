@@ -11,6 +11,7 @@ from . import lexicon
 from .grammar import Token
 
 _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
+_VERBAL = frozenset("building crossing landing parking opening drawing painting setting clearing ringing".split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
 
@@ -62,8 +63,13 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     after = tokens[i + 1] if i + 1 < len(tokens) else None
     if not item.verb:
         return _unknown_verb(before, item, after)
-    if item.lower in _ING_NOUNS and not (i and tokens[i - 1].has("aux")):
+    acting = i == 0 or opening or tokens[i - 1].has("person", "mark", "adv")
+    acts = i and tokens[i - 1].has("aux") or acting and item.lower in _VERBAL and _next_is(tokens, i, "det")
+    if item.lower in _ING_NOUNS and not acts:
         return False
+    if before is not None and before.lower in ("one", "other") and item.form == "ing" and item.verb_classes:
+        # "one making a fist, the other waving"
+        return True
     if before is not None and _asks_for_noun(before):
         return False
     if item.form in ("ing", "ed"):
@@ -82,6 +88,10 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
     inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
     return not before.plural or before.has("rel") or inner
+
+
+def _next_is(tokens: list[Token], i: int, role: str) -> bool:
+    return i + 1 < len(tokens) and tokens[i + 1].has(role)
 
 
 def _asks_for_noun(item: Token) -> bool:
@@ -331,7 +341,28 @@ def _opening_at(tokens: list[Token], i: int, current: Clause) -> Opening | None:
     if item.form == "ing" and tokens[i - 1].has("person") and _is_passive(current):
         # "is held by a man sitting on a stool": the man's own doing
         return i, i, "who"
+    if _second_deed(tokens, i, current):
+        return i, i, ","
     return None
+
+
+def _second_deed(tokens: list[Token], i: int, current: Clause) -> bool:
+    """Whether a participle is another deed of the same person: "sitting on the curb drinking from a can"."""
+    item = tokens[i]
+    deed = item.form == "ing" and item.verb_classes not in (frozenset(), {"dropped"})
+    if current.verb is None or i <= current.verb + 2 or not deed:
+        return False
+    before = tokens[i - 1]
+    worn = tokens[current.verb].form == "ing" and tokens[current.verb].verb_classes == {"dropped"}
+    placed = worn or "posture" in tokens[current.verb].verb_classes or _is_participle_of_hand(current)
+    if not placed or item.lower in _ING_NOUNS or not before.content or before.has("color", "opinion") or before.verb:
+        return False
+    after = tokens[i + 1] if i + 1 < len(tokens) else None
+    return before.has("body", "place", "hand") or after is None or after.has("prep", "det", "mark", "adv", "owner")
+
+
+def _is_participle_of_hand(clause: Clause) -> bool:
+    return clause.tokens[clause.at_verb].form == "ed" and any(item.has("hand", "body") for item in clause.subject)
 
 
 def _returns_to_main(tokens: list[Token], i: int, current: Clause) -> bool:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 from ..errors import SesaHandError
 from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, Span
+from .described_hands import describe_hands
 from .hand_words import hand_word_spans
+from .prompt_syntax import PromptSyntax, put_back, read_syntax
 
 DEFAULT_TEMPLATE = "{prefix}, {pose}, {action}, {hand_action}, {environment}, {style}"
 FIELDS = ("prefix", *COMPONENTS, "style")
@@ -42,6 +44,7 @@ def compose(
     prefix: str = "",
     style: str = "",
     count_tokens: Callable[[str], int] | None = None,
+    syntax: PromptSyntax | None = None,
 ) -> Composition:
     """Fill a template with the components, each phrase once.
 
@@ -55,6 +58,8 @@ def compose(
         style: goes last, for example style and quality words.
         count_tokens: columns that a text needs in the text encoder, begin and end token included; when given, a prompt
             over `CONTEXT` is warned of.
+        syntax: of the text the components came from: its weights are given to the same words again, its tags are added
+            behind the prompt, and what is lost is warned of.
 
     Returns:
         The prompt with its spans.
@@ -80,8 +85,20 @@ def compose(
     spans += _shared_spans(spans, texts)
     spans += [Span("hand word", a, b, prompt[a:b]) for a, b in hand_word_spans(prompt)]
     warnings = [] if any(texts[name] for name in fields if name in COMPONENTS) else [_NO_COMPONENT]
+    if syntax is not None and syntax.any:
+        prompt, spans, lost = _with_syntax(prompt, spans, syntax)
+        warnings += lost
     warnings += _too_long(prompt, count_tokens)
     return Composition(prompt, tuple(sorted(spans, key=_span_order)), tuple(warnings))
+
+
+def _with_syntax(prompt: str, spans: list[Span], syntax: PromptSyntax) -> tuple[str, list[Span], list[str]]:
+    """A prompt with the weights and tags that were typed, its spans moved along, and a warning of what is lost."""
+    marked = put_back(prompt, syntax)
+    moved = [(span.part, *marked.moved(span.start, span.end)) for span in spans]
+    lost = (*marked.lost, *syntax.dropped)
+    warnings = [f"Left out of the prompt: {', '.join(lost)}."] if lost else []
+    return marked.prompt, [Span(part, a, b, marked.prompt[a:b]) for part, a, b in moved], warnings
 
 
 def compose_batch(
@@ -89,15 +106,25 @@ def compose_batch(
 ) -> tuple[SemanticsBatch, list[str]]:
     """Compose every image's prompt; the options are those of `compose`.
 
+    A caption without behaviour is the prompt as it stands, between prefix and style.
+
     Returns:
         The batch with prompts and spans, and the warnings.
     """
     images, warnings = [], []
     for number, image in enumerate(batch.images, start=1):
-        composed = compose(image.behavior, template, **options)
-        images.append(dataclasses.replace(image, prompt=composed.prompt, spans=composed.spans))
+        by_hand = image.source in ("typed", "edited")
+        if image.caption.strip() and not by_hand and not any(image.behavior.to_dict().values()):
+            check_template(template)
+            image = as_typed(image, image.caption, options.get("prefix", ""), options.get("style", ""))
+            own = (AS_IT_STANDS, *_too_long(image.prompt, options.get("count_tokens")))
+        else:
+            composed = compose(image.behavior, template, **options, syntax=read_syntax(image.caption))
+            image = dataclasses.replace(image, prompt=composed.prompt, spans=composed.spans)
+            own = composed.warnings
+        images.append(image)
         where = f"Image {number}: " if len(batch.images) > 1 else ""
-        warnings += [where + warning for warning in composed.warnings]
+        warnings += [where + warning for warning in own]
     return SemanticsBatch(tuple(images)), warnings
 
 
@@ -105,8 +132,15 @@ def summary(image: ImageSemantics) -> str:
     """The components, the prompt and the hand words of one image as lines to read."""
     hands = ", ".join(dict.fromkeys(span.text for span in image.of_part("hand word")))
     lines = [f"{name.replace('_', ' ')}: {getattr(image.behavior, name) or '-'}" for name in COMPONENTS]
-    lines += [f"prompt: {image.prompt or '-'}", f"hand words: {hands or '-'}", f"from: {image.source}"]
+    lines += [f"hands: {describe_hands(image.hands)}"]
+    lines += [f"prompt: {image.prompt or '-'}", f"hand words: {hands or '-'}", f"from: {_origin(image)}"]
     return "\n".join(lines + ([f"note: {image.note}"] if image.note else []))
+
+
+def _origin(image: ImageSemantics) -> str:
+    """Where semantics came from, with the components that came from elsewhere."""
+    others = ", ".join(f"{name.replace('_', ' ')} from {origin}" for name, origin in image.origins)
+    return f"{image.source} ({others})" if others else image.source
 
 
 def _span_order(span: Span) -> tuple[int, int, str]:
@@ -207,6 +241,7 @@ def _place_in(text: str, spans: list[Span], part: str) -> Span | None:
     return None
 
 
+AS_IT_STANDS = "The caption names no behaviour: it is the prompt as it stands."
 _NO_COMPONENT = "The prompt says nothing of behaviour: the semantics have no component that the template uses."
 
 

@@ -7,11 +7,13 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ..errors import CannotAnswerError, SesaHandError
 from ..vlm.reasoning import split_thoughts, without_open_tags
 from . import prompts, rules
+from .answers import repeats_instruction, settle
 from .behavior import (
     COMPONENTS,
     SYNONYMS,
@@ -21,6 +23,10 @@ from .behavior import (
     component_name,
     merge,
 )
+from .described_hands import DescribedHand
+from .hand_reading import hands_of
+from .languages import detect_language, language_name
+from .prompt_syntax import read_syntax
 
 logger = logging.getLogger(__name__)
 
@@ -96,16 +102,15 @@ def read_answers(captions: Sequence[str], answers: Sequence[str]) -> SemanticsBa
 
 def _by_answer(caption: str, answer: str) -> ImageSemantics:
     said = _without_thoughts(answer).strip()
-    if said and not re.search(r"[{}]", said):
+    if said and not re.search(r"[{}]", said) and not repeats_instruction(said):
         read = _by_rules(said)
         if any(read.behavior.to_dict().values()):
             note = "the answer has no JSON and was read as a caption, by the rules"
-            return ImageSemantics(read.behavior, "rules", said, note)
+            return replace(read, source="rules", note=note)
     try:
-        behavior = _checked(parse_answer(answer), caption)
+        return _settled(answer, caption)
     except SesaHandError as error:
-        return _entry(caption, None, (answer, str(error)))
-    return _entry(caption, behavior, None)
+        return _after_model(caption, (answer, str(error)))
 
 
 def override(batch: SemanticsBatch | None, components: dict[str, str]) -> SemanticsBatch:
@@ -118,19 +123,32 @@ def override(batch: SemanticsBatch | None, components: dict[str, str]) -> Semant
     """
     typed = {name: "" if text.strip().lower() == "none" else text for name, text in components.items() if text.strip()}
     if batch is None:
-        return SemanticsBatch((ImageSemantics(BehaviorSemantics(**typed), "typed"),))
-    return SemanticsBatch(
-        tuple(
-            ImageSemantics(
-                image.behavior.replace(**typed), "edited" if typed else image.source, image.caption, image.note
-            )
-            for image in batch.images
-        )
-    )
+        behavior = BehaviorSemantics(**typed)
+        return SemanticsBatch((ImageSemantics(behavior, "typed", hands=_hands_of_behavior(behavior)),))
+    return SemanticsBatch(tuple(_edited(image, typed) for image in batch.images))
+
+
+def _edited(image: ImageSemantics, typed: dict[str, str]) -> ImageSemantics:
+    """Semantics with components typed over theirs; hands are those of the hand action if that is typed."""
+    behavior = image.behavior.replace(**typed)
+    hands = _hands_of_behavior(behavior) if "hand_action" in typed else image.hands
+    source = "edited" if typed else image.source
+    return replace(image, behavior=behavior, source=source, prompt="", spans=(), hands=hands)
+
+
+def _hands_of_behavior(behavior: BehaviorSemantics) -> tuple[DescribedHand, ...]:
+    """The hands that components describe: their hand action, or what the body does."""
+    texts = (behavior.hand_action, behavior.action, behavior.pose)
+    return next(filter(None, map(hands_of, filter(None, texts))), ())
 
 
 def parse_answer(answer: str) -> BehaviorSemantics:
-    """Take the four components out of a language model's answer.
+    """Take the components out of a language model's answer; one that it does not name is empty. See `read_answer`."""
+    return BehaviorSemantics(**read_answer(answer))
+
+
+def read_answer(answer: str) -> dict[str, str]:
+    """Take the components that a language model's answer names out of it.
 
     Reasoning in front of the JSON, think tags, code fences, text behind it, single quotes, trailing commas, one
     object per person and objects inside objects are all accepted. The answer is only read, never evaluated.
@@ -142,14 +160,19 @@ def parse_answer(answer: str) -> BehaviorSemantics:
         SesaHandError: when no usable JSON object is in it; the message is written to be shown to the model.
     """
     text = _without_thoughts(answer)[-LONGEST_ANSWER:]
-    problem = "there is no JSON object in it."
+    problem, part = "there is no JSON object in it.", {}
     for found in reversed(_decoded(text)):
         try:
-            return _validated(found)
+            named = _validated(found)
+            if len(named) == len(COMPONENTS):
+                return named
+            part = part or named
         except SesaHandError as error:
             problem = str(error)
         except RecursionError:
             problem = "its JSON is nested too deeply."
+    if part:
+        return part
     if problem.startswith("there is no") and text.count("{") > text.count("}"):
         problem = "there is no JSON object in it that ends: it was cut off. Answer briefly, or raise the length limit."
     raise SesaHandError(f"The answer cannot be used: {problem}")
@@ -158,33 +181,64 @@ def parse_answer(answer: str) -> BehaviorSemantics:
 def _by_model(
     captions: Sequence[str], model: TextModel, *, attempts: int, max_tokens: int, seed: int, progress: Callable | None
 ) -> SemanticsBatch:
-    answers: dict[int, BehaviorSemantics] = {}
+    answers: dict[int, ImageSemantics] = {}
     failures: dict[int, tuple[str, str]] = {}
+    # A server can be made to answer with JSON of this form; models in this process are only asked to.
+    form = {"schema": prompts.ANSWER_SCHEMA} if getattr(model, "takes_schema", False) else {}
     for attempt in range(max(1, attempts)):
         open_ones = [i for i, text in enumerate(captions) if i not in answers and text.strip()]
         if not open_ones:
             break
         asked = [_question(captions[i], failures.get(i)) for i in open_ones]
-        replies = model.complete(
-            asked, system=prompts.EXTRACTION_SYSTEM, max_tokens=max_tokens, seed=seed + attempt, progress=progress
-        )
+        system, number = prompts.EXTRACTION_SYSTEM, seed + attempt
+        replies = model.complete(asked, system=system, max_tokens=max_tokens, seed=number, progress=progress, **form)
         if len(replies) != len(asked):
             raise SesaHandError(f"The language model gave {len(replies)} answers to {len(asked)} questions.")
         for i, reply in zip(open_ones, replies, strict=True):
             try:
-                answers[i] = _checked(parse_answer(reply), captions[i])
+                answers[i] = _settled(reply, captions[i])
             except SesaHandError as error:
                 failures[i] = (reply, str(error))
-    return SemanticsBatch(tuple(_entry(text, answers.get(i), failures.get(i)) for i, text in enumerate(captions)))
+    return SemanticsBatch(
+        tuple(answers.get(i) or _after_model(text, failures.get(i)) for i, text in enumerate(captions))
+    )
 
 
 def _question(caption: str, failure: tuple[str, str] | None) -> str:
-    return prompts.correction_prompt(caption, *failure) if failure else prompts.extraction_prompt(caption)
+    text = read_syntax(caption).text
+    language = detect_language(text)
+    if language != "en":
+        text = f"{text}\n(The description is in {language_name(language)}; answer in English.)"
+    return prompts.correction_prompt(text, *failure) if failure else prompts.extraction_prompt(text)
 
 
-def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, str] | None) -> ImageSemantics:
-    if answer is not None:
-        return ImageSemantics(_without_emphasis(answer), "language model", caption)
+def _settled(reply: str, caption: str) -> ImageSemantics:
+    """The semantics of an answer, with the rules' components where it has none that can be believed.
+
+    Raises:
+        SesaHandError: If nothing of it can be used.
+    """
+    text = read_syntax(caption).text
+    language = detect_language(text)
+    by_rules = rules.extract(text) if language == "en" else BehaviorSemantics()
+    answer = read_answer(reply)
+    _refuse_copy(answer, text, by_rules)
+    settled = settle(answer, text, by_rules, translated=language != "en")
+    behavior = _without_emphasis(settled.behavior)
+    hands = hands_of(caption) or _hands_of_behavior(behavior)
+    return ImageSemantics(behavior, "language model", caption, hands=hands, language=language, origins=settled.origins)
+
+
+def _refuse_copy(answer: dict[str, str], caption: str, by_rules: BehaviorSemantics) -> None:
+    """Refuse an answer copied from an example, and an empty one where the rules see a person doing something."""
+    for text, _, components in prompts.EXTRACTION_EXAMPLES:
+        if answer == components and caption.strip() != text:
+            raise SesaHandError("it repeats an example; answer about the last description.")
+    if not any(answer.values()) and any(by_rules.to_dict().values()):
+        raise SesaHandError("all components are empty, but the description tells what a person does.")
+
+
+def _after_model(caption: str, failure: tuple[str, str] | None) -> ImageSemantics:
     if failure is None:
         return _by_rules(caption)
     logger.warning("The language model's answers could not be used, so the rules answered: %s", failure[1])
@@ -193,28 +247,26 @@ def _entry(caption: str, answer: BehaviorSemantics | None, failure: tuple[str, s
 
 def _by_rules(caption: str, reason: str = "") -> ImageSemantics:
     """What the rules read in a caption; `reason` is why the language model did not answer, if there is one."""
-    behavior = _without_emphasis(rules.extract(caption))
+    text = read_syntax(caption).text
+    language = detect_language(text)
+    behavior = _without_emphasis(rules.extract(text)) if language == "en" else BehaviorSemantics()
     notes = [reason] if reason else []
     if not caption.strip():
         notes.append("the caption is empty")
+    elif language != "en":
+        notes.append(
+            f"the caption is in {language_name(language)}, which the rules do not read: it is passed on as it stands, "
+            "with its hand words. A language model (vlm) translates it"
+        )
     elif not any(behavior.to_dict().values()):
-        notes.append("the rules found nobody who does anything in the caption; they read English only")
-    return ImageSemantics(behavior, "rules after language model" if reason else "rules", caption, "; ".join(notes))
+        notes.append("the rules found nobody who does anything in the caption: it is passed on as it stands")
+    source = "rules after language model" if reason else "rules"
+    return ImageSemantics(behavior, source, caption, "; ".join(notes), hands=hands_of(caption), language=language)
 
 
 def _without_emphasis(behavior: BehaviorSemantics) -> BehaviorSemantics:
     """Components without the marks that a text encoder takes for emphasis: in a caption they mean none."""
     return BehaviorSemantics(**{name: re.sub(r"[()\\]", " ", text) for name, text in behavior.to_dict().items()})
-
-
-def _checked(behavior: BehaviorSemantics, caption: str) -> BehaviorSemantics:
-    """Refuse an answer copied from an example, and an empty one where the rules see a person doing something."""
-    for text, _, components in prompts.EXTRACTION_EXAMPLES:
-        if behavior.to_dict() == components and caption.strip() != text:
-            raise SesaHandError("it repeats an example; answer about the last description.")
-    if not any(behavior.to_dict().values()) and any(rules.extract(caption).to_dict().values()):
-        raise SesaHandError("all four components are empty, but the description tells what a person does.")
-    return behavior
 
 
 def _without_thoughts(answer: str) -> str:
@@ -271,27 +323,33 @@ def _in_list(text: str) -> bool:
     return re.search(r"\[\s*\{.*\}\s*,\s*\{.*\}\s*,?\s*\]", text, re.DOTALL) is not None
 
 
-def _validated(value: object) -> BehaviorSemantics:
-    """Check a decoded value; a list, or an object of objects, stands for several persons."""
+def _validated(value: object) -> dict[str, str]:
+    """Check a decoded value and take the components it names; several persons are merged into one.
+
+    A list stands for several persons, and so does an object of objects.
+    """
     if isinstance(value, list):
         persons = [item for item in value if isinstance(item, dict)]
         if not persons:
             raise SesaHandError("expected a JSON object with the four components, got a list without objects.")
-        return _bounded(merge(_validated(item) for item in persons))
+        return _merged([_validated(item) for item in persons])
     if not isinstance(value, dict):
         raise SesaHandError(f"expected a JSON object with the four components, got {type(value).__name__}.")
     named = {component_name(key) for key in value}.intersection(COMPONENTS)
     inner = [item for item in value.values() if isinstance(item, (dict, list)) and _holds_objects(item)]
     if inner and not named:
-        return _bounded(merge(_usable(inner)))
-    behavior = _bounded(BehaviorSemantics.from_mapping(value))
-    missing = [name for name in COMPONENTS if name not in named]
-    if missing:
-        raise SesaHandError(f"the object lacks {', '.join(missing)}; write an empty string where nothing is said.")
-    return behavior
+        return _merged(_usable(inner))
+    behavior = _bounded(BehaviorSemantics.from_mapping(value)).to_dict()
+    return {name: text for name, text in behavior.items() if name in named}
 
 
-def _usable(values: list) -> list[BehaviorSemantics]:
+def _merged(persons: list[dict[str, str]]) -> dict[str, str]:
+    named = {name for person in persons for name in person}
+    merged = _bounded(merge(BehaviorSemantics(**person) for person in persons)).to_dict()
+    return {name: text for name, text in merged.items() if name in named}
+
+
+def _usable(values: list) -> list[dict[str, str]]:
     """The semantics of the values that can be read; raises what is wrong with the last if there is none."""
     found, problem = [], SesaHandError("the answer holds no object with the four components.")
     for value in values:

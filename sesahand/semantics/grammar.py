@@ -163,8 +163,18 @@ def sentences(text: str) -> list[list[Token]]:
     found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
     return [
         words[k : k + LONGEST_SENTENCE]
-        for words in map(_name_hands, map(_merge_marks, found))
+        for words in map(_name_hands, map(_name_cans, map(_merge_marks, found)))
         for k in range(0, len(words), LONGEST_SENTENCE)
+    ]
+
+
+def _name_cans(words: list[Token]) -> list[Token]:
+    """Read "a can" as a thing."""
+    return [
+        replace(item, roles=frozenset())
+        if item.lower in ("can", "cans") and k and (words[k - 1].has("det", "color", "prep"))
+        else item
+        for k, item in enumerate(words)
     ]
 
 

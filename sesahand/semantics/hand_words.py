@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from . import lexicon
 from .grammar import CLOSED, NOUNS, VERBS
+from .languages import detect_language, foreign_hand_words
+from .prompt_syntax import tag_spans
 
 _NOUN_LIKE = frozenset(
     form
@@ -16,6 +18,7 @@ _NOUN_LIKE = frozenset(
 """Forms that are hand words only where they stand as verbs: "she waves", but not "the waves"."""
 
 
+@lru_cache(maxsize=1)
 def hand_lexicon() -> frozenset[str]:
     """Every written form that can be a hand word, in lower case."""
     nouns = (form for noun in lexicon.HAND_NOUNS.split() for form in lexicon.noun_forms(noun))
@@ -50,11 +53,16 @@ def word_spans(text: str, words: Iterable[str]) -> list[tuple[int, int]]:
 def hand_word_spans(text: str, extra: Iterable[str] = ()) -> list[tuple[int, int]]:
     """Where the hand words of a text stand; phrases such as "palm trees" or "on the other hand" are passed over.
 
+    Names of LoRAs and embeddings are no words. A text in a language of `languages` is searched for its own words.
+
     Args:
         text: a prompt.
         extra: more words to count as hand words; these count everywhere.
     """
-    false = [match.span() for match in _FALSE_HANDS.finditer(text)]
+    false = [*(match.span() for match in _FALSE_HANDS.finditer(text)), *tag_spans(text)]
+    if detect_language(text) != "en":
+        own = [span for span in foreign_hand_words(text) if not any(a <= span[0] and span[1] <= b for a, b in false)]
+        return merge_spans([*own, *word_spans(text, extra)])
     found = [
         (start, end)
         for start, end in word_spans(text, hand_lexicon())

@@ -35,6 +35,18 @@ PERSONS = """
     niece fiance groomsman roommate classmate pal granny grandparent stepmother being inventor explorer
     programmer developer designer harpist bassist pedicurist beautician operator quarterback midfielder striker
     streamer vlogger
+    cop detective scholar merchant hiker keeper courier toymaker designer fisherman mage wizard witch sorcerer sorceress
+    elf dwarf orc ninja samurai pirate idol gyaru catgirl foxgirl bunnygirl cyborg android superhero superheroine
+    hero heroine villain mermaid vampire zombie angel demon fairy goddess god warlock ranger rogue thief assassin cleric
+    paladin barbarian viking gladiator emperor empress duke duchess lord noblewoman nobleman geisha ronin hacker punk
+    goth biker gangster mobster spy sheriff bandit bodybuilder skater graduate bridegroom monk novice pope bishop imam
+    dad grandad grandpa granny mum mummy daddy bro sis buddy influencer blogger guy gal dude bloke chap
+    politician president mayor minister senator protestor activist refugee prisoner inmate hostage patient surgeon
+    medic barista baker rapper rocker bassist choreographer cheerleader coach sprinter climber sailor cosplayer maiden
+    tailor cowgirl shaman druid sage hermit beggar servant butler
+    acrobat mime ballerina villager peasant miner logger ranger trucker plumber cabbie chauffeur stewardess
+    steward attendant bellboy concierge waitperson sculptress potter weaver calligrapher illustrator animator
+    drummer vocalist violist trombonist frontman frontwoman singer rockstar popstar celebrity actor
 """
 
 PRONOUNS = "he she they it i we you"
@@ -90,7 +102,7 @@ HANDWORK_VERBS = """
     strike wring hem pin measure weigh grind steer row paddle reel fan conduct slide drape tuck present sort
     wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
     pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
-    dip smooth release collect squirt spray uncork
+    dip smooth release collect squirt spray uncork clink haul
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -110,8 +122,9 @@ ACTION_VERBS = """
     sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
     lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
     glance read study think work practice exercise train compete perform examine inspect check browse search buy
-    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pray meditate teach learn help
-    assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn squint
+    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pause linger pray meditate teach
+    learn help assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn
+    squint
     smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
     show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
     operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
@@ -185,7 +198,14 @@ PLACES = """
     dormitory barracks camp hangar runway airfield bunker archive newsstand kiosk booth metro ferry yacht canoe
     kayak raft helicopter van truck taxi caravan exhibition rehearsal recital class seminar glacier volcano dune
     prairie savanna rainforest grove bay fjord cove reef hillside mountainside roadside seaside lakeside
-    poolside riverside cornfield vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    poolside riverside cornfield rooftop courtyard battlefield ruin atelier loft crossing graduation
+    slope hilltop alley workshop trailhead subway jail dungeon tavern inn library dojo onsen izakaya festival
+    desert orchard laboratory rooftop suburb penthouse lounge laundry monastery dormitory backroom riverside
+    greenhouse rally cottage hut mansion manor villa farmhouse chalet graveyard crypt bathhouse pagoda spaceship
+    starship submarine tundra oasis marketplace stairwell clearing hideout lair
+    tokyo kyoto osaka shibuya shinjuku paris london york manhattan brooklyn venice rome seoul berlin shanghai beijing
+    bangkok mumbai istanbul cairo moscow barcelona amsterdam lisbon prague havana chicago
+    vestibule foyer parlor pantry skyscraper competition treehouse alleyway
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
@@ -195,14 +215,19 @@ PLACE_PARTS = """
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
-PLACE_PAIRS = "bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor|market stall|ski lift"
+PLACE_PAIRS = (
+    "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
+    "|market stall|ski lift"
+)
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
 
 # What somebody may stand in front of and thereby be somewhere; its colour is all there is to say of it.
 BACKDROPS = "wall backdrop background curtain"
 
-PLACE_PREPOSITIONS = "in at on inside within through across along down outside near beside by into onto under of"
+PLACE_PREPOSITIONS = (
+    "in at on over behind inside within through across along down outside near beside by into onto under of"
+)
 
 PREPOSITIONS = """
     in on at of with without by for from to into onto over under above below behind beside between among against
@@ -269,11 +294,16 @@ OPINIONS = """
     quaint rustic attractive pretty cute breathtaking majestic iconic delicate graceful gracefully confidently
     happily cheerfully casually masterpiece highres hd uhd 4k 8k detailed photorealistic realistic cinematic
     bokeh best quality seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty
-    packed blurred blurry
+    packed blurred blurry whimsical vibrant absurdres newest
 """
 
 # How captions begin to talk about the picture; what follows is the content.
 LEAD_INS = (
+    r"(?:please\s+)?(?:create|generate|make|draw|paint|imagine|picture|visuali[sz]e|render)\s+(?:me\s+)?(?=an?\s|the\s)"
+    r"(?:(?:an?|the)\s+(?:\w+[\s-]){0,3}?(?:image|picture|photo|photograph|scene|portrait|illustration)\s+(?:of|showing|where)\s+)?",
+    r"(?:\w+[\s-]){0,3}?(?:portrait|headshot|close-up|closeup|selfie|photography|snapshot|screencap|still|frame|shot|photo|photograph"
+    r"|picture|sketch|drawing|painting|render|illustration)\s+of\s+",
+    r"the\s+scene\s+(?:unfolds|takes\s+place|is\s+set)\s+",
     r"(?:in|within)\s+(?:this|the|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait"
     r"|painting|illustration|foreground)\b,?\s*(?:we\s+(?:can\s+)?see\s+|(?:there\s+)(?:is|are)\s+)?",
     r"(?:the|this|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait|painting|illustration"
@@ -297,6 +327,7 @@ FALSE_HANDS = (
     r"\b(?:second|first)[\s-]hand\b",
     r"\bpoint(?:ing)?\s+of\s+view\b",
     r"\b(?:left|right)[\s-]hand\s+(?:side|corner|edge)\b",
+    r"\b(?:clock|watch)\s+with\s+(?:\w+\s+){0,2}hands\b",
     r"\bhands?\s+of\s+(?:the|a|an)\s+(?:\w+\s+)?(?:clock|watch)\b",
     r"\b(?:clock|watch|hour|minute|second)(?:'s)?\s+hands?\b",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
@@ -306,8 +337,27 @@ FALSE_HANDS = (
     r"\b(?:thumb|touch)\s+(?:drives?|screens?|pads?)\b",
     r"\b(?:fish|chicken)\s+fingers?\b",
     r"\bfinger\s+foods?\b",
-    r"\bhired\s+hands?\b",
+    r"\b(?:hired|farm|deck|stage|ranch|old)\s+hands?\b",
+    r"\biron\s+fist\b",
+    r"\b(?:all|open|red|even|high|left|right|empty|bare|heavy|single)[\s-]handed\b",
+    r"\ball[\s-]hands?\s+(?:meeting|call)\b",
+    r"\b(?:upper|helping|lending)\s+hand\b",
+    r"\b(?:lend|lends|lending|give|gives|giving|need|needs)\s+(?:\w+\s+)?a\s+hand\b",
+    r"\b(?:turn|turns|turned|turning|try|tries|tried|trying)\s+(?:his|her|their)\s+hands?\s+(?:to|at)\b",
+    r"\b(?:hands?|fingers?)[\s-](?:drawn|painted|made|held|crafted|carved|stitched|written|woven|luggage|soap|cream|towels?|bags?"
+    r"|rails?|brakes?|cuffs|print(?:s|ed)?|prints?|puppets?|nails?\s+polish|mirror|sanitizer)\b",
+    r"\b(?:out\s+of|in\s+good|in\s+safe)\s+hands?\b",
+    r"\bhands?[\s-](?:on\s+(?:experience|training|workshop|approach)|off|free|down)\b",
+    r"\b(?:green|sore)\s+thumb\b",
+    r"\bhands?\s+of\s+(?:time|fate|god|cards|poker)\b",
+    r"\bfinger\s+on\s+the\s+pulse\b",
+    r"\bto\s+the\s+point\b|\bpoint\s+of\b|\bpointing\s+out\b",
+    r"\bfive\s+o'clock\b",
+    r"\bfist\s*fights?\b|\bfruit\s+punch\b|\bpunch\s*(?:line|bag|ing\s+bag)s?\b",
 )
+
+# Phrases that say a person and mean none.
+FALSE_PERSONS = (r"\b(?:grandfather|grandmother)\s+clocks?\b", r"\b(?:king|queen)[\s-]size\b", r"\baction\s+figures?\b")
 
 # Phrases that say a colour and mean none.
 FALSE_COLORS = (
@@ -319,6 +369,9 @@ FALSE_COLORS = (
 
 # Phrases that the rules take out before they read a caption.
 EMPTY_PHRASES = (
+    r"\bat\s+(?:this|that|some)\s+point\b,?",
+    r"\b(?:score\s\d+(?:\sup)?|(?:rating|source)\s(?:\w+)|(?:cowboy|wide|medium|full|low\sangle|high\sangle)\sshot)\b,?",
+    r"\b(?:upper|full|lower)\sbody\b,?",
     r"\bon\s+the\s+(?:other|one)\s+hand\b,?",
     r"\bdepth\s+of\s+field\b",
     r"\bwhat\s+(?:appears|seems|looks)\s+(?:to\s+be|like)\s+",
@@ -328,7 +381,7 @@ EMPTY_PHRASES = (
 
 # Where a deed is aimed when it is aimed at whoever looks at the picture.
 AT_CAMERA = (
-    r"(?:at|into|toward|towards|for|to|facing|faces)\s+the\s+(?:camera|viewer|lens|photo|photographer|shot)\b",
+    r"(?:at|into|toward|towards|for|to|facing|faces)\s+(?:the\s+)?(?:camera|viewer|lens|photo|photographer|shot)\b",
     r"(?:directly|straight)\s+at\s+(?:us|you)\b",
 )
 # To look at the camera is no deed of the picture; to wave at it is one.
@@ -338,11 +391,23 @@ CAMERA_TALK = (*(rf"\b{phrase}" for phrase in AT_CAMERA), r"\blow\s+angle\b")
 
 # What is said of hands that the picture does not show.
 OUT_OF_SIGHT = r"\b(?:visible|cropped|cut\s+off|out\s+of\s+(?:frame|view|sight|the\s+(?:frame|picture|image)))\b"
+NOT_SHOWN = (
+    r"\b(?:not|n't|never|barely|hardly)\s+(?:\w+\s+)?(?:visible|seen|shown)\b|\b(?:cropped|cut\s+off|unseen|invisible)\b"
+    r"|\bout\s+of\s+(?:frame|view|sight|shot|the\s+(?:frame|picture|image|shot))\b"
+)
+# What negative prompts say of hands.
+MISSHAPEN = (
+    r"\b(?:bad|extra|missing|fused|mutated|deformed|malformed|poorly\s+drawn|too\s+many|fewer|disfigured)\s+"
+    r"(?:\w+\s+)?(?:hands?|fingers?|limbs?|digits?|anatomy|arms?)\b"
+)
 
 # Places that need no preposition.
 OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
 
-BACKGROUND = r"\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
+BACKGROUND = (
+    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b"
+    r"|\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
+)
 
 HAND_NOUNS = """
     hand finger thumb palm fist fingertip knuckle wrist pinky forefinger fingernail handshake
@@ -356,6 +421,32 @@ HAND_VERBS = """
 """
 NOUN_LIKE_HAND_VERBS = """
     reach wave point cup handle press type snap tap hand finger stroke lift pass throw catch
+"""
+
+# What a hand does around a thing that it keeps.
+HOLDING_VERBS = "hold grip grasp clutch clasp carry wield brandish grab lift raise clink hoist squeeze"
+# Particles that a verb takes along, with the thing behind them: "putting on her gloves".
+PARTICLES = "in on off up out down away back over"
+TAKE_PARTICLE = "haul reel put take pull pick hand hold turn roll give pour slip tie throw lift set lay peel wash fold"
+# Whoever is tied somewhere does nothing by hand.
+FIXED_VERBS = "tie bind strap chain buckle pin shackle handcuff"
+# Verbs that stand as tags in their base form.
+DEEDS_AS_TAGS = "smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep blush shrug"
+# How a thing is held that is held between fingers.
+BETWEEN_FINGERS = (
+    r"\b(?:between|with)\s+(?:(?:his|her|their|the|its|a)\s+)*(?:(?:right|left)\s+)?(?:thumb|index)(?:\s+finger)?\s+and\b"
+    r"|\bbetween\s+(?:(?:his|her|their|the|its|two)\s+)*(?:fingers|fingertips)\b"
+)
+# What only shows a hand: a sign, a statue.
+DEPICTED = r"\b(?:painted|carved|printed|engraved|embroidered|etched)\s+(?:on|onto|in|into)\b|\b(?:logo|icon|emoji)\b"
+ANIMALS = """
+    dog cat puppy kitten bird eagle owl parrot horse cow pig sheep goat bear panda fox wolf lion tiger monkey ape
+    gorilla squirrel rabbit bunny mouse rat elephant otter raccoon crab lobster octopus dragon dinosaur frog turtle
+"""
+# What moves or shows without anybody's hand: "a flag waving", "an arrow points".
+MOVED_BY_WIND = """
+    flag flags banner banners hair grass wheat cape scarf ribbon ribbons tail leaves branches curtain curtains arrow
+    arrows sign signs needle compass ears ear tower roof feather feathers kelp seaweed tentacles
 """
 
 

@@ -8,6 +8,7 @@ _PAIRS = frozenset(lexicon.PLACE_PAIRS.split("|"))
 _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
+_AIMED = frozenset("point look stare gaze wave aim glance".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
@@ -18,7 +19,8 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
     k = 0
     while k < len(words):
         end = _backdrop_end(words, k)
-        if end is None and words[k].lower in _STARTS:
+        aimed = words[k].lower == "at" and k > 0 and words[k - 1].verb in _AIMED
+        if end is None and words[k].lower in _STARTS and not aimed:
             end = _place_end(words, k)
         if end is None:
             k += 1
@@ -70,8 +72,14 @@ def _in_noun_phrase(words: list[Token], k: int) -> bool:
     if item.has("det", "owner"):
         return True
     if item.form == "ing":
-        # "a living room"
-        return after is not None and after.has("place")
+        # "a living room", "a bustling spice market"
+        return after is not None and (after.has("place") or item.has("opinion") and after.content)
+    if item.form == "ed" and words[k - 1].has("place") and after is not None and after.has("prep"):
+        # "a kitchen filled with pots"
+        return False
+    if item.lower.endswith("ly") and after is not None and after.form == "ed":
+        # "a dimly lit club"
+        return True
     if item.has("adv") and not item.lower.endswith("ly"):
         return after is not None and after.content
     return item.content and not (item.form == "s" and verbal(words, k))

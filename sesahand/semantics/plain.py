@@ -11,6 +11,7 @@ GLUE = "\x1f"
 """Stands for the space inside a name of several words, so that it is read as one word; no caption can hold it."""
 
 _WRAPPED = 60  # a line at least this long that goes on in lower case was broken by an editor, not by its author
+_GOES_ON = re.compile(r"(?:\w+ing|in|on|at|with|of|under|near|beside|behind|and|while|who|his|her|their)\b")
 _BULLET = re.compile(r"^\s*(?:(?:[-*+•\u2023–—>]|\d{1,2}[.)])\s+)+")
 _HEADING = re.compile(r"^\s*#+\s*(.*?)[\s#:]*$")
 _LABEL = re.compile(r"\*\*([^*\n:]{1,40})(?::\s*\*\*|\*\*\s*:)")
@@ -22,21 +23,22 @@ _STRAY_BRACKETS = re.compile(r"\\?[()\[\]{}]")
 _DASHES = re.compile(r"\s*(?:—|–|\s-{1,3}\s|--)\s*")
 _CONTRACTION = re.compile(r"\b(he|she|it|who|there|they|we|you|i)('(?:s|re|ve|m))\b", re.IGNORECASE)
 _LEAD_INS = re.compile(rf"(^|\n|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
-_NAMES = re.compile("|".join(lexicon.FALSE_HANDS + lexicon.FALSE_COLORS), re.IGNORECASE)
+_NAMES = re.compile("|".join(lexicon.FALSE_HANDS + lexicon.FALSE_COLORS + lexicon.FALSE_PERSONS), re.IGNORECASE)
 _EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _AT_CAMERA = re.compile(rf"(\w+)(?:,?\s+\w+ly)?\s+(?:{'|'.join(lexicon.AT_CAMERA)})", re.IGNORECASE)
 _HAND = re.compile(rf"\b(?:{'|'.join(lexicon.HAND_NOUNS.split())})s?\b", re.IGNORECASE)
 _LOOKS = frozenset(form for verb in lexicon.LOOKING_VERBS.split() for form in lexicon.verb_forms(verb))
 
 
-def plain(caption: str) -> str:
+def plain(caption: str, keep_asides: bool = False) -> str:
     """A caption as sentences of words and marks, each line a stretch of its own.
 
     Args:
         caption: any text, markdown included.
+        keep_asides: whether what stands in brackets behind a word is kept, also if it names no hand.
     """
     text = _joined_lines(caption[:LONGEST_CAPTION].replace("’", "'"))
-    text = _DASHES.sub(", ", _without_brackets(text))
+    text = _DASHES.sub(", ", _STRAY_BRACKETS.sub(" ", text) if keep_asides else _without_brackets(text))
     text = _EMPTY_PHRASES.sub("", text.replace("_", " "))
     text = _NAMES.sub(lambda match: re.sub(r"\s+", GLUE, match.group()), text)
     text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
@@ -51,7 +53,8 @@ def _joined_lines(text: str) -> str:
     for raw in _LABEL.sub("\n", text).splitlines():
         heading = _HEADING.match(raw)
         line = " ".join(_EMPHASIS.sub("", _BULLET.sub("", heading.group(1) if heading else raw)).split())
-        if open_end and line[:1].islower() and not _BULLET.match(raw):
+        goes_on = lines and line[:1].islower() and not _BULLET.match(raw) and lines[-1][-1] not in ".!?:"
+        if goes_on and (open_end or lines[-1][-1] in ",;" or _GOES_ON.match(line)):
             lines[-1] += " " + line
         elif line:
             lines.append(line)

@@ -29,6 +29,19 @@ EXTRACTION_SYSTEM = (
     "Never invent hands, objects or places. With several persons, name each of them inside the phrases."
 )
 
+ANSWER_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "pose": {"type": "string"},
+        "action": {"type": "string"},
+        "hand_action": {"type": "string"},
+        "environment": {"type": "string"},
+    },
+    "required": ["pose", "action", "hand_action", "environment"],
+    "additionalProperties": False,
+}
+"""The form of an answer, for servers that can be made to keep to one."""
+
 # (description, the steps of thought, the four components)
 EXTRACTION_EXAMPLES = (
     (

@@ -20,9 +20,13 @@ from . import lexicon
 from .asides import lift
 from .behavior import BehaviorSemantics
 from .clauses import RELATIVE, Clause, phrase_head, split
+from .denials import told
+from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
 from .places import place_phrases, place_subject
-from .plain import plain
+from .plain import GLUE, plain
+from .prompt_syntax import read_syntax
+from .tag_lists import names_place, person_of_tag, says_deed, says_hands, says_pose, take_tags
 from .wording import Phrase, Reading, undecorated, write
 
 _CAMERA_TALK = re.compile("|".join(lexicon.CAMERA_TALK), re.IGNORECASE)
@@ -30,6 +34,11 @@ _PLAYED_BY_HAND = frozenset(lexicon.PLAYED_BY_HAND.split())
 _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
 _HAVE = frozenset("have has having had got".split())
 _NEGATIONS = frozenset(lexicon.NEGATIONS.split())
+_SEEN = frozenset(lexicon.SEEN.split())
+_OWN_HANDS = frozenset("hand hands palm palms fist fists fingers".split())
+_PARTICLES = frozenset(lexicon.PARTICLES.split())
+_TAKE_PARTICLE = frozenset(lexicon.TAKE_PARTICLE.split())
+_FIXED = frozenset(lexicon.FIXED_VERBS.split())
 _OUT_OF_SIGHT = re.compile(lexicon.OUT_OF_SIGHT, re.IGNORECASE)
 
 
@@ -44,13 +53,63 @@ def extract(caption: str) -> BehaviorSemantics:
         The components in the caption's own words; all empty when nobody is described.
     """
     reading = Reading()
-    stretches = (part for words in sentences(plain(caption)) for part in lift(words))
-    for number, words in enumerate(stretches):
-        _read_sentence(reading, number, words)
+    number = itertools.count()
+    for words in sentences(plain(read_syntax(caption).text)):
+        stretches, tags = take_tags(told(words))
+        _meet_tagged(reading, tags)
+        for stretch in stretches:
+            for part in lift(stretch):
+                _read_sentence(reading, next(number), part, bool(tags))
+        for tag in tags:
+            _read_tag(reading, next(number), tag)
+    if reading.anyone and not any(reading.phrases.values()):
+        reading.phrases["pose"] = _presence(reading)
     return write(reading) if reading.anyone else BehaviorSemantics()
 
 
-def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
+def _presence(reading: Reading) -> list[Phrase]:
+    """The clause that only says that somebody is there, and where: "three women on one bench"."""
+    return [Phrase(clause, 0, clause.subject, reading.person, True) for clause in reading.presence[:1]]
+
+
+def _meet_tagged(reading: Reading, tags: list[list[Token]]) -> None:
+    """Note the person of a list whose tags name one: all else in it is about that person."""
+    named = next(filter(None, map(person_of_tag, tags)), [])
+    if named and not reading.person:
+        reading.person, reading.anyone = named, True
+        reading.presence.append(Clause(named, 0, len(named), subject=named))
+
+
+def _read_tag(reading: Reading, number: int, tag: list[Token]) -> None:
+    """Sort a tag into a component; what speaks of looks, quality and things is dropped."""
+    words = [item for item in tag if not item.has("mark")]
+    if not words:
+        return
+    component = _component_of_tag(words)
+    if component == "environment" and words[0].lower in lexicon.OPEN_PLACES:
+        reading.open_place = reading.open_place or words[0].lower
+    elif component == "environment":
+        reading.places.append((0, words))
+    elif component:
+        reading.anyone |= component == "hand_action"
+        named = person_of_tag(words)
+        clause = Clause(words, 0, len(words))
+        subject = named or reading.person
+        clause.subject = named
+        reading.phrases[component].append(Phrase(clause, number, subject, reading.person, bool(named)))
+
+
+def _component_of_tag(words: list[Token]) -> str:
+    if says_hands(words):
+        return "hand_action"
+    if names_place(words):
+        return "environment"
+    if says_pose(words):
+        return "pose"
+    return "action" if says_deed(words) else ""
+
+
+def _read_sentence(reading: Reading, number: int, words: list[Token], in_list: bool = False) -> None:
     """Sort the clauses of a sentence into components and places, following who each is about."""
     _note_open_place(reading, words)
     subject, kind = list(reading.person), "thing"
@@ -69,13 +128,18 @@ def _read_sentence(reading: Reading, number: int, words: list[Token]) -> None:
                 reading.person = own
         elif clause.opener == "that":
             continue
-        elif kind == "thing" and not reading.anyone and clause.start == 0 and _begins_with_deed(clause):
-            kind = "person"
+        elif in_list and kind in ("hand", "body") and _begins_with_deed(clause):
+            # "hands in pockets, leaning on a wall": the person leans
+            subject, kind = list(reading.person), "person"
+        elif kind == "thing" and (in_list or not reading.anyone) and clause.start == 0 and _begins_with_deed(clause):
+            subject, kind = list(reading.person), "person"
         if clause.opener not in (*RELATIVE, "with"):
             main = (subject, kind)
         reading.anyone |= kind in ("person", "hand", "body")
         for component in _classify(clause, kind):
             reading.phrases[component].append(Phrase(clause, number, subject, reading.person, bool(own)))
+        if kind == "person" and own and clause.verb is None:
+            reading.presence.append(clause)
         _note_places(reading, clause, kind)
         if own and _is_aside(clause, kind):
             # "with her chin in her hand, and looks out": the next clause is about the person again.
@@ -196,7 +260,11 @@ def _leading_phrase(words: list[Token]) -> list[Token]:
     if not words or words[0].has("prep", "mark") and not words[0].has("standin"):
         return []
     end = next(
-        (k for k, item in enumerate(words) if k and item.has("prep", "mark", "adv") or item.form == "ed" and k),
+        (
+            k
+            for k, item in enumerate(words)
+            if k and item.has("prep", "mark", "adv") or (item.form == "ed" or item.lower in _SEEN) and k
+        ),
         len(words),
     )
     return words[:end]
@@ -217,20 +285,37 @@ def _classify(clause: Clause, kind: str) -> list[str]:
     """The components a clause belongs to; none if it is to be dropped."""
     words = clause.tokens[clause.start : clause.end]
     text = join(words)
-    hands = any(item.has("hand") for item in words)
+    hands = any(item.has("hand") for item in words) or _names_gesture(words)
     if clause.verb is not None and _untold(clause):
         return []
     if kind in ("thing", "appearance"):
-        return ["hand_action"] if clause.opener == "with" and hands else []
+        leaves = clause.verb is not None and clause.tokens[clause.verb].form == "ing" and _from_hand(words)
+        return ["hand_action"] if hands and (clause.opener == "with" or leaves) else []
     if kind == "hand":
         return ["hand_action"]
     if kind == "body":
         return ["hand_action"] if hands else ["pose"]
     if clause.verb is None:
-        return []
+        # "a waiter with his left hand behind his back"
+        return ["hand_action"] if any(item.lower in _OWN_HANDS for item in words) and _has_with(words) else []
     if _CAMERA_TALK.search(text) and not hands:
         return ["pose"] if "posture" in clause.tokens[clause.verb].verb_classes else []
     return _classify_deed(clause, hands)
+
+
+def _has_with(words: list[Token]) -> bool:
+    return any(item.lower == "with" for item in words)
+
+
+def _from_hand(words: list[Token]) -> bool:
+    """Whether a thing moves out of somebody's hand: "a plate falling from her left hand"."""
+    out = next((k for k, item in enumerate(words) if item.lower in ("from", "into", "out")), len(words))
+    return any(item.has("hand") for item in words[out:])
+
+
+def _names_gesture(words: list[Token]) -> bool:
+    """Whether a clause calls a gesture by its name: "making a peace sign"."""
+    return bool(find_mentions(" ".join("it" if GLUE in item.text else item.text for item in words)))
 
 
 def _classify_deed(clause: Clause, hands: bool) -> list[str]:
@@ -241,8 +326,16 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     worn = "dropped" in classes and verb.form == "ed" and bool(rest) and rest[0].has("prep")
     if verb.has("aux") or worn or classes == {"dropped"}:
         # "has his arm around her": what matters is what follows. "is tall", "wears a hat": nothing does.
+        if classes == {"dropped"} and not worn and any(item.lower in _OWN_HANDS for item in rest):
+            # "covers her glass with her hand"
+            return ["hand_action"]
         has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.at_verb : clause.at_verb + 2])
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
+    if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):
+        return ["pose"]
+    if verb.verb in _TAKE_PARTICLE and len(rest) > 1 and rest[0].lower in _PARTICLES:
+        # "putting on her gloves"
+        rest = rest[1:] if not rest[1].has("prep", "mark") else rest
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
     moved = phrase_head(rest[:3]) if with_object else ""

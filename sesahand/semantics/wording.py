@@ -40,6 +40,7 @@ class Reading:
     person: list[Token] = field(default_factory=list)
     anyone: bool = False
     open_place: str = ""
+    presence: list[Clause] = field(default_factory=list)
 
 
 def write(reading: Reading) -> BehaviorSemantics:

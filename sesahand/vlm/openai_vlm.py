@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -65,6 +66,7 @@ class OpenAIVLM:
     credential: str = ""
     credentials: CredentialFile = field(default_factory=CredentialFile.default)
     limits: Limits = Limits()
+    takes_schema: ClassVar[bool] = True
 
     def __post_init__(self):
         Endpoint.parse(self.base_url)
@@ -126,15 +128,27 @@ class OpenAIVLM:
         seed: int,
         temperature: float = 0.0,
         progress: Progress | None = None,
+        schema: dict | None = None,
     ) -> list[str]:
-        """Answer each prompt with one request; see `Captioner.complete`."""
+        """Answer each prompt with one request; see `Captioner.complete`.
+
+        Args:
+            prompts: The questions.
+            system: The system message, if any.
+            max_tokens: Most tokens of an answer.
+            seed: Of the answers.
+            temperature: See `Captioner.describe`.
+            progress: Called between requests.
+            schema: JSON schema that answers must keep to, where the server can see to it; others are asked without.
+        """
         opening = [{"role": "system", "content": system}] if system else []
         conversations = ([*opening, {"role": "user", "content": prompt}] for prompt in prompts)
-        answers = self._ask_all(conversations, len(prompts), max_tokens, seed, temperature, progress)
+        form = None if schema is None else {"name": "answer", "strict": True, "schema": schema}
+        answers = self._ask_all(conversations, len(prompts), max_tokens, seed, temperature, progress, form)
         return [without_marks(answer) for answer in answers]
 
     def _ask_all(
-        self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress
+        self, conversations, count: int, max_tokens: int, seed: int, temperature: float, progress, form=None
     ) -> list[str]:
         answers: list[str] = []
         for messages in conversations:
@@ -153,6 +167,8 @@ class OpenAIVLM:
                 "seed": seed % 2**31,
                 "stream": False,
             }
+            if form is not None:
+                payload["response_format"] = {"type": "json_schema", "json_schema": form}
             poll()
             answers.append(self._ask(payload, max_tokens, poll))
         if progress is not None:
@@ -168,7 +184,7 @@ class OpenAIVLM:
                 payload = simpler
                 reply = self._send(endpoint, key, payload, poll)
             if reply.status != 200:
-                raise SesaHandError(self._complaint(endpoint, reply, key))
+                raise SesaHandError(self._complaint(endpoint, reply, key, _shows_pictures(payload)))
             text = _answer_text(endpoint, reply.body, max_tokens, key)
         except SesaHandError as error:
             # A server may repeat what it was sent, in an error as well as in an answer.
@@ -210,7 +226,7 @@ class OpenAIVLM:
             _wait(min(pause, self.limits.longest_delay_seconds), poll)
             delay *= 2
 
-    def _complaint(self, endpoint: Endpoint, reply: Reply, key: str) -> str:
+    def _complaint(self, endpoint: Endpoint, reply: Reply, key: str, pictures: bool = False) -> str:
         said = _error_message(reply.body, key)
         said = f" The server says: {said}" if said else ""
         where, status = endpoint.address, reply.status
@@ -227,9 +243,23 @@ class OpenAIVLM:
                 f"{where} has no {endpoint.path}/chat/completions, or no model {self.model!r} (404). The base URL "
                 f"usually ends in /v1.{said}"
             )
+        if pictures and 400 <= status < 600 and _NO_PICTURES.search(said):
+            return (
+                f"{self.name} does not take pictures: its model only reads text. Connect it to Extract Semantics, and "
+                f"caption with a vision-language model.{said}"
+            )
         if status == 413:
             return f"{where} finds the request too large (413). Lower the picture's longer side.{said}"
         return f"{self.name} answered with the error {status}.{said}"
+
+
+_NO_PICTURES = re.compile(
+    r"image|vision|multi-?modal|mmproj|picture|content.{0,40}(?:string|str\b|list)|unsupported content", re.IGNORECASE
+)
+
+
+def _shows_pictures(payload: dict) -> bool:
+    return any(isinstance(message["content"], list) for message in payload["messages"])
 
 
 def _data_url(picture) -> str:
@@ -258,6 +288,10 @@ def _without_refused_part(payload: dict, reply: Reply) -> dict | None:
         renamed = dict(payload)
         renamed["max_completion_tokens"] = renamed.pop("max_tokens")
         return renamed
+    if "response_format" in payload and re.search(r"response_?format|json_?schema|json_?object|grammar|struct", said):
+        simpler = {name: value for name, value in payload.items() if name != "response_format"}
+        schema = payload["response_format"]["type"] == "json_schema"
+        return simpler | ({"response_format": {"type": "json_object"}} if schema else {})
     for option in ("temperature", "seed"):
         if option in payload and re.search(rf"\b{option}\b", said):
             return {name: value for name, value in payload.items() if name != option}

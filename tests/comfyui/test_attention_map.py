@@ -177,7 +177,8 @@ def test_a_prompt_without_hand_words_gives_empty_maps(model):
     recording, recorder = record_attention(model)
     latent = sample(recording, conditioning(1, ()), conditioning(2))
     assert recorder.maps_of(latent).share.abs().max() == 0
-    image, mask = AttentionMap.execute(recorder, {"samples": latent}, 0.0, 1.0, 1, True, 0.7).args
+    image, mask, report = AttentionMap.execute(recorder, {"samples": latent}, 0.0, 1.0, 1, True, 0.7).args
+    assert "No hand words" in report
     assert image.shape == (1, 128, 128, 3) and mask.abs().max() == 0
 
 
@@ -224,7 +225,7 @@ def test_the_nodes_show_the_map_over_the_picture(model):
 
     def shown(start=0.0, end=1.0, panels=1, stretch=True, opacity=0.7, images=pictures):
         samples = {"samples": latent}
-        return AttentionMap.execute(recorder, samples, start, end, panels, stretch, opacity, images).args
+        return AttentionMap.execute(recorder, samples, start, end, panels, stretch, opacity, images).args[:2]
 
     image, mask = shown(panels=2)
     assert image.shape == (2, 128, 384, 3) and mask.shape == (2, 128, 192)

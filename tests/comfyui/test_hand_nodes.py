@@ -141,23 +141,50 @@ def test_the_words_choose_gesture_and_side():
     words = semantics_of("A woman is clenching her left hand.")
     found, report = run(hand.PoseHand, semantics=words, gesture="victory")
     assert same_hand(found, run(hand.PoseHand, gesture="fist", side="left")[0])
-    assert report == "left hand, fist: from 'clenching her left hand'"
+    first, last = report.splitlines()
+    assert first == "left hand, fist: from 'clenching her left hand'"
+    assert last == "overridden by semantics: gesture (victory) and side (right)"
     plain, report = run(hand.PoseHand, gesture="victory")
     assert plain.side == ("right",) and report == "right hand, victory: as chosen"
 
 
-@pytest.mark.parametrize("said", ["A man makes a peace sign.", "A man makes a peace sign with both hands."])
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_words_that_name_no_one_hand_leave_the_side_to_the_widget(said, side):
-    found, _ = run(hand.PoseHand, semantics=semantics_of(said), side=side)
+def test_words_that_do_not_say_which_hand_leave_the_side_to_the_widget(side):
+    found, report = run(hand.PoseHand, semantics=semantics_of("A man makes a peace sign."), side=side)
     assert same_hand(found, run(hand.PoseHand, gesture="victory", side=side)[0])
+    assert report.endswith("overridden by semantics: gesture (open_palm)")
+
+
+def test_every_hand_that_is_described_is_posed_and_the_others_are_reported():
+    words = semantics_of("A man points with his left hand and makes a fist with his right hand.")
+    found, report = run(hand.PoseHand, semantics=words)
+    assert found.side == ("right", "left") and found.num_frames == 1
+    for index, (gesture, side) in enumerate([("fist", "right"), ("point", "left")]):
+        alone = run(hand.PoseHand, gesture=gesture, side=side)[0]
+        assert torch.equal(found.hand_pose[index], alone.hand_pose[0])
+    keypoints = found.pose().keypoints
+    assert keypoints[0, :, 0].max() < keypoints[1, :, 0].min(), "the right hand stands left of the other, both apart"
+    assert "left hand, point" in report and "right hand, fist" in report
+    _, report = run(hand.PoseHand, semantics=semantics_of("girl with her left hand on her hip, right hand ok sign"))
+    assert "left hand, not posed: no gesture of the library fits" in report and "right hand, ok" in report
+
+
+def test_two_hands_of_a_frame_are_placed_side_by_side():
+    words = semantics_of("A man makes fists with both hands.", "A girl makes an ok sign.")
+    posed = run(hand.PoseHand, semantics=words)[0]
+    placed = run(hand.PlaceHand, hands=posed, width=256, height=128, size=0.5)[0]
+    assert placed.frame.tolist() == [0, 0, 1] and placed.num_frames == 2
+    first, second, _ = json.loads(run(condition.RenderCondition, hands=placed)[7])
+    assert first["box"][2] < second["box"][0] and first["side"] == "right"
+    with pytest.raises(SesaHandError, match="several hands in one picture"):
+        run(hand.PlaceHand, hands=posed, mask=torch.ones(1, 64, 64))
 
 
 def test_several_captions_give_a_frame_each_and_each_varies_in_its_own_way():
     words = semantics_of("A man makes a fist.", "A man raises his left fist.", "A girl makes an ok sign.")
     found, report = run(hand.PoseHand, semantics=words, jitter=5, seed=2**64 - 1)
     assert found.num_frames == 3 and found.frame.tolist() == [0, 1, 2] and found.side == ("right", "left", "right")
-    assert len(report.splitlines()) == 3 and "ok" in report.splitlines()[2]
+    assert len(report.splitlines()) == 4 and "ok" in report.splitlines()[2]
     first, again = (run(hand.PoseHand, gesture="fist", jitter=5, seed=seed)[0] for seed in (2**64 - 1, 0))
     assert torch.equal(found.hand_pose[:1], first.hand_pose)
     mirrored = run(hand.PoseHand, gesture="fist", side="left", jitter=5, seed=0)[0]
@@ -233,8 +260,8 @@ def test_a_box_is_compared_with_the_picture_before_the_run_unless_a_mask_brings_
 
 def test_several_hands_are_not_piled_onto_one_spot(posed):
     pair = run(hand.CombineHands, hands_1=posed, hands_2=posed)[0]
-    with pytest.raises(SesaHandError, match="Combine Hands"):
-        run(hand.PlaceHand, hands=pair)
+    first, second = run(hand.PlaceHand, hands=pair)[0].pose().keypoints[..., 0]
+    assert first.max() < second.min()
     with pytest.raises(SesaHandError, match="one hand"):
         run(hand.PlaceHand, hands=pair, mask=torch.ones(1, 64, 64))
 

@@ -23,7 +23,9 @@ def english() -> dict:
         texts[schema.node_id] = {
             "display_name": schema.display_name,
             "description": schema.description,
-            "inputs": {entry.id: {"name": entry.id, "tooltip": entry.tooltip} for entry in schema.inputs},
+            "inputs": {
+                entry.id: {"name": entry.display_name or entry.id, "tooltip": entry.tooltip} for entry in schema.inputs
+            },
             "outputs": {
                 str(index): {"name": entry.display_name, "tooltip": entry.tooltip}
                 for index, entry in enumerate(schema.outputs)

@@ -38,7 +38,7 @@ def test_a_list_of_captions_becomes_one_batch_in_order():
     assert [image.behavior.hand_action for image in semantics.images] == ["waves his hand", "", "points at the sky"]
     assert report.startswith("3 by rules") and "image 3" in report
     prompts, _, summary = compose(semantics)
-    assert prompts == ["a man waves his hand", "", "a girl points at the sky"]
+    assert prompts == ["a man waves his hand", "A lake.", "a girl points at the sky"]
     assert "warning: Image 2" in summary
 
 
@@ -63,7 +63,7 @@ def test_a_language_model_answers_and_the_report_says_so():
             progress(1, 1)
             return [self.answers.pop(0) for _ in prompts]
 
-    answer = {"pose": "a woman standing", "action": "", "hand_action": "holding an umbrella", "environment": ""}
+    answer = {"pose": "the woman", "action": "", "hand_action": "holding a pink umbrella", "environment": ""}
     semantics, report = extract(UMBRELLA, vlm=Scripted("Steps.\n" + json.dumps(answer)))
     assert semantics.images[0].behavior.to_dict() == answer and report.startswith("1 by language model")
     semantics, report = extract(UMBRELLA, vlm=Scripted("nothing", "again nothing"))
@@ -114,5 +114,16 @@ def test_the_seed_stays_as_it_is_between_runs():
 
 def test_a_prompt_of_style_alone_and_a_foreign_caption_are_told_of():
     semantics, report = extract("Eine Frau hält eine Tasse.")
-    assert "English only" in report
-    assert "says nothing of behaviour" in compose(semantics, style="photo")[2]
+    assert "is in German" in report
+    prompts, _, summary = compose(semantics, style="photo")
+    assert prompts == ["Eine Frau hält eine Tasse., photo"] and "the prompt as it stands" in summary
+    emptied, _ = write(extract(UMBRELLA)[0], pose="none", action="none", hand_action="none", environment="none")
+    assert "says nothing of behaviour" in compose(emptied, style="photo")[2]
+
+
+def test_weights_and_tags_of_the_caption_come_back_and_what_is_lost_is_told():
+    semantics, report = extract("<lora:hands:0.8> a woman (waving:1.3) her hand, (masterpiece:1.2), market")
+    prompts, composed, summary = compose(semantics)
+    assert prompts == ["a woman (waving:1.3) her hand, market, <lora:hands:0.8>"]
+    assert "Left out of the prompt: (masterpiece:1.2)" in summary and "hands: a hand of a woman: open_palm" in report
+    assert [span.text for span in composed.images[0].of_part("hand word")] == ["waving", "hand"]

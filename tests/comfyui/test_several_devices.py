@@ -82,7 +82,7 @@ def test_pictures_and_maps_are_the_same_on_two_devices(monkeypatch):
 
 def test_what_a_step_knows_is_compared_on_the_device_of_the_call():
     """On another device than the latent's; core shares out a step with the prompts and the latent of the first one."""
-    prompt = Prompt(torch.zeros(1, 77, 8), (3,), "a", None)
+    prompt = Prompt(torch.zeros(1, 77, 8), (3,), "a", None, 77)
     step = Step({(0, "a"): prompt}, torch.zeros(2, 4, 8, 8), Session(frozenset("a")))
     with pytest.raises((NotImplementedError, RuntimeError), match="meta"):
         # The comparison itself works; only to read its outcome from the meta device does not.

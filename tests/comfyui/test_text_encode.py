@@ -199,16 +199,19 @@ def test_the_fewest_columns_are_never_more_than_the_tokenizers(tokenizer):
             assert fewest_columns(text) <= content_columns({"l": tokenizer.tokenize_with_weights(text, True)}), text
 
 
-def test_text_encoders_other_than_clip_are_refused(clip):
-    class T5(type(clip)):
+def test_text_encoders_that_are_not_known_are_refused(clip):
+    class WithByT5(type(clip)):
         def __init__(self):
-            self.tokenizer = clip.tokenizer
+            self.tokenizer, self.cond_stage_model = clip.tokenizer, clip.cond_stage_model
 
         def tokenize(self, text, return_word_ids=False, **options):
-            return {**clip.tokenize(text, return_word_ids, **options), "t5xxl": []}
+            return {**clip.tokenize(text, return_word_ids, **options), "byt5": []}
 
-    with pytest.raises(SesaHandError, match="t5xxl"):
-        encode(T5(), "a hand")
+        def encode_from_tokens_scheduled(self, tokens, **options):
+            return clip.encode_from_tokens_scheduled({k: v for k, v in tokens.items() if k != "byt5"}, **options)
+
+    with pytest.raises(SesaHandError, match="byt5"):
+        encode(WithByT5(), "a hand")
 
 
 def test_an_unknown_choice_is_refused_before_the_graph_runs():

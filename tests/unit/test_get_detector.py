@@ -11,11 +11,12 @@ from sesahand.cli import main
 from sesahand.commands import get_detector
 from sesahand.errors import InvalidFileError
 from sesahand.reconstruct.detection import detector_files
-from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, PALM_FILE
+from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LICENSE_FILE, LIGHT_PALM_FILE, PALM_FILE
 
-CONTENTS = {PALM_FILE: b"palms", LANDMARK_FILE: b"landmarks", LICENSE_FILE: b"Apache"}
+CONTENTS = {PALM_FILE: b"palms", LIGHT_PALM_FILE: b"more palms", LANDMARK_FILE: b"landmarks", LICENSE_FILE: b"Apache"}
 MEMBERS = {
     PALM_FILE: "mediapipe/modules/palm_detection/palm_detection_full.tflite",
+    LIGHT_PALM_FILE: "mediapipe/modules/palm_detection/palm_detection_lite.tflite",
     LANDMARK_FILE: "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
     LICENSE_FILE: "mediapipe-0.10.21.dist-info/LICENSE",
 }

@@ -354,3 +354,44 @@ def test_grey_fractions_are_read_and_what_is_none_is_refused(run, drawn, tmp_pat
     Image.fromarray(grey * 255).save(tmp_path / "levels.tiff")
     status, said, _ = run("nan.tiff", "levels.tiff")
     assert status == 1 and said.count("not all of them from 0 to 1") == 2
+
+
+def test_boxes_masks_and_keypoints_say_where_the_hands_are(run, drawn, tmp_path):
+    scene = posed("ok")
+    points = scene.camera.project(scene.pose().keypoints)[0]
+    left, top, right, bottom = *points.amin(0).tolist(), *points.amax(0).tolist()
+    drawn.save(tmp_path / "a.png")
+    drawn.save(tmp_path / "b.png")
+    (tmp_path / "boxes.json").write_text(json.dumps([{"frame": 1, "side": "left", "box": [left, top, right, bottom]}]))
+    _, _, summary = run("a.png", "b.png", "--boxes", "boxes.json")
+    assert [[hand["side"] for hand in result["hands"]] for result in summary["results"]] == [[], ["left"]]
+    mask = render_maps(scene, ("mask",)).mask[0]
+    (tmp_path / "masks").mkdir()
+    Image.fromarray((255 * mask).byte().numpy()).save(tmp_path / "masks/b.png")
+    Image.new("L", (SIZE, SIZE)).save(tmp_path / "masks/a.png")
+    _, _, summary = run("a.png", "b.png", "--mask", "masks")
+    assert [[hand["side"] for hand in result["hands"]] for result in summary["results"]] == [[], ["right"]]
+    (tmp_path / "masks/a.png").unlink()
+    status, _, summary = run("a.png", "b.png", "--mask", "masks")
+    assert status == 1 and "no mask of the name 'a'" in summary["results"][0]["error"]
+
+
+def test_keypoints_do_without_the_detectors_files(drawn, tmp_path, monkeypatch, capsys):
+    scene = posed("victory")
+    points = scene.camera.project(scene.pose().keypoints)[0].tolist()
+    monkeypatch.chdir(tmp_path)
+    drawn.save(tmp_path / "a.png")
+    (tmp_path / "points.json").write_text(json.dumps([{"frame": 0, "side": "right", "keypoints": points}]))
+    given = ["--keypoints", "points.json", "--detector", "nowhere", "--out", "out"]
+    assert main(["reconstruct", "a.png", *given]) == 0
+    [hand] = json.loads((tmp_path / "out/summary.json").read_text())["results"][0]["hands"]
+    assert hand["side"] == "right" and hand["depth_is_ambiguous"] and hand["error_percent"] < 3
+    with pytest.raises(SystemExit):
+        main(["reconstruct", "a.png", *given, "--boxes", "points.json"])
+    assert "not allowed with" in capsys.readouterr().err
+
+
+def test_without_hands_the_command_says_what_the_detector_does_not_know(run, tmp_path):
+    Image.new("RGB", (96, 64), (200, 200, 200)).save(tmp_path / "wall.png")
+    status, printed, _ = run("wall.png")
+    assert status == 0 and "drawings, paintings and gloves" in printed

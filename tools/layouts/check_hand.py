@@ -20,7 +20,7 @@ finger is wrong, and a picture. What is good enough for Fix Hands Gate and Keep 
 White is what was asked for, coloured what was found. The detector was made for photographs: a few gestures, *three* and
 *four* among them, it does not find in a drawing on black.
 
-**Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
+**Models**: MediaPipe's hand networks (10 MB, Apache-2.0), by the command above. The built-in hand comes with
 SesaHand; its licence is CC0.
 
 **Memory**: under 1 GB; no GPU needed.

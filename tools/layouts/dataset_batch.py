@@ -38,7 +38,7 @@ your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *s
 At this size the detector takes some pictures, most of all of *a thumb up*, for the other hand; they are left out.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
-(licence CC0, so that the meshes are yours for any use). MediaPipe's two hand networks for the score (8 MB,
+(licence CC0, so that the meshes are yours for any use). MediaPipe's hand networks for the score (10 MB,
 Apache-2.0), by the command above.
 {OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. Eight pictures take about half a minute.

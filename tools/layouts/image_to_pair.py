@@ -32,7 +32,7 @@ Structural Fusion and Attention Bias stay.
 *minimum_score* are saved; the report says how many. The small model paints rendered hands, large and alone, and knows
 a hundred words: it has its own idea of everything else.
 
-**Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (8 MB, Apache-2.0) by the
+**Models**: the small model comes with SesaHand, its licence too; MediaPipe's hand networks (10 MB, Apache-2.0) by the
 command above. The built-in hand's licence is CC0.
 {OTHER_MODELS}
 **Memory**: under 1 GB, no GPU needed; with SD1.5 about 4 GB of VRAM.

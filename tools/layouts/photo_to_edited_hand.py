@@ -24,7 +24,7 @@ finger that is wrong, and take maps for a ControlNet and a rigged GLB.
 **Expected**: hands over those of the photograph to a few per cent of their size before the edit; fingers that the
 picture hides are guessed from what hands do. The GLB is in ComfyUI's output folder, under *sesahand*.
 
-**Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
+**Models**: MediaPipe's hand networks (10 MB, Apache-2.0), by the command above. The built-in hand comes with
 SesaHand; its licence is CC0, so that the meshes are yours for any use.
 
 **Memory**: under 1 GB; no GPU needed.

@@ -13,7 +13,7 @@ saved as a rigged GLB with bones and skin for Blender, Unity, Unreal and others.
 2. Load Image: **choose your photograph**. The picture that is there at first has no hand: nothing is found, and
    nothing goes wrong.
 3. Press **Run**. Look at the landmarks in Detect Hands and at the overlay in Draw Hands.
-4. Hands missed? Lower *threshold* to 0.2; switch on *small_hands* for people seen from head to foot. Found what is no
+4. Hands missed? Lower *threshold* to 0.2; switch on *thorough* for groups. Found what is no
    hand? Raise it. Or connect a painted mask to *mask*.
 5. The lens, if you know it: *fov* in Reconstruct Hands, about 65 for a phone.
 6. The files are in ComfyUI's output folder, under *sesahand*: the GLB, and the pose as JSON for Load Hands.
@@ -21,7 +21,7 @@ saved as a rigged GLB with bones and skin for Blender, Unity, Unreal and others.
 **Expected**: hands over those of the photograph to a few per cent of their size. The report says how far off they
 are; fingers that the picture hides are guessed from what hands do.
 
-**Models**: MediaPipe's two hand networks (8 MB, Apache-2.0), by the command above. The built-in hand comes with
+**Models**: MediaPipe's hand networks (10 MB, Apache-2.0), by the command above. The built-in hand comes with
 SesaHand; its licence is CC0, so that the meshes are yours for any use. Load MANO Hand Model and Load Reconstructor put
 your own MANO, HaMeR or WiLoR in its place; their licences are non-commercial.
 

@@ -32,7 +32,7 @@ shown enlarged. At this size the detector takes some pictures, most of all of *a
 so: the score is then 0.1 to 0.2. Another *seed* helps.
 
 **Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
-(licence CC0). MediaPipe's two hand networks for the score (8 MB, Apache-2.0), by the command above.
+(licence CC0). MediaPipe's hand networks for the score (10 MB, Apache-2.0), by the command above.
 {OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. A picture takes a few seconds.
 """

@@ -10,6 +10,9 @@ from torch import Tensor
 # A square is a row of four numbers: centre x and y and side in pixels, and the angle in radians by which it is turned
 # clockwise in the picture. Its own coordinates (u, v) run from -0.5 to 0.5, u to its right and v down.
 
+# The longer side of a picture, in pixels, of which crops still make something where pixels are left out.
+LARGEST_ROUGH = 1024
+
 
 class Picture:
     """One picture, and smaller copies of it, from which large squares are sampled without aliasing."""
@@ -31,7 +34,8 @@ class Picture:
             squares: `[K, 4]`: centre x and y and side in pixels, and angle in radians.
             size: Side of the result in pixels.
             outside: What is beyond the picture: "zeros" or "border".
-            smooth: Average the pixels that fall on one of the crop. Without, only four of them count.
+            smooth: Average the pixels that fall on one of the crop. Without, only four of them count, of a copy of at
+                most `LARGEST_ROUGH` pixels: a larger picture is to show no less than a smaller one.
 
         Returns:
             `[K, size, size, 3]`.
@@ -39,9 +43,9 @@ class Picture:
         centres = (torch.arange(size) + 0.5) / size - 0.5
         v, u = torch.meshgrid(centres, centres, indexing="ij")
         points = to_picture(squares, torch.stack([u, v], -1).reshape(1, -1, 2))
-        crops = []
+        crops, rough = [], max(self.width, self.height) / LARGEST_ROUGH
         for square, part in zip(squares, points, strict=True):
-            level, window = self._level(float(square[2]) / size if smooth else 1.0)
+            level, window = self._level(float(square[2]) / size if smooth else rough)
             span = window * torch.tensor([level.shape[3], level.shape[2]])
             grid = (2 * part / span - 1).reshape(1, size, size, 2)
             crops.append(functional.grid_sample(level, grid, "bilinear", outside, align_corners=False))

@@ -1,16 +1,19 @@
 """Find hands in pictures: MediaPipe's palm and hand-landmark networks, run with torch.
 
-The palm network looks at the whole picture. The landmark network looks at a turned square around each palm, and once
-more, also at its mirror image, at a square that fits the landmarks it found. With tiles, the palm network also looks at
-parts of the picture, in which small hands are large enough for it; such a hand must look the same in the mirror.
+Two palm networks look at the whole picture in several ways. The landmark network looks at a turned square around each
+palm, and once more, also at its mirror image, at a square that fits the landmarks it found. Then it looks at each hand
+turned and scaled: how far its landmarks move says how doubtful they are. Hands that the larger palm network does not
+see at first sight have to be steady in this. Where nothing is found, or only small hands, the palm network also looks
+at parts of the picture, in which small hands are large enough for it.
 
 Source: MediaPipe's `hand_landmark` graphs (Apache-2.0) for the squares and the meaning of the networks' outputs.
 """
 
+import logging
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import replace
+from functools import partial, reduce
 from pathlib import Path
 
 import torch
@@ -20,11 +23,32 @@ from ...callbacks import Progress
 from ...errors import InvalidFileError, SesaHandError
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from .crops import Picture, to_picture, to_square, turn, upright_angle
-from .detector_files import LANDMARK_FILE, PALM_FILE, find_detector_folder
+from .detector_files import (
+    LANDMARK_FILE,
+    LIGHT_PALM_FILE,
+    PALM_FILE,
+    describe_light_missing,
+    find_detector_folder,
+)
+from .duplicates import are_new, choose_hands, without_repeats, worth_of
 from .external import HandBox
+from .looks import Looks, as_side, join_looks, mean_look, sizes, spread_of
 from .network import Network
-from .palms import NUM_ANCHORS, NUM_POINTS, NUM_VALUES, Palms, add_palms, decode_palms, join_palms, merge_palms
+from .palm_views import FIRST_VIEWS, PALM_VIEWS, PalmView
+from .palms import (
+    NO_PALMS,
+    NUM_ANCHORS,
+    NUM_VALUES,
+    Palms,
+    add_other_palms,
+    add_palms,
+    decode_palms,
+    join_palms,
+    merge_palms,
+)
 from .tflite import read_tflite
+
+logger = logging.getLogger(__name__)
 
 PALM_OUTPUTS = [(1, NUM_ANCHORS, NUM_VALUES), (1, NUM_ANCHORS, 1)]
 LANDMARK_OUTPUTS = [(1, 3 * NUM_KEYPOINTS), (1, 1), (1, 1), (1, 3 * NUM_KEYPOINTS)]
@@ -35,8 +59,6 @@ MAX_PALMS = 64
 # joints of each finger. The tips move too much.
 STEADY = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
 SECOND_SCALE, SECOND_SHIFT = 2.0, 0.1
-# Two hands whose landmarks lie closer on average than this part of the smaller one's box are one hand found twice.
-SAME_HAND = 0.15
 
 # The networks put a fingertip on the nail. The finger ends further out, by this part of the last bone they see: the
 # median over 164 fingertips of rendered hands (quartiles 0.3 and 0.5). Without it, fitted hands have short fingers.
@@ -48,14 +70,21 @@ TIP_REACH = 0.37
 ELSEWHERE = math.radians(60)
 SECOND_CHANCES = (-0.6, 0.6)
 
+# More looks at a hand that was found: by how much its square is turned (radians) and scaled, and whether the network
+# sees the mirror image.
+MORE_LOOKS = ((-0.35, 1.0, False), (0.35, 1.0, True), (0.0, 0.8, False), (0.0, 1.25, True))
+# A hand whose landmarks move further than this part of its size from look to look is none.
+MOST_SPREAD = 0.12
+# How sure a palm must be that the first two views do not show, and how much the hand there must be worth.
+MORE_PALMS, LEAST_WORTH = 0.3, 0.6
+
 # Tiles are this part of the picture's longer side, and overlap by half.
 TILE_PARTS = (2, 4)
 SMALLEST_TILE = 128
-# What a hand that only a tile shows needs: scores, a size in pixels, landmarks and side that the mirror image confirms
-# (distance as a part of the hand, difference of probabilities), and a place that is not mostly a better hand's.
+# They are looked at where asked for, and where there is no hand as large as this part of them.
+SMALL_HAND = 0.5
+# What a hand that only a tile shows needs besides: a sure palm, and a size in pixels.
 TILE_SCORE, TILE_SIZE = 0.5, 32
-MIRROR_DISTANCE, MIRROR_SIDE = 0.1, 0.3
-LARGEST_SHARE = 0.7
 
 # A box around a hand is looked at enlarged, and turned in steps of an eighth; the best of these angles are followed up.
 BOX_SCALE = 1.25
@@ -63,59 +92,39 @@ BOX_ANGLES = 8
 FOLLOWED_ANGLES = 2
 
 
-@dataclass(frozen=True, eq=False)
-class Looks:
-    """What the landmark network says about K squares.
-
-    Attributes:
-        keypoints_2d: `[K, 21, 2]` pixels of the picture.
-        keypoints_3d: `[K, 21, 3]` metres in the camera's axes.
-        score: Confidence that there is a hand, `[K]`.
-        right: Probability that it is a right hand, `[K]`.
-        stable: Whether the mirror images, if they were looked at, show the same, bool `[K]`.
-    """
-
-    keypoints_2d: Tensor
-    keypoints_3d: Tensor
-    score: Tensor
-    right: Tensor
-    stable: Tensor
-
-    def select(self, index) -> "Looks":
-        """Return only some of them."""
-        return Looks(*(getattr(self, field.name)[index] for field in fields(self)))
-
-
-def join_looks(parts: list[Looks]) -> Looks:
-    """Put looks at one picture into one list."""
-    return Looks(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Looks)))
-
-
 class HandDetector(nn.Module):
     """Finds hands in pictures. The same picture always gives the same hands."""
 
-    def __init__(self, palm: Network, landmark: Network):
-        """Take the two networks.
+    def __init__(self, palm: Network, landmark: Network, light_palm: Network | None = None):
+        """Take the networks.
+
+        Args:
+            palm: The larger palm network.
+            landmark: The landmark network.
+            light_palm: The smaller palm network, which sees other hands; without it fewer are found.
 
         Raises:
             InvalidFileError: If one of them takes or returns something else than MediaPipe's.
         """
         super().__init__()
-        for name, network, outputs in (("palm", palm, PALM_OUTPUTS), ("landmark", landmark, LANDMARK_OUTPUTS)):
+        palms = [("palm", palm, PALM_OUTPUTS), ("light palm", light_palm, PALM_OUTPUTS)]
+        for name, network, outputs in (*palms, ("landmark", landmark, LANDMARK_OUTPUTS)):
+            if network is None:
+                continue
             batch, height, width, channels = (*network.input_shape, 0, 0, 0, 0)[:4]
             if network.output_shapes != outputs or (batch, channels) != (1, 3) or height != width:
                 raise InvalidFileError(
                     f"The {name} network takes {network.input_shape} and gives {network.output_shapes}, expected a "
                     f"square picture and {outputs}. Get it again with `python -m sesahand get-detector`."
                 )
-        self.palm, self.landmark = palm, landmark
+        self.palm, self.landmark, self.light_palm = palm, landmark, light_palm
 
     @torch.no_grad()
     def forward(
         self,
         pictures: Tensor,
         threshold: float = 0.5,
-        tiled: bool = False,
+        thorough: bool = False,
         max_hands: int | None = None,
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
@@ -125,9 +134,10 @@ class HandDetector(nn.Module):
         Args:
             pictures: `[F, H, W, C]` of 0..1; C is 3, or 1 (grey), or 4 (with alpha, laid over grey).
             threshold: Palms and hands with a lower score are left out, 0..1.
-            tiled: Also look for small hands in parts of each picture; some 60 times the work of the palm network.
+            thorough: Look for small hands in parts of each picture, some 60 times the work of a palm network, also
+                where hands are found that are not small.
             max_hands: Keep at most this many hands of each picture, those with the best scores.
-            boxes: Where hands are, in place of the palm network; at most one hand is found in each.
+            boxes: Where hands are, in place of the palm networks; at most one hand is found in each.
             on_picture: Called before each picture and each box with the picture's number and how many there are; may
                 raise to stop.
 
@@ -150,38 +160,82 @@ class HandDetector(nn.Module):
             report(frame)
             picture = Picture(pixels.float().cpu())
             if boxes is None:
-                looks = self.find_hands(picture, threshold, tiled)
+                looks = self.find_hands(picture, threshold, thorough)
             else:
                 own = [box for box in boxes if box.frame == frame]
                 looks = self.find_in_boxes(picture, threshold, own, partial(report, frame))
             found.append(looks.select(slice(max_hands)))
         return to_landmarks(found, pictures.shape)
 
-    def find_hands(self, picture: Picture, threshold: float, tiled: bool) -> Looks:
+    def find_hands(self, picture: Picture, threshold: float, thorough: bool) -> Looks:
         """Find the hands of one picture, best first."""
-        whole = picture.whole[None]
-        palms = self.find_palms(picture, whole, threshold)
-        # The network learnt from pictures that were made small without smoothing, and some palms it only sees so.
-        palms = add_palms(palms, self.find_palms(picture, whole, threshold, smooth=False))
+        palms, more_palms = self.find_palms(picture, threshold)
         looks = self.look_twice(picture, palms.squares())
         hands = choose_hands(looks, threshold)
         hidden = palms.select(points_elsewhere(palms, looks, hands))
         if len(hidden):
-            turned = torch.cat([hidden.squares(angle) for angle in SECOND_CHANCES])
-            hands = add_stable_hands(hands, self.look_twice(picture, turned), threshold)
-        if not tiled:
-            return hands
-        more = self.find_palms(picture, tiles_of(picture), max(threshold, TILE_SCORE))
-        return add_small_hands(hands, self.look_twice(picture, more.squares()), threshold)
+            turned = self.look_twice(picture, torch.cat([hidden.squares(angle) for angle in SECOND_CHANCES]))
+            turned = choose_hands(turned.select(turned.stable), threshold)
+            hands = join_looks([hands, turned.select(are_new(turned, hands))])
+        hands = self.measure(picture, hands)
+        hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
+        more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
+        hands = without_repeats(hands, more)
+        longer = float(picture.whole[2])
+        for part in TILE_PARTS:
+            # Where all hands are small, others may be too small to be seen.
+            if thorough or not len(hands) or sizes(hands.keypoints_2d).max() < SMALL_HAND * longer / part:
+                hands = self.add_small_hands(picture, hands, tiles_of(picture, part), threshold)
+        return hands
 
-    def find_palms(self, picture: Picture, squares: Tensor, threshold: float, smooth: bool = True) -> Palms:
+    def add_small_hands(self, picture: Picture, hands: Looks, tiles: Tensor, threshold: float) -> Looks:
+        """Add what can be seen in tiles `[K, 4]` of a picture to its hands."""
+        palms = self.palms_in(self.palm, picture, tiles, max(threshold, TILE_SCORE))
+        small = self.look_twice(picture, palms.squares())
+        small = small.select(sizes(small.keypoints_2d) >= TILE_SIZE)
+        return without_repeats(hands, self.keep_steady(picture, small, threshold))
+
+    def find_palms(self, picture: Picture, threshold: float) -> tuple[Palms, Palms]:
+        """Find palms in the whole of a picture.
+
+        Returns:
+            Those at least as sure as the threshold in the first views, and those that only the others show.
+        """
+        first, others = [NO_PALMS], []
+        for view in PALM_VIEWS:
+            network = self.light_palm if view.light else self.palm
+            if network is None:
+                continue
+            square = picture.whole * torch.tensor([1.0, 1.0, view.padding, 1.0])
+            answers = self._see(network, picture, square[None], view)
+            decode = partial(self._decode, network, square[None], answers)
+            if view in FIRST_VIEWS:
+                first.append(decode(threshold))
+            others.append(decode(MORE_PALMS))
+        palms = reduce(add_palms, first)
+        return palms, reduce(add_other_palms, others, palms).select(slice(len(palms), MAX_PALMS))
+
+    def palms_in(self, network: Network, picture: Picture, squares: Tensor, threshold: float) -> Palms:
         """Find palms in squares `[K, 4]` (see `to_picture`) of one picture, at most `MAX_PALMS`, best first."""
-        size = self.palm.input_shape[1]
-        parts = [Palms(torch.zeros(0, 4), torch.zeros(0, NUM_POINTS, 2), torch.zeros(0))]
-        for some in squares.split(CROPS_AT_ONCE):
-            answers = self._run(self.palm, picture.cut(some, size, "zeros", smooth))
-            for square, values, logits in zip(some, *answers, strict=True):
-                parts.append(decode_palms(values, logits, size, square, threshold))
+        return self._decode(network, squares, self._see(network, picture, squares, FIRST_VIEWS[0]), threshold)
+
+    def _see(self, network: Network, picture: Picture, squares: Tensor, view: PalmView) -> list[list[Tensor]]:
+        """Return what a palm network answers for squares, some at a time."""
+        size = network.input_shape[1]
+        return [
+            self._run(network, picture.cut(some, size, "zeros", view.smooth) ** view.gamma)
+            for some in squares.split(CROPS_AT_ONCE)
+        ]
+
+    def _decode(self, network: Network, squares: Tensor, answers: list[list[Tensor]], threshold: float) -> Palms:
+        """Return the palms in squares, at most `MAX_PALMS`, best first."""
+        size = network.input_shape[1]
+        parts = [NO_PALMS]
+        for some, answer in zip(squares.split(CROPS_AT_ONCE), answers, strict=True):
+            parts += [
+                decode_palms(values, logits, size, square, threshold)
+                for square, values, logits in zip(some, *answer, strict=True)
+            ]
         return merge_palms(join_palms(parts)).select(slice(MAX_PALMS))
 
     def look_twice(self, picture: Picture, squares: Tensor) -> Looks:
@@ -208,8 +262,26 @@ class HandDetector(nn.Module):
         for some in squares.split(CROPS_AT_ONCE):
             crops = picture.cut(some, size, "border")
             straight = self._read(crops, some)
-            parts.append(_mean_look(straight, self._read(crops.flip(2), some, -1.0)) if mirrored else straight)
+            parts.append(mean_look(straight, self._read(crops.flip(2), some, -1.0)) if mirrored else straight)
         return join_looks(parts) if parts else self._read(torch.zeros(0, size, size, 3), squares)
+
+    def measure(self, picture: Picture, hands: Looks) -> Looks:
+        """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread."""
+        size = self.landmark.input_shape[1]
+        around = squares_around(hands.keypoints_2d)
+        looks = []
+        for angle, scale, mirrored in ((0.0, 1.0, False), (0.0, 1.0, True), *MORE_LOOKS):
+            squares = around * torch.tensor([1.0, 1.0, scale, 1.0]) + torch.tensor([0.0, 0.0, 0.0, angle])
+            crops = picture.cut(squares, size, "border")
+            looks.append(self._read(crops.flip(2), squares, -1.0) if mirrored else self._read(crops, squares))
+        spread = spread_of(torch.stack([look.keypoints_2d for look in looks]))
+        lasting, right = (torch.stack([getattr(look, name) for look in looks]).mean(0) for name in ("score", "right"))
+        return replace(hands, spread=spread, lasting=lasting, right=right)
+
+    def keep_steady(self, picture: Picture, looks: Looks, threshold: float) -> Looks:
+        """Return those looks that show a hand each time, each hand once."""
+        hands = self.measure(picture, choose_hands(looks.select(looks.stable), threshold))
+        return hands.select((hands.lasting >= threshold) & (worth_of(hands) >= LEAST_WORTH))
 
     def _read(self, crops: Tensor, squares: Tensor, x_sign: float = 1.0) -> Looks:
         """Return what the landmark network says about crops, which `x_sign` -1 says are mirrored."""
@@ -219,7 +291,15 @@ class HandDetector(nn.Module):
         world = world.reshape(-1, NUM_KEYPOINTS, 3)
         world = torch.cat([turn(world[..., :2] * sign, squares[:, 3]), world[..., 2:]], -1)
         right = right[:, 0] if x_sign > 0 else 1 - right[:, 0]
-        return Looks(to_picture(squares, points), world, score[:, 0], right, torch.ones(len(squares), dtype=torch.bool))
+        return Looks(
+            to_picture(squares, points),
+            world,
+            score[:, 0],
+            right,
+            stable=torch.ones(len(squares), dtype=torch.bool),
+            spread=torch.full((len(squares), NUM_KEYPOINTS), torch.nan),
+            lasting=torch.full((len(squares),), torch.nan),
+        )
 
     def find_in_boxes(
         self, picture: Picture, threshold: float, boxes: Sequence[HandBox], on_box: Callable[[], None]
@@ -231,9 +311,9 @@ class HandDetector(nn.Module):
             squares = _squares_of_box(box)
             best = self.look(picture, squares).score.argsort(descending=True, stable=True)[:FOLLOWED_ANGLES]
             # In a box that is much larger than its hand, the palm network finds where the hand is.
-            palm = self.find_palms(picture, squares[:1], threshold).select(slice(1)).squares()
+            palm = self.palms_in(self.palm, picture, squares[:1], threshold).select(slice(1)).squares()
             looks = self.look_twice(picture, torch.cat([squares[best], palm]))
-            looks = looks.select(looks.score.argmax()[None])
+            looks = self.measure(picture, looks.select(looks.score.argmax()[None]))
             found.append(looks if box.side is None else as_side(looks, box.side))
         return choose_hands(join_looks(found), threshold)
 
@@ -245,7 +325,7 @@ class HandDetector(nn.Module):
 
 
 def load_detector(folder: str | Path | None = None) -> HandDetector:
-    """Load the detector from the two files that the command `get-detector` writes.
+    """Load the detector from the files that the command `get-detector` writes.
 
     Args:
         folder: Where they are; None looks where the command writes by default.
@@ -254,7 +334,12 @@ def load_detector(folder: str | Path | None = None) -> HandDetector:
         InvalidFileError: If they are not there, or damaged.
     """
     folder = find_detector_folder(folder)
-    return HandDetector(*(Network(read_tflite(folder / name)) for name in (PALM_FILE, LANDMARK_FILE))).eval()
+    names = [PALM_FILE, LANDMARK_FILE]
+    if (folder / LIGHT_PALM_FILE).is_file():
+        names.append(LIGHT_PALM_FILE)
+    else:
+        logger.warning("%s", describe_light_missing(folder))
+    return HandDetector(*(Network(read_tflite(folder / name)) for name in names)).eval()
 
 
 def check_boxes(boxes: Sequence[HandBox], num_frames: int) -> None:
@@ -307,16 +392,18 @@ def as_colour(pictures: Tensor) -> Tensor:
     return pictures.expand(*pictures.shape[:3], 3)
 
 
-def tiles_of(picture: Picture) -> Tensor:
-    """Return squares `[K, 4]` over the picture, halves and quarters of it, each overlapping the next by half."""
-    longer = max(picture.width, picture.height)
-    tiles = []
-    for part in TILE_PARTS:
-        side = longer / part
-        if side >= SMALLEST_TILE:
-            columns, rows = (_starts(length, side) for length in (picture.width, picture.height))
-            tiles += [(x + side / 2, y + side / 2, side, 0.0) for y in rows for x in columns]
-    return torch.tensor(tiles).reshape(-1, 4)
+def tiles_of(picture: Picture, part: int) -> Tensor:
+    """Return squares `[K, 4]` over the picture, each overlapping the next by half; none if they were too small.
+
+    Args:
+        picture: The picture.
+        part: How many of them are as long as its longer side.
+    """
+    side = max(picture.width, picture.height) / part
+    if side < SMALLEST_TILE:
+        return torch.zeros(0, 4)
+    columns, rows = (_starts(length, side) for length in (picture.width, picture.height))
+    return torch.tensor([(x + side / 2, y + side / 2, side, 0.0) for y in rows for x in columns])
 
 
 def _starts(length: int, side: float) -> list[float]:
@@ -346,48 +433,6 @@ def _squares_of_box(box: HandBox) -> Tensor:
     return torch.cat([centre, angles[:, None]], 1)
 
 
-def _mean_look(straight: Looks, mirrored: Looks) -> Looks:
-    distance = (straight.keypoints_2d - mirrored.keypoints_2d).norm(dim=-1).mean(-1)
-    points, points_3d, score, right = (
-        (getattr(straight, name) + getattr(mirrored, name)) / 2
-        for name in ("keypoints_2d", "keypoints_3d", "score", "right")
-    )
-    near = distance < MIRROR_DISTANCE * _sizes(straight.keypoints_2d)
-    return Looks(points, points_3d, score, right, near & ((straight.right - mirrored.right).abs() < MIRROR_SIDE))
-
-
-def as_side(looks: Looks, side: str) -> Looks:
-    """Return looks of hands whose side is known, with the depths that this side has.
-
-    Seen in the picture's plane, a hand and the other hand reversed in depth are the same: where the network took a palm
-    for the back of the other hand, its points are right but for the sign of their depth.
-    """
-    right = torch.full_like(looks.right, float(side == "right"))
-    agrees = (looks.right >= 0.5) == (right >= 0.5)
-    points = looks.keypoints_3d.clone()
-    points[~agrees, :, 2] *= -1
-    return replace(looks, keypoints_3d=points, right=right)
-
-
-def _sizes(keypoints: Tensor) -> Tensor:
-    """Return the longer side of the box around each hand `[K, 21, 2]`."""
-    return (keypoints.amax(1) - keypoints.amin(1)).amax(1)
-
-
-def choose_hands(looks: Looks, threshold: float) -> Looks:
-    """Return the hands of one picture that are sure enough, each once, by falling score."""
-    order = looks.score.argsort(descending=True, stable=True)
-    chosen: list[int] = []
-    for index in order[looks.score[order] >= threshold].tolist():
-        if not any(_same_hand(looks.keypoints_2d[[index, other]]) for other in chosen):
-            chosen.append(index)
-    return looks.select(chosen)
-
-
-def _same_hand(pair: Tensor) -> bool:
-    return bool((pair[0] - pair[1]).norm(dim=-1).mean() < SAME_HAND * _sizes(pair).min())
-
-
 def points_elsewhere(palms: Palms, looks: Looks, hands: Looks) -> Tensor:
     """Tell which palms point elsewhere than the hand that was found from them.
 
@@ -400,44 +445,8 @@ def points_elsewhere(palms: Palms, looks: Looks, hands: Looks) -> Tensor:
         bool `[P]`; False where no chosen hand was found.
     """
     angles = palms.squares()[:, 3] - squares_around(looks.keypoints_2d)[:, 3]
-    known = [
-        any(_same_hand(torch.stack([points, other])) for other in hands.keypoints_2d) for points in looks.keypoints_2d
-    ]
-    return torch.tensor(known, dtype=torch.bool) & (angles.cos() < math.cos(ELSEWHERE))
-
-
-def add_stable_hands(hands: Looks, more: Looks, threshold: float) -> Looks:
-    """Add hands that the mirror image confirms to those of one picture, unless they are among them."""
-    more = choose_hands(more.select(more.stable), threshold)
-    new = [
-        index for index, points in enumerate(more.keypoints_2d)
-        if not any(_same_hand(torch.stack([points, other])) for other in hands.keypoints_2d)
-    ]  # fmt: skip
-    return by_score(join_looks([hands, more.select(new)]))
-
-
-def add_small_hands(hands: Looks, more: Looks, threshold: float) -> Looks:
-    """Add what tiles showed to the hands of one picture, where it is no part of a hand or face taken for one."""
-    more = more.select(more.stable & (_sizes(more.keypoints_2d) >= TILE_SIZE))
-    more = choose_hands(more, max(threshold, TILE_SCORE))
-    for index in range(len(more.score)):
-        one = more.select([index])
-        if not len(hands.score) or _shares(one.keypoints_2d, hands.keypoints_2d).max() < LARGEST_SHARE:
-            hands = join_looks([hands, one])
-    return by_score(hands)
-
-
-def by_score(looks: Looks) -> Looks:
-    """Return the looks by falling score."""
-    return looks.select(looks.score.argsort(descending=True, stable=True))
-
-
-def _shares(one: Tensor, others: Tensor) -> Tensor:
-    """Return how much of the smaller of two hands' boxes they share, for one hand `[1, 21, 2]` and each other `[K]`."""
-    low = torch.maximum(one.amin(1), others.amin(1))
-    high = torch.minimum(one.amax(1), others.amax(1))
-    areas = [(points.amax(1) - points.amin(1)).prod(-1) for points in (one, others)]
-    return (high - low).clamp(min=0).prod(-1) / torch.minimum(*areas).clamp(min=1e-6)
+    known = ~torch.tensor(are_new(looks, hands), dtype=torch.bool)
+    return known & (angles.cos() < math.cos(ELSEWHERE))
 
 
 def reach_tips(keypoints: Tensor) -> Tensor:
@@ -477,4 +486,5 @@ def to_landmarks(found: list[Looks], shape: tuple[int, ...]) -> HandLandmarks:
         box=torch.cat([points.amin(1), points.amax(1)], 1),
         score=score,
         side_score=torch.maximum(right, 1 - right),
+        spread=torch.cat([looks.spread for looks in found]),
     )

@@ -1,5 +1,6 @@
 """Found hands as pictures: skeletons over the photograph, and masks of where the hands are."""
 
+import itertools
 import math
 import textwrap
 
@@ -9,15 +10,18 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ...errors import SesaHandError
+from ...hands.skeleton import FINGERS
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
 from ...render.lettering import load_font
-from ..landmarks import HandLandmarks
+from ..landmarks import DOUBTFUL_HAND, HandLandmarks, doubtful_fingers
 
 # Skin around the joints' centres, as a part of the hand's longer side.
 FLESH = 0.08
 # Pixels, in a picture of the size that skeletons are drawn for.
 LEAST_LABEL, LABEL_SIZE = 11, 13
 LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
+# The dots of doubtful fingers.
+DOUBTFUL_COLOR, DOT_RADIUS, MOST_DOTS = (190, 190, 190), 1.5, 200
 # A notice has letters of this part of the picture's width, to be read on a node, on a band of this colour.
 NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 18, 11, 96
 NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
@@ -25,6 +29,8 @@ NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
 
 def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
     """Draw each hand's skeleton over its picture, and beside its wrist the side and the score.
+
+    Fingers that are not to be relied on are dotted in grey, and the score of such a hand has a question mark.
 
     Args:
         pictures: `[F, H, W, 3]` of 0..1, those that the landmarks belong to.
@@ -46,9 +52,29 @@ def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
     scale = max(landmarks.width, landmarks.height) / REFERENCE_SIZE
     for index, frame in enumerate(landmarks.frame.tolist()):
         points = landmarks.keypoints_2d[index].detach().cpu().double().numpy()
-        draw_keypoints(canvases[frame], points[None], scale)
-        _write(canvases[frame], points, f"{landmarks.side[index]} {float(landmarks.score[index]):.2f}", scale)
+        doubt = landmarks.doubt[index].tolist()
+        sure, vague = points.copy(), [1 + 4 * FINGERS.index(name) for name in doubtful_fingers(doubt)]
+        for first in vague:
+            sure[first : first + 4] = np.nan
+        draw_keypoints(canvases[frame], sure[None], scale)
+        for first in vague:
+            _draw_doubtful(canvases[frame], points[[0, *range(first, first + 4)]], scale)
+        mark = "?" if doubt[0] > DOUBTFUL_HAND else ""
+        _write(canvases[frame], points, f"{landmarks.side[index]} {float(landmarks.score[index]):.2f}{mark}", scale)
     return torch.from_numpy(canvases).float() / 255
+
+
+def _draw_doubtful(canvas: np.ndarray, points: np.ndarray, scale: float) -> None:
+    """Dot the bones of a finger `[5, 2]`, from the wrist to its tip, in pixels."""
+    import cv2
+
+    points = points[(np.abs(points) < FARTHEST).all(1)]
+    radius = max(1, round(DOT_RADIUS * scale))
+    for start, end in itertools.pairwise(points):
+        steps = min(MOST_DOTS, max(1, round(float(np.linalg.norm(end - start)) / (3 * radius))))
+        for part in np.arange(steps + 1) / steps:
+            place = np.floor(start + part * (end - start)).astype(int).tolist()
+            cv2.circle(canvas, place, radius, DOUBTFUL_COLOR, -1)
 
 
 def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> None:

@@ -4,6 +4,7 @@ Source: MediaPipe's `palm_detection` graphs (Apache-2.0): the layout of the anch
 non-maximum suppression, and how the square of a hand follows from its palm.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,8 @@ WRIST, MIDDLE = 0, 2
 LARGEST_LOGIT = 100.0
 # Palms that overlap by this much are merged; where they come from two views of a picture, one is left out by this much.
 SAME_PALM, REPEATED_PALM = 0.3, 0.5
+# Radians: one that points elsewhere by more than this shows the landmark network another square.
+SAME_DIRECTION = 0.35
 # The square of a hand is this much larger than the palm's box, and moved by this much of the box towards the fingers.
 HAND_SCALE, HAND_SHIFT = 2.6, 0.5
 
@@ -47,9 +50,13 @@ class Palms:
         """Return only some of the palms."""
         return Palms(self.box[index], self.points[index], self.score[index])
 
+    def directions(self) -> Tensor:
+        """Return by what angle in radians each palm is turned from upright, `[P]`."""
+        return upright_angle(self.points[:, WRIST], self.points[:, MIDDLE])
+
     def squares(self, turned: float = 0.0) -> Tensor:
         """Return the squares `[P, 4]` in which the hands are looked for, `turned` by more radians than the palms."""
-        angle = upright_angle(self.points[:, WRIST], self.points[:, MIDDLE]) + turned
+        angle = self.directions() + turned
         size = self.box[:, 2:] - self.box[:, :2]
         centre = (self.box[:, 2:] + self.box[:, :2]) / 2
         towards_fingers = torch.stack([angle.sin(), -angle.cos()], -1)
@@ -113,3 +120,13 @@ def add_palms(palms: Palms, more: Palms) -> Palms:
     """Append those of `more` that are not among the palms yet."""
     overlap = box_overlap(more.box[:, None], palms.box[None])
     return join_palms([palms, more.select(~(overlap > REPEATED_PALM).any(1))])
+
+
+def add_other_palms(palms: Palms, more: Palms) -> Palms:
+    """Append those of `more` that are not among the palms yet, or point in another direction than these."""
+    overlap = box_overlap(more.box[:, None], palms.box[None]) > REPEATED_PALM
+    apart = more.directions()[:, None] - palms.directions()
+    return join_palms([palms, more.select(~(overlap & (apart.cos() > math.cos(SAME_DIRECTION))).any(1))])
+
+
+NO_PALMS = Palms(torch.zeros(0, 4), torch.zeros(0, NUM_POINTS, 2), torch.zeros(0))

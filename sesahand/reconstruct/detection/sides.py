@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 
 from ..fitting.fit import cost_of_fit, usable_hands
-from ..landmarks import HandLandmarks
+from ..landmarks import HandLandmarks, describe_doubt
 
 # At most so many hands vote, as fits take time; the points are taken to be this noisy, as detectors' are.
 VOTERS, NOISE = 24, 1.5
@@ -22,6 +22,10 @@ VOTERS, NOISE = 24, 1.5
 WORTH_A_VOTE, LEAST_LEAD = 2.0, 3
 OTHER = {"right": "left", "left": "right"}
 UNSURE = 0.5
+WHAT_IS_NOT_KNOWN = (
+    "The networks know bare hands in photographs and pictures like them; drawings, paintings and gloves they do not: "
+    "give a mask, boxes (SAM3) or keypoints (DWPose, SDPose) instead."
+)
 
 
 def settle_sides(landmarks: HandLandmarks) -> HandLandmarks:
@@ -52,15 +56,21 @@ def settle_sides(landmarks: HandLandmarks) -> HandLandmarks:
 
 
 def describe_sides(landmarks: HandLandmarks) -> str:
-    """Return a line a hand: picture, side and how sure both are; then the note that came with them."""
+    """Return a line a hand: picture, side, how sure both are, what is doubtful; then the note, or what to do."""
     lines = [
-        f"picture {frame}, {side} hand: score {score:.2f}, side {sure:.0%} sure"
-        for frame, side, score, sure in zip(
+        ", ".join(
+            filter(
+                None, [f"picture {frame}, {side} hand: score {score:.2f}, side {sure:.0%} sure", describe_doubt(doubt)]
+            )
+        )
+        for frame, side, score, sure, doubt in zip(
             landmarks.frame.tolist(),
             landmarks.side,
             landmarks.score.tolist(),
             landmarks.side_score.tolist(),
+            landmarks.doubt.tolist(),
             strict=True,
         )
     ]
-    return "\n".join([*(lines or ["no hands"]), *filter(None, [landmarks.note])])
+    note = landmarks.note or ("" if lines else WHAT_IS_NOT_KNOWN)
+    return "\n".join([*(lines or ["no hands"]), *filter(None, [note])])

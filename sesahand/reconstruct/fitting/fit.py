@@ -357,4 +357,6 @@ def compare_with_landmarks(
     if depth_is_ambiguous is None:
         depth_is_ambiguous = torch.zeros(len(scene), dtype=torch.bool)
     scene = replace(scene, note=landmarks.note) if landmarks.note else scene
+    doubt = landmarks.doubt.cpu()
+    scene = scene if doubt.isnan().all() else replace(scene, doubt=doubt)
     return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)

@@ -2,6 +2,7 @@
 
 import math
 
+from ..landmarks import describe_doubt
 from .fit import FittedHands
 
 
@@ -23,7 +24,9 @@ def describe_fit(fitted: FittedHands) -> str:
             f"picture {int(scene.frame[hand])}, {scene.side[hand]} hand: score {float(scene.score[hand]):.2f}, {off}, "
             f"{depth:.2f} m away"
         )
-        lines.append(line + (", depth ambiguous" if fitted.depth_is_ambiguous[hand] else ""))
+        doubt = "" if scene.doubt is None else describe_doubt(scene.doubt[hand].tolist())
+        notes = ["depth ambiguous" if fitted.depth_is_ambiguous[hand] else "", doubt]
+        lines.append(", ".join([line, *filter(None, notes)]))
     return "\n".join([*lines, *left_out, *filter(None, [fitted.scene.note])])
 
 

@@ -14,6 +14,10 @@ LIMIT_SOFTNESS = math.radians(2.0)
 # An angle's standard deviation as a share of its range: nearly all hands lie within two of the middle.
 POSE_SPREAD = 0.25
 
+# Standard deviation of betas. What detectors say of a palm's breadth is off by more than hands differ in it, so that a
+# prior as wide as all hands are makes shapes that no hand has.
+SHAPE_SPREAD = 0.5
+
 
 class HandPrior:
     """The prior's cost, the sum of squares in standard deviations, with its gradient and Gauss-Newton Hessian.
@@ -48,9 +52,10 @@ class HandPrior:
         joint = torch.arange(NUM_JOINTS - 1)
         blocks[:, joint, :, joint] = (by_turn.mT @ (stiffness[..., None] * by_turn)).transpose(0, 1)
 
-        gradient[:, BETAS] = state.betas
-        hessian[:, BETAS, BETAS].diagonal(dim1=1, dim2=2).fill_(1.0)
-        return cost + state.betas.square().sum(1), gradient, hessian
+        precision = SHAPE_SPREAD**-2
+        gradient[:, BETAS] = precision * state.betas
+        hessian[:, BETAS, BETAS].diagonal(dim1=1, dim2=2).fill_(precision)
+        return cost + precision * state.betas.square().sum(1), gradient, hessian
 
 
 def angles_by_turn(angles: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Requested and found hands are paired picture by picture, each pair gets a score, and a picture's score is between the
 mean and the worst of its requested hands, less a little for hands that nobody asked for:
 
-    pair    = (WRONG_SIDE if it is the other side or shows its back for its palm, else 1)
+    pair    = steadiness * (WRONG_SIDE if it is the other side or shows its back for its palm, else 1)
               * geometric mean of the parts, weighted by WEIGHTS
     hands   = the pair of each requested hand, 0 for a missing one
     picture = ((1 - WORST_HAND) * mean(hands) + WORST_HAND * min(hands)) / (1 + extra_cost * number of extra hands)
@@ -11,7 +11,9 @@ mean and the worst of its requested hands, less a little for hands that nobody a
 Each part is in 0..1, 1 for no difference, and never falls when its own figure gets better. An error e becomes
 1 / (1 + (e / HALF)^2), which is a half at HALF and has a tail: very wrong and extremely wrong stay different. Shares
 (of covered pixels, agreeing fingers, the detector's confidence) become (share + FLOOR) / (1 + FLOOR), so that one of
-them alone does not make all else worthless. Hands equal to the requested ones, found with confidence 1, score 1.
+them alone does not make all else worthless. A found hand is steady, 1, unless its landmarks moved by more than
+DOUBTFUL_HAND when it was looked at turned, scaled and in the mirror; then it is less by as much as they moved more.
+Hands equal to the requested ones, found with confidence 1, score 1.
 """
 
 import math
@@ -31,6 +33,7 @@ from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
 from ...scene.hand_scene import HandScene
+from ..landmarks import DOUBTFUL_HAND, describe_doubt
 from .facing import describe_face, palm_towards_viewer, same_face, seen_straight_on
 from .finger_states import FingerStates, finger_agreement, read_fingers
 from .matching import assign
@@ -95,6 +98,8 @@ class PairScore:
         right_face: Whether they do not show palm and back.
         requested_face: What the viewer should see: palm, back or edge.
         found_face: What the viewer sees.
+        steadiness: What doubt leaves of the score, 0 to 1: 1 unless the hand looked another each time it was looked at.
+        doubtful: What of the found hand is not to be relied on, in words; empty if nothing is.
     """
 
     picture: int
@@ -115,6 +120,8 @@ class PairScore:
     right_face: bool
     requested_face: str
     found_face: str
+    steadiness: float = 1.0
+    doubtful: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,11 +326,14 @@ def _score_pairs(
     for k, (p, i, j) in enumerate(pairs):
         own = {name: values[k] for name, values in figures.items()}
         parts = parts_of(**{name: own[name] for name in own if name != "right_side"})
-        score = pair_score(parts, own["right_side"] and right_face[k])
+        doubt = [math.nan] * 6 if got.scene.doubt is None else got.scene.doubt[j].tolist()
+        steadiness = DOUBTFUL_HAND / doubt[0] if doubt[0] > DOUBTFUL_HAND else 1.0
+        score = pair_score(parts, own["right_side"] and right_face[k]) * steadiness
         wanted_face, found_face = (describe_face(float(face[k])) for face in faces)
         scored.append(PairScore(p, i, j, score, parts, **own, requested_fingers=want.describe(i),
                                 found_fingers=have.describe(j), right_face=right_face[k],
-                                requested_face=wanted_face, found_face=found_face))  # fmt: skip
+                                requested_face=wanted_face, found_face=found_face, steadiness=steadiness,
+                                doubtful=describe_doubt(doubt)))  # fmt: skip
     return scored
 
 

@@ -65,6 +65,7 @@ def _describe_pair(pair: PairScore, side: str) -> str:
     # The thumb's contacts are a fact of their own, told with the thumb.
     if pair.finger_agreement[5] < WORTH_SAYING and "thumb" not in wrong:
         wrong.insert(0, "thumb")
+    faults += [pair.doubtful] if pair.doubtful else []
     faults += [f"{f} should be {pair.requested_fingers[f]}, is {_found(pair, f)}" for f in wrong]
     return text + ("; " + "; ".join(faults) if faults else "")
 

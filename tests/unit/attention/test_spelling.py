@@ -144,3 +144,25 @@ def test_a_word_that_is_changed_beyond_recognition_is_chosen_whole():
 
 
 TOKENIZERS = (with_offsets(), WithoutOffsets(load_tokenizer()))
+
+
+def test_tokens_of_language_models_stand_where_their_bytes_are():
+    """Of a small byte-level tokenizer trained here, as those of Qwen and Mistral are, against its own offsets."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    from sesahand.attention.spelling import byte_offsets
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<|im_end|>"], initial_alphabet=alphabet)
+    texts = ["two hands waving at a café", "her hand holds the umbrella", "手指 рука hand, hands\nand fingers 👍🏽"]
+    tokenizer.train_from_iterator(texts * 5, trainer)
+    for text in (*texts, "ﬁngers ＨＡＮＤ  \t<|im_end|>\n", "", "naïve e\u0301 👩‍👩‍👧"):
+        encoded = tokenizer.encode(text)
+        found = byte_offsets(text, [tokenizer.id_to_token(token) for token in encoded.ids])
+        assert found is not None and len(found) == len(encoded.ids)
+        for (start, end), (own_start, own_end), token in zip(found, encoded.offsets, encoded.ids, strict=True):
+            assert (start, end) == (own_start, own_end), (text, tokenizer.id_to_token(token))
+    assert byte_offsets("a hand", ["a", "Ġfoot"]) is None

@@ -222,7 +222,7 @@ def test_what_is_missing_or_no_model_is_told(generator, diffusers_folders, tmp_p
         ({"steps": 2.5}, "steps"),
         ({"guidance": 0.5}, "guidance"),
         ({"guidance": float("nan")}, "guidance"),
-        ({"alpha": 5.0}, "alpha"),
+        ({"alpha": 9.0}, "alpha"),
         ({"alpha_blocks": "top"}, "blocks"),
         ({"control_end": 1.5}, "control_end"),
         ({"sampler": "magic"}, "ddim"),

@@ -9,11 +9,11 @@ from detector_files import real_picture
 from PIL import Image
 
 from sesahand.errors import InvalidFileError
-from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, PALM_FILE
+from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LIGHT_PALM_FILE, PALM_FILE
 from sesahand.reconstruct.detection.network import BUILDERS, Network
 from sesahand.reconstruct.detection.tflite import OPERATORS, _Table, read_tflite
 
-FILES = (PALM_FILE, LANDMARK_FILE)
+FILES = (PALM_FILE, LIGHT_PALM_FILE, LANDMARK_FILE)
 
 
 def interpreter_of(path):

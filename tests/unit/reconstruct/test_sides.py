@@ -9,7 +9,7 @@ from seen_hands import landmarks_of, random_hands
 
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.reconstruct.detection.external import read_keypoints, write_keypoints
-from sesahand.reconstruct.detection.sides import OTHER, describe_sides, settle_sides
+from sesahand.reconstruct.detection.sides import OTHER, WHAT_IS_NOT_KNOWN, describe_sides, settle_sides
 from sesahand.reconstruct.landmarks import HandLandmarks
 from sesahand.scene.camera import Camera
 
@@ -110,4 +110,5 @@ def test_the_report_tells_how_sure_sides_are(hands):
     lines = describe_sides(replace(hands.select([0]), note="Something else.")).splitlines()
     assert lines[0].startswith("picture 0, right hand") and "side 100% sure" in lines[0]
     assert lines[1] == "Something else."
-    assert describe_sides(HandLandmarks.empty(8, 8)) == "no hands"
+    assert describe_sides(HandLandmarks.empty(8, 8)).splitlines() == ["no hands", WHAT_IS_NOT_KNOWN]
+    assert describe_sides(HandLandmarks.empty(8, 8, note="No files.")) == "no hands\nNo files."

@@ -128,7 +128,8 @@ def test_a_caption_beyond_all_bounds_is_refused(tmp_path):
 def test_emptiness_and_length_are_told(capsys):
     assert run("Eine Frau hält eine Tasse.", "--style", "photo") == 0
     printed = capsys.readouterr().out
-    assert "note: the rules found nobody" in printed and "warning: The prompt says nothing of behaviour" in printed
+    assert "note: the caption is in German" in printed and "warning: The caption names no behaviour" in printed
+    assert "prompt: Eine Frau hält eine Tasse., photo" in printed and "hand words: hält" in printed
     assert run("A man waves his hand.", "--style", "photo, " * 40, "--json") == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["note"] == "" and "needs 88 columns" in answer["warnings"][0]
@@ -171,8 +172,9 @@ def test_a_server_extracts_and_a_foreign_host_is_refused(capsys):
     from chat_server import answer, chat_server, completion
 
     said = {"pose": "a man kneeling", "action": "", "hand_action": "tying his shoe", "environment": ""}
+    caption = "A man kneels and ties his shoe."
     with chat_server(answer(completion(json.dumps(said)))) as server:
-        assert run("A man ties his shoe.", "--vlm", server.url, "--model", "tiny", "--json") == 0
+        assert run(caption, "--vlm", server.url, "--model", "tiny", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["from"] == "language model" and printed["prompt"] == "a man kneeling, tying his shoe"
     with pytest.raises(SesaHandError):

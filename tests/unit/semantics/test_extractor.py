@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from sesahand.errors import CannotAnswerError, SesaHandError
 from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, SemanticsBatch
+from sesahand.semantics.composer import summary
 from sesahand.semantics.extractor import extract_semantics, override, parse_answer, read_answers
 from sesahand.semantics.prompts import EXTRACTION_EXAMPLES, EXTRACTION_SYSTEM, instruction
 
 CAPTION = "A woman is holding a pink umbrella with her hand."
 GOOD = {"pose": "a woman", "action": "waiting", "hand_action": "holding a cup", "environment": "in a park"}
 EXPECTED = BehaviorSemantics(**GOOD)
+TOLD = "A woman is waiting in a park, holding a cup by its handle. First, second and third try."
 
 
 class Recorded:
@@ -194,18 +196,18 @@ def test_an_answer_is_never_executed(tmp_path):
 
 
 def test_the_model_answers_in_the_order_of_the_captions():
-    model = Recorded([json.dumps({**GOOD, "pose": f"person {k}"}) for k in range(3)])
-    batch = extract_semantics([CAPTION, CAPTION, CAPTION], model, max_tokens=99, seed=5)
-    assert [image.behavior.pose for image in batch.images] == ["person 0", "person 1", "person 2"]
+    model = Recorded([json.dumps({**GOOD, "pose": f"{word} try"}) for word in ("first", "second", "third")])
+    batch = extract_semantics([TOLD, TOLD, TOLD], model, max_tokens=99, seed=5)
+    assert [image.behavior.pose for image in batch.images] == ["first try", "second try", "third try"]
     assert {image.source for image in batch.images} == {"language model"}
     ((prompts, system, max_tokens, seed),) = model.asked
-    assert all(prompt.rstrip().endswith(f"Description: {CAPTION}") for prompt in prompts)
+    assert all(prompt.rstrip().endswith(f"Description: {TOLD}") for prompt in prompts)
     assert "step by step" in system and (max_tokens, seed) == (99, 5)
 
 
 def test_a_bad_answer_is_asked_for_again_with_the_error():
     model = Recorded([json.dumps(GOOD), "no idea"], [json.dumps({**GOOD, "pose": "second try"})])
-    batch = extract_semantics([CAPTION, "A man waves his hand."], model)
+    batch = extract_semantics([TOLD, f"A man waves his hand. {TOLD}"], model)
     assert [image.behavior.pose for image in batch.images] == ["a woman", "second try"]
     prompts, _, _, seed = model.asked[1]
     assert (
@@ -232,10 +234,17 @@ def test_without_a_model_the_rules_answer():
     assert (image.source, image.note, image.caption) == ("rules", "", CAPTION)
 
 
-@pytest.mark.parametrize("caption", ["Eine Frau hält eine Tasse.", "Une femme tient une tasse.", "A lake at dawn."])
-def test_the_rules_say_so_when_they_find_nobody(caption):
+@pytest.mark.parametrize(
+    ("caption", "says"),
+    [
+        ("Eine Frau hält eine Tasse.", "is in German"),
+        ("Une femme tient une tasse.", "is in French"),
+        ("A lake at dawn.", "found nobody"),
+    ],
+)
+def test_the_rules_say_so_when_they_find_nobody_or_read_no_such_language(caption, says):
     image = extract_semantics([caption]).images[0]
-    assert image.behavior == BehaviorSemantics() and "found nobody" in image.note and "English" in image.note
+    assert image.behavior == BehaviorSemantics() and says in image.note and "passed on as it stands" in image.note
 
 
 def test_the_rules_answer_for_a_model_that_only_captions():
@@ -251,13 +260,13 @@ def test_the_rules_answer_for_a_model_that_only_captions():
 def test_brackets_of_a_caption_or_an_answer_are_no_emphasis():
     caption = r"A man (in his 40s) holds a cup \(blue) with (two) fingers in a bar."
     assert not set("()\\") & set("".join(extract_semantics([caption]).images[0].behavior.to_dict().values()))
-    model = Recorded([json.dumps({**GOOD, "hand_action": "holding a cup (by its (handle:1.4)"})])
-    assert extract_semantics([CAPTION], model).images[0].behavior.hand_action == "holding a cup by its handle:1.4"
+    model = Recorded([json.dumps({**GOOD, "hand_action": "holding a cup (by its (handle:4)"})])
+    assert extract_semantics([TOLD], model).images[0].behavior.hand_action == "holding a cup by its handle:4"
 
 
 def test_an_empty_caption_is_not_put_to_the_model():
     model = Recorded([json.dumps(GOOD)])
-    batch = extract_semantics(["  ", CAPTION], model)
+    batch = extract_semantics(["  ", TOLD], model)
     assert len(model.asked[0][0]) == 1
     assert batch.images[0].behavior == BehaviorSemantics() and batch.images[1].behavior == EXPECTED
     assert batch.images[0].note == "the caption is empty"
@@ -307,6 +316,49 @@ def test_json_that_is_no_batch_is_refused(text):
         SemanticsBatch.from_json(text)
 
 
+class TestWhatIsBelieved:
+    """A component is the model's where its words are the caption's, and the rules' elsewhere."""
+
+    def settled(self, **answer):
+        return extract_semantics([WAVE], Recorded([json.dumps(answer)])).images[0]
+
+    def test_a_part_of_an_answer_is_filled_by_the_rules_and_says_so(self):
+        image = self.settled(pose="a woman standing at a red door")
+        assert image.source == "language model" and image.behavior.pose == "a woman standing at a red door"
+        assert image.behavior.hand_action == extract_semantics([WAVE]).images[0].behavior.hand_action != ""
+        assert dict(image.origins)["hand_action"] == "the rules, because it is missing in the answer"
+        assert "hand action from the rules, because it is missing" in summary(image)
+
+    def test_invented_words_are_refused_and_named(self):
+        image = self.settled(**{**PARTS, "environment": "in a park at sunset"})
+        assert image.behavior.environment == "" and "park, sunset" in dict(image.origins)["environment"]
+        assert image.behavior.hand_action == PARTS["hand_action"]
+
+    def test_the_instruction_and_its_examples_never_come_back(self):
+        stolen = EXTRACTION_SYSTEM.splitlines()[1]
+        image = self.settled(**{**PARTS, "pose": EXTRACTION_EXAMPLES[0][2]["pose"], "action": stolen})
+        assert image.behavior.pose == "a woman stands at a door" and stolen not in image.behavior.action
+        [image] = read_answers([WAVE], [EXTRACTION_SYSTEM]).images
+        assert image.behavior == extract_semantics([WAVE]).images[0].behavior and image.caption == WAVE
+
+    def test_the_whole_caption_sorts_nothing_out(self):
+        text = f"{WAVE} Two cats and a dog sleep on the stairs while snow falls on the roofs of the quiet old village."
+        model = Recorded([json.dumps({**PARTS, "pose": text})])
+        image = extract_semantics([text], model).images[0]
+        assert "cats" not in image.behavior.pose and "repeats the whole caption" in dict(image.origins)["pose"]
+
+    def test_hands_are_those_of_the_caption_whatever_a_model_says(self):
+        image = self.settled(**{**PARTS, "hand_action": "waving with her right hand"})
+        assert [(hand.side, hand.gesture) for hand in image.hands] == [("left", "open_palm")]
+
+    def test_a_translation_is_taken_and_its_hands_are_read(self):
+        model = Recorded([json.dumps({**PARTS, "hand_action": "making a fist with her left hand"})])
+        image = extract_semantics(["Eine Frau steht an einer T\u00fcr und ballt die linke Hand"], model).images[0]
+        assert image.behavior.hand_action == "making a fist with her left hand" and image.language == "de"
+        assert [(hand.side, hand.gesture) for hand in image.hands] == [("left", "fist")]
+        assert "is in German; answer in English" in model.asked[0][0][0]
+
+
 WAVE = "A woman in a blue coat stands at a red door and waves with her left hand."
 PARTS = {
     "pose": "a woman standing at a door",
@@ -336,7 +388,7 @@ class TestAnswersOfOtherNodes:
 
     @pytest.mark.parametrize(
         "answer, why",
-        [('{"pose": "a woman standing", "acti', "was cut off"), ('{"pose": "standing"}', "lacks"),
+        [('{"pose": "a woman standing", "acti', "was cut off"),
          (json.dumps(EXTRACTION_EXAMPLES[0][2]), "repeats an example"), ("I am sorry, I cannot do that.", "no JSON"),
          ("", "no JSON")],
     )  # fmt: skip

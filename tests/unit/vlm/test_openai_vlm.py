@@ -271,6 +271,39 @@ def test_an_option_that_a_server_does_not_know_is_left_out(message, gone, new):
     assert gone in server.bodies[0] and gone not in server.bodies[1] and new in server.bodies[1]
 
 
+SCHEMA = {"type": "object", "properties": {"pose": {"type": "string"}}}
+
+
+def test_answers_are_asked_for_in_a_form_and_less_strictly_where_a_server_has_no_forms():
+    no_forms = answer({"error": {"message": "'response_format.type' must be 'json_object' or 'text'"}}, 400)
+    none_at_all = answer({"error": {"message": "Unknown field: response_format"}}, 422)
+    with chat_server(no_forms, none_at_all, answer(completion("x"))) as server:
+        assert vlm(server).complete(["?"], max_tokens=5, seed=0, schema=SCHEMA) == ["x"]
+    first, second, third = server.bodies
+    assert first["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert second["response_format"] == {"type": "json_object"} and "response_format" not in third
+    with chat_server(answer(completion("x"))) as server:
+        vlm(server).complete(["?"], max_tokens=5, seed=0)
+    assert "response_format" not in server.bodies[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (500, "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"),
+        (400, "this model is missing data required for image input"),
+        (400, "tiny is not a multimodal model"),
+        (422, "Input should be a valid string: messages.0.content.str"),
+    ],
+)
+def test_a_server_that_only_reads_text_is_told_from_one_that_fails(status, message):
+    with chat_server(*[answer({"error": {"message": message}}, status)] * 4) as server:
+        with pytest.raises(SesaHandError, match="does not take pictures.*Extract Semantics"):
+            caption(vlm(server))
+        with pytest.raises(SesaHandError, match=f"error {status}"):
+            vlm(server).complete(["?"], max_tokens=5, seed=0)
+
+
 @pytest.mark.parametrize(
     ("script", "says"),
     [

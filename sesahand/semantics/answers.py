@@ -1,0 +1,110 @@
+"""What of a language model's answer can be believed: words of the caption stay, the rest is the rules'.
+
+A weak model must not make a result worse than the rules alone would.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import SesaHandError
+from . import prompts
+from .behavior import COMPONENTS, BehaviorSemantics
+from .grammar import NOUNS, VERBS
+from .scoring import content_words
+
+MOST_INVENTED = 0.34
+"""Share of a component's content words that need not stand in the caption, whatever their endings."""
+
+MOST_REPEATED = 0.8
+"""A component with more of a long caption's words than this sorts nothing out."""
+_LONG_CAPTION = 15
+_STOLEN_WORDS = 6
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an answer and the rules make together.
+
+    Attributes:
+        behavior: The four components.
+        origins: For each component that is not the model's, its name and where it came from and why.
+    """
+
+    behavior: BehaviorSemantics
+    origins: tuple[tuple[str, str], ...]
+
+
+def settle(answer: Mapping[str, str], caption: str, by_rules: BehaviorSemantics, translated: bool = False) -> Settled:
+    """Take an answer's components where they can be believed, and the rules' elsewhere.
+
+    Args:
+        answer: The components that the model named, perhaps not all.
+        caption: What it was asked about, without prompt syntax.
+        by_rules: What the rules read in the caption.
+        translated: Whether the caption is in another language than the answer, so that no word can be compared.
+
+    Raises:
+        SesaHandError: If nothing of the answer can be used; the message is written to be shown to the model.
+    """
+    kept: dict[str, str] = {}
+    origins, problems = [], []
+    for name in COMPONENTS:
+        problem = _problem(name, answer, caption, by_rules, translated)
+        kept[name] = getattr(by_rules, name) if problem else answer[name]
+        if problem:
+            problems.append(f"'{name}' {problem}")
+        if problem and (kept[name] or answer.get(name)):
+            origins.append((name, f"the rules, because it {problem}"))
+    if len(problems) == len(COMPONENTS):
+        raise SesaHandError(f"nothing in it can be used: {'; '.join(problems)}.")
+    return Settled(BehaviorSemantics(**kept), tuple(origins))
+
+
+def _problem(name: str, answer: Mapping[str, str], caption: str, by_rules: BehaviorSemantics, translated: bool) -> str:
+    """Why the rules' component stands in the place of the model's; empty if it does not."""
+    if name not in answer:
+        return "is missing in the answer"
+    text, own = answer[name], getattr(by_rules, name)
+    if not text:
+        repeated = name == "action" and _words(own) <= _words(by_rules.hand_action)
+        return "is empty in the answer" if own and not repeated else ""
+    if _is_stolen(text, caption):
+        return "repeats the instruction or an example"
+    if translated:
+        return ""
+    found, said = _words(text), _words(caption)
+    invented = sorted(found - said)
+    if found and len(invented) > MOST_INVENTED * len(found):
+        return f"has words that the caption has not ({', '.join(invented)[:60]})"
+    if len(said) > _LONG_CAPTION and len(found) > MOST_REPEATED * len(said) > len(_words(own)):
+        return "repeats the whole caption"
+    if name == "hand_action" and own and not found & _words(own):
+        return "says nothing of what the hands do"
+    return ""
+
+
+def _words(text: str) -> frozenset[str]:
+    """Content words, verbs in their base form, without those that only name a person."""
+    words = (word for word in re.findall(r"[\w']+", text.lower()) if word not in NOUNS["person"])
+    return content_words(" ".join(VERBS[word][0] if word in VERBS else word for word in words))
+
+
+def _is_stolen(text: str, caption: str) -> bool:
+    """Whether a text is the instruction's or an example's, and not the caption's."""
+    if text.lower() in caption.lower():
+        return False
+    if any(text == told for _, _, components in prompts.EXTRACTION_EXAMPLES for told in components.values()):
+        return True
+    words = text.lower().split()
+    instruction = " ".join(prompts.EXTRACTION_SYSTEM.lower().split())
+    runs = (" ".join(words[k : k + _STOLEN_WORDS]) for k in range(len(words) - _STOLEN_WORDS + 1))
+    return any(run in instruction for run in runs)
+
+
+def repeats_instruction(answer: str) -> bool:
+    """Whether an answer without JSON is what the model was told, not what it says of a picture."""
+    told = {" ".join(line.lower().split()) for line in prompts.EXTRACTION_SYSTEM.splitlines()}
+    told |= {text.lower() for text, _, _ in prompts.EXTRACTION_EXAMPLES}
+    said = " ".join(answer.lower().split())
+    return any(len(line) > 30 and line in said for line in told)

@@ -1,0 +1,82 @@
+"""Leave out what a sentence says is not so: "not making a fist", "no hands visible", "instead of a peace sign"."""
+
+import re
+
+from . import lexicon
+from .grammar import Token, join
+
+_NOT = frozenset("not never cannot n't".split())
+_NO = frozenset("no without nothing none neither nor nobody".split())
+_ENDS = frozenset("but just only instead while".split())
+_GONE = re.compile(rf"{lexicon.NOT_SHOWN}|{lexicon.MISSHAPEN}", re.IGNORECASE)
+
+
+def told(words: list[Token]) -> list[Token]:
+    """The words of a sentence without what it denies, and without hands that it says cannot be seen.
+
+    Args:
+        words: a sentence; marks stay, so that its pieces can still be told apart.
+    """
+    kept: list[Token] = []
+    for piece in _pieces(words):
+        gone = any(item.has("hand") for item in piece) and _GONE.search(join(piece))
+        kept += [] if gone else _affirmed(piece)
+    return kept
+
+
+def _pieces(words: list[Token]) -> list[list[Token]]:
+    """The stretches between marks, each with the mark that ends it."""
+    pieces: list[list[Token]] = [[]]
+    for item in words:
+        pieces[-1].append(item)
+        if item.has("mark"):
+            pieces.append([])
+    return [piece for piece in pieces if piece]
+
+
+def _affirmed(piece: list[Token]) -> list[Token]:
+    kept, k = [], 0
+    while k < len(piece):
+        word, end = piece[k].lower, _denied_until(piece, k)
+        if end is None:
+            kept.append(piece[k])
+            k += 1
+        else:
+            k = end
+            if kept and kept[-1].lower == "with":
+                kept.pop()
+            if (
+                kept
+                and word != "without"
+                and kept[-1].form in ("ing", "s")
+                and kept[-1].verb
+                and (k == len(piece) or piece[k].has("mark"))
+            ):
+                # "giving neither a thumbs up nor ...": nothing is given
+                kept.pop()
+    return kept
+
+
+def _denied_until(piece: list[Token], k: int) -> int | None:
+    """One past the last word that the denial at `k` takes with it; None if there is none."""
+    word = piece[k].lower
+    pair = " ".join(item.lower for item in piece[k : k + 2])
+    if word in _NOT or word.endswith("n't"):
+        return _next(piece, k + 1, lambda item: item.has("mark", "sub") or item.lower in _ENDS)
+    if pair in ("instead of", "rather than", "other than"):
+        return _next(piece, k + 2, lambda item: item.has("mark", "pronoun", "sub") or item.has("person"))
+    if word == "neither":
+        return _next(piece, k + 1, lambda item: item.has("mark", "sub"))
+    if word in _NO:
+        return _next(piece, k + 1, lambda item: _begins_anew(item, word))
+    return None
+
+
+def _begins_anew(item: Token, word: str) -> bool:
+    if item.has("mark", "sub", "pronoun", "conj", "aux") or item.lower in _ENDS:
+        return True
+    return word in ("without", "nothing") and item.form == "ing" and bool(item.verb_classes)
+
+
+def _next(piece: list[Token], start: int, ends) -> int:
+    return next((k for k in range(start, len(piece)) if ends(piece[k])), len(piece))

@@ -1,0 +1,31 @@
+"""The rules on the labelled prompts of the benchmark; what is claimed there may not become less."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "typed_prompts.py"
+spec = importlib.util.spec_from_file_location("typed_prompts", PATH)
+typed_prompts = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(typed_prompts)
+
+
+@pytest.mark.parametrize(
+    ("half", "name", "least"),
+    [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.84)]
+    + [("scored", "hands", 0.9), ("scored", "invented", 0.95), ("scored", "whole", 0.7)],
+)
+def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
+    kinds = [kind for kind in typed_prompts.KINDS if kind != "languages"]
+    entries = [entry for kind in kinds for entry in typed_prompts.load(kind, half)]
+    answers = [typed_prompts.judge(entry, typed_prompts.read(entry))[name] for entry in entries]
+    told = [answer for answer in answers if answer is not None]
+    assert sum(told) / len(told) >= least
+
+
+def test_every_kind_has_captions_to_develop_on_and_others_to_be_scored():
+    counts = {
+        kind: [len(typed_prompts.load(kind, half)) for half in typed_prompts.HALVES] for kind in typed_prompts.KINDS
+    }
+    assert all(dev >= 20 and scored >= 10 for dev, scored in counts.values())
