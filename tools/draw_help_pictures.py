@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from browser import MARGIN, Frontend, open_frontend
 from comfy_install import find_comfyui
 from comfy_server import ComfyServer
+from editor_pictures import NODE as EDITOR
+from editor_pictures import VIEW, editor_pictures
 from PIL import Image
 
 from sesahand.render.map_table import MAPS
@@ -29,6 +31,7 @@ FOLDER = ROOT / "web" / "docs"
 WIDTH, GAP = 640, 4
 # A page is opened over any connection, and there are many of them.
 MOST_BYTES = 30_000
+WIDEST = 800
 SKIN, WALL = 0xE0AE94, 0x6B7480
 GESTURES = ("open_palm", "point", "victory", "ok", "fist", "thumbs_up", "grasp_sphere", "horns")
 PROMPT = (
@@ -374,7 +377,7 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
 PORTRAITS = tuple(
     f"SesaHand{name}"
     for name in (
-        "Caption", "ComposePrompt", "ConnectVLM", "EditHands", "ExtractSemantics", "LoadControlNet", "LoadHandModel",
+        "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel",
         "LoadHands", "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands",
         "SemanticsInstruction", "StructuralFusion", "TextEncode", "WriteSemantics",
     )
@@ -429,7 +432,8 @@ def sheet(tiles: list[Image.Image], columns: int) -> Image.Image:
 
 
 def write(page: Image.Image, path: Path) -> None:
-    """Write a JPEG as good as `MOST_BYTES` allow."""
+    """Write a JPEG as good as `MOST_BYTES` allow, at most `WIDEST` pixels wide."""
+    page.thumbnail((WIDEST, WIDEST), Image.Resampling.LANCZOS)
     for quality in range(90, 40, -5):
         page.save(path, quality=quality, optimize=True)
         if path.stat().st_size <= MOST_BYTES:
@@ -439,8 +443,8 @@ def write(page: Image.Image, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("nodes", nargs="*", metavar="NODE", help=f"of {', '.join([*PICTURES, *PORTRAITS])}")
-    chosen = parser.parse_args().nodes or [*PICTURES, *PORTRAITS]
+    parser.add_argument("nodes", nargs="*", metavar="NODE", help=f"of {', '.join([*PICTURES, *PORTRAITS, EDITOR])}")
+    chosen = parser.parse_args().nodes or [*PICTURES, *PORTRAITS, EDITOR]
     with tempfile.TemporaryDirectory() as folder, ComfyServer(find_comfyui(), Path(folder)) as server:
         for name in (name for name in chosen if name in PICTURES):
             graph = Graph(server)
@@ -450,6 +454,13 @@ def main() -> None:
         with open_frontend(server.url) if seen else nullcontext() as frontend:
             for name in seen:
                 write(portrait(frontend, name, Path(folder)), FOLDER / f"{name}.jpg")
+        if EDITOR in chosen:
+            graph = Graph(server)
+            graph.shown.append(graph.add("PreviewImage", images=graph.photograph(graph.posed("victory", **VIEW))))
+            [photograph] = graph.run()
+            with open_frontend(server.url) as frontend:
+                for ending, picture in editor_pictures(frontend, server, photograph):
+                    write(picture, FOLDER / f"{EDITOR}{ending}.jpg")
 
 
 if __name__ == "__main__":

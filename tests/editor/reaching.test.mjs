@@ -137,6 +137,24 @@ test("a tip of a palm that faces the camera is dragged in ten pointer moves to w
   }
 });
 
+test("a curled finger that is dragged out by its tip opens as fingers do", () => {
+  const [shape] = golden("shapes");
+  const palm = { ...restHand(), translation: [0, 0.09, 0.36], globalOrient: [0, 0, 1, 1, 0, 0, 0, 1, 0] };
+  for (const finger of ["index", "middle", "ring", "pinky"]) {
+    const curled = (amount) => ({ ...palm, handPose: curlFinger(anatomy, shape.base, finger, amount) });
+    for (const amount of [0.02, 0.1, 0.2, 0.3]) {
+      const pixel = project(CAMERA, pointOf(curled(amount), finger, 3));
+      const moved = reachWithFinger(model, anatomy, curled(1), finger, 3, rayThrough(CAMERA, pixel));
+      const { angles } = new FingerChain(model, anatomy, moved, finger);
+      const [knuckle, middle, last] = [0, 3, 6].map((k) => angles[k]);
+      const words = `${finger} ${amount}: ${[knuckle, middle, last]}`;
+      assert.ok(knuckle > -0.1 && Math.abs(last - (2 / 3) * middle) < 0.25, words);
+      const [x, y] = project(CAMERA, pointOf(moved, finger, 3));
+      assert.ok(Math.hypot(x - pixel[0], y - pixel[1]) < 0.1, words);
+    }
+  }
+});
+
 test("dragging a joint turns only the bone before it, and a knuckle nothing", () => {
   const hand = randomHand(randomNumbers(6));
   const goal = { origin: [0, 0, 0.5] };

@@ -15,6 +15,7 @@ from hand_editor import (
     MIDDLE_TIP,
     RING_TIP,
     WRIST,
+    HandEditor,
     add_editor,
     empty_graph,
 )
@@ -166,18 +167,44 @@ def test_hands_are_added_mirrored_copied_and_removed(editor):
     assert first == second == json.loads(copied)["hands"][0]
 
 
-def test_looking_around_changes_nothing(editor):
+def test_looking_around_changes_nothing_but_what_a_dot_bends(editor):
     editor.drag_dot(INDEX_TIP, (0, 60))
     before = editor.text
     editor.act("around")
     x, y = editor.corner()
-    for button in ("left", "right"):
-        editor.drag((x + 200, y + 200), (70, -40), button=button)
+    editor.drag((x + 12, y + 12), (110, -40))
+    editor.drag_dot(INDEX_TIP, (20, 10), button="right")
     editor.page.mouse.wheel(0, -200)
     editor.page.wait_for_timeout(300)
     assert editor.text == before
-    assert editor.evaluate("({view}) => view.stage.view.orbit.yaw !== 0 && view.stage.view.orbit.zoom > 1")
+    orbit = "({view}) => view.stage.view.orbit"
+    around = editor.evaluate(orbit)
+    assert around["yaw"] < -0.5 and around["zoom"] > 1
+    tip = editor.dots()[MIDDLE_TIP]
+    editor.drag_dot(MIDDLE_TIP, (-30, 25))
+    assert math.dist(editor.dots()[MIDDLE_TIP], (tip[0] - 30, tip[1] + 25)) < 3 and editor.evaluate(orbit) == around
+    first, second = (scene_from_json(text) for text in (before, editor.text))
+    moved = (angles(first) - angles(second)).abs().amax(1) > 1e-5
+    assert moved.nonzero().flatten().tolist() == [3, 4, 5]
+    assert first.translation.equal(second.translation) and first.global_orient.equal(second.global_orient)
     editor.act("picture")
+
+
+def test_what_a_run_tells_before_the_editor_is_there_is_not_lost(frontend):
+    empty_graph(frontend)
+    frontend.page.evaluate(
+        """text => {
+            const [hand, node] = ["SesaHandPoseHand", "SesaHandEditHands"].map(type => LiteGraph.createNode(type));
+            node.pos = [80, 80];
+            app.graph.add(hand);
+            app.graph.add(node);
+            hand.connect(0, node, node.inputs.findIndex(({name}) => name === "hands"));
+            node.onExecuted({sesahand_found: [text], sesahand_waits: [true], sesahand_input: [""]});
+        }""",
+        FIRST.to_json(),
+    )
+    editor = HandEditor(frontend).wait()
+    assert editor.status() == "waiting" and editor.evaluate("({editor}) => editor.state.scene.hands.length") == 1
 
 
 def test_a_text_that_cannot_be_read_is_said_and_kept(editor):

@@ -13,7 +13,8 @@ lie exactly over each other. Nothing to download, no GPU needed.
 **Steps**
 1. In **Edit Hands**, drag a fingertip: the whole finger follows, as far as a hand can bend. Drag a joint, and only what
    is before it turns; drag the skin, and the hand moves.
-2. The wheel sizes the hand, the ring around it turns it. *Look around* shows it from elsewhere and changes nothing.
+2. The wheel sizes the hand, the ring around it turns it. *Look around* shows it from elsewhere,
+   where a dragged dot bends its finger too.
 3. Press **Run**: the maps are those of the hand you see.
 4. Start from a gesture of the gallery, add a second hand, or mirror one. Ctrl+Z takes a step back.
 5. A picture to pose over: drop it into the editor, or connect it to *image*.

@@ -2,7 +2,7 @@
 import { ABDUCTION, FLEXION, TWIST } from "./anatomy.js";
 import { FingerChain } from "./finger_chain.js";
 import { rightPose, withRightPose } from "./hand.js";
-import { cross, dot, norm, scale, subtract } from "./vectors.js";
+import { add, cross, dot, norm, scale, subtract } from "./vectors.js";
 
 /**
  * @typedef {object} Goal where a point shall be, metres in the camera's frame
@@ -23,10 +23,20 @@ const STALLED = 3e-3;
 // not enough, with them at these shares of their ranges.
 const BENDS = [0.35, 0.9, -0.35, 1.5];
 const SHARES = [0.1, 0.5, 0.9];
+// Radians that the knuckle and the middle joint are bent by in the poses that a finger comes to with ease.
+const EASY_KNUCKLES = [0, 0.5, 1];
+const EASY_MIDDLES = [0.1, 0.8, 1.5];
+// So many radians less at ease than it was, a finger tries these.
+const UNEASE = 0.2;
 // Metres of error that a radian of change is worth, of two ways that both do not reach the goal: fingers do not leap.
 const STAY = 1.5e-3;
 // Keeps the equations solvable where no angle closes the gap.
 const TINY = 1e-12;
+// How far a finger's last joint goes along with its middle one: they have a tendon in common. Rijpkema and Girard,
+// "Computer Animation of Knowledge-Based Human Grasping" (1991).
+const GOES_ALONG = 2 / 3;
+const MIDDLE_BEND = 3 + FLEXION;
+const LAST_BEND = 6 + FLEXION;
 
 /** Return which of a finger's nine angles may move a point of it. */
 export function freedom(finger, point, wholeFinger) {
@@ -35,6 +45,22 @@ export function freedom(finger, point, wholeFinger) {
   const last = point - 1;
   if (wholeFinger) return [...bends.slice(0, point), ...(point > 0 ? sideways : [])];
   return point > 0 ? [bends[last], ...(last === 0 ? sideways : [])] : [];
+}
+
+/**
+ * Return the ways that angles move in, each a list of places of angles and their shares in it.
+ * @param {string} finger
+ * @param {number[]} free the places of those that may move
+ * @returns {{apart: number[][][], together: number[][][] | null}} each for itself; and as a finger bends that nobody
+ *   holds, if that is another way
+ */
+function waysOf(finger, free) {
+  const apart = free.map((k) => [[k, 1]]);
+  if (finger === "thumb" || !free.includes(LAST_BEND) || !free.includes(MIDDLE_BEND)) return { apart, together: null };
+  const together = apart
+    .filter(([[k]]) => k !== LAST_BEND)
+    .map((way) => (way[0][0] === MIDDLE_BEND ? [...way, [LAST_BEND, GOES_ALONG]] : way));
+  return { apart, together };
 }
 
 /** Return what is missing from a point to a goal, metres. */
@@ -58,12 +84,14 @@ class Reach {
    * @param {number} point
    * @param {Goal} goal
    * @param {number[]} free which of the finger's nine angles may change
+   * @param {ReturnType<typeof waysOf>} ways in which they do
    */
-  constructor(chain, point, goal, free) {
+  constructor(chain, point, goal, free, ways) {
     this.chain = chain;
     this.point = point;
     this.goal = goal;
     this.free = free;
+    this.ways = ways;
     this.before = chain.angles;
     // As far as Anatomy.clamp lets them.
     const ranges = chain.rows.flatMap((j) => chain.anatomy.ranges[j]);
@@ -81,35 +109,42 @@ class Reach {
     return missing(this.goal, this.chain.point(angles, this.point));
   }
 
-  /** Return how the gap closes for each free angle, metres a radian; nothing for those that the goal pushes out. */
-  slopes(angles, gap) {
-    return this.free.map((k) => {
-      const slope = scale(subtract(gap, this.gap(angles.with(k, angles[k] + PROBE))), 1 / PROBE);
-      const outwards = dot(slope, gap) > 0 ? angles[k] >= this.high[k] : angles[k] <= this.low[k];
-      return outwards ? [0, 0, 0] : slope;
-    });
+  /** Return how the gap closes for an angle, metres a radian; nothing if the goal pushes it out of its range. */
+  #slope(angles, gap, k) {
+    const slope = scale(subtract(gap, this.gap(angles.with(k, angles[k] + PROBE))), 1 / PROBE);
+    const outwards = dot(slope, gap) > 0 ? angles[k] >= this.high[k] : angles[k] <= this.low[k];
+    return outwards ? [0, 0, 0] : slope;
   }
 
-  /** Return the angles one damped step on: J^T (J J^T + damping)^-1 gap, three equations however many angles. */
-  step(angles, gap, slopes, damping) {
+  /** Return how the gap closes for each way, metres a radian. */
+  slopes(angles, gap, ways) {
+    return ways.map((way) =>
+      way.reduce((sum, [k, share]) => add(sum, scale(this.#slope(angles, gap, k), share)), [0, 0, 0]),
+    );
+  }
+
+  /** Return the angles one damped step on: J^T (J J^T + damping)^-1 gap, three equations however many ways. */
+  step(angles, gap, ways, damping) {
+    const slopes = this.slopes(angles, gap, ways);
     const rows = [0, 1, 2].map((a) =>
       [0, 1, 2].map((b) => slopes.reduce((sum, slope) => sum + slope[a] * slope[b], 0)),
     );
     const size = rows[0][0] + rows[1][1] + rows[2][2];
     const pull = solveShifted(rows, damping * size + TINY, gap);
     const moved = [...angles];
-    this.free.forEach((k, n) => {
-      moved[k] += Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, dot(slopes[n], pull)));
+    ways.forEach((way, n) => {
+      const turn = Math.max(-LARGEST_STEP, Math.min(LARGEST_STEP, dot(slopes[n], pull)));
+      for (const [k, share] of way) moved[k] += share * turn;
     });
     return this.clamp(moved);
   }
 
   /** Return the angles that steps from a start lead to, and how far the point is then from its goal, metres. */
-  solve(start) {
+  solve(start, ways) {
     let [angles, damping] = [this.clamp(start), 1e-3];
     let gap = this.gap(angles);
     for (let step = 0; step < STEPS && norm(gap) > REACHED && damping < 1e6; step++) {
-      const moved = this.step(angles, gap, this.slopes(angles, gap), damping);
+      const moved = this.step(angles, gap, ways, damping);
       const next = this.gap(moved);
       const gain = norm(gap) - norm(next);
       damping *= gain > 0 ? 0.2 : 10;
@@ -132,11 +167,27 @@ class Reach {
     );
   }
 
-  /** Return the best of what several starts lead to, by its error and its change. */
-  bestOf(starts) {
+  /** Return poses of the finger that nothing holds. */
+  easyStarts() {
+    const bends = EASY_KNUCKLES.flatMap((knuckle) =>
+      EASY_MIDDLES.map((middle) => ({ [FLEXION]: knuckle, [MIDDLE_BEND]: middle, [LAST_BEND]: GOES_ALONG * middle })),
+    );
+    return bends.map((bend) => this.bent((_, k) => bend[k]));
+  }
+
+  /** Return how far a finger is from what it does by itself, radians: its knuckle bent back, its last joint apart. */
+  unease(angles) {
+    if (!this.ways.together) return 0;
+    const apart = Math.max(0, angles[LAST_BEND]) - GOES_ALONG * Math.max(0, angles[MIDDLE_BEND]);
+    return Math.abs(apart) + Math.max(0, -angles[FLEXION]);
+  }
+
+  /** Return the best of what several starts lead to, by its error, its change and its ease. */
+  bestOf(starts, ways = this.ways.apart) {
     const found = starts.map((start) => {
-      const { angles, error } = this.solve(start);
-      return { angles, error, cost: error + STAY * Math.hypot(...this.free.map((k) => angles[k] - this.before[k])) };
+      const { angles, error } = this.solve(start, ways);
+      const change = Math.hypot(...this.free.map((k) => angles[k] - this.before[k]));
+      return { angles, error, cost: error + STAY * (change + this.unease(angles)) };
     });
     const reached = found.filter(({ error }) => error <= REACHED);
     return (reached.length ? reached : found).reduce((best, each) => (each.cost < best.cost ? each : best));
@@ -144,8 +195,13 @@ class Reach {
 
   /** Return the angles that bring the point to its goal, or as near as they do. */
   best() {
-    let best = this.bestOf([this.before]);
-    for (const starts of [() => BENDS.map((bend) => this.bent((angle) => angle + bend)), () => this.spreadStarts()]) {
+    const { together } = this.ways;
+    const bends = () => BENDS.map((bend) => this.bent((angle) => angle + bend));
+    let best = this.bestOf([this.before], together ?? undefined);
+    if (together && (best.error > REACHED || this.unease(best.angles) > this.unease(this.before) + UNEASE)) {
+      best = this.bestOf([best.angles, ...bends(), ...this.easyStarts()], together);
+    }
+    for (const starts of [() => [this.before], bends, () => this.spreadStarts()]) {
       if (best.error > REACHED) best = this.bestOf([best.angles, ...starts()]);
     }
     return best.angles;
@@ -167,7 +223,7 @@ export function reachWithFinger(model, anatomy, hand, finger, point, goal, whole
   const free = freedom(finger, point, wholeFinger);
   if (!free.length) return hand;
   const chain = new FingerChain(model, anatomy, hand, finger);
-  const reach = new Reach(chain, point, goal, free);
+  const reach = new Reach(chain, point, goal, free, waysOf(finger, free));
   const rotations = chain.rotations(reach.best());
   const pose = [...rightPose(hand)];
   for (let place = wholeFinger ? 0 : point - 1; place < point; place++) pose[chain.rows[place]] = rotations[place];

@@ -48,7 +48,7 @@ export const EDITOR_ENGLISH = Object.freeze({
   "tool.picture": "Picture",
   "tip.picture": "Through the picture's camera (V)",
   "tool.around": "Look around",
-  "tip.around": "Look around the hands; nothing changes (V)",
+  "tip.around": "Look around the hands: dots still bend fingers, all else stays (V)",
   "tool.hand": "Hand",
   "tip.hand": "Show the hands (D)",
   "tool.depth": "Depth",

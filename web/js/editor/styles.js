@@ -53,7 +53,7 @@ const CSS = `
 .sesahand-status[data-tone="warn"] p { color: #f5b942; }
 .sesahand-status[data-tone="error"] p { color: #ff7b72; }
 .sesahand-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.sesahand-panel-place { min-height: 0; max-height: 168px; overflow: auto; }
+.sesahand-panel-place { min-height: 0; max-height: 184px; overflow: auto; }
 .sesahand-panel-place:empty { display: none; }
 .sesahand-waits { display: grid; place-content: center; gap: 8px; height: 100%; text-align: center; padding: 12px; }
 .sesahand-large {

@@ -16,7 +16,8 @@ const told = (output, name) => output?.[name]?.[0];
 /** An editor, or the place where one will be. */
 export class NodeEditor {
   #opening = null;
-  #after = { picture: null };
+  // What the last run told.
+  #after = {};
   #shownPicture = "";
 
   /**
@@ -71,7 +72,7 @@ export class NodeEditor {
     this.view = new EditorView(this.editor, this.home, createPanel);
     // What leads here may have changed without a word; a pointer comes before anything is done.
     this.view.element.addEventListener("pointerenter", () => this.sync());
-    this.sync();
+    this.#takeNews();
   }
 
   /** Say what could not be loaded, with a button to try it again. */
@@ -108,23 +109,32 @@ export class NodeEditor {
     this.#showPicture();
   }
 
-  /** Take what a run told. */
+  /** Take what a run told; it may have ended before the editor was there. */
   executed(output) {
     // A run with a scene does not ask for the input's hands: what the last one that did showed still holds.
+    const kept = this.editor ? undefined : this.#after.found;
     this.#after = {
+      found: told(output, "sesahand_found") ?? kept,
       scene: told(output, "sesahand_scene"),
       picture: told(output, "sesahand_background") ?? null,
-    };
-    if (!this.editor) return;
-    const found = told(output, "sesahand_found");
-    const { picture } = this.#after;
-    this.editor.receive({
-      linked: isLinked(this.node, "hands"),
       waits: told(output, "sesahand_waits") ?? false,
       fingerprint: told(output, "sesahand_input") ?? "",
-      ...(found === undefined ? {} : { found }),
-      ...(picture ? { size: [picture.width, picture.height] } : {}),
-    });
+    };
+    if (this.editor) this.#takeNews();
+  }
+
+  /** Tell the editor what the last run told. */
+  #takeNews() {
+    const { found, picture, waits, fingerprint } = this.#after;
+    if (waits !== undefined) {
+      this.editor.receive({
+        linked: isLinked(this.node, "hands"),
+        waits,
+        fingerprint,
+        ...(found === undefined ? {} : { found }),
+        ...(picture ? { size: [picture.width, picture.height] } : {}),
+      });
+    }
     this.sync();
   }
 

@@ -2,7 +2,7 @@
 import { sizedInPicture, trackballTurn, turnedHand } from "../core/placing.js";
 import { reachWithFinger } from "../core/reaching.js";
 import { add, norm, scale, subtract } from "../core/vectors.js";
-import { fingerPoint, pivotOf, ringOf } from "./handles.js";
+import { bends, fingerPoint, pivotOf, ringOf } from "./handles.js";
 
 const RADIANS_PER_PIXEL = 0.01;
 
@@ -19,13 +19,14 @@ function start(view) {
 
 /** Bend a finger: the whole of it follows its dot, or only the bone before the dot. */
 function bend(view, at, { keypoint, whole }) {
-  const { editor } = view;
+  const { model, anatomy, hand } = view.editor;
   const { finger, point } = fingerPoint(keypoint);
   const offset = between(at, view.shown.hands[view.shown.chosen].keypoints[keypoint]);
   return {
     move: ([x, y]) => {
       const goal = view.sight.ray([x + offset[0], y + offset[1]]);
-      editor.changeHand((hand) => reachWithFinger(editor.model, editor.anatomy, hand, finger, point, goal, whole));
+      // From how the finger was, so that where it ends does not depend on the way that the pointer took.
+      view.editor.changeHand(() => reachWithFinger(model, anatomy, hand, finger, point, goal, whole));
     },
   };
 }
@@ -82,9 +83,9 @@ export const DRAGS = Object.freeze({ bend, move, roll, turn, size });
 /** Return which drag it is that takes hold of a handle, by the main button. */
 export function dragOf(handle, { shift = false } = {}) {
   if (handle.kind !== "dot") return { name: handle.kind === "skin" ? "move" : handle.kind };
-  const place = (handle.keypoint - 1) % 4;
-  if (handle.keypoint === 0 || place === 0) return { name: "move" };
-  return { name: "bend", whole: (place === 3) !== shift, keypoint: handle.keypoint };
+  if (!bends(handle.keypoint)) return { name: "move" };
+  const isTip = fingerPoint(handle.keypoint).point === 3;
+  return { name: "bend", whole: isTip !== shift, keypoint: handle.keypoint };
 }
 
 /**

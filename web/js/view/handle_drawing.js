@@ -1,6 +1,6 @@
 // Drawing the handles: what is hidden is paler, what is chosen has a ring, and fingers have numbers beside colours.
 import { KEYPOINT_BONES } from "../core/skeleton.js";
-import { fingerPoint, kindOf, RADII, ringOf } from "./handles.js";
+import { bends, fingerPoint, kindOf, RADII, ringOf } from "./handles.js";
 
 export const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
 const WRIST_COLOUR = "#e8e8ee";
@@ -80,21 +80,21 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
  * Draw the handles of the chosen hand.
  * @param {CanvasRenderingContext2D} context in pixels of the stage
  * @param {any} shown as `handleAt` takes it
- * @param {{hot: any, joint: number, locked: Set<string>, ring: boolean}} state what the pointer is over, the
- *   chosen keypoint or -1, the locked fingers, and whether the ring is shown
+ * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean}} state what the pointer is over, the
+ *   chosen keypoint or -1, the locked fingers, and whether what moves, turns and sizes the hand is shown too
  */
-export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, joint, locked, ring }) {
+export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, joint, locked, isPlaced }) {
   const hand = hands[chosen];
   if (!hand) return;
   context.font = "bold 11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
-  if (ring) drawRing(context, ringOf(hand, stage), hot?.kind);
+  if (isPlaced) drawRing(context, ringOf(hand, stage), hot?.kind);
   drawBones(context, hand, hidden[chosen]);
   // Far ones first, so that near ones lie on top.
   const order = [...hand.keypoints.keys()].sort((a, b) => hand.keypoints[b][2] - hand.keypoints[a][2]);
   for (const keypoint of order) {
-    if (hand.keypoints[keypoint][2] <= 0) continue;
+    if (hand.keypoints[keypoint][2] <= 0 || !(isPlaced || bends(keypoint))) continue;
     drawDot(context, hand.keypoints[keypoint], keypoint, {
       pale: hidden[chosen][keypoint],
       hot: hot?.kind === "dot" && hot.keypoint === keypoint,

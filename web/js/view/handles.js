@@ -1,4 +1,5 @@
 // What of a hand can be taken hold of: dots on its joints, its skin, and the ring that turns and sizes it.
+import { rowsOf } from "../core/fingers.js";
 import { handAt } from "../core/seeing.js";
 import { FINGERS } from "../core/skeleton.js";
 
@@ -25,6 +26,16 @@ export const fingerPoint = (keypoint) => ({
   point: (keypoint - 1) % 4,
 });
 
+/** Return the joint, as the state counts them, that a keypoint is at; a tip is at its last. */
+export function jointOfKeypoint(keypoint) {
+  if (keypoint <= 0) return -1;
+  const { finger, point } = fingerPoint(keypoint);
+  return rowsOf(finger)[Math.min(point, 2)];
+}
+
+/** Tell whether a dot bends its finger: one beyond the knuckle, which moves the hand. */
+export const bends = (keypoint) => keypoint > 0 && fingerPoint(keypoint).point > 0;
+
 /** The point of a hand that it turns about and is sized from. */
 export const pivotOf = (keypoints) => keypoints[MIDDLE_KNUCKLE];
 
@@ -48,12 +59,13 @@ export function ringOf(hand, stage) {
  * @param {boolean[]} hidden
  * @param {number[]} pixel
  * @param {number} around pixels
+ * @param {(keypoint: number) => boolean} counts which dots do
  */
-function dotAt(hand, hidden, [x, y], around) {
+function dotAt(hand, hidden, [x, y], around, counts) {
   let best = null;
   hand.keypoints.forEach(([u, v, depth], keypoint) => {
     const distance = Math.hypot(u - x, v - y) - RADII[kindOf(keypoint)];
-    if (depth <= 0 || distance > around) return;
+    if (depth <= 0 || distance > around || !counts(keypoint)) return;
     const cost = distance + (hidden[keypoint] ? 1000 : 0);
     if (!best || cost < best.cost) best = { keypoint, cost };
   });
@@ -85,11 +97,23 @@ function ringPartAt({ x, y, radius, square }, [u, v], around) {
 export function handleAt({ hands, hidden, chosen, stage }, pixel, pointer = "mouse") {
   const around = AROUND[pointer];
   if (hands[chosen]) {
-    const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, around);
+    const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, around, () => true);
     if (keypoint >= 0) return { kind: "dot", hand: chosen, keypoint };
     const part = ringPartAt(ringOf(hands[chosen], stage), pixel, around);
     if (part) return { kind: part, hand: chosen };
   }
   const hand = handAt(hands, pixel);
   return hand < 0 ? null : { kind: "skin", hand };
+}
+
+/**
+ * Return the dot of the chosen hand that a pointer bends a finger by at a pixel, or null.
+ * @param {Parameters<typeof handleAt>[0]} shown
+ * @param {number[]} pixel
+ * @param {"mouse" | "touch"} pointer
+ */
+export function bendingDotAt({ hands, hidden, chosen }, pixel, pointer = "mouse") {
+  if (!hands[chosen]) return null;
+  const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, AROUND[pointer], bends);
+  return keypoint < 0 ? null : { kind: "dot", hand: chosen, keypoint };
 }

@@ -198,12 +198,12 @@ export class SceneView {
   #drawHandles() {
     const { context } = this.#context(this.canvases.handles);
     const { state } = this.editor;
-    if (!this.showsHandles || state.look === "around" || !this.editor.editable) return;
+    if (!this.showsHandles || !this.editor.editable) return;
     drawHandles(context, this.shown, {
       hot: this.hot,
       joint: keypointOfJoint(state.joint),
       locked: state.locked,
-      ring: true,
+      isPlaced: state.look === "picture",
     });
   }
 }

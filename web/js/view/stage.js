@@ -1,9 +1,8 @@
 // The stage: where pointers, wheels and keys reach the hands. What it has no use for goes to the page around it.
-import { rowsOf } from "../core/fingers.js";
 import { sizedInPicture } from "../core/placing.js";
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch } from "./drags.js";
-import { fingerPoint, handleAt, pivotOf } from "./handles.js";
+import { bendingDotAt, handleAt, jointOfKeypoint, pivotOf } from "./handles.js";
 import { keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
@@ -16,13 +15,6 @@ const ZOOM_PER_WHEEL = 0.001;
 // Milliseconds without a turn of the wheel after which what it did is one step of undo.
 const WHEEL_REST = 250;
 const CURSORS = { dot: "grab", roll: "alias", size: "nwse-resize", skin: "move" };
-
-/** Return the joint, as the state counts them, that a keypoint is at; a tip is at its last. */
-function jointOfKeypoint(keypoint) {
-  if (keypoint <= 0) return -1;
-  const { finger, point } = fingerPoint(keypoint);
-  return rowsOf(finger)[Math.min(point, 2)];
-}
 
 /** The element, and what happens in it. */
 export class Stage {
@@ -118,11 +110,16 @@ export class Stage {
     return [((clientX - box.left) / box.width) * clientWidth, ((clientY - box.top) / box.height) * clientHeight];
   }
 
+  get #isAround() {
+    return this.editor.state.look === "around";
+  }
+
   #handleAt(pixel, pointerType) {
-    if (this.editor.state.look === "around") return null;
     const pointer = pointerType === "touch" ? "touch" : "mouse";
-    const { shown, showsHandles } = this.view;
-    return handleAt(showsHandles ? shown : { ...shown, chosen: -1 }, pixel, pointer);
+    const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
+    if (!this.#isAround) return handleAt(shown, pixel, pointer);
+    // From the side, fingers are bent to the camera and away from it; how the hand stands is a matter of the picture.
+    return this.editor.editable ? bendingDotAt(shown, pixel, pointer) : null;
   }
 
   #down(event) {
@@ -143,7 +140,7 @@ export class Stage {
     if (this.#drag?.act) this.editor.cancel();
     const from = [...this.#touches.values()];
     this.view.look();
-    const canPinch = this.editor.editable && this.view.shown.chosen >= 0 && this.editor.state.look === "picture";
+    const canPinch = this.editor.editable && this.view.shown.chosen >= 0 && !this.#isAround;
     this.#drag = canPinch ? { name: "pinch", at, act: pinch(this.view, from) } : null;
     return true;
   }
@@ -151,16 +148,22 @@ export class Stage {
   /** Return the drag that a pointer begins. */
   #takeHold(event, at) {
     const { editor, view } = this;
-    if (editor.state.look === "around") return { name: "orbit", at, last: at };
-    const handle = this.#handleAt(at, event.pointerType);
+    const handle = event.button === RIGHT && this.#isAround ? null : this.#handleAt(at, event.pointerType);
+    if (this.#isAround && !handle) return { name: "orbit", at, last: at };
+    this.#choose(handle, event.button);
+    if (!editor.editable || view.shown.chosen < 0) return null;
+    if (event.button === RIGHT) return { name: "turn", at };
+    return handle && { ...dragOf(handle, { shift: event.shiftKey }), at, kind: handle.kind };
+  }
+
+  /** Choose what was pressed on: another hand, or a joint; beside both, none. */
+  #choose(handle, button) {
+    const { editor, view } = this;
     if (handle && handle.hand !== view.shown.chosen) {
       editor.choose({ hand: view.shown.places[handle.hand] });
       view.look();
     } else if (handle?.kind === "dot") editor.choose({ joint: jointOfKeypoint(handle.keypoint) });
-    else if (event.button !== RIGHT) editor.choose({});
-    if (!editor.editable || view.shown.chosen < 0) return null;
-    if (event.button === RIGHT) return { name: "turn", at };
-    return handle && { ...dragOf(handle, { shift: event.shiftKey }), at, kind: handle.kind };
+    else if (button !== RIGHT) editor.choose({});
   }
 
   #move(event) {
@@ -179,8 +182,7 @@ export class Stage {
   #hover(event, at) {
     const handle = this.#handleAt(at, event.pointerType);
     this.view.setHot(handle?.kind === "skin" ? null : handle);
-    const around = this.editor.state.look === "around";
-    this.element.style.cursor = around ? "move" : (CURSORS[handle?.kind] ?? "default");
+    this.element.style.cursor = CURSORS[handle?.kind] ?? (this.#isAround ? "move" : "default");
   }
 
   /** Do what the pointer asked for since the last frame. */
@@ -231,7 +233,7 @@ export class Stage {
     event.preventDefault();
     event.stopPropagation();
     const factor = Math.exp(-event.deltaY * ZOOM_PER_WHEEL);
-    if (this.editor.state.look === "around") return void this.view.setOrbit(zoomed(this.view.orbit, factor));
+    if (this.#isAround) return void this.view.setOrbit(zoomed(this.view.orbit, factor));
     if (!this.editor.hand || this.#drag) return;
     this.view.look();
     this.sizeBy(factor);
