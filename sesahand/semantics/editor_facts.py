@@ -50,13 +50,17 @@ def gesture_facts(gesture: Gesture, model: HandModel) -> dict[str, Any]:
     hand_pose, _, orient = Hand.in_gesture(model, gesture).parameters()
     rotations = matrix_to_axis_angle(torch.cat([orient[None], hand_pose]).double())
     global_orient, *joints = [[round(value, DECIMALS) for value in row] for row in rotations.tolist()]
-    held = (f"hold a {thing}" for thing in said.things)
     return {
         "name": gesture.name,
         "title": gesture.name.replace("_", " ").capitalize(),
         "description": said.description,
-        "words": list(dict.fromkeys((*said.names, *said.ambiguous, *said.deeds, *said.nouns, *held))),
+        "words": list(dict.fromkeys((*said.names, *said.ambiguous, *said.deeds, *said.nouns, *_held(said.things)))),
         "hand_pose": joints,
         "view": list(gesture.view),
         "global_orient": global_orient,
     }
+
+
+def _held(things: tuple[str, ...]) -> list[str]:
+    """What people say of a hand that holds one of some things: "hold a glass", "hold an apple"."""
+    return [f"hold {'an' if thing[0] in 'aeiou' else 'a'} {thing}" for thing in things]

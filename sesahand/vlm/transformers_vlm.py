@@ -1,4 +1,4 @@
-"""Image-text models of transformers, read from a local folder: safetensors only, no remote code, no download."""
+"""Models of transformers that write text, about images or alone, from a local folder: safetensors, nothing fetched."""
 
 import inspect
 import logging
@@ -35,7 +35,7 @@ LLAVA_TYPES = ("llava", "llava_next", "vipllava")
 
 
 class TransformersVLM:
-    """A Captioner around one model and its processor.
+    """A Captioner around one model and its processor; one that only reads text has a tokenizer and cannot describe.
 
     It works on whatever device and in whatever dtype its `model` is at the time of the call; whoever owns the memory
     moves `model`. Images are captioned one by one, so that a caption does not depend on the other images of the batch
@@ -43,7 +43,7 @@ class TransformersVLM:
 
     Args:
         model: A transformers model with `generate`.
-        processor: Its processor, with an image processor and a tokenizer.
+        processor: Its processor, with an image processor and a tokenizer, or a tokenizer alone.
         name: What to call it in messages.
     """
 
@@ -62,7 +62,8 @@ class TransformersVLM:
             dtype: Of the weights in memory.
 
         Raises:
-            InvalidFileError: Not such a folder, incomplete, or a model that the installed transformers does not know.
+            InvalidFileError: Not such a folder, incomplete, a model that the installed transformers does not know, or
+                one that only continues text.
             UnsafeFileError: Something in it would run code.
         """
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING
@@ -85,7 +86,7 @@ class TransformersVLM:
                 )
             if getattr(model, "generation_config", None) is not None:
                 plain_generation(model.generation_config)
-            processor = _load_processor(folder)
+            processor = _load_processor(folder) if _sees(auto_class) else _load_tokenizer(folder)
         except SesaHandError:
             raise
         except Exception as error:
@@ -95,7 +96,12 @@ class TransformersVLM:
                 f"{error}"
             ) from error
         _check_complete(folder, model, report)
-        logger.info("Loaded the vision-language model %s (%s)", folder.name, type(model).__name__)
+        logger.info(
+            "Loaded the %slanguage model %s (%s)",
+            "vision-" if _sees(auto_class) else "",
+            folder.name,
+            type(model).__name__,
+        )
         return cls(model, processor, folder.name)
 
     def __repr__(self) -> str:
@@ -113,6 +119,11 @@ class TransformersVLM:
         progress: Progress | None = None,
     ) -> list[str]:
         """Caption each image; see `Captioner.describe`."""
+        if not hasattr(self.processor, "image_processor"):
+            raise SesaHandError(
+                f"{self.name} ({self.model.config.model_type}) does not take pictures: it only reads text. Connect it "
+                "to Extract Semantics, and caption with a vision-language model such as Qwen2.5-VL."
+            )
         pictures = to_pictures(images, max_side)
         prompt = self._picture_prompt(instruction)
         captions = []
@@ -236,6 +247,9 @@ class TransformersVLM:
         if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
             # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
             inputs.pop("token_type_ids")
+        if picture is None:
+            # A tokenizer's have no dtype to choose: they are all numbers of tokens.
+            return inputs.to(self.model.device)
         return inputs.to(self.model.device, dtype=self.model.dtype)
 
     def _generate(self, inputs, max_tokens: int, seed: int, temperature: float, tick: "_Tick") -> str:
@@ -334,7 +348,10 @@ def _seeded_alone(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def _auto_class(folder: Path, config: dict):
-    """The Auto class of transformers that maps this configuration to a model which writes text about images."""
+    """The Auto class of transformers that makes a model of this configuration which writes text.
+
+    About images where it has one. What else it calls causal is also BERT and the like, which fill gaps.
+    """
     import transformers
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -355,10 +372,21 @@ def _auto_class(folder: Path, config: dict):
     for candidate in candidates:
         if CONFIG_MAPPING[kind] in getattr(candidate, "_model_mapping", {}):
             return candidate
-    raise InvalidFileError(
-        f"{folder} holds a {kind!r} model, which does not write text about images (as transformers "
-        f"{transformers.__version__} has it). Choose a vision-language model such as Qwen2.5-VL, LLaVA or Florence-2."
+    causal, filling = (
+        transformers.AutoModelForCausalLM._model_mapping,
+        transformers.AutoModelForMaskedLM._model_mapping,
     )
+    if CONFIG_MAPPING[kind] in causal and CONFIG_MAPPING[kind] not in filling:
+        return transformers.AutoModelForCausalLM
+    raise InvalidFileError(
+        f"{folder} holds a {kind!r} model, which does not write text about images and is no language model that "
+        f"answers (as transformers {transformers.__version__} has it). Choose a vision-language model such as "
+        "Qwen2.5-VL, LLaVA or Florence-2, or for Extract Semantics alone an instruction-tuned language model."
+    )
+
+
+def _sees(auto_class) -> bool:
+    return auto_class.__name__ != "AutoModelForCausalLM"
 
 
 def _dtype_argument() -> str:
@@ -375,8 +403,7 @@ def _load_processor(folder: Path):
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        coded = needs_remote_code(folder)
-        reason = f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
+        reason = _reason(folder, error)
         if not is_torchvision_available():
             reason += ". It may need torchvision, which is not installed here"
         raise InvalidFileError(
@@ -389,6 +416,31 @@ def _load_processor(folder: Path):
             "files, they lie beside the weights."
         )
     return processor
+
+
+def _load_tokenizer(folder: Path):
+    """The tokenizer of a model that only reads text, which must bring a chat template: others do not follow orders."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise InvalidFileError(
+            f"The tokenizer of {folder} could not be loaded: {_reason(folder, error)}. Copy all of its files again, or "
+            "choose another model."
+        ) from error
+    if not getattr(tokenizer, "chat_template", None):
+        raise InvalidFileError(
+            f"{folder} holds a language model without a chat template, which only continues text. Take its "
+            "instruction-tuned version, often named '...-Instruct', or download all of its files again."
+        )
+    return tokenizer
+
+
+def _reason(folder: Path, error: Exception) -> str:
+    """Why transformers refused the words of a model; its own advice would be to run the folder's code."""
+    coded = needs_remote_code(folder)
+    return f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
 
 
 def _check_complete(folder: Path, model: torch.nn.Module, report: dict) -> None:

@@ -15,11 +15,12 @@ from chat_server import answer, chat_server, completion
 from progress_steps import every_step
 from sesahand_pack.nodes import managed_vlm
 from sesahand_pack.nodes.caption import Caption, ConnectVLM, LoadVLM
+from sesahand_pack.nodes.semantics import ExtractSemantics
 from sesahand_pack.nodes.withheld import withhold_keys
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.vlm.captioner import Captioner
 from sesahand_pack.sesahand.vlm.transformers_vlm import TransformersVLM
-from tiny_vlm import save_blip, save_llava, save_qwen, unavailable
+from tiny_vlm import save_blip, save_llava, save_qwen, save_reciter, unavailable
 from utils.extra_config import load_extra_path_config
 
 import comfy.utils
@@ -123,6 +124,17 @@ def test_qwen_runs_in_comfyui(tmp_path):
     vlm = TransformersVLM.load(save_qwen(tmp_path / "qwen"))
     cpu = torch.device("cpu")
     assert len(caption(managed_vlm.ManagedVLM(vlm, managed_vlm.manage(vlm.model, cpu, cpu)))) == 2
+
+
+def test_a_language_model_writes_semantics_and_says_that_it_takes_no_pictures(models):
+    written = {"pose": "a man kneels", "action": "", "hand_action": "shows a closed fist", "environment": "in the snow"}
+    save_reciter(models / "models/LLM/reciter", json.dumps(written))
+    vlm = load("reciter")
+    asked = ["A man kneels in the snow and shows a closed fist."]
+    [image] = ExtractSemantics.execute(asked, [1], [8], [0], vlm=[vlm])[0].images
+    assert image.source == "language model" and image.behavior.to_dict() == written
+    with pytest.raises(SesaHandError, match="reciter .* only reads text"):
+        caption(vlm)
 
 
 def test_the_precision_follows_the_device_or_the_choice(models):

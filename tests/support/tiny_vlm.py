@@ -1,4 +1,4 @@
-"""Image-text models of a few thousand random weights, built from configs and saved as users have them on disk.
+"""Models of a few thousand weights that write text, built from configs and saved as users have them on disk.
 
 Nothing is downloaded: the tokenizer is made here from a few sentences, so every folder is complete (config, weights in
 safetensors, processor, tokenizer, chat template) and goes through the same loading code as a real model's folder.
@@ -200,6 +200,43 @@ def save_qwen(folder: Path, seed: int = 0) -> Path:
         chat_template=CHATML,
         **video_processor(),
     ).save_pretrained(folder)
+    return folder
+
+
+def save_llama(folder: Path, seed: int = 0) -> Path:
+    """Llama: a language model that reads no pictures, with a tokenizer and the ChatML template."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = byte_tokenizer(
+        ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.chat_template = CHATML
+    config = LlamaConfig(**llama_config(len(tokenizer), bos_token_id=0, eos_token_id=2, pad_token_id=0))
+    save_random(LlamaForCausalLM(config), folder, seed)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_reciter(folder: Path, text: str) -> Path:
+    """A Llama that answers everything with one text: it has learnt which token follows which, and nothing else."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    words = ["<pad>", "<unk>", "<end>", "<answer>", text]
+    trained = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    trained.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    roles = {"pad_token": "<pad>", "unk_token": "<unk>", "eos_token": "<end>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, additional_special_tokens=["<answer>"], **roles)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}<answer>"
+    model = LlamaForCausalLM(LlamaConfig(**llama_config(len(words), bos_token_id=0, eos_token_id=2, pad_token_id=0)))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.fill_(float("norm" in name))
+        for word, following in enumerate((2, 2, 2, 4, 2)):
+            model.model.embed_tokens.weight[word, word] = model.lm_head.weight[following, word] = 1
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

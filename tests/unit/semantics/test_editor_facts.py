@@ -25,7 +25,10 @@ def test_it_is_told_every_gesture_as_the_library_has_it():
         assert (axis_angle_to_matrix(torch.tensor(each["global_orient"])) - seen).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize(("word", "name"), [("peace", "victory"), ("hold a glass", "grasp_cylinder")])
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [("peace", "victory"), ("hold a glass", "grasp_cylinder"), ("hold an apple", "grasp_sphere")],
+)
 def test_gestures_are_found_by_what_people_call_them(word, name):
     [found] = [each for each in FACTS["gestures"] if word in each["words"]]
     assert found["name"] == name and found["title"][0].isupper() and "_" not in found["title"]
