@@ -88,6 +88,20 @@ test("more hands than an editor shows, too long a text and another model's hands
   assert.throws(() => readScene(texts[0], "mano"), { name: "InvalidFileError", message: /hand_model/ });
 });
 
+test("a value that nests without end is refused with a sentence, wherever it stands", () => {
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const { camera, ...rest } = JSON.parse(texts[0]);
+  const given = { ...rest, camera, dtype: "float32", taken_from: "" };
+  const places = [
+    ...Object.keys(given).map((name) => ({ ...given, [name]: "DEEP" })),
+    ...Object.keys(camera).map((name) => ({ ...given, camera: { ...camera, [name]: "DEEP" } })),
+    ...Object.keys(given.hands[0]).map((name) => ({ ...given, hands: [{ ...given.hands[0], [name]: "DEEP" }] })),
+  ];
+  for (const text of ['"DEEP"', ...places.map((each) => JSON.stringify(each))]) {
+    assert.throws(() => read(text.replace('"DEEP"', deep)), { name: "InvalidFileError" }, text.slice(0, 80));
+  }
+});
+
 test("a text for people says the same in more lines, and one that is no scene stays as it is", () => {
   for (const text of texts) {
     const laid = readableText(text);
