@@ -4,11 +4,8 @@ import { translator } from "../editor/strings.js";
 import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
-import { isLinked, pictureBefore } from "./input_picture.js";
+import { droppedPicture, isLinked, pictureBefore, rememberDropped } from "./input_picture.js";
 import { makePlace, textOf } from "./scene_widget.js";
-
-// A picture that was dropped stays with the node: its name is a property, which the graph saves.
-const PICTURE = "sesahand_picture";
 
 /** Return the first of what a run told under a name. */
 const told = (output, name) => output?.[name]?.[0];
@@ -142,14 +139,13 @@ export class NodeEditor {
 
   /** Keep a picture that was dropped with the node; null forgets it. */
   rememberPicture(file) {
-    if (file) this.node.properties[PICTURE] = file;
-    else delete this.node.properties[PICTURE];
+    rememberDropped(this.node, file);
     this.#showPicture();
   }
 
   #showPicture() {
     const { node, editor } = this;
-    const dropped = node.properties?.[PICTURE] ?? null;
+    const dropped = droppedPicture(node);
     const before = pictureBefore(node, "image");
     const file = dropped ?? before ?? (isLinked(node, "image") ? this.#after.picture : null);
     const address = file ? addressOf(this.comfy.api, file) : "";
