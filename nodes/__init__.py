@@ -23,6 +23,7 @@ FAMILIES = (
     "reconstruction",
     "scoring",
     "inpaint",
+    "repair",
     "pictures",
     "assets",
     "dataset",

@@ -1,9 +1,11 @@
 """Inpainting: the part of a picture that is repainted, cut out and laid back."""
 
+from comfy_execution.graph_utils import ExecutionBlocker
+
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError
-from ..sesahand.inpaint.crop import crop_to_mask, paste_back
+from ..sesahand.inpaint.crop import crop_to_mask, hands_in_crop, paste_back
 from ..sesahand.scene.bounding_boxes import mask_of_boxes, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE
 from . import wires
@@ -52,6 +54,12 @@ class CropToMask(io.ComfyNode):
                     tooltip="How much of the surroundings the model sees: the crop's size over that of the masked "
                     "region. 1.5 shows the wrist of a hand; raise it if the new hand does not belong to its arm.",
                 ),
+                wires.Hands.Input(
+                    "hands",
+                    optional=True,
+                    tooltip="Hands in the picture that have to be whole in the crop, too, and come out as it sees "
+                    "them: the hand that is wanted, if the mask covers a part of it. One picture at a time.",
+                ),
             ],
             outputs=[
                 io.Image.Output("cropped_image", display_name="image", tooltip="The crop, for VAE Encode."),
@@ -61,20 +69,27 @@ class CropToMask(io.ComfyNode):
                     tooltip="The mask as the crop sees it, for Place Hand and Set Latent Noise Mask.",
                 ),
                 wires.Crop.Output("crop", display_name="crop", tooltip="Where the crop comes from, for Paste Back."),
+                wires.Hands.Output(
+                    "cropped_hands",
+                    display_name="hands",
+                    tooltip="The hands as the crop sees them, for Render Hand Depth & Maps and Score Hands. Nothing "
+                    "after it runs if no hands are connected.",
+                ),
             ],
         )
 
     @classmethod
     @wires.checked
-    def execute(cls, image, mask, width, height, context) -> io.NodeOutput:
+    def execute(cls, image, mask, width, height, context, hands=None) -> io.NodeOutput:
         if isinstance(mask, dict | list):
             boxes = read_bounding_boxes(mask, 0)
             mask = mask_of_boxes(boxes, image.shape[2], image.shape[1])
             if not mask.any():
                 found = "lie outside the picture" if any(boxes) else "are none: nothing was found"
                 raise SesaHandError(f"The boxes at mask {found}. Look at what finds them, or paint a mask instead.")
-        crops, crop = crop_to_mask(image, mask, width, height, context)
-        return io.NodeOutput(crops, crop.masks, crop)
+        crops, crop = crop_to_mask(image, mask, width, height, context, hands)
+        seen = ExecutionBlocker(None) if hands is None else hands_in_crop(hands, crop)
+        return io.NodeOutput(crops, crop.masks, crop, seen)
 
 
 class PasteBack(io.ComfyNode):

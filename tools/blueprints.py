@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from layouts import repair_hand
-from layouts.parts import BLUE, GREEN, TEAL, Group, Node
+from layouts import posed_repair
+from layouts.parts import BLUE, TEAL, Group, Node
 
 from sesahand.render.map_table import ALL_MAPS
 
@@ -90,10 +90,10 @@ POSE_TO_MAPS = Blueprint(
 )
 
 # A real model's sizes and settings in the place of the small model's.
-_CROP = replace(named(repair_hand.HAND, "crop"), widgets={"width": 512, "height": 512, "context": 1.5})
-_CONTROL = named(repair_hand.REPAINT, "control")
-_SAMPLER = named(repair_hand.REPAINT, "sampler")
-_GROW = named(repair_hand.REPAINT, "grow")
+_CROP = replace(named(posed_repair.HAND, "crop"), widgets={"width": 512, "height": 512, "context": 1.5})
+_CONTROL = named(posed_repair.REPAINT, "control")
+_SAMPLER = named(posed_repair.REPAINT, "sampler")
+_GROW = named(posed_repair.REPAINT, "grow")
 
 REPAIR_HAND = Blueprint(
     name="Repair hand",
@@ -103,9 +103,9 @@ REPAIR_HAND = Blueprint(
     category="Image generation and editing/Inpaint image",
     search_words=("hand", "fix hands", "bad hands", "hand detailer", "inpaint hand", "ADetailer"),
     groups=(
-        part(repair_hand.HAND, crop=_CROP),
+        part(posed_repair.HAND, crop=_CROP),
         part(
-            repair_hand.REPAINT,
+            posed_repair.REPAINT,
             "show_mask",
             "attempts",
             grow=replace(_GROW, widgets={"expand": 16}),
@@ -126,8 +126,8 @@ REPAIR_HAND = Blueprint(
                 },
             ),
         ),
-        part(repair_hand.SCORE, "report"),
-        Group("Paste back", ((named(repair_hand.RESULT, "paste"),),), GREEN),
+        part(posed_repair.SCORE, "report"),
+        posed_repair.RESULT,
     ),
     inputs={
         "image": ("crop.image",),

@@ -290,6 +290,45 @@ def paste_back(graph: Graph) -> int:
     return 3
 
 
+def detect_in_mask(graph: Graph) -> int:
+    picture = graph.photograph(both_hands(graph), (768, 512))
+    spot = graph.add("SolidMask", value=0.0, width=768, height=512)
+    paint = graph.add("SolidMask", value=1.0, width=90, height=90)
+    mask = graph.add("MaskComposite", destination=[spot, 0], source=[paint, 0], x=500, y=90, operation="add")
+    found = graph.add("SesaHandDetectInMask", image=picture, mask=[mask, 0])
+    graph.shown.append(graph.add("PreviewImage", images=picture))
+    graph.show(graph.add("MaskToImage", mask=[mask, 0]), 0)
+    graph.show(found, 2)
+    return 3
+
+
+def hands_or_else(graph: Graph) -> int:
+    wanted, other = graph.posed("victory"), graph.posed("open_palm")
+    nothing = graph.add("SesaHandDetectHands", image=[graph.add("EmptyImage", width=512, height=512), 0])
+    none = graph.add("SesaHandReconstructHands", landmarks=[nothing, 0])
+    for hands in (wanted, [none, 0]):
+        graph.show_map(graph.maps([graph.add("SesaHandHandsOrElse", hands=hands, otherwise=other), 0]), "mesh")
+    return 2
+
+
+def repaint_mask(graph: Graph) -> int:
+    before = graph.posed("open_palm", width=256, height=256, size=0.66)
+    after = [graph.add("SesaHandAdjustFingers", hands=before, index_curl=0.9), 0]
+    picture = graph.photograph(before, (256, 256))
+    spot = graph.add("SolidMask", value=0.0, width=256, height=256)
+    paint = graph.add("SolidMask", value=1.0, width=24, height=24)
+    mask = graph.add("MaskComposite", destination=[spot, 0], source=[paint, 0], x=180, y=90, operation="add")
+    cut = {"image": picture, "mask": [mask, 0], "width": 256, "height": 256, "context": 1.2}
+    crop = graph.add("SesaHandCropToMask", hands=before, **cut)
+    wanted = graph.add("SesaHandCropToMask", hands=after, **cut)
+    graph.show(graph.add("MaskToImage", mask=[crop, 1]), 0)
+    graph.show(crop, 0)
+    graph.show_map(graph.maps([wanted, 3]), "mesh")
+    repaint = graph.add("SesaHandRepaintMask", crop=[crop, 2], hands=after, before=before)
+    graph.show(graph.add("MaskToImage", mask=[repaint, 0]), 0)
+    return 4
+
+
 def load_mini(graph: Graph) -> int:
     for seed in (3, 4, 5):
         parts = sampled(graph, seed=seed)
@@ -328,6 +367,9 @@ PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandBatchPictures": batch_pictures,
     "SesaHandCropToMask": crop_to_mask,
     "SesaHandPasteBack": paste_back,
+    "SesaHandDetectInMask": detect_in_mask,
+    "SesaHandHandsOrElse": hands_or_else,
+    "SesaHandRepaintMask": repaint_mask,
 }
 
 

@@ -273,11 +273,13 @@ def with_sample_photograph(server: ComfyServer, graph: dict) -> dict:
         "left there": node("SesaHandPlaceHand", hands=["left", 0], x=0.72, **place),
         "both": node("SesaHandCombineHands", hands_1=["right there", 0], hands_2=["left there", 0]),
         "sample": node("SesaHandRenderCondition", hands=["both", 0], forearm=True, antialias=True),
+        "no mask": node("SolidMask", value=0.0, width=768, height=512),
     }
+    taken = [["sample", 0], ["no mask", 0]]
     replaced = {}
     for key, entry in graph.items():
         links = {
-            name: ["sample", 0] if isinstance(value, list) and value[0] in photographs else value
+            name: taken[value[1]] if isinstance(value, list) and value[0] in photographs else value
             for name, value in entry["inputs"].items()
         }
         replaced[key] = {**entry, "inputs": links}

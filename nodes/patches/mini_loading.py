@@ -32,6 +32,7 @@ from ...sesahand.models.small.model_files import (
 from ...sesahand.models.small.token_embedding import VocabularyEmbedding, known_words
 from ...sesahand.models.small.tokenizer import load_tokenizer
 from .core_loading import check_names, check_shapes, core_patcher, expected_shapes, is_dynamic, remember_loader
+from .size_notice import tell_of_size
 
 # Where core's CLIP has what this model's files name without it.
 CORE_TEXT_PREFIX = "clip_l.transformer.text_model."
@@ -142,6 +143,7 @@ def load_model(file: _File, disable_dynamic: bool = False) -> ModelPatcher:
     # In the model's own type: DynamicVRAM's layers would keep the file's, beside others that do not.
     state = {name: value.to(dtype) for name, value in state.items()}
     model.load_model_weights(state, "", **({"assign": True} if is_dynamic(patcher) else {}))
+    tell_of_size(patcher, file.layout.size)
     return patcher
 
 

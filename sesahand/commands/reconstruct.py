@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     given_places.add_arguments(parser)
     parser.add_argument(
+        "--second-reading",
+        action="store_true",
+        help="where the table says that a finger may be straight or bent, take it for that",
+    )
+    parser.add_argument(
         "--camera",
         choices=("perspective", "hamer"),
         default="perspective",
@@ -187,7 +192,8 @@ class PictureReconstruction:
         if landmarks is not None or self.detector is None:
             return landmarks
         boxes = self.given.places(path, number, width, height)
-        return self.detector(picture, options.threshold, options.thorough, options.max_hands, boxes)
+        found = self.detector(picture, options.threshold, options.thorough, options.max_hands, boxes)
+        return found.second_reading() if options.second_reading else found
 
     def free_name(self, path: Path) -> str:
         """Return the start of a picture's file names; the same stem of another folder or type gets a number."""

@@ -1,7 +1,8 @@
 """Cutting a masked region out of a picture with some surroundings, and laying what was painted back over it."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,12 @@ from torch import Tensor
 
 from ..attention.bias import feathered_mask
 from ..errors import SesaHandError
+from ..scene.camera import Camera
+from ..scene.hand_scene import HandScene
 from ..scene.mask_regions import find_regions, is_painted_photograph, white_threshold
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +33,9 @@ class Crop:
     masks: Tensor
 
 
-def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, context: float) -> tuple[Tensor, Crop]:
+def crop_to_mask(
+    pictures: Tensor, masks: Tensor, width: int, height: int, context: float, hands: HandScene | None = None
+) -> tuple[Tensor, Crop]:
     """Cut out the white region of each mask with its surroundings, all at one size.
 
     Args:
@@ -38,6 +46,8 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
         height: Likewise.
         context: Longer side of what is cut out over that of the white region's box, at least 1. It is less where the
             picture ends before. A box whose shape does not fit into the picture goes on beyond it as its edge does.
+        hands: Hands in the pictures that have to be in the crops, too: a mask may cover a finger, but what comes of it
+            is judged by the whole hand. One frame counts for every picture.
 
     Returns:
         The crops `[B, height, width, C]`, and where they come from. An empty mask among others cuts out all that fits.
@@ -69,7 +79,10 @@ def crop_to_mask(pictures: Tensor, masks: Tensor, width: int, height: int, conte
             f"{pictures.shape[2]}x{pictures.shape[1]}; they must be of the same size."
         )
     white, shares = (values.expand(len(pictures), -1, -1) for values in (white, shares))
-    boxes = torch.tensor([box_around(region, width / height, context) for region in white])
+    held = _boxes_of(hands, pictures) if hands is not None else [[] for _ in pictures]
+    boxes = torch.tensor(
+        [box_around(region, width / height, context, own) for region, own in zip(white, held, strict=True)]
+    )
     crops = [resized(look_into(picture, box), width, height) for picture, box in zip(pictures, boxes, strict=True)]
     inside = [
         resized(look_into(share[..., None], box, outside=0.0), width, height)[..., 0]
@@ -85,18 +98,43 @@ def _soft_and_white(mask: Tensor) -> tuple[Tensor, Tensor]:
     return (white if is_painted_photograph(values) else mask).float().clamp(0, 1), white
 
 
-def box_around(white: Tensor, aspect: float, context: float) -> tuple[int, int, int, int]:
+def _boxes_of(hands: HandScene, pictures: Tensor) -> list[list[Box]]:
+    """Return the boxes of the hands of each picture, within it."""
+    high, wide = pictures.shape[1:3]
+    if hands.num_frames not in (1, len(pictures)):
+        raise SesaHandError(
+            f"There are hands for {hands.num_frames} pictures, but {len(pictures)} to crop: give hands for one frame, "
+            "or for each picture."
+        )
+    hands = hands.resized(wide, high)
+    seen = hands.camera.project(hands.pose().vertices.double().cpu())
+    edge = seen.new_tensor([wide, high])
+    corners = torch.cat([seen.amin(1).clamp(min=0), torch.minimum(seen.amax(1), edge)], -1).tolist()
+    frames = hands.frame.tolist()
+    return [
+        [
+            (x0, y0, x1, y1)
+            for frame, (x0, y0, x1, y1) in zip(frames, corners, strict=True)
+            if frame == (number if hands.num_frames > 1 else 0) and x0 < x1 and y0 < y1
+        ]
+        for number in range(len(pictures))
+    ]
+
+
+def box_around(white: Tensor, aspect: float, context: float, others: Sequence[Box] = ()) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of a box of width over height `aspect` around white regions.
 
     Args:
         white: The regions, bool `[H, W]`; specks beside large ones do not count, none means the whole picture.
         aspect: Width over height of the box.
         context: See `crop_to_mask`.
+        others: Boxes that have to be in it, too.
     """
     high, wide = white.shape
     found = [region.box for region in find_regions(white, "each", 0.5)] or [(0, 0, wide, high)]
-    x0, y0 = (int(min(box[k] for box in found)) for k in (0, 1))
-    x1, y1 = (int(max(box[k] for box in found)) for k in (2, 3))
+    found += others
+    x0, y0 = (math.floor(min(box[k] for box in found)) for k in (0, 1))
+    x1, y1 = (math.ceil(max(box[k] for box in found)) for k in (2, 3))
     needed = max(y1 - y0, (x1 - x0) / aspect)
     # Surroundings that the picture does not have are not made up.
     height = max(needed, min(needed * context, high, wide / aspect))
@@ -139,6 +177,31 @@ def resized(picture: Tensor, width: int, height: int) -> Tensor:
         return picture
     planes = picture.movedim(-1, 0)[None].float()
     return F.interpolate(planes, (height, width), mode="bicubic", antialias=True)[0].movedim(0, -1).clamp(0, 1)
+
+
+def hands_in_crop(hands: HandScene, crop: Crop) -> HandScene:
+    """Return hands as the crops see them: the same hands before a camera that takes the crop alone.
+
+    Args:
+        hands: As they are in the whole pictures.
+        crop: Where the crops come from.
+
+    Raises:
+        SesaHandError: If the crops of several pictures lie at different places, which one camera does not see.
+    """
+    high, wide = crop.pictures.shape[1:3]
+    if not bool((crop.boxes == crop.boxes[0]).all()):
+        raise SesaHandError(
+            f"The crops of {len(crop.boxes)} pictures lie at different places, and hands are seen by one camera: crop "
+            "one picture at a time."
+        )
+    whole = hands.resized(wide, high).camera
+    left, top, right, _ = crop.boxes[0].tolist()
+    height, width = crop.masks.shape[1:]
+    scale = width / (right - left)
+    x, y = whole.principal_point
+    camera = Camera(whole.focal_length * scale, ((x - left) * scale, (y - top) * scale), width, height)
+    return replace(hands, camera=camera)
 
 
 def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None = None) -> Tensor:

@@ -40,6 +40,9 @@ class HandLandmarks:
         note: Why there may be no hands, or what else is to be known of all of them; empty if nothing is.
         spread: How far each point moved when the hand was looked at turned, scaled and in the mirror, as a part of the
             hand's longer side `[N, 21]`. NaN where it was looked at once, or found by something else; None is all NaN.
+        second_2d: Points of fingers that may be bent otherwise, `[N, 21, 2]` pixels; NaN for all others. None is all
+            NaN.
+        second_3d: The same as `keypoints_3d`, `[N, 21, 3]` metres.
     """
 
     width: int
@@ -55,6 +58,8 @@ class HandLandmarks:
     camera: Camera | None = None
     note: str = ""
     spread: Tensor | None = None
+    second_2d: Tensor | None = None
+    second_3d: Tensor | None = None
 
     SHAPES: ClassVar = {
         "frame": (),
@@ -64,12 +69,16 @@ class HandLandmarks:
         "score": (),
         "side_score": (),
         "spread": (NUM_KEYPOINTS,),
+        "second_2d": (NUM_KEYPOINTS, 2),
+        "second_3d": (NUM_KEYPOINTS, 3),
     }
+    OPTIONAL: ClassVar = ("spread", "second_2d", "second_3d")
 
     def __post_init__(self):
         count = len(self.side)
-        if self.spread is None:
-            object.__setattr__(self, "spread", torch.full((count, NUM_KEYPOINTS), torch.nan))
+        for name in self.OPTIONAL:
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, torch.full((count, *self.SHAPES[name]), torch.nan))
         for name, shape in self.SHAPES.items():
             found = tuple(getattr(self, name).shape)
             if found != (count, *shape):
@@ -99,6 +108,22 @@ class HandLandmarks:
         """
         spread = torch.as_tensor(self.spread)
         return torch.cat([spread.mean(1, keepdim=True), spread[:, 1:].unflatten(1, (5, 4)).mean(2)], 1)
+
+    @property
+    def has_second(self) -> Tensor:
+        """Whether each finger, thumb first, may be bent otherwise, bool `[N, 5]`."""
+        return torch.as_tensor(self.second_2d).isfinite().all(-1)[:, 1::4]
+
+    def second_reading(self) -> "HandLandmarks":
+        """Return the landmarks with those fingers otherwise that may be; the rest stays."""
+        pixels, metres = torch.as_tensor(self.second_2d), torch.as_tensor(self.second_3d)
+        return replace(
+            self,
+            keypoints_2d=torch.where(pixels.isfinite(), pixels, self.keypoints_2d),
+            keypoints_3d=torch.where(metres.isfinite(), metres, self.keypoints_3d),
+            second_2d=torch.where(pixels.isfinite(), self.keypoints_2d, pixels),
+            second_3d=torch.where(metres.isfinite(), self.keypoints_3d, metres),
+        )
 
     @classmethod
     def empty(cls, width: int, height: int, num_frames: int = 1, note: str = "") -> "HandLandmarks":

@@ -30,6 +30,7 @@ class FoundHand:
         doubt: How far its landmarks moved when it was looked at in several ways, as a part of its size; None if not
             known.
         doubtful: What is not to be relied on, in words; empty if nothing is.
+        second: Which fingers may be bent otherwise, in words; empty if none.
     """
 
     side: str
@@ -40,6 +41,7 @@ class FoundHand:
     depth_is_ambiguous: bool
     doubt: float | None = None
     doubtful: str = ""
+    second: str = ""
 
 
 @dataclass
@@ -77,6 +79,7 @@ def describe_hands(fitted: FittedHands) -> list[FoundHand]:
             depth_is_ambiguous=bool(fitted.depth_is_ambiguous[hand]),
             doubt=None if math.isnan(doubt[hand][0]) else round(doubt[hand][0], 4),
             doubtful=describe_doubt(doubt[hand]),
+            second=fitted.second[hand],
         )
         for hand, depth in enumerate(depths)
     ]
@@ -98,7 +101,7 @@ def table_rows(outcome: PictureOutcome) -> list[dict[str, str]]:
             "error_percent": f"{hand.error_percent:.1f}",
             "depth_m": f"{hand.depth_m:.2f}",
         }
-        notes = [row["note"], "depth ambiguous" if hand.depth_is_ambiguous else "", hand.doubtful]
+        notes = [row["note"], "depth ambiguous" if hand.depth_is_ambiguous else "", hand.doubtful, hand.second]
         rows.append(row | figures | {"note": "; ".join(filter(None, notes))})
     return rows
 

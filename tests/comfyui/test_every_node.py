@@ -159,7 +159,8 @@ def test_only_what_reads_a_file_that_may_change_is_looked_at_again_before_each_r
     """Anything else would run again for no reason, and with it all that follows."""
     mine = {node_id(node) for node in NODES if "fingerprint_inputs" in vars(node)}
     models = {"SesaHandLoadVLM", "SesaHandLoadHandModel", "SesaHandLoadReconstructor"}
-    assert mine == models | {"SesaHandLoadHands", "SesaHandDetectHands"}
+    detectors = {"SesaHandDetectHands", "SesaHandDetectInMask"}
+    assert mine == models | detectors | {"SesaHandLoadHands"}
     assert not [node_id(node) for node in NODES if node.define_schema().not_idempotent]
 
 

@@ -19,7 +19,7 @@ def mask():
 
 
 def test_four_repainted_crops_give_four_whole_pictures(picture, mask):
-    crops, seen, crop = inpaint.CropToMask.execute(image=picture, mask=mask, width=64, height=64, context=1.5).result
+    crops, seen, crop, _ = inpaint.CropToMask.execute(image=picture, mask=mask, width=64, height=64, context=1.5).result
     assert crops.shape == (1, 64, 64, 3) and seen.shape == (1, 64, 64)
     assert seen.mean() == pytest.approx(1 / 1.5**2, abs=0.02)
     painted = torch.linspace(0, 1, 4)[:, None, None, None].expand(4, 64, 64, 3)
@@ -40,7 +40,7 @@ def test_boxes_that_hold_nothing_are_named(picture, value):
 def test_cores_masks_of_the_crop_say_what_is_laid_over(picture, mask):
     from comfy_extras.nodes_mask import GrowMask
 
-    crops, seen, crop = inpaint.CropToMask.execute(image=picture, mask=mask, width=45, height=45, context=1.5).result
+    crops, seen, crop, _ = inpaint.CropToMask.execute(image=picture, mask=mask, width=45, height=45, context=1.5).result
     [grown] = GrowMask().expand_mask(seen, 3, False)
     [whole] = inpaint.PasteBack.execute(crop=crop, image=torch.zeros_like(crops), feather=0, mask=grown).result
     black = (whole[0] == 0).all(-1)

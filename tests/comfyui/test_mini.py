@@ -182,6 +182,35 @@ def test_a_sampled_picture_is_the_same_in_both_engines(loaded, twin, files):
     assert (vae.decode(sampled) - vae.decode(wanted)).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "far"), [(128, 128, False), (256, 64, False), (264, 128, True), (128, 56, True)]
+)
+def test_a_size_far_from_the_trained_one_is_told_on_the_sampler_before_it_samples(
+    loaded, monkeypatch, caplog, width, height, far
+):
+    import server
+    from comfy_execution.utils import CurrentNodeContext
+
+    told = []
+
+    class Told:
+        def send_progress_text(self, text, node_id, sid=None):
+            told.append((node_id, text))
+
+    monkeypatch.setattr(server.PromptServer, "instance", Told(), raising=False)
+    cond = loaded[1].encode_from_tokens_scheduled(loaded[1].tokenize(PROMPT))
+    seen = []
+    with CurrentNodeContext("a run", "7", 0):
+        comfy.sample.sample(
+            loaded[0], draws(1, 4, height // 8, width // 8), 1, 1.0, "euler", "normal", cond, cond,
+            torch.zeros(1, 4, height // 8, width // 8), callback=lambda *_: seen.append(len(told)),
+        )  # fmt: skip
+    assert seen == [len(told)] == [int(far)], "told once, before the first step"
+    if far:
+        [(node, text)] = told
+        assert node == "7" and "128 x 128" in text and f"{width} x {height}" in text and text in caplog.text
+
+
 def test_the_model_is_of_its_kind_and_size(loaded):
     model, _, vae, control_net, words = loaded
     assert type(model.get_model_object("model_sampling")).__mro__[1].__name__ == "ModelSamplingDiscrete"

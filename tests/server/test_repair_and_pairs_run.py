@@ -1,9 +1,8 @@
 """The shipped workflows repair_hand and image_to_pair on a real server, with the embedded small model."""
 
-import json
-
 import numpy as np
 import pytest
+from hand_picture import hand_picture, load_picture
 from PIL import Image, ImageDraw
 
 import workflows
@@ -40,51 +39,53 @@ def picture(run, node: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def repaired(comfyui_server):
+    """What comes of a picture in which nothing is painted."""
     api = quick("repair_hand")
-    return api, comfyui_server.run(api)
+    own, hand = hand_picture()
+    load_picture(api, comfyui_server.folder, own)
+    return api, comfyui_server.run(api), np.asarray(own).astype(int), hand
 
 
-def test_the_broken_hand_is_painted_anew_and_nothing_else_changes(repaired):
-    api, run = repaired
-    crop = api[one(api, "SesaHandCropToMask")]["inputs"]
-    posed = api[one(api, "SesaHandScoreHands")]["inputs"]["requested"]
-    before = picture(run, one(api, "PreviewImage", images=crop["image"]))
+def test_the_pictures_own_hand_is_painted_anew_and_nothing_else_changes(repaired):
+    api, run, before, hand = repaired
     after = picture(run, one(api, "SaveImage"))
     changed = np.abs(before - after).max(-1) > 0
-    [broken] = [
-        key for key in workflows.nodes_of(api, "SesaHandRenderCondition") if api[key]["inputs"]["hands"] != posed
-    ]
-    hand = np.asarray(run.images(broken)[0].convert("L")) > 127
-    assert before.shape == after.shape == (128, 128, 3)
-    assert changed[hand].mean() > 0.8, "the hand is another one"
-    for corner in (changed[:8, :8], changed[:8, -8:], changed[-8:, :8], changed[-8:, -8:]):
-        assert not corner.any()
+    assert before.shape == after.shape and changed[:180][hand[:180]].mean() > 0.8, "the hand is another one"
+    assert not changed[:, :90].any() and not changed[:10].any()
+    requested = np.asarray(run.images(one(api, "SesaHandRenderCondition"))[0].convert("L")) > 127
+    assert 0.15 < requested.mean() < 0.6, "its map is of the hand as the crop sees it"
 
 
 def test_the_best_attempt_is_the_one_that_is_saved(repaired):
-    api, run = repaired
+    api, run, *_ = repaired
     [report] = run.outputs[one(api, "PreviewAny")]["text"]
     assert report.startswith("mean score ") and "over 2 pictures" in report
     assert len(run.images(one(api, "SesaHandScoreHands"))) == 2
 
 
-def test_a_picture_of_ones_own_with_a_painted_mask_keeps_its_size_and_all_beside_the_mask(comfyui_server):
-    """As the note says: Load Image in the place of the group Picture, here a mask in the picture's alpha."""
+def test_a_mask_without_a_hand_gets_the_posed_one_and_all_beside_the_mask_stays(comfyui_server):
     own = Image.effect_noise((300, 200), 40).convert("RGB")
     alpha = Image.new("L", own.size, 255)
     ImageDraw.Draw(alpha).ellipse((180, 60, 250, 160), fill=0)
     own.putalpha(alpha)
-    own.save(comfyui_server.folder / "input" / "own.png")
     api = quick("repair_hand")
-    crop = api[one(api, "SesaHandCropToMask")]["inputs"]
-    kept = json.loads(json.dumps(api).replace(json.dumps(crop["image"]), '["own", 0]'))
-    kept[one(api, "SesaHandCropToMask")]["inputs"]["mask"] = ["own", 1]
-    kept["own"] = {"class_type": "LoadImage", "inputs": {"image": "own.png"}}
-    run = comfyui_server.run(kept)
+    load_picture(api, comfyui_server.folder, own, "noise.png")
+    run = comfyui_server.run(api)
+    assert one(api, "SesaHandPlaceHand") in run.executed
     after, before = picture(run, one(api, "SaveImage")), np.asarray(own.convert("RGB")).astype(int)
     changed = np.abs(after - before).max(-1) > 0
     assert after.shape == before.shape and changed[80:140, 195:235].mean() > 0.8
     assert not changed[:, :140].any() and not changed[:30].any() and not changed[190:].any()
+
+
+def test_as_it_opens_it_says_what_to_do_and_nothing_after_that_runs(comfyui_server):
+    api = quick("repair_hand")
+    run = comfyui_server.run(api)
+    hint = run.images(one(api, "SesaHandDetectInMask"))[0].convert("RGB")
+    shown = comfyui_server.image({"filename": "example.png", "subfolder": "", "type": "input"}).convert("RGB")
+    changed = np.abs(np.asarray(hint).astype(int) - np.asarray(shown)).max(-1) > 30
+    assert hint.size == shown.size and changed[: hint.height // 3].mean() > 0.2, "a notice over the picture"
+    assert set(run.outputs) == {one(api, "SesaHandDetectInMask")}, "nothing was sampled, scored or saved"
 
 
 def test_a_photograph_becomes_prompt_map_and_pairs(comfyui_server):

@@ -99,14 +99,15 @@ class Servers:
         """Link the narrow models, which are written once, into a server's folders."""
         from narrow_models import write_checkpoint, write_controlnet
 
-        for name, write in (
-            ("checkpoints/v1-5-pruned-emaonly-fp16.safetensors", write_checkpoint),
-            ("controlnet/control_v11f1p_sd15_depth_fp16.safetensors", write_controlnet),
-        ):
-            written = self.folder / "models" / name
+        from workflows import linked_models
+
+        # One file of each kind, under all names that shipped workflows load. Those of SDXL are listed, but not run.
+        kinds = {"checkpoints": write_checkpoint, "controlnet": write_controlnet}
+        for model in linked_models():
+            written = self.folder / "models" / f"{model['directory']}.safetensors"
             if not written.exists():
-                write(written)
-            (folder / "models" / name).hardlink_to(written)
+                kinds[model["directory"]](written)
+            (folder / "models" / model["directory"] / model["name"]).hardlink_to(written)
 
 
 class ComfyServer:

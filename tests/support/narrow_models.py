@@ -49,6 +49,8 @@ NARROW = {
     "sd15": replace(SD15, width=64),
     "sdxl": replace(SDXL, width=64, depths=(0, 2, 2), middle_depth=2),
 }
+# In files, SDXL's text encoders of 12 and 32 layers have so many.
+SDXL_TEXT_LAYERS = 3
 
 
 class Shapes(dict):
@@ -228,9 +230,36 @@ def save(weights: dict[str, torch.Tensor], path: Path) -> Path:
     return path
 
 
-@contextmanager
-def recognised(family: str, layout: Layout):
-    """Let ComfyUI's loaders recognise `layout` as its model `family` for as long as the block runs."""
+def write_sdxl_checkpoint(path: Path) -> Path:
+    """Write a checkpoint that ComfyUI takes for SDXL after `recognise_sdxl`, with three layers of each text encoder."""
+    weights = random_weights(unet_shapes(NARROW["sdxl"]), "model.diffusion_model.", torch.float16)
+    small = text_encoder_shapes(768, SDXL_TEXT_LAYERS)
+    small.pop("text_projection.weight")
+    weights |= random_weights(small, "conditioner.embedders.0.transformer.", torch.float8_e4m3fn)
+    large = random_weights(text_encoder_shapes(1280, SDXL_TEXT_LAYERS), dtype=torch.float8_e4m3fn)
+    for name, value in large.items():
+        prefix = "transformer." if name.startswith("text_model.") else ""
+        weights[f"conditioner.embedders.1.model.{prefix}{name}"] = value
+    weights |= random_weights(tiny_autoencoder_shapes(), "first_stage_model.", torch.float16)
+    return save(weights, path)
+
+
+def recognise_sdxl() -> None:
+    """Let the standard loaders of this process take `write_sdxl_checkpoint` and its ControlNets for SDXL's."""
+    import comfy.sdxl_clip
+
+    class FewLayers(comfy.sdxl_clip.SDXLClipModel):
+        def __init__(self, device="cpu", dtype=None, model_options=None):
+            config = {"num_hidden_layers": SDXL_TEXT_LAYERS}
+            options = {"clip_l_model_config": config, "clip_g_model_config": config}
+            super().__init__(device=device, dtype=dtype, model_options={**(model_options or {}), **options})
+
+    comfy.sdxl_clip.SDXLClipModel = FewLayers
+    recognise("sdxl", NARROW["sdxl"])
+
+
+def recognise(family: str, layout: Layout) -> type:
+    """Let ComfyUI's loaders recognise `layout` as its model `family`, and return what was added to its list."""
     import comfy.supported_models as supported
 
     base = {"sd15": supported.SD15, "sdxl": supported.SDXL}[family]
@@ -239,6 +268,15 @@ def recognised(family: str, layout: Layout):
         config["transformer_depth"] = [depth for depth in layout.depths for _ in range(layout.res_blocks)]
     narrow = type(f"Narrow{base.__name__}", (base,), {"unet_config": config})
     supported.models.append(narrow)
+    return narrow
+
+
+@contextmanager
+def recognised(family: str, layout: Layout):
+    """Let ComfyUI's loaders recognise `layout` as its model `family` for as long as the block runs."""
+    import comfy.supported_models as supported
+
+    narrow = recognise(family, layout)
     try:
         yield
     finally:

@@ -24,6 +24,13 @@ def all_nodes(ui: dict) -> list[dict]:
     return [node for graph in (ui, *inside) for node in graph["nodes"]]
 
 
+def linked_models() -> list[dict]:
+    """Return the models that the loaders of the workflows link to, each once: name, url and directory."""
+    nodes = (node for name in NAMES for node in read_ui(name)["nodes"])
+    models = {model["name"]: model for node in nodes for model in node["properties"].get("models", [])}
+    return [models[name] for name in sorted(models)]
+
+
 def assert_same_graph(found: dict, expected: dict) -> None:
     """Fail unless two graphs in API format are the same but for what cores word differently.
 

@@ -43,7 +43,8 @@ def test_the_workflows_that_the_readme_names_are_there():
     with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
     with_the_editor = {"pose_editor", "photo_to_edited_hand"}
     with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch", "repair_hand", "image_to_pair"}
-    assert with_files | with_the_editor | with_the_small_model <= set(workflows.NAMES)
+    repairs = {"repair_hand", "repair_hand_sd15", "repair_hand_sdxl"}
+    assert with_files | with_the_editor | with_the_small_model | repairs <= set(workflows.NAMES)
 
 
 def test_ids_and_links_hold_together(ui):
@@ -96,13 +97,17 @@ def test_every_loader_says_where_its_file_comes_from(ui):
             assert model["directory"] in ("checkpoints", "controlnet")
 
 
-def test_a_workflow_with_the_small_model_opens_with_it_and_says_what_takes_its_place(ui):
+def test_a_workflow_with_the_small_model_opens_with_it_and_says_what_takes_its_place(name, ui):
     own = [node for node in ui["nodes"] if node["type"] == SMALL_MODEL]
     if not own:
         return
     assert {node["widgets_values"][0] for node in own} == {"embedded"}
     [note] = [node["widgets_values"][0] for node in ui["nodes"] if node["type"] == "MarkdownNote"]
-    assert re.search(r"replace[^.]+Load Small Model[^.]+Load Checkpoint", " ".join(note.split()))
+    others = [other for other in workflows.NAMES if other.startswith(f"{name}_")]
+    if others:
+        assert all(f"*{other}*" in note for other in others), "one for each kind of model"
+    else:
+        assert re.search(r"replace[^.]+Load Small Model[^.]+Load Checkpoint", " ".join(note.split()))
 
 
 def test_a_note_says_what_it_is_for_how_to_use_it_and_under_what_terms(ui):

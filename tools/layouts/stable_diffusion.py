@@ -1,4 +1,4 @@
-"""Where Stable Diffusion 1.5 and its depth ControlNet are to be had: for loaders, and for notes."""
+"""Where Stable Diffusion 1.5 and SDXL and their ControlNets are to be had: for loaders, and for notes."""
 
 SD15 = {
     "name": "v1-5-pruned-emaonly-fp16.safetensors",
@@ -13,10 +13,33 @@ DEPTH_CONTROLNET = {
     "directory": "controlnet",
 }
 
-LINKS = f"""\
-- *models/checkpoints*: [{SD15["name"]}]({SD15["url"]}) (2.1 GB, CreativeML Open RAIL-M)
-- *models/controlnet*: [{DEPTH_CONTROLNET["name"]}]({DEPTH_CONTROLNET["url"]}) (0.7 GB, Open RAIL)
-"""
+
+def _controlnet(name: str, repository: str) -> dict:
+    url = f"https://huggingface.co/{repository}/resolve/main/{name}"
+    return {"name": name, "url": url, "directory": "controlnet"}
+
+
+NORMAL_CONTROLNET, KEYPOINT_CONTROLNET = (
+    _controlnet(f"control_v11p_sd15_{kind}_fp16.safetensors", "comfyanonymous/ControlNet-v1-1_fp16_safetensors")
+    for kind in ("normalbae", "openpose")
+)
+SDXL = {
+    "name": "sd_xl_base_1.0.safetensors",
+    "url": "https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
+    "directory": "checkpoints",
+}
+SDXL_DEPTH_CONTROLNET, SDXL_KEYPOINT_CONTROLNET = (
+    _controlnet(f"{name}.safetensors", "lllyasviel/sd_control_collection")
+    for name in ("diffusers_xl_depth_full", "thibaud_xl_openpose")
+)
+
+
+def link(model: dict, what: str) -> str:
+    """Return a line of a note on where a model goes and comes from, how large it is and under what terms."""
+    return f"- *models/{model['directory']}*: [{model['name']}]({model['url']}) ({what})\n"
+
+
+LINKS = link(SD15, "2.1 GB, CreativeML Open RAIL-M") + link(DEPTH_CONTROLNET, "0.7 GB, Open RAIL")
 OTHER_MODELS = f"""\
 For Stable Diffusion 1.5, for example:
 {LINKS}"""

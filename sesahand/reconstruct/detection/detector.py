@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from ...callbacks import Progress
 from ...errors import InvalidFileError, SesaHandError
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
+from ..second_reading import other_fingers
 from .crops import Picture, to_picture, to_square, turn, upright_angle
 from .detector_files import (
     LANDMARK_FILE,
@@ -73,6 +74,8 @@ SECOND_CHANCES = (-0.6, 0.6)
 # More looks at a hand that was found: by how much its square is turned (radians) and scaled, and whether the network
 # sees the mirror image.
 MORE_LOOKS = ((-0.35, 1.0, False), (0.35, 1.0, True), (0.0, 0.8, False), (0.0, 1.25, True))
+# A look from further off, straight and in the mirror, may read a finger otherwise; how sure both must be of the hand.
+FAR, SURE = 1.5, 0.9
 # A hand whose landmarks move further than this part of its size from look to look is none.
 MOST_SPREAD = 0.12
 # How sure a palm must be that the first two views do not show, and how much the hand there must be worth.
@@ -128,6 +131,7 @@ class HandDetector(nn.Module):
         max_hands: int | None = None,
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
+        quick: bool = False,
     ) -> HandLandmarks:
         """Find hands.
 
@@ -140,6 +144,8 @@ class HandDetector(nn.Module):
             boxes: Where hands are, in place of the palm networks; at most one hand is found in each.
             on_picture: Called before each picture and each box with the picture's number and how many there are; may
                 raise to stop.
+            quick: Look for palms in the first two views only, a quarter of the palm networks' work, and never in parts
+                of a picture; and read each hand once. `thorough` does nothing then.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -150,7 +156,7 @@ class HandDetector(nn.Module):
         check_threshold(threshold)
         pictures = as_colour(pictures)
         check_boxes(boxes or (), len(pictures))
-        found = []
+        found, seconds = [], []
 
         def report(frame: int) -> None:
             if on_picture is not None:
@@ -160,16 +166,19 @@ class HandDetector(nn.Module):
             report(frame)
             picture = Picture(pixels.float().cpu())
             if boxes is None:
-                looks = self.find_hands(picture, threshold, thorough)
+                looks = self.find_hands(picture, threshold, thorough, FIRST_VIEWS if quick else PALM_VIEWS)
             else:
                 own = [box for box in boxes if box.frame == frame]
                 looks = self.find_in_boxes(picture, threshold, own, partial(report, frame))
             found.append(looks.select(slice(max_hands)))
-        return to_landmarks(found, pictures.shape)
+            seconds.append(None if quick else self.read_otherwise(picture, found[-1]))
+        return to_landmarks(found, pictures.shape, seconds)
 
-    def find_hands(self, picture: Picture, threshold: float, thorough: bool) -> Looks:
-        """Find the hands of one picture, best first."""
-        palms, more_palms = self.find_palms(picture, threshold)
+    def find_hands(
+        self, picture: Picture, threshold: float, thorough: bool, views: tuple[PalmView, ...] = PALM_VIEWS
+    ) -> Looks:
+        """Find the hands of one picture, best first; in parts of it only after all views of the whole."""
+        palms, more_palms = self.find_palms(picture, threshold, views)
         looks = self.look_twice(picture, palms.squares())
         hands = choose_hands(looks, threshold)
         hidden = palms.select(points_elsewhere(palms, looks, hands))
@@ -179,6 +188,8 @@ class HandDetector(nn.Module):
             hands = join_looks([hands, turned.select(are_new(turned, hands))])
         hands = self.measure(picture, hands)
         hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
+        if views == FIRST_VIEWS:
+            return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
         longer = float(picture.whole[2])
@@ -195,14 +206,16 @@ class HandDetector(nn.Module):
         small = small.select(sizes(small.keypoints_2d) >= TILE_SIZE)
         return without_repeats(hands, self.keep_steady(picture, small, threshold))
 
-    def find_palms(self, picture: Picture, threshold: float) -> tuple[Palms, Palms]:
-        """Find palms in the whole of a picture.
+    def find_palms(
+        self, picture: Picture, threshold: float, views: tuple[PalmView, ...] = PALM_VIEWS
+    ) -> tuple[Palms, Palms]:
+        """Find palms in the whole of a picture, looked at in some views.
 
         Returns:
             Those at least as sure as the threshold in the first views, and those that only the others show.
         """
         first, others = [NO_PALMS], []
-        for view in PALM_VIEWS:
+        for view in views:
             network = self.light_palm if view.light else self.palm
             if network is None:
                 continue
@@ -277,6 +290,21 @@ class HandDetector(nn.Module):
         spread = spread_of(torch.stack([look.keypoints_2d for look in looks]))
         lasting, right = (torch.stack([getattr(look, name) for look in looks]).mean(0) for name in ("score", "right"))
         return replace(hands, spread=spread, lasting=lasting, right=right)
+
+    def read_otherwise(self, picture: Picture, hands: Looks) -> tuple[Tensor, Tensor]:
+        """Return the fingers of K hands that are bent otherwise from further off: `[K, 21, 2]` pixels and `[K, 21, 3]`.
+
+        The second are metres; see `other_fingers`.
+        """
+        squares = squares_around(hands.keypoints_2d) * torch.tensor([1.0, 1.0, FAR, 1.0])
+        crops = picture.cut(squares, self.landmark.input_shape[1], "border")
+        looks = self._read(crops, squares), self._read(crops.flip(2), squares, -1.0)
+        pixels, metres, score = (
+            torch.stack([getattr(look, name) for look in looks]) for name in ("keypoints_2d", "keypoints_3d", "score")
+        )
+        unsure = (score < SURE).any(0)[:, None, None]
+        pixels, metres = other_fingers(pixels, metres, hands.keypoints_3d)
+        return pixels.masked_fill(unsure, torch.nan), metres.masked_fill(unsure, torch.nan)
 
     def keep_steady(self, picture: Picture, looks: Looks, threshold: float) -> Looks:
         """Return those looks that show a hand each time, each hand once."""
@@ -463,18 +491,24 @@ def reach_tips(keypoints: Tensor) -> Tensor:
     return reached
 
 
-def to_landmarks(found: list[Looks], shape: tuple[int, ...]) -> HandLandmarks:
+def to_landmarks(
+    found: list[Looks], shape: tuple[int, ...], seconds: Sequence[tuple[Tensor, Tensor] | None] = ()
+) -> HandLandmarks:
     """Put the hands of each picture together, fingertips at the ends of the fingers.
 
     Args:
         found: The hands of every picture.
         shape: Of the pictures, `[F, H, W, C]`.
+        seconds: The fingers of every picture's hands that may be bent otherwise, pixels `[K, 21, 2]` and metres
+            `[K, 21, 3]`; None where that was not looked at.
     """
     points, world, score, right = (
         torch.cat([getattr(looks, name) for looks in found])
         for name in ("keypoints_2d", "keypoints_3d", "score", "right")
     )
     points, world = reach_tips(points), reach_tips(world)
+    known = [second for second in seconds if second is not None]
+    others = [reach_tips(torch.cat(parts)) for parts in zip(*known, strict=True)] if known else [None, None]
     return HandLandmarks(
         width=shape[2],
         height=shape[1],
@@ -487,4 +521,6 @@ def to_landmarks(found: list[Looks], shape: tuple[int, ...]) -> HandLandmarks:
         score=score,
         side_score=torch.maximum(right, 1 - right),
         spread=torch.cat([looks.spread for looks in found]),
+        second_2d=others[0],
+        second_3d=others[1],
     )

@@ -15,6 +15,7 @@ import torch
 
 from ..fitting.fit import cost_of_fit, usable_hands
 from ..landmarks import HandLandmarks, describe_doubt
+from ..second_reading import describe_second_readings
 
 # At most so many hands vote, as fits take time; the points are taken to be this noisy, as detectors' are.
 VOTERS, NOISE = 24, 1.5
@@ -58,17 +59,14 @@ def settle_sides(landmarks: HandLandmarks) -> HandLandmarks:
 def describe_sides(landmarks: HandLandmarks) -> str:
     """Return a line a hand: picture, side, how sure both are, what is doubtful; then the note, or what to do."""
     lines = [
-        ", ".join(
-            filter(
-                None, [f"picture {frame}, {side} hand: score {score:.2f}, side {sure:.0%} sure", describe_doubt(doubt)]
-            )
-        )
-        for frame, side, score, sure, doubt in zip(
+        ", ".join(filter(None, [f"picture {frame}, {side} hand: score {score:.2f}, side {sure:.0%} sure", *doubts]))
+        for frame, side, score, sure, *doubts in zip(
             landmarks.frame.tolist(),
             landmarks.side,
             landmarks.score.tolist(),
             landmarks.side_score.tolist(),
-            landmarks.doubt.tolist(),
+            map(describe_doubt, landmarks.doubt.tolist()),
+            describe_second_readings(landmarks),
             strict=True,
         )
     ]

@@ -22,6 +22,7 @@ from ...hands.rotations import mirror_rotation
 from ...scene.camera import Camera
 from ...scene.hand_scene import HandScene
 from ..landmarks import HandLandmarks
+from ..second_reading import describe_second_readings
 from .hand_prior import HandPrior
 from .initial_guess import from_bones, from_library
 from .keypoint_model import NUM_PARAMETERS, HandState, KeypointModel
@@ -57,6 +58,7 @@ class FittedHands:
         reprojection_error: Mean distance between a hand's keypoints and the landmarks' known ones, `[N]` pixels.
         relative_error: The same as a share of the longer side of the box around the known landmarks, `[N]`.
         depth_is_ambiguous: Whether a hand was fitted to points in the picture alone, bool `[N]`.
+        second: For each hand, which fingers may be bent otherwise, in words; empty if none.
         left_out: For each hand whose landmarks show none, which it is and what is wrong with them.
     """
 
@@ -64,6 +66,7 @@ class FittedHands:
     reprojection_error: Tensor
     relative_error: Tensor
     depth_is_ambiguous: Tensor
+    second: tuple[str, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -359,4 +362,6 @@ def compare_with_landmarks(
     scene = replace(scene, note=landmarks.note) if landmarks.note else scene
     doubt = landmarks.doubt.cpu()
     scene = scene if doubt.isnan().all() else replace(scene, doubt=doubt)
-    return FittedHands(scene, error.float(), (error / box_size(pixels, known)).float(), depth_is_ambiguous)
+    relative = (error / box_size(pixels, known)).float()
+    second = tuple(describe_second_readings(landmarks))
+    return FittedHands(scene, error.float(), relative, depth_is_ambiguous, second)

@@ -25,7 +25,7 @@ def describe_fit(fitted: FittedHands) -> str:
             f"{depth:.2f} m away"
         )
         doubt = "" if scene.doubt is None else describe_doubt(scene.doubt[hand].tolist())
-        notes = ["depth ambiguous" if fitted.depth_is_ambiguous[hand] else "", doubt]
+        notes = ["depth ambiguous" if fitted.depth_is_ambiguous[hand] else "", doubt, fitted.second[hand]]
         lines.append(", ".join([line, *filter(None, notes)]))
     return "\n".join([*lines, *left_out, *filter(None, [fitted.scene.note])])
 

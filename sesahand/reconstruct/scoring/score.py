@@ -3,7 +3,8 @@
 Requested and found hands are paired picture by picture, each pair gets a score, and a picture's score is between the
 mean and the worst of its requested hands, less a little for hands that nobody asked for:
 
-    pair    = steadiness * (WRONG_SIDE if the side is wrong, else 1) * geometric mean of the parts, weighted by WEIGHTS
+    pair    = steadiness * (WRONG_SIDE if it is the other side or shows its back for its palm, else 1)
+              * geometric mean of the parts, weighted by WEIGHTS
     hands   = the pair of each requested hand, 0 for a missing one
     picture = ((1 - WORST_HAND) * mean(hands) + WORST_HAND * min(hands)) / (1 + extra_cost * number of extra hands)
 
@@ -33,6 +34,7 @@ from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
 from ...scene.hand_scene import HandScene
 from ..landmarks import DOUBTFUL_HAND, describe_doubt
+from .facing import describe_face, palm_towards_viewer, same_face, seen_straight_on
 from .finger_states import FingerStates, finger_agreement, read_fingers
 from .matching import assign
 
@@ -54,6 +56,7 @@ WEIGHTS = {
 HALF_PLACE, HALF_POSE_MM, HALF_VIEW_MM = 0.10, 10.0, 30.0
 FLOOR = 0.05
 # Reconstruction takes the side from a detector that is sometimes wrong; a hand of the wrong side is still half right.
+# So is one that shows its back where its palm was asked for: a depth map alone does not tell the two.
 WRONG_SIDE = 0.5
 # Half of the fingers' part is the mean of their facts, half the worst bend: one wrong finger makes another gesture.
 WORST_FINGER = 0.5
@@ -92,6 +95,9 @@ class PairScore:
         finger_agreement: Bends thumb to pinky and the thumb's contacts, six of 0 to 1.
         requested_fingers: What each finger should do, in words.
         found_fingers: What each finger does.
+        right_face: Whether they do not show palm and back.
+        requested_face: What the viewer should see: palm, back or edge.
+        found_face: What the viewer sees.
         steadiness: What doubt leaves of the score, 0 to 1: 1 unless the hand looked another each time it was looked at.
         doubtful: What of the found hand is not to be relied on, in words; empty if nothing is.
     """
@@ -111,6 +117,9 @@ class PairScore:
     finger_agreement: tuple[float, ...]
     requested_fingers: dict[str, str]
     found_fingers: dict[str, str]
+    right_face: bool
+    requested_face: str
+    found_face: str
     steadiness: float = 1.0
     doubtful: str = ""
 
@@ -122,7 +131,8 @@ class HandScores:
     Attributes:
         requested: The hands that were asked for, at the size of the pictures; one frame for all, or F.
         found: The hands found in the pictures.
-        pictures: Score of each picture, 0 to 1; 0 where hands could not be looked for (`not_looked_for`).
+        pictures: Score of each picture, 0 to 1; 0 where hands could not be looked for (`not_looked_for`), or none was
+            asked for.
         pairs: All pairs, by picture and requested hand.
         missing: (picture, index) of requested hands that were looked for and not found.
         extra: (picture, index) of found hands that were not asked for.
@@ -180,8 +190,8 @@ def score_hands(
         progress: Called after each pair of hands with how many are done and how many there are.
 
     Returns:
-        The scores. A picture in which no hand was asked for scores 1 if there is none, and one in which none of the
-        requested hands was found scores 0. All are 0 if hands could not be looked for: nothing is known to be good.
+        The scores. A picture in which no hand was asked for scores 0, as nothing is known to be good in it; so does one
+        in which none of the requested hands was found. All are 0 if hands could not be looked for.
 
     Raises:
         SesaHandError: If the frames or proportions do not fit, or `extra_cost` is negative or not finite.
@@ -229,7 +239,8 @@ def _in_the_same_pictures(requested: HandScene, found: HandScene) -> HandScene:
 
 def _picture_score(picture: int, pairs: list[PairScore], missing, extra, extra_cost: float) -> float:
     hands = [pair.score for pair in pairs if pair.picture == picture] + [0.0 for p, _ in missing if p == picture]
-    hands = hands or [1.0]
+    if not hands:
+        return 0.0
     unasked = sum(p == picture for p, _ in extra)
     mean = sum(hands) / len(hands)
     return ((1 - WORST_HAND) * mean + WORST_HAND * min(hands)) / (1 + extra_cost * unasked)
@@ -296,9 +307,12 @@ def _score_pairs(
             progress(done, len(pairs))
     want, have = (read_fingers(s.scene, s.keypoints) for s in (asked, got))
     agreement = finger_agreement(_of(have, g), _of(want, a))
+    views = got.keypoints[g], asked.keypoints[a]
+    if _look_elsewhere(asked.scene.camera, got.scene.camera):
+        views = seen_straight_on(views[0]), seen_straight_on(views[1])
     figures: dict[str, Sequence[Any]] = {
         "mse_2d": mse_2d(got.keypoints_2d[g], asked.keypoints_2d[a], asked.size[a]).tolist(),
-        "mse_3d": mse_3d(got.keypoints[g], asked.keypoints[a]).tolist(),
+        "mse_3d": mse_3d(*views).tolist(),
         "pa_mpjpe": pa_mpjpe(got.keypoints[g], asked.keypoints[a]).tolist(),
         "pa_mpvpe": pa_mpvpe(got.vertices[g], asked.vertices[a]).tolist() if same_topology else [None] * len(pairs),
         "mask_iou": overlaps,
@@ -306,17 +320,26 @@ def _score_pairs(
         "finger_agreement": [tuple(each) for each in agreement.tolist()],
         "right_side": [asked.scene.side[i] == got.scene.side[j] for i, j in zip(row, column, strict=True)],
     }
+    faces = [palm_towards_viewer(s.keypoints, s.scene.is_right)[n] for s, n in ((asked, a), (got, g))]
+    right_face = same_face(*faces).tolist()
     scored = []
     for k, (p, i, j) in enumerate(pairs):
         own = {name: values[k] for name, values in figures.items()}
         parts = parts_of(**{name: own[name] for name in own if name != "right_side"})
         doubt = [math.nan] * 6 if got.scene.doubt is None else got.scene.doubt[j].tolist()
         steadiness = DOUBTFUL_HAND / doubt[0] if doubt[0] > DOUBTFUL_HAND else 1.0
-        score = pair_score(parts, own["right_side"]) * steadiness
+        score = pair_score(parts, own["right_side"] and right_face[k]) * steadiness
+        wanted_face, found_face = (describe_face(float(face[k])) for face in faces)
         scored.append(PairScore(p, i, j, score, parts, **own, requested_fingers=want.describe(i),
-                                found_fingers=have.describe(j), steadiness=steadiness,
+                                found_fingers=have.describe(j), right_face=right_face[k],
+                                requested_face=wanted_face, found_face=found_face, steadiness=steadiness,
                                 doubtful=describe_doubt(doubt)))  # fmt: skip
     return scored
+
+
+def _look_elsewhere(one: Camera, other: Camera) -> bool:
+    """Tell whether cameras of one picture are not directed at the same pixel, as that of a crop is not."""
+    return any(abs(a - b) > 1 for a, b in zip(one.principal_point, other.principal_point, strict=True))
 
 
 def _of(fingers: FingerStates, index: Tensor) -> FingerStates:

@@ -39,7 +39,7 @@ def _describe_picture(scores: HandScores, picture: int) -> list[str]:
         lines.append(f"  {sides[hand]} hand: {text}")
     unasked = sum(p == picture for p, _ in scores.extra)
     if not asked:
-        lines.append("  no hand was asked for")
+        lines.append("  no hand was asked for, so that there is nothing to score")
     if unasked:
         lines.append(f"  {unasked} {'hand' if unasked == 1 else 'hands'} that nobody asked for")
     return lines
@@ -58,6 +58,8 @@ def _describe_pair(pair: PairScore, side: str) -> str:
         figures.insert(1, f"outline overlaps {100 * pair.mask_iou:.0f} %")
     text = f"{pair.score:.2f}; {', '.join(figures)}"
     faults = [] if pair.right_side else [f"found as a {side} hand"]
+    if not pair.right_face:
+        faults.append(f"shows its {pair.found_face}, should show its {pair.requested_face}")
     bends = zip(FINGERS, pair.finger_agreement, strict=False)
     wrong = [finger for finger, agreement in bends if agreement < WORTH_SAYING]
     # The thumb's contacts are a fact of their own, told with the thumb.

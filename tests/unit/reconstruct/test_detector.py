@@ -18,6 +18,9 @@ from sesahand.reconstruct.detection.detector import HandDetector, load_detector,
 from sesahand.reconstruct.detection.detector_files import LANDMARK_FILE, LIGHT_PALM_FILE, PALM_FILE
 from sesahand.reconstruct.detection.external import HandBox, boxes_of_masks
 from sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, mask_landmarks
+from sesahand.reconstruct.fitting.fit import fit_hands
+from sesahand.reconstruct.scoring.finger_states import read_fingers
+from sesahand.reconstruct.second_reading import describe_second_readings
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import combine
@@ -91,6 +94,20 @@ def test_small_hands_are_looked_for_by_themselves_where_there_is_no_large_one(de
     assert alone == "right" and pair == ("left",) and sorted(thorough) == ["left", "right"]
 
 
+def test_a_quick_look_takes_two_runs_of_one_palm_network_and_finds_large_hands_only(detector, open_hand):
+    runs = []
+    networks = detector.palm, detector.light_palm
+    watched = [network.register_forward_hook(lambda *_: runs.append(1)) for network in networks]
+    try:
+        assert detector(open_hand, quick=True).side == ("right",) and len(runs) == 2
+        small = painted(scene_of("open_palm", "right", (400, 60, 436, 96)))
+        assert detector(small, quick=True).side == () and len(runs) == 4
+        assert detector(small).side == ("right",) and len(runs) > 12
+    finally:
+        for hook in watched:
+            hook.remove()
+
+
 def test_a_larger_picture_shows_no_less(detector):
     picture = photograph("hands_over_face")
     large = torch.nn.functional.interpolate(picture.movedim(-1, 1), scale_factor=4, mode="bilinear").movedim(1, -1)
@@ -98,6 +115,17 @@ def test_a_larger_picture_shows_no_less(detector):
     found, again = detector(picture), detector(large)
     assert sorted(found.side) == sorted(again.side) == ["left", "right"]
     assert (found.box - again.box / 4).abs().max() < 0.1 * float((found.box[0, 2:] - found.box[0, :2]).max())
+
+
+def test_a_raised_finger_that_is_taken_for_bent_has_a_second_reading(detector):
+    picture = photograph("victory")
+    found = detector(picture)
+    assert found.has_second.tolist() == [[False, False, True, False, False]]
+    assert describe_second_readings(found) == ["middle may be straight"]
+    first, second = (fit_hands(landmarks).scene for landmarks in (found, found.second_reading()))
+    states = [read_fingers(scene, scene.pose().keypoints).state(0) for scene in (first, second)]
+    assert states[0][1:3] == ("straight", "bent") and states[1][1:3] == ("straight", "straight")
+    assert not detector(picture, quick=True).has_second.any(), "read once"
 
 
 def test_without_the_light_network_it_works_and_says_what_is_missing(detector_folder, tmp_path, open_hand, caplog):
@@ -109,15 +137,15 @@ def test_without_the_light_network_it_works_and_says_what_is_missing(detector_fo
 
 def test_hands_that_move_from_look_to_look_are_doubtful(detector, open_hand):
     steady = detector(open_hand)
-    assert 0 < steady.doubt < 0.03
+    assert 0 < steady.doubt[0, 0] < 0.03
     around = HandBox(0, tuple(steady.box[0].tolist()))
     # Half of the fingers are painted over: what the networks say of them is a guess.
     hidden = open_hand.clone()
     x0, y0, x1, y1 = (int(edge) for edge in steady.box[0].tolist())
     hidden[:, y0 - 20 : (y0 + y1) // 2, (x0 + x1) // 2 : x1 + 20] = WALL
     guessed = detector(hidden, threshold=0.0, boxes=[around])
-    assert guessed.doubt > 2 * steady.doubt
-    assert guessed.spread.shape == (1, 21) and guessed.finger_doubt.shape == (1, 5)
+    assert guessed.doubt[0, 0] > 2 * steady.doubt[0, 0]
+    assert guessed.spread.shape == (1, 21) and guessed.doubt.shape == (1, 6)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -26,8 +26,10 @@ const SHARES = [0.1, 0.5, 0.9];
 // Radians that the knuckle and the middle joint are bent by in the poses that a finger comes to with ease.
 const EASY_KNUCKLES = [0, 0.5, 1];
 const EASY_MIDDLES = [0.1, 0.8, 1.5];
-// So many radians less at ease than it was, a finger tries these.
+// Radians of unease at which a finger tries these; one that was ill at ease may stay so as long as it hardly moves.
 const UNEASE = 0.2;
+// What a radian of unease is worth in radians of change.
+const EASE = 2;
 // Metres of error that a radian of change is worth, of two ways that both do not reach the goal: fingers do not leap.
 const STAY = 1.5e-3;
 // Keeps the equations solvable where no angle closes the gap.
@@ -182,12 +184,21 @@ class Reach {
     return Math.abs(apart) + Math.max(0, -angles[FLEXION]);
   }
 
+  /** Return how far angles are from those until now, radians. */
+  change(angles) {
+    return Math.hypot(...this.free.map((k) => angles[k] - this.before[k]));
+  }
+
+  /** Tell whether a finger that came to somewhere had better look for another pose there. */
+  isUneasy(angles) {
+    return this.unease(angles) > UNEASE + Math.max(0, this.unease(this.before) - this.change(angles));
+  }
+
   /** Return the best of what several starts lead to, by its error, its change and its ease. */
   bestOf(starts, ways = this.ways.apart) {
     const found = starts.map((start) => {
       const { angles, error } = this.solve(start, ways);
-      const change = Math.hypot(...this.free.map((k) => angles[k] - this.before[k]));
-      return { angles, error, cost: error + STAY * (change + this.unease(angles)) };
+      return { angles, error, cost: error + STAY * (this.change(angles) + EASE * this.unease(angles)) };
     });
     const reached = found.filter(({ error }) => error <= REACHED);
     return (reached.length ? reached : found).reduce((best, each) => (each.cost < best.cost ? each : best));
@@ -198,7 +209,7 @@ class Reach {
     const { together } = this.ways;
     const bends = () => BENDS.map((bend) => this.bent((angle) => angle + bend));
     let best = this.bestOf([this.before], together ?? undefined);
-    if (together && (best.error > REACHED || this.unease(best.angles) > this.unease(this.before) + UNEASE)) {
+    if (together && (best.error > REACHED || this.isUneasy(best.angles))) {
       best = this.bestOf([best.angles, ...bends(), ...this.easyStarts()], together);
     }
     for (const starts of [() => [this.before], bends, () => this.spreadStarts()]) {
