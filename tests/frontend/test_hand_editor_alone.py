@@ -241,3 +241,17 @@ def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
     draws, _ = editor.drawn()
     editor.press("m")
     assert editor.drawn()[0] > draws
+
+
+def test_what_is_copied_after_the_keys_have_left_is_not_a_hand(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 60))
+    before = editor.text
+    x, y = editor.corner()
+    title = frontend.page.locator("[data-testid='node-title']").first.bounding_box()
+    frontend.page.mouse.click(title["x"] + title["width"] / 2, title["y"] + title["height"] / 2)
+    assert not editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.press("Control+c", "Control+v")
+    editor.page.wait_for_timeout(300)
+    assert editor.text == before
+    # The graph has them, and makes another node.
+    assert frontend.page.evaluate("() => app.graph._nodes.length") == 2

@@ -86,6 +86,8 @@ export class EditorView {
     if (command || isOurs(event)) event.stopPropagation();
   }
 
+    // Browsers also send here what is copied after the keys have left without another element to go to.
+    if (!this.stage.hasFocus) return;
   #clipboard(event) {
     event.stopPropagation();
     event.preventDefault();
