@@ -255,3 +255,31 @@ def test_what_is_copied_after_the_keys_have_left_is_not_a_hand(editor, frontend)
     assert editor.text == before
     # The graph has them, and makes another node.
     assert frontend.page.evaluate("() => app.graph._nodes.length") == 2
+
+
+def test_a_run_of_another_input_forgets_the_hands_of_the_last(frontend):
+    empty_graph(frontend)
+    frontend.page.evaluate(
+        """() => {
+            const [node, hand] = ["SesaHandEditHands", "SesaHandPoseHand"].map(type => LiteGraph.createNode(type));
+            node.pos = [80, 80];
+            app.graph.add(node);
+            app.graph.add(hand);
+            hand.connect(0, node, node.inputs.findIndex(({name}) => name === "hands"));
+        }"""
+    )
+    editor = HandEditor(frontend).wait()
+    editor.show_at()
+    told = "({node}, news) => node.onExecuted({sesahand_waits: [false], ...news})"
+    editor.evaluate(told, {"sesahand_found": [FIRST.to_json()], "sesahand_input": ["one"]})
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["one"]})
+    editor.act("follow")
+    assert editor.status() == "following"
+    # A button that goes with its message leaves the keys with the stage.
+    assert editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["two"]})
+    assert editor.status() == "outdated"
+    editor.act("follow")
+    assert editor.status() == "unseen" and editor.text == ""

@@ -111,14 +111,15 @@ export class NodeEditor {
 
   /** Take what a run told; it may have ended before the editor was there. */
   executed(output) {
-    // A run with a scene does not ask for the input's hands: what the last one that did showed still holds.
-    const kept = this.editor ? undefined : this.#after.found;
+    const fingerprint = told(output, "sesahand_input") ?? "";
+    // A run with a scene does not ask for the input's hands: what the last one that did showed holds for that input.
+    const kept = fingerprint === this.#after.fingerprint ? this.#after.found : "";
     this.#after = {
       found: told(output, "sesahand_found") ?? kept,
       scene: told(output, "sesahand_scene"),
       picture: told(output, "sesahand_background") ?? null,
       waits: told(output, "sesahand_waits") ?? false,
-      fingerprint: told(output, "sesahand_input") ?? "",
+      fingerprint,
     };
     if (this.editor) this.#takeNews();
   }
@@ -131,7 +132,7 @@ export class NodeEditor {
         linked: isLinked(this.node, "hands"),
         waits,
         fingerprint,
-        ...(found === undefined ? {} : { found }),
+        found,
         ...(picture ? { size: [picture.width, picture.height] } : {}),
       });
     }
