@@ -283,3 +283,16 @@ def test_a_run_of_another_input_forgets_the_hands_of_the_last(frontend):
     assert editor.status() == "outdated"
     editor.act("follow")
     assert editor.status() == "unseen" and editor.text == ""
+
+
+def test_undo_on_the_stage_after_the_graphs_own_goes_on_with_the_graphs(editor, frontend):
+    texts = []
+    for dot in (INDEX_TIP, MIDDLE_TIP, RING_TIP):
+        editor.drag_dot(dot, (0, 60))
+        texts.append(editor.text)
+    shows = f"text => {editor.node}?.handEditor.view?.editor.text === text"
+    frontend.page.evaluate("() => void app.extensionManager.command.execute('Comfy.Undo')")
+    frontend.page.wait_for_function(shows, arg=texts[1], timeout=20_000)
+    editor.wait().focus()
+    editor.press("Control+z")
+    frontend.page.wait_for_function(shows, arg=texts[0], timeout=20_000)
