@@ -5,7 +5,7 @@ import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
 import { isLinked, pictureBefore } from "./input_picture.js";
-import { makePlace, textOf } from "./scene_widget.js";
+import { makePlace, showsElements, textOf } from "./scene_widget.js";
 
 // A picture that was dropped stays with the node: its name is a property, which the graph saves.
 const PICTURE = "sesahand_picture";
@@ -28,12 +28,13 @@ export class NodeEditor {
   constructor(node, comfy) {
     this.node = node;
     this.comfy = comfy;
-    this.home = makePlace(node);
+    // English until the user's language has been loaded.
+    this.t = translator();
+    const edit = { words: this.t("menu.edit"), act: () => this.openLarge() };
+    this.home = makePlace(node, showsElements(comfy.app) ? null : edit);
     this.text = textOf(node);
     this.editor = null;
     this.view = null;
-    // English until the user's language has been loaded.
-    this.t = translator();
   }
 
   /** The text in the node's widget. */
