@@ -2,6 +2,7 @@
 
 const PRESETS = "sesahand/hand_presets";
 const UPLOADS = "sesahand";
+const TRAVELS = Object.freeze({ undo: "Comfy.Undo", redo: "Comfy.Redo" });
 
 /** Make one step of the graph's undo. The frontend looks for changes on mouseup, which touch and keys do not bring. */
 function checkpoint(app) {
@@ -75,6 +76,7 @@ export const createHost = (place, { app, api }) => ({
     place.node.graph?.setDirtyCanvas?.(true, true);
     checkpoint(app);
   },
+  travel: (way) => app.extensionManager?.command?.execute(TRAVELS[way]),
   forward: (event) => forward(app, event),
   focused: () => app.canvas.selectNode?.(place.node),
   storage: presets(api),
