@@ -13,7 +13,7 @@ import { cameraOnStage, fitted, FRONT, orbited, Sight, zoomed } from "../../web/
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
 import { dragOf } from "../../web/js/view/drags.js";
-import { handleAt, ringOf } from "../../web/js/view/handles.js";
+import { bendingDotAt, handleAt, ringOf } from "../../web/js/view/handles.js";
 import { Surface } from "../../web/js/view/surface.js";
 import { anatomy, distance, golden, model, randomNumbers } from "./goldens.mjs";
 
@@ -118,6 +118,20 @@ test("a hand behind another is hidden by it, and a pointer takes the one in fron
   assert.equal(handAt(hands, hands[1].keypoints[9]), 1);
   assert.ok(hiddenKeypoints(hands)[0].some((hidden) => hidden));
   assert.equal(handAt(hands, [2, 2]), -1);
+});
+
+test("dots of the chosen finger are taken where others lie on them, and those beside them still are", () => {
+  const hand = seen(open);
+  const tip = hand.keypoints[12];
+  // The ring finger's tip right on the middle finger's, and nearer.
+  hand.keypoints[16] = [tip[0], tip[1], tip[2] - 0.01];
+  hand.keypoints[20] = [tip[0] + 16, tip[1], tip[2]];
+  const all = shown([hand]);
+  all.hidden[0][12] = true;
+  assert.equal(handleAt(all, tip).keypoint, 16);
+  assert.equal(handleAt({ ...all, finger: "middle" }, tip).keypoint, 12);
+  assert.equal(bendingDotAt({ ...all, finger: "middle" }, tip).keypoint, 12);
+  assert.equal(handleAt({ ...all, finger: "middle" }, hand.keypoints[20]).keypoint, 20);
 });
 
 test("a pointer takes a dot before the ring before the skin, and a hidden dot only where no other is", () => {

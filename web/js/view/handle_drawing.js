@@ -1,6 +1,6 @@
 // Drawing the handles: what is hidden is paler, what is chosen has a ring, and fingers have numbers beside colours.
 import { KEYPOINT_BONES } from "../core/skeleton.js";
-import { bends, fingerPoint, kindOf, RADII, ringOf } from "./handles.js";
+import { bends, fingerPoint, isOf, kindOf, RADII, ringOf } from "./handles.js";
 
 export const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
 const WRIST_COLOUR = "#e8e8ee";
@@ -83,7 +83,7 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
  * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean}} state what the pointer is over, the
  *   chosen keypoint or -1, the locked fingers, and whether what moves, turns and sizes the hand is shown too
  */
-export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, joint, locked, isPlaced }) {
+export function drawHandles(context, { hands, hidden, chosen, finger, stage }, { hot, joint, locked, isPlaced }) {
   const hand = hands[chosen];
   if (!hand) return;
   context.font = "bold 11px system-ui, sans-serif";
@@ -91,8 +91,10 @@ export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, jo
   context.textBaseline = "middle";
   if (isPlaced) drawRing(context, ringOf(hand, stage), hot?.kind);
   drawBones(context, hand, hidden[chosen]);
-  // Far ones first, so that near ones lie on top.
-  const order = [...hand.keypoints.keys()].sort((a, b) => hand.keypoints[b][2] - hand.keypoints[a][2]);
+  // Far ones first, so that near ones lie on top; above all the chosen finger's, which a pointer takes first.
+  const order = [...hand.keypoints.keys()].sort(
+    (a, b) => Number(isOf(a, finger)) - Number(isOf(b, finger)) || hand.keypoints[b][2] - hand.keypoints[a][2],
+  );
   for (const keypoint of order) {
     if (hand.keypoints[keypoint][2] <= 0 || !(isPlaced || bends(keypoint))) continue;
     drawDot(context, hand.keypoints[keypoint], keypoint, {
