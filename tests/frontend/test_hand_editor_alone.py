@@ -164,7 +164,9 @@ def test_hands_are_added_mirrored_copied_and_removed(editor):
         }"""
     )
     first, second = editor.scene["hands"]
-    assert first == second == json.loads(copied)["hands"][0]
+    [original] = json.loads(copied)["hands"]
+    assert first["hand_pose"] == second["hand_pose"] == original["hand_pose"]
+    assert first["translation"] != second["translation"]
 
 
 def test_looking_around_changes_nothing_but_what_a_dot_bends(editor):
