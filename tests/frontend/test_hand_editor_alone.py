@@ -243,3 +243,22 @@ def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
     draws, _ = editor.drawn()
     editor.press("m")
     assert editor.drawn()[0] > draws
+
+
+def test_a_picture_that_is_dropped_gives_its_size_and_a_broken_one_is_refused_and_not_kept(editor):
+    drop = """({view}, bytes, type) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([Uint8Array.from(bytes)], "dropped.png", {type}));
+        view.stage.element.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+    }"""
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (30, 160, 30)).save(picture, "PNG")
+    editor.evaluate(drop, list(picture.getvalue()), "image/png")
+    editor.wait_until("({editor}) => editor.background.dropped && editor.text !== ''")
+    camera = scene_from_json(editor.text).camera
+    assert (camera.width, camera.height) == (300, 200)
+    kept = editor.evaluate("({node}) => JSON.stringify(node.properties)")
+    editor.evaluate(drop, list(b"no picture"), "image/png")
+    editor.wait_until("({view}) => view.element.querySelector('.sesahand-status p').textContent.includes('cannot read')")
+    assert editor.evaluate("({node}) => JSON.stringify(node.properties)") == kept
+    assert editor.evaluate("({editor}) => editor.background.image.naturalWidth") == 300

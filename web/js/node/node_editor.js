@@ -163,6 +163,7 @@ export class NodeEditor {
       // What a run sends may have been made smaller, and says how large it was.
       if (!dropped && before) editor.receive({ size: [image.naturalWidth, image.naturalHeight] });
     };
+    image.onerror = () => this.editor === editor && editor.say(this.t("said.notShown", { name: file.filename }), true);
     image.src = address;
   }
 }
