@@ -12,7 +12,8 @@ import { handAt, hiddenKeypoints, SeenHand } from "../../web/js/core/seeing.js";
 import { cameraOnStage, fitted, FRONT, orbited, Sight, zoomed } from "../../web/js/core/sight.js";
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
-import { dragOf } from "../../web/js/view/drags.js";
+import { HandEditor } from "../../web/js/editor/hand_editor.js";
+import { dragOf, DRAGS } from "../../web/js/view/drags.js";
 import { bendingDotAt, handleAt, ringOf } from "../../web/js/view/handles.js";
 import { Surface } from "../../web/js/view/surface.js";
 import { anatomy, distance, golden, model, randomNumbers } from "./goldens.mjs";
@@ -110,6 +111,23 @@ test("no dot of an open palm is hidden; those of a fist's fingers are, from behi
     [8, 12, 16, 20].map((tip) => back[tip]),
     [true, true, true, true],
   );
+});
+
+test("a finger that is locked says so when it is dragged, and any other follows", () => {
+  const editor = new HandEditor({ model, facts });
+  const said = [];
+  editor.speakThrough((words, isSeen) => said.push([words, isSeen]));
+  editor.lock("index", true);
+  const view = { editor, shown: shown([seen(open)]), sight: new Sight(camera) };
+  const pull = (keypoint) => {
+    const [x, y] = view.shown.hands[0].keypoints[keypoint];
+    DRAGS.bend(view, [x, y], { keypoint, whole: true }).move([x, y + 60]);
+  };
+  const before = editor.hand;
+  pull(8);
+  assert.deepEqual([said, editor.hand === before], [[[editor.t("said.locked", { finger: "Index" }), true]], true]);
+  pull(12);
+  assert.ok(said.length === 1 && distance(editor.hand.handPose, before.handPose) > 0.1);
 });
 
 test("a hand behind another is hidden by it, and a pointer takes the one in front", () => {
