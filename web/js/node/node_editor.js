@@ -4,7 +4,7 @@ import { translator } from "../editor/strings.js";
 import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
-import { isLinked, pictureBefore } from "./input_picture.js";
+import { isLinked, pictureBefore, watchPicture } from "./input_picture.js";
 import { makePlace, textOf } from "./scene_widget.js";
 
 // A picture that was dropped stays with the node: its name is a property, which the graph saves.
@@ -19,6 +19,8 @@ export class NodeEditor {
   // What the last run told.
   #after = {};
   #shownPicture = "";
+  // The widgets of other nodes that tell when their picture changes.
+  #watched = new WeakSet();
 
   /**
    * Make a place in a node.
@@ -151,6 +153,7 @@ export class NodeEditor {
     const { node, editor } = this;
     const dropped = node.properties?.[PICTURE] ?? null;
     const before = pictureBefore(node, "image");
+    watchPicture(node, "image", this.#watched, () => this.sync());
     const file = dropped ?? before ?? (isLinked(node, "image") ? this.#after.picture : null);
     const address = file ? addressOf(this.comfy.api, file) : "";
     if (address === this.#shownPicture) return;
