@@ -14,7 +14,7 @@ import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
 import { HandEditor } from "../../web/js/editor/hand_editor.js";
 import { dragOf, DRAGS } from "../../web/js/view/drags.js";
-import { bendingDotAt, handleAt, ringOf } from "../../web/js/view/handles.js";
+import { bendingDotAt, dotScale, handleAt, ringOf } from "../../web/js/view/handles.js";
 import { Surface } from "../../web/js/view/surface.js";
 import { anatomy, distance, golden, model, randomNumbers } from "./goldens.mjs";
 
@@ -136,6 +136,15 @@ test("a hand behind another is hidden by it, and a pointer takes the one in fron
   assert.equal(handAt(hands, hands[1].keypoints[9]), 1);
   assert.ok(hiddenKeypoints(hands)[0].some((hidden) => hidden));
   assert.equal(handAt(hands, [2, 2]), -1);
+});
+
+test("dots are smaller on a hand that is seen small, and as large as ever on others", () => {
+  assert.equal(dotScale(seen(open)), 1);
+  const small = seen({ ...open, translation: scale(open.translation, 4) });
+  assert.ok(dotScale(small) < 0.8 && dotScale(small) >= 0.5);
+  const [[x, y]] = small.keypoints.slice(8, 9);
+  // On the pixels around a full dot, where none is now.
+  assert.notEqual(handleAt(shown([small]), [x, y - 14.5])?.kind, "dot");
 });
 
 test("dots of the chosen finger are taken where others lie on them, and those beside them still are", () => {

@@ -259,6 +259,16 @@ def test_a_picture_that_is_dropped_gives_its_size_and_a_broken_one_is_refused_an
     assert (camera.width, camera.height) == (300, 200)
     kept = editor.evaluate("({node}) => JSON.stringify(node.properties)")
     editor.evaluate(drop, list(b"no picture"), "image/png")
-    editor.wait_until("({view}) => view.element.querySelector('.sesahand-status p').textContent.includes('cannot read')")
+    words = "view.element.querySelector('.sesahand-status p').textContent"
+    editor.wait_until(f"({{view}}) => {words}.includes('cannot read')")
     assert editor.evaluate("({node}) => JSON.stringify(node.properties)") == kept
     assert editor.evaluate("({editor}) => editor.background.image.naturalWidth") == 300
+
+
+def test_a_button_closes_the_large_view(editor):
+    editor.act("large")
+    close = editor.page.locator(".sesahand-large [data-act=close]")
+    assert close.is_visible()
+    close.click()
+    assert editor.page.locator(".sesahand-large").count() == 0
+    assert not editor.page.locator(".sesahand-editor [data-act=close]").is_visible()

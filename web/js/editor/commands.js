@@ -199,6 +199,7 @@ export const COMMANDS = Object.freeze({
     editor.view({ look: "around" });
   },
   large: (view) => view.toggleLarge(),
+  close: (view) => view.isLarge && view.toggleLarge(),
   escape: (view) => {
     if (view.stage.cancelDrag()) return;
     if (view.arrows) view.arrows = null;

@@ -43,6 +43,7 @@ export const EDITOR_ENGLISH = Object.freeze({
   "tool.undo": "Undo (Ctrl+Z)",
   "tool.redo": "Redo (Ctrl+Shift+Z)",
   "tool.large": "Large view (F)",
+  "tool.close": "Close the large view (Esc)",
   "tool.look": "Look",
   "tool.shown": "Shown",
   "tool.picture": "Picture",

@@ -34,6 +34,8 @@ const CSS = `
 .sesahand-joined button { border-radius: 0; margin-left: -1px; }
 .sesahand-joined button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }
 .sesahand-joined button:last-child { border-radius: 0 5px 5px 0; }
+.sesahand-editor [data-act="close"], .sesahand-large [data-act="large"] { display: none; }
+.sesahand-large [data-act="close"] { display: block; }
 .sesahand-space { flex: 1; }
 .sesahand-editor [hidden] { display: none; }
 .sesahand-frame input { width: 72px; }

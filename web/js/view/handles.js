@@ -7,6 +7,9 @@ import { FINGERS } from "../core/skeleton.js";
 export const RADII = Object.freeze({ tip: 9, joint: 5.5, knuckle: 5.5, wrist: 6.5 });
 // Pixels around a dot within which a pointer takes it: fingers on glass need more than a mouse.
 const AROUND = Object.freeze({ mouse: 6, touch: 14 });
+// Pixels of a hand below which its dots are smaller too, down to a share of theirs.
+const LARGE_HAND = 160;
+const SMALLEST_DOT = 0.5;
 const SQUARE = 7;
 const RING_WIDTH = 7;
 const RING_MARGIN = 26;
@@ -18,6 +21,18 @@ const DIAGONAL = Math.SQRT1_2;
 export function kindOf(keypoint) {
   if (keypoint === 0) return "wrist";
   return ["knuckle", "joint", "joint", "tip"][(keypoint - 1) % 4];
+}
+
+/**
+ * Return how large the dots of a hand are, as a share of `RADII`: on a small hand they would cover each other.
+ * @param {import("../core/seeing.js").SeenHand} hand
+ */
+export function dotScale({ keypoints }) {
+  const [across, down] = [0, 1].map((axis) => {
+    const along = keypoints.map((point) => point[axis]);
+    return Math.max(...along) - Math.min(...along);
+  });
+  return Math.max(SMALLEST_DOT, Math.min(1, Math.max(across, down) / LARGE_HAND));
 }
 
 /** Return the finger of a keypoint, and which point of it that is: 0 to 2 its joints from the knuckle, 3 its tip. */
@@ -66,8 +81,9 @@ export const isOf = (keypoint, finger) => keypoint > 0 && fingerPoint(keypoint).
  */
 function dotAt({ hands, hidden, chosen, finger }, [x, y], around, counts) {
   let best = null;
+  const scale = dotScale(hands[chosen]);
   hands[chosen].keypoints.forEach(([u, v, depth], keypoint) => {
-    const distance = Math.hypot(u - x, v - y) - RADII[kindOf(keypoint)];
+    const distance = Math.hypot(u - x, v - y) - scale * RADII[kindOf(keypoint)];
     if (depth <= 0 || distance > around || !counts(keypoint)) return;
     // Dots of other fingers may lie right on it; those that lie beside it can still be taken.
     const isWanted = distance <= 0 && isOf(keypoint, finger);
