@@ -23,7 +23,7 @@ export function fields(value, required, optional, label) {
   const unknown = Object.keys(value).filter((name) => !required.includes(name) && !optional.includes(name));
   if (missing.length || unknown.length) {
     const problem = missing.length ? `lacks ${missing.join(", ")}` : `has the unknown field ${quoted(unknown[0])}`;
-    throw new InvalidFileError(`${label} ${problem}; it has ${[...required, ...optional].join(", ")}.`);
+    throw new InvalidFileError(`${label} ${problem}; a hand scene has ${[...required, ...optional].join(", ")}.`);
   }
   return value;
 }

@@ -31,15 +31,39 @@ export function rememberDropped(node, file) {
   else delete node.properties[DROPPED];
 }
 
+/** Return the widget that holds the file of the Load Image that leads to an input, or null. */
+function fileWidget(node, name) {
+  const source = isLinked(node, name) ? node.getInputNode?.(slotOf(node, name)) : null;
+  if (source?.comfyClass !== "LoadImage" && source?.type !== "LoadImage") return null;
+  return source.widgets?.find((widget) => widget.name === "image") ?? null;
+}
+
+/**
+ * Call a function whenever another file is chosen in the Load Image that leads to an input now.
+ * @param {any} node a node of the graph
+ * @param {string} name
+ * @param {{has: (widget: any) => boolean, add: (widget: any) => any}} watched the widgets that do so already
+ * @param {() => void} act
+ */
+export function watchPicture(node, name, watched, act) {
+  const widget = fileWidget(node, name);
+  if (!widget || watched.has(widget)) return;
+  watched.add(widget);
+  const before = widget.callback;
+  widget.callback = function (...given) {
+    const result = before?.apply(this, given);
+    act();
+    return result;
+  };
+}
+
 /**
  * Return the file of the Load Image that leads to an input, or null.
  * @param {any} node a node of the graph
  * @param {string} name
  */
 export function pictureBefore(node, name) {
-  const source = isLinked(node, name) ? node.getInputNode?.(slotOf(node, name)) : null;
-  if (source?.comfyClass !== "LoadImage" && source?.type !== "LoadImage") return null;
-  const value = source.widgets?.find((widget) => widget.name === "image")?.value;
+  const value = fileWidget(node, name)?.value;
   if (typeof value !== "string" || !value) return null;
   const [, path, type = "input"] = ANNOTATED.exec(value);
   const at = path.lastIndexOf("/");

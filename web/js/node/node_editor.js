@@ -4,7 +4,7 @@ import { translator } from "../editor/strings.js";
 import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
-import { droppedPicture, isLinked, pictureBefore, rememberDropped } from "./input_picture.js";
+import { droppedPicture, isLinked, pictureBefore, rememberDropped, watchPicture } from "./input_picture.js";
 import { makePlace, showsElements, textOf } from "./scene_widget.js";
 
 /** Return the first of what a run told under a name. */
@@ -16,6 +16,8 @@ export class NodeEditor {
   // What the last run told.
   #after = {};
   #shownPicture = "";
+  // The widgets of other nodes that tell when their picture changes.
+  #watched = new WeakSet();
 
   /**
    * Make a place in a node.
@@ -149,6 +151,7 @@ export class NodeEditor {
     const { node, editor } = this;
     const dropped = droppedPicture(node);
     const before = pictureBefore(node, "image");
+    watchPicture(node, "image", this.#watched, () => this.sync());
     const file = dropped ?? before ?? (isLinked(node, "image") ? this.#after.picture : null);
     const address = file ? addressOf(this.comfy.api, file) : "";
     if (address === this.#shownPicture) return;
@@ -161,6 +164,7 @@ export class NodeEditor {
       // What a run sends may have been made smaller, and says how large it was.
       if (!dropped && before) editor.receive({ size: [image.naturalWidth, image.naturalHeight] });
     };
+    image.onerror = () => this.editor === editor && editor.say(this.t("said.notShown", { name: file.filename }), true);
     image.src = address;
   }
 }
