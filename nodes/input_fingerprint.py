@@ -21,10 +21,14 @@ def fingerprint_of_input(prompt: dict[str, Any], node: str, name: str) -> str | 
         name: The input's id.
 
     Returns:
-        32 hexadecimal digits; None if the input is not linked, or the graph has no such node.
+        32 hexadecimal digits; None if the input is not linked, the graph has no such node, or a setting on the way is
+        nested deeper than can be written.
     """
     source = _inputs(prompt, node).get(name)
-    return _digest(prompt, source) if _is_link(source, prompt) else None
+    try:
+        return _digest(prompt, source) if _is_link(source, prompt) else None
+    except RecursionError:
+        return None
 
 
 def _digest(prompt: dict[str, Any], link: list) -> str:
@@ -33,7 +37,10 @@ def _digest(prompt: dict[str, Any], link: list) -> str:
     open_ones, seen = [link[0]], set()
     while open_ones:
         key = open_ones[-1]
-        before = [value[0] for value in _inputs(prompt, key).values() if _is_link(value, prompt)]
+        if key in found:
+            open_ones.pop()
+            continue
+        before = dict.fromkeys(value[0] for value in _inputs(prompt, key).values() if _is_link(value, prompt))
         waiting = [source for source in before if source not in found]
         # One that was seen before and still waits leads to itself, which ComfyUI refuses to run.
         if waiting and key not in seen:

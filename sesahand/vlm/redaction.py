@@ -52,12 +52,19 @@ def redact(text: str, key: str) -> str:
     digits and in base64, as in Basic authentication, where other text may stand before it.
 
     Args:
-        text: What a server said, not yet cut: a cut could leave part of an escaped key that is no longer known.
+        text: What a server said, not yet cut: a cut could leave part of an escaped key that is no longer known. What
+            stands behind its first `MAX_CHARACTERS` letters is left out.
         key: May be empty for none.
     """
     if not key:
         return text
-    text = text[:MAX_CHARACTERS]
+    stream: list[tuple[str, int, int]] = []
+    for k, letter in enumerate(text):
+        stream += [(plain, k, k + 1) for plain in _seen(letter)]
+        # One letter can be seen as fifteen; and a text of what nobody sees is one, too.
+        if max(len(stream), k + 1) > MAX_CHARACTERS:
+            text = text[:k]
+            break
     marked = bytearray(len(text))
     forms = _forms(key)
     # A key may also hold what looks like a break, or stand within a tag.

@@ -1,8 +1,10 @@
 """What leads to an input has one fingerprint however its nodes are numbered, and another one once it differs."""
 
 import copy
+import json
 
 import pytest
+from sesahand_pack.nodes import input_fingerprint
 from sesahand_pack.nodes.input_fingerprint import fingerprint_of_input
 
 GRAPH = {
@@ -99,3 +101,23 @@ def test_two_wires_of_one_node_are_not_followed_twice():
     wide = {str(n): {"class_type": "Add", "inputs": {"a": [str(n + 1), 0], "b": [str(n + 1), 0]}} for n in range(200)}
     wide["200"] = {"class_type": "Number", "inputs": {"value": 1}}
     assert fingerprint_of_input(wide, "0", "a")
+
+
+def test_each_node_is_looked_at_a_few_times_however_many_links_lead_to_it(monkeypatch):
+    graph = {str(k): {"class_type": "A", "inputs": {f"i{n}": [str(k + 1), n] for n in range(40)}} for k in range(20)}
+    graph["20"] = {"class_type": "B", "inputs": {}}
+    looked = []
+    inputs_of = input_fingerprint._inputs
+    monkeypatch.setattr(input_fingerprint, "_inputs", lambda prompt, key: looked.append(key) or inputs_of(prompt, key))
+    assert len(fingerprint_of_input(graph, "0", "i0")) == 32
+    assert len(looked) <= 3 * len(graph) + 1
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 7))
+def test_a_setting_nested_as_deep_as_the_stack_ends_nothing(depth):
+    for text in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        try:
+            value = json.loads(text)
+        except RecursionError:
+            continue
+        assert changed("2", threshold=value) != FINGERPRINT

@@ -12,6 +12,7 @@ from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sesahand.vlm import redaction
 from sesahand.vlm.openai_vlm import _clean
 from sesahand.vlm.redaction import SHORTEST, redact
 
@@ -157,6 +158,19 @@ def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key,
 )
 def test_a_text_of_escapes_is_looked_through_in_no_time(said):
     assert run_limited("sesahand.vlm.redaction:redact", said, KEY, seconds=20).returned() == said
+
+
+def test_a_letter_that_is_seen_as_many_counts_as_many(monkeypatch):
+    monkeypatch.setattr(redaction, "MAX_CHARACTERS", 1500)
+    looked_at = []
+    decode = redaction._decoded
+    monkeypatch.setattr(
+        redaction, "_decoded", lambda written, stream: looked_at.append(len(stream)) or decode(written, stream)
+    )
+    # An Arabic phrase in one letter, which is eighteen letters, three of them blanks.
+    assert redact("\ufdfa" * 1000 + KEY, KEY) == "\ufdfa" * 100 and max(looked_at) <= 1515
+    assert redact("\u200b" * 1501 + KEY, KEY) == "\u200b" * 1500
+    assert redact("x" * 1400 + KEY + "y" * 200, KEY) == "x" * 1400 + "***" + "y" * (100 - len(KEY))
 
 
 def test_what_is_no_part_of_a_key_stays_and_a_short_key_is_found_as_it_is():
