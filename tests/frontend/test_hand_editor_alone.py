@@ -164,7 +164,9 @@ def test_hands_are_added_mirrored_copied_and_removed(editor):
         }"""
     )
     first, second = editor.scene["hands"]
-    assert first == second == json.loads(copied)["hands"][0]
+    [original] = json.loads(copied)["hands"]
+    assert first["hand_pose"] == second["hand_pose"] == original["hand_pose"]
+    assert first["translation"] != second["translation"]
 
 
 def test_looking_around_changes_nothing_but_what_a_dot_bends(editor):
@@ -297,3 +299,32 @@ def test_undo_on_the_stage_after_the_graphs_own_goes_on_with_the_graphs(editor, 
     editor.wait().focus()
     editor.press("Control+z")
     frontend.page.wait_for_function(shows, arg=texts[0], timeout=20_000)
+
+
+def test_a_picture_that_is_dropped_gives_its_size_and_a_broken_one_is_refused_and_not_kept(editor):
+    drop = """({view}, bytes, type) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([Uint8Array.from(bytes)], "dropped.png", {type}));
+        view.stage.element.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+    }"""
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (30, 160, 30)).save(picture, "PNG")
+    editor.evaluate(drop, list(picture.getvalue()), "image/png")
+    editor.wait_until("({editor}) => editor.background.dropped && editor.text !== ''")
+    camera = scene_from_json(editor.text).camera
+    assert (camera.width, camera.height) == (300, 200)
+    kept = editor.evaluate("({node}) => JSON.stringify(node.properties)")
+    editor.evaluate(drop, list(b"no picture"), "image/png")
+    words = "view.element.querySelector('.sesahand-status p').textContent"
+    editor.wait_until(f"({{view}}) => {words}.includes('cannot read')")
+    assert editor.evaluate("({node}) => JSON.stringify(node.properties)") == kept
+    assert editor.evaluate("({editor}) => editor.background.image.naturalWidth") == 300
+
+
+def test_a_button_closes_the_large_view(editor):
+    editor.act("large")
+    close = editor.page.locator(".sesahand-large [data-act=close]")
+    assert close.is_visible()
+    close.click()
+    assert editor.page.locator(".sesahand-large").count() == 0
+    assert not editor.page.locator(".sesahand-editor [data-act=close]").is_visible()

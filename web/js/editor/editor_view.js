@@ -3,6 +3,7 @@ import { commandBeside, commandOf, isOurs } from "../view/keys.js";
 import { Stage } from "../view/stage.js";
 import { COMMANDS, copiedText, pasteText } from "./commands.js";
 import { element } from "./elements.js";
+import { takeDropped } from "./files.js";
 import { createMessages } from "./messages.js";
 import { addStyles } from "./styles.js";
 import { createToolbar } from "./toolbar.js";
@@ -98,16 +99,16 @@ export class EditorView {
     else this.editor.say(this.editor.t("did.copy"));
   }
 
-  /** Let a picture be dropped onto the stage. */
+  /** Let a picture or a scene be dropped onto the stage. */
   #takeFiles() {
     const stage = this.stage.element;
     for (const name of ["dragenter", "dragover", "drop"]) {
       stage.addEventListener(name, (event) => {
-        if (!event.dataTransfer?.types.includes("Files") || !this.editor.host.dropPicture) return;
+        if (!event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
         event.stopPropagation();
         const [file] = event.dataTransfer.files;
-        if (name === "drop" && file?.type.startsWith("image/")) this.editor.host.dropPicture(file);
+        if (name === "drop" && file) takeDropped(this.editor, file);
       });
     }
   }
