@@ -246,9 +246,10 @@ def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
 
 
 def test_what_is_copied_after_the_keys_have_left_is_not_a_hand(editor, frontend):
+    # Where nothing of the frontend lies over the node's title.
+    editor.show_at(1, (250, 120))
     editor.drag_dot(INDEX_TIP, (0, 60))
     before = editor.text
-    x, y = editor.corner()
     title = frontend.page.locator("[data-testid='node-title']").first.bounding_box()
     frontend.page.mouse.click(title["x"] + title["width"] / 2, title["y"] + title["height"] / 2)
     assert not editor.evaluate("({view}) => view.stage.hasFocus")
