@@ -26,8 +26,8 @@ logger = logging.getLogger(__name__)
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
-# While a frame is drawn, each pixel of each of its hands takes about this many bytes, and while a hand is, each pixel
-# of its box.
+# While a frame is drawn, each pixel that is kept of its hands takes about this many bytes, and while a hand is, each
+# pixel of its box.
 BYTES_PER_PIXEL, BYTES_PER_BOX_PIXEL = 64, 160
 # A warning names no more hands than this.
 MAX_NAMED = 8
@@ -123,9 +123,8 @@ def render_maps(
     boxes = torch.zeros(len(scene), 4, device=work)
     frames = hands_of_frames(scene.frame)
     for done, (f, hands) in enumerate(frames.items(), 1):
-        views = view_frame(f, hands, surfaces, camera)
-        spans = dict(zip(hands, depth_spans(views, depth_range, shared), strict=True))
-        layers = hide_covered(list(zip(hands, views, strict=True)), camera)
+        layers, own = view_frame(f, hands, surfaces, camera)
+        spans = dict(zip(hands, depth_spans(own, depth_range, shared), strict=True))
         if layers:
             for n, view in layers:
                 boxes[n] = pixel_box(view, samples)
@@ -259,22 +258,31 @@ def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     return in_float32(view)
 
 
-def view_frame(f: int, hands: list[int], surfaces: list[HandSurface], camera: Camera) -> list[VisiblePixels]:
-    """Return what each hand of a frame covers when it is alone.
+def view_frame(
+    f: int, hands: list[int], surfaces: list[HandSurface], camera: Camera
+) -> tuple[list[tuple[int, VisiblePixels]], list[tuple[float, float]]]:
+    """Return what is seen of each hand of a frame, and the span of depth of each when it is alone.
 
     Raises:
         SesaHandError: If that is more than memory should hold.
     """
-    views, covered = [], 0
+    layers: list[tuple[int, VisiblePixels]] = []
+    spans, fresh, kept = [], 0, 0
     for n in hands:
-        views.append(view_hand(surfaces[n], camera))
-        covered += len(views[-1].x)
-        if covered * BYTES_PER_PIXEL > MAX_BYTES:
+        view = view_hand(surfaces[n], camera)
+        spans.append(own_span(view))
+        layers.append((n, view))
+        fresh += len(view.x)
+        if fresh > camera.width * camera.height:
+            # Hands one behind the other may cover the picture many times: no more is kept than twice.
+            layers, fresh = hide_covered(layers, camera), 0
+            kept = sum(len(view.x) for _, view in layers)
+        if (kept + fresh) * BYTES_PER_PIXEL > MAX_BYTES:
             raise SesaHandError(
-                f"The {len(hands)} hands of frame {f} cover more than {MAX_BYTES // BYTES_PER_PIXEL} pixels in all, "
-                "one behind the other: render fewer of them together, or at a smaller size."
+                f"The {len(hands)} hands of frame {f} cover more than {MAX_BYTES // BYTES_PER_PIXEL} pixels in all: "
+                "render fewer of them together, or at a smaller size."
             )
-    return views
+    return hide_covered(layers, camera), spans
 
 
 def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:
@@ -298,12 +306,11 @@ def warn_of_unseen(vertices: Tensor, camera: Camera) -> None:
             logger.warning("%d of %d hands (%s) are %s.", len(numbers), len(vertices), named, what)
 
 
-def depth_spans(views: list[VisiblePixels], depth_range, shared: tuple[float, float] | None) -> list[tuple]:
-    """Return for each hand of a frame the nearest and farthest z that its depth colours span."""
+def depth_spans(own: list[tuple[float, float]], depth_range, shared: tuple[float, float] | None) -> list[tuple]:
+    """Return for each hand of a frame, of its own span of depth, the nearest and farthest z that its colours span."""
     if shared is not None:
-        return [shared] * len(views)
-    own = [own_span(view) for view in views]
-    return own if depth_range == "hand" else [join_spans(own)] * len(views)
+        return [shared] * len(own)
+    return own if depth_range == "hand" else [join_spans(own)] * len(own)
 
 
 def shared_span(surfaces: list[HandSurface], camera: Camera, depth_range) -> tuple[float, float] | None:

@@ -121,6 +121,10 @@ def scene_from_json(text: str | bytes, model: HandModel | None = None, label: st
         InvalidFileError: If the text is not a scene; the message names the field.
         SesaHandError: If the hands belong to another model.
     """
+    if len(text) > MAX_JSON_BYTES:
+        raise InvalidFileError(
+            f"{label} has {len(text)} characters, more than the {MAX_JSON_BYTES} that are read; save its hands as .npz."
+        )
     data = _fields(parse_json(text, label), HEADER_FIELDS + ("hands",), TEXT_OPTIONS, label)
     dtype = _check_header(data, label)
     _check_taken_from(data.get("taken_from", ""), label)

@@ -160,7 +160,8 @@ def read_answer(answer: str) -> dict[str, str]:
         SesaHandError: when no usable JSON object is in it; the message is written to be shown to the model.
     """
     text = _without_thoughts(answer)[-LONGEST_ANSWER:]
-    problem, part = "there is no JSON object in it.", {}
+    problem = "there is no JSON object in it."
+    part: dict[str, str] = {}
     for found in reversed(_decoded(text)):
         try:
             named = _validated(found)
@@ -294,7 +295,12 @@ def _decoded(text: str) -> list[object]:
 
 
 def _mentions_components(value: object) -> bool:
-    return any(name in json.dumps(value)[:LONGEST_ANSWER].lower() for name in ("pos", "action", "environment", "hand"))
+    try:
+        text = json.dumps(value)[:LONGEST_ANSWER].lower()
+    except RecursionError:
+        # Writing takes more of the stack than reading did.
+        return False
+    return any(name in text for name in ("pos", "action", "environment", "hand"))
 
 
 _NAMES = sorted((*COMPONENTS, *SYNONYMS), key=len, reverse=True)
@@ -319,8 +325,16 @@ def _lenient(text: str) -> list[object]:
     return [objects] if len(objects) > 1 and _in_list(text) else objects
 
 
+_LIST_BEGINS = re.compile(r"\[\s*\{")
+_NEXT_OBJECT = re.compile(r"\}\s*,\s*\{")
+_LIST_ENDS = re.compile(r"\}\s*(?:,\s*)?\]")
+
+
 def _in_list(text: str) -> bool:
-    return re.search(r"\[\s*\{.*\}\s*,\s*\{.*\}\s*,?\s*\]", text, re.DOTALL) is not None
+    """Whether two objects stand in one list: "[{", then "}, {", then "}]", whatever stands between them."""
+    begin = _LIST_BEGINS.search(text)
+    following = _NEXT_OBJECT.search(text, begin.end()) if begin else None
+    return following is not None and _LIST_ENDS.search(text, following.end()) is not None
 
 
 def _validated(value: object) -> dict[str, str]:

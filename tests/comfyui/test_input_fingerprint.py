@@ -1,8 +1,10 @@
 """What leads to an input has one fingerprint however its nodes are numbered, and another one once it differs."""
 
 import copy
+import json
 
 import pytest
+from sesahand_pack.nodes import input_fingerprint
 from sesahand_pack.nodes.input_fingerprint import fingerprint_of_input
 
 GRAPH = {
@@ -57,6 +59,23 @@ def test_what_does_not_lead_there_does_not_count(node, change):
     assert changed(node, **change) == FINGERPRINT
 
 
+def test_a_seed_only_counts_where_the_node_uses_it():
+    """Pose Hand's seed changes after every run, whether or not there is a jitter."""
+
+    def posed(seed, **jitter) -> str | None:
+        pose = {"class_type": "SesaHandPoseHand", "inputs": {"gesture": "fist", "seed": seed, **jitter}}
+        return fingerprint_of_input(GRAPH | {"3": pose}, "4", "hands")
+
+    def other(seed) -> str | None:
+        node = {"class_type": "Other", "inputs": {"seed": seed, "jitter": 0}}
+        return fingerprint_of_input(GRAPH | {"3": node}, "4", "hands")
+
+    assert posed(1, jitter=0.0) == posed(2, jitter=0.0)
+    for jitter in ({"jitter": 3.0}, {"jitter": ["1", 0]}, {}):
+        assert posed(1, **jitter) != posed(2, **jitter)
+    assert other(1) != other(2)
+
+
 @pytest.mark.parametrize("value", ["3", None, ["3"], ["gone", 0], [3, 0], ["3", "0"]])
 def test_what_is_not_linked_has_none(value):
     assert changed("4", hands=value) is None
@@ -82,3 +101,23 @@ def test_two_wires_of_one_node_are_not_followed_twice():
     wide = {str(n): {"class_type": "Add", "inputs": {"a": [str(n + 1), 0], "b": [str(n + 1), 0]}} for n in range(200)}
     wide["200"] = {"class_type": "Number", "inputs": {"value": 1}}
     assert fingerprint_of_input(wide, "0", "a")
+
+
+def test_each_node_is_looked_at_a_few_times_however_many_links_lead_to_it(monkeypatch):
+    graph = {str(k): {"class_type": "A", "inputs": {f"i{n}": [str(k + 1), n] for n in range(40)}} for k in range(20)}
+    graph["20"] = {"class_type": "B", "inputs": {}}
+    looked = []
+    inputs_of = input_fingerprint._inputs
+    monkeypatch.setattr(input_fingerprint, "_inputs", lambda prompt, key: looked.append(key) or inputs_of(prompt, key))
+    assert len(fingerprint_of_input(graph, "0", "i0")) == 32
+    assert len(looked) <= 3 * len(graph) + 1
+
+
+@pytest.mark.parametrize("depth", range(900, 1000, 7))
+def test_a_setting_nested_as_deep_as_the_stack_ends_nothing(depth):
+    for text in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        try:
+            value = json.loads(text)
+        except RecursionError:
+            continue
+        assert changed("2", threshold=value) != FINGERPRINT

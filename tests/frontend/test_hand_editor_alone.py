@@ -245,6 +245,61 @@ def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
     assert editor.drawn()[0] > draws
 
 
+def test_what_is_copied_after_the_keys_have_left_is_not_a_hand(editor, frontend):
+    editor.drag_dot(INDEX_TIP, (0, 60))
+    before = editor.text
+    x, y = editor.corner()
+    title = frontend.page.locator("[data-testid='node-title']").first.bounding_box()
+    frontend.page.mouse.click(title["x"] + title["width"] / 2, title["y"] + title["height"] / 2)
+    assert not editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.press("Control+c", "Control+v")
+    editor.page.wait_for_timeout(300)
+    assert editor.text == before
+    # The graph has them, and makes another node.
+    assert frontend.page.evaluate("() => app.graph._nodes.length") == 2
+
+
+def test_a_run_of_another_input_forgets_the_hands_of_the_last(frontend):
+    empty_graph(frontend)
+    frontend.page.evaluate(
+        """() => {
+            const [node, hand] = ["SesaHandEditHands", "SesaHandPoseHand"].map(type => LiteGraph.createNode(type));
+            node.pos = [80, 80];
+            app.graph.add(node);
+            app.graph.add(hand);
+            hand.connect(0, node, node.inputs.findIndex(({name}) => name === "hands"));
+        }"""
+    )
+    editor = HandEditor(frontend).wait()
+    editor.show_at()
+    told = "({node}, news) => node.onExecuted({sesahand_waits: [false], ...news})"
+    editor.evaluate(told, {"sesahand_found": [FIRST.to_json()], "sesahand_input": ["one"]})
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["one"]})
+    editor.act("follow")
+    assert editor.status() == "following"
+    # A button that goes with its message leaves the keys with the stage.
+    assert editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["two"]})
+    assert editor.status() == "outdated"
+    editor.act("follow")
+    assert editor.status() == "unseen" and editor.text == ""
+
+
+def test_undo_on_the_stage_after_the_graphs_own_goes_on_with_the_graphs(editor, frontend):
+    texts = []
+    for dot in (INDEX_TIP, MIDDLE_TIP, RING_TIP):
+        editor.drag_dot(dot, (0, 60))
+        texts.append(editor.text)
+    shows = f"text => {editor.node}?.handEditor.view?.editor.text === text"
+    frontend.page.evaluate("() => void app.extensionManager.command.execute('Comfy.Undo')")
+    frontend.page.wait_for_function(shows, arg=texts[1], timeout=20_000)
+    editor.wait().focus()
+    editor.press("Control+z")
+    frontend.page.wait_for_function(shows, arg=texts[0], timeout=20_000)
+
+
 def test_a_picture_that_is_dropped_gives_its_size_and_a_broken_one_is_refused_and_not_kept(editor):
     drop = """({view}, bytes, type) => {
         const dataTransfer = new DataTransfer();

@@ -328,10 +328,37 @@ def test_nothing_is_said_of_hands_in_the_picture_or_of_no_hands(two_hands, model
     assert not caplog.records
 
 
-def test_hands_one_behind_the_other_are_refused_before_they_fill_the_memory(model, monkeypatch):
+def test_hands_one_behind_the_other_keep_no_more_pixels_than_the_picture_has_twice(model, monkeypatch):
+    camera = Camera.from_fov(64, 64)
+    # Each before all that were drawn so far, and larger than the picture.
+    scene = open_palm(model, camera, [(0, "right", 0.0, 0.08, 0.12 - 0.001 * k) for k in range(20)])
+    covered = int(render_maps(scene.select([0]), ("mask",)).mask.sum())
+    kept = []
+    hide = maps_module.hide_covered
+    monkeypatch.setattr(
+        maps_module,
+        "hide_covered",
+        lambda layers, camera: kept.append(sum(len(view.x) for _, view in layers)) or hide(layers, camera),
+    )
+    maps = render_maps(scene)
+    assert covered > 64 * 64 / 2 and max(kept) <= 3 * 64 * 64
+    # As without: all are kept to the end.
+    monkeypatch.setattr(maps_module, "view_frame", view_all)
+    whole = render_maps(scene)
+    for name in (*ALL_MAPS, "metric_depth", "hand_index", "part_index", "boxes"):
+        assert torch.equal(getattr(maps, name), getattr(whole, name)), name
+
+
+def view_all(f, hands, surfaces, camera):
+    views = [maps_module.view_hand(surfaces[n], camera) for n in hands]
+    layers = maps_module.hide_covered(list(zip(hands, views, strict=True)), camera)
+    return layers, [maps_module.own_span(view) for view in views]
+
+
+def test_hands_that_cover_too_much_of_one_frame_are_refused(model, monkeypatch):
     scene = open_palm(model, CAMERA, [(0, "right", 0.0, 0.08, 0.4 + 0.01 * k) for k in range(20)])
     covered = int(render_maps(scene.select([0]), ("mask",)).mask.sum())
-    monkeypatch.setattr(maps_module, "BYTES_PER_PIXEL", maps_module.MAX_BYTES // (5 * covered))
+    monkeypatch.setattr(maps_module, "BYTES_PER_PIXEL", maps_module.MAX_BYTES // (2 * covered))
     with pytest.raises(SesaHandError, match="20 hands of frame 0 cover more than"):
         render_maps(scene, ("mask",))
     # Each in a frame of its own, they never are in memory together.

@@ -18,6 +18,7 @@ from sesahand.files.writing import write_bytes
 from sesahand.hands.loading import load_hand_model
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
+from sesahand.scene import scene_files
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_files import load_hands
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
@@ -206,6 +207,15 @@ def test_a_wrong_field_is_named(path, value):
 def test_text_that_is_no_scene_is_refused(text):
     with pytest.raises(InvalidFileError, match="The scene"):
         scene_from_json(text, MODEL)
+
+
+def test_text_longer_than_a_file_may_be_is_not_even_parsed(monkeypatch):
+    text = scene_to_json(random_scene())
+    monkeypatch.setattr(scene_files, "MAX_JSON_BYTES", len(text))
+    assert len(scene_from_json(text, MODEL))
+    for longer in (text + " ", text.encode() + b" "):
+        with pytest.raises(InvalidFileError, match="characters"):
+            scene_from_json(longer, MODEL)
 
 
 JSON_VALUES = st.recursive(

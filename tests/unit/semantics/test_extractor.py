@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -183,6 +184,18 @@ def test_any_json_is_taken_or_refused(value):
             parse_answer(answer)
         except SesaHandError:
             pass
+
+
+@pytest.mark.parametrize("rest", ["[{x},{" * 3000, "[{x},{x},{x}" + " " * 19_000])
+def test_a_list_that_never_ends_is_read_in_no_time(rest):
+    answer = "{pose:'standing'}{pose:'sitting'}" + rest
+    assert run_limited("sesahand.semantics.extractor:read_answer", answer, seconds=10).returned()["pose"] == "sitting"
+
+
+@pytest.mark.parametrize("depth", range(940, 1100, 8))
+def test_an_answer_nested_about_as_deep_as_the_stack_is_left_to_the_rules(depth):
+    for answer in ("[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth):
+        assert read_answers([CAPTION], [answer]).images[0].source == "rules after language model"
 
 
 def test_an_answer_is_never_executed(tmp_path):

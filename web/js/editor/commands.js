@@ -150,10 +150,23 @@ export function pasteText(editor, text) {
   }
 }
 
+/**
+ * Go a step back or forward. An editor that has no steps yet, as after the page's own undo, which makes it anew, leaves
+ * that to the page. One that has gone through all of its steps does not: the page's last steps were those.
+ */
+function travel(editor, way) {
+  const { canUndo, canRedo } = editor.history;
+  if (canUndo || canRedo || !editor.host.travel) editor[way]();
+  else {
+    editor.cancel();
+    editor.host.travel(way);
+  }
+}
+
 /** Commands by name; each takes the editor's view, what the key or button says, and whether steps are large. */
 export const COMMANDS = Object.freeze({
-  undo: ({ editor }) => editor.undo(),
-  redo: ({ editor }) => editor.redo(),
+  undo: ({ editor }) => travel(editor, "undo"),
+  redo: ({ editor }) => travel(editor, "redo"),
   finger: ({ editor }, finger) => {
     editor.choose({ joint: rowsOf(finger)[0] });
     if (editor.hand) sayJoint(editor, rowsOf(finger)[0]);

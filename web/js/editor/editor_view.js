@@ -1,5 +1,5 @@
 // The editor as it stands in a page: toolbar, stage, line of messages, panel; in its node or over the whole page.
-import { commandOf, isOurs } from "../view/keys.js";
+import { commandBeside, commandOf, isOurs } from "../view/keys.js";
 import { Stage } from "../view/stage.js";
 import { COMMANDS, copiedText, pasteText } from "./commands.js";
 import { element } from "./elements.js";
@@ -76,10 +76,9 @@ export class EditorView {
     this.#takeFiles();
   }
 
-  /** Keys on the stage are commands; no key that is typed anywhere in the editor is the graph's. */
+  /** Keys on the stage are commands, and some beside it; no key that is typed anywhere in the editor is the graph's. */
   #key(event) {
-    const onStage = event.target === this.stage.sink;
-    const command = onStage || event.key === "Escape" ? commandOf(event) : null;
+    const command = event.target === this.stage.sink ? commandOf(event) : commandBeside(event);
     if (command) {
       event.preventDefault();
       this.run(command);
@@ -88,6 +87,8 @@ export class EditorView {
   }
 
   #clipboard(event) {
+    // Browsers also send here what is copied after the keys have left without another element to go to.
+    if (!this.stage.hasFocus) return;
     event.stopPropagation();
     event.preventDefault();
     if (event.type === "paste") return void pasteText(this.editor, event.clipboardData.getData("text/plain"));

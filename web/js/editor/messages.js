@@ -104,6 +104,8 @@ export function createMessages(view) {
   const actions = element(page, "div", { className: "sesahand-group" });
   const spoken = element(page, "div", { className: "sesahand-spoken", role: "status", "aria-live": "polite" });
   const line = element(page, "div", { className: "sesahand-status" }, words, actions, spoken);
+  // A button mostly goes with its message, and would take the keys along.
+  actions.addEventListener("click", () => view.stage.focus());
   let shown = "";
   // What was said for all to see; it stands until something changes.
   let notice = "";

@@ -4,6 +4,7 @@ import { startIn } from "../editor/ways_out.js";
 
 const PRESETS = "sesahand/hand_presets";
 const UPLOADS = "sesahand";
+const TRAVELS = Object.freeze({ undo: "Comfy.Undo", redo: "Comfy.Redo" });
 
 /** Make one step of the graph's undo. The frontend looks for changes on mouseup, which touch and keys do not bring. */
 function checkpoint(app) {
@@ -94,6 +95,7 @@ export const createHost = (place, { app, api }) => ({
     place.node.graph?.setDirtyCanvas?.(true, true);
     checkpoint(app);
   },
+  travel: (way) => app.extensionManager?.command?.execute(TRAVELS[way]),
   forward: (event) => forward(app, event),
   focused: () => app.canvas.selectNode?.(place.node),
   storage: presets(api),

@@ -1,4 +1,8 @@
-// The picture that leads to a node, as far as it is known before anything runs: the file of a Load Image.
+// The picture of a node, as far as it is known before anything runs: one that was dropped on it, or the file of a Load
+// Image that leads to it.
+
+// A picture that was dropped stays with the node: its name is a property, which the graph saves.
+const DROPPED = "sesahand_picture";
 
 // Names of files end so where they are in another of the server's folders.
 const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/s;
@@ -11,6 +15,20 @@ export function isLinked(node, name) {
   const slot = slotOf(node, name);
   if (slot < 0) return false;
   return node.isInputConnected?.(slot) ?? (node.inputs[slot].link ?? null) !== null;
+}
+
+/** Return the file that was dropped on a node, or null; who made the graph may have written anything there. */
+export function droppedPicture(node) {
+  const file = node.properties?.[DROPPED];
+  if (file === null || typeof file !== "object") return null;
+  const { filename, subfolder = "", type } = file;
+  return [filename, subfolder, type].every((part) => typeof part === "string") ? { filename, subfolder, type } : null;
+}
+
+/** Keep a file that was dropped with the node; null forgets it. */
+export function rememberDropped(node, file) {
+  if (file) node.properties[DROPPED] = file;
+  else delete node.properties[DROPPED];
 }
 
 /** Return the widget that holds the file of the Load Image that leads to an input, or null. */
