@@ -11,7 +11,7 @@ export function sizeBehind({ input, background: { image, dropped } }) {
   return image ? [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height] : null;
 }
 
-/** Return the scene that is there before anything is, in a picture's size: of the one that came in, as Python has it. */
+/** Return the scene that is there before anything is, in a picture's size: as in Python, of the one that came in. */
 export function freshScene({ model, facts, input }, size = input.size) {
   const scene = readScene(facts.default_scene, model.name);
   return size ? firstScene(model, scene, size[0], size[1]) : scene;
