@@ -5,6 +5,7 @@ time, and its frontend, for core's own nodes alone, `%date:yyyy-MM-dd%` and `%No
 so that a graph without a browser gives the same names.
 """
 
+import functools
 import json
 import os
 import re
@@ -22,6 +23,8 @@ DATE_PARTS = re.compile(r"yyyy|yy|dd?|MM?|hh?|mm?|ss?")
 VARIABLE = re.compile(r"%([^%]+)%")
 SEPARATORS = "/\\"
 LONGEST_VALUE = 80
+# Of a name with its variables, which may be longer than what they stand for.
+LONGEST_NAME = 1024
 
 
 def output_path(filename_prefix: str, suffix: str | None, size: tuple[int, int], hidden=None) -> str:
@@ -86,11 +89,20 @@ def fill_in(name: str, width: int, height: int, hidden=None) -> str:
         width: Of the pictures that are saved, in pixels.
         height: Likewise.
         hidden: The node's `cls.hidden`, with prompt and extra_pnginfo.
+
+    Raises:
+        SesaHandError: If the name is longer than any that could be meant.
     """
+    if len(name) > LONGEST_NAME:
+        raise SesaHandError(f"a name of {len(name)} characters is more than {LONGEST_NAME}; shorten it.")
     now = time.localtime()
     clock = {"month": now.tm_mon, "day": now.tm_mday, "hour": now.tm_hour, "minute": now.tm_min, "second": now.tm_sec}
     values = {"width": f"{width}", "height": f"{height}", "year": f"{now.tm_year}"}
     values |= {unit: f"{number:02}" for unit, number in clock.items()}
+
+    @functools.cache
+    def named() -> dict[str, list[str]]:
+        return _nodes_by_name(hidden)
 
     def value_of(match: re.Match) -> str:
         text = match[1]
@@ -99,7 +111,8 @@ def fill_in(name: str, width: int, height: int, hidden=None) -> str:
         if text.startswith("date:"):
             return "".join(c if c in SEPARATORS else _allowed(c) for c in _date(text[5:], now))
         node, _, widget = text.partition(".")
-        found = _widget(hidden, node, widget)
+        nodes = named().get(node) if widget else None
+        found = _widget(hidden.prompt, nodes, widget) if nodes else None
         return match[0] if found is None else _allowed(found)
 
     return VARIABLE.sub(value_of, name).replace("\\", "/")
@@ -122,12 +135,9 @@ def _allowed(value: str) -> str:
     return "".join("_" if c in FORBIDDEN or ord(c) < 32 or ord(c) == 127 else c for c in value)[:LONGEST_VALUE]
 
 
-def _widget(hidden, name: str, widget: str) -> str | None:
-    """Return the value of a widget of the graph as text, or None if there is none, or a wire in its place."""
-    prompt = None if hidden is None else hidden.prompt
-    if not widget or not isinstance(prompt, dict):
-        return None
-    for key in _nodes_named(hidden, prompt, name):
+def _widget(prompt: dict[str, Any], nodes: list[str], widget: str) -> str | None:
+    """Return the value of a widget of one of the nodes as text, or None if there is none, or a wire in its place."""
+    for key in nodes:
         inputs = prompt[key].get("inputs")
         value = inputs.get(widget) if isinstance(inputs, dict) else None
         if isinstance(value, bool):
@@ -137,23 +147,29 @@ def _widget(hidden, name: str, widget: str) -> str | None:
     return None
 
 
-def _nodes_named(hidden, prompt: dict[str, Any], name: str) -> list[str]:
-    """Return the ids of the graph's nodes of a name: by what users call them there, then by kind, then by title."""
+def _nodes_by_name(hidden) -> dict[str, list[str]]:
+    """Return the ids of the graph's nodes by name: by what users call them there, then by kind, then by title."""
+    prompt = None if hidden is None else hidden.prompt
+    if not isinstance(prompt, dict):
+        return {}
     extra = hidden.extra_pnginfo
     workflow = extra.get("workflow") if isinstance(extra, dict) else None
     nodes = workflow.get("nodes") if isinstance(workflow, dict) else None
     nodes = [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
-    called = [
-        str(node.get("id"))
-        for node in nodes
-        if isinstance(node.get("properties"), dict) and node["properties"].get("Node name for S&R") == name
-    ]
     entries = {key: node for key, node in prompt.items() if isinstance(node, dict)}
-    kinds = [key for key, node in entries.items() if node.get("class_type") == name]
-    notes = {key: node.get("_meta") for key, node in entries.items()}
-    titled = [key for key, note in notes.items() if isinstance(note, dict) and note.get("title") == name]
-    titled += [str(node.get("id")) for node in nodes if node.get("title") == name]
-    return [key for key in dict.fromkeys(called + kinds + titled) if key in entries]
+    pairs = [
+        (node["properties"].get("Node name for S&R"), str(node.get("id")))
+        for node in nodes
+        if isinstance(node.get("properties"), dict)
+    ]
+    pairs += [(node.get("class_type"), key) for key, node in entries.items()]
+    pairs += [(node["_meta"].get("title"), key) for key, node in entries.items() if isinstance(node.get("_meta"), dict)]
+    pairs += [(node.get("title"), str(node.get("id"))) for node in nodes]
+    found: dict[str, dict[str, None]] = {}
+    for name, key in pairs:
+        if isinstance(name, str) and key in entries:
+            found.setdefault(name, {})[key] = None
+    return {name: list(keys) for name, keys in found.items()}
 
 
 def relative_to_output(path: str) -> str:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 # `<lora:name:0.8>`, `embedding:name`, `__wildcard__`, `$$name`: they name files or texts and are no words of the scene.
 _TAG = re.compile(r"<[a-z]+:[^<>\n]{1,200}>|\bembedding:[^\s,()]+|(?<!\w)__[\w/*.-]+?__(?!\w)|\$\$\w+", re.IGNORECASE)
 _BREAK = re.compile(r"\b(?:BREAK|AND|ADDCOMM|ADDROW|ADDCOL|ADDBASE|TOPP)\b")
-_WEIGHTED = re.compile(r"(?<!\\)\(([^()\\]{1,500}?):\s*(-?\d*\.?\d+)\s*\)")
+_WEIGHTED = re.compile(r"(?<!\\)\(([^()\\]{1,500}?):\s*(-?\d{0,20}\.?\d{1,20})\s*\)")
 _DOUBLED = re.compile(r"(?<!\\)(?:\(\(([^()]{1,500})\)\)|\{\{([^{}]{1,500})\}\})")
 _WEIGHT_BEHIND = re.compile(r"(?<!\\)\(([^()\\]{1,500})\)(\d*\.\d+|[+-]{1,3}(?=[\s,.]|$))")
 _ALTERNATIVES = re.compile(r"\{([^{}|]*)\|([^{}]*)\}")
-_EDITED = re.compile(r"(?<!\\)\[([^\[\]:|]*)(?::([^\[\]:|]*))?::?\s*(\d*\.?\d+)\s*\]")
+_EDITED = re.compile(r"(?<!\\)\[([^\[\]:|]*)(?::([^\[\]:|]*))?::?\s*(\d{0,20}\.?\d{1,20})\s*\]")
 _ALTERNATING = re.compile(r"(?<!\\)\[([^\[\]|]*)\|([^\[\]]*)\]")
-_WHOLE_PIECE = re.compile(r"(?<![^,\n])(\s*)[(\[{]+([^()\[\]{}]{1,300})[)\]}]+(?=\s*(?:,|\n|$))")
+_WHOLE_PIECE = re.compile(r"(?<![^,\n])(\s{0,99})[(\[{]+([^()\[\]{}]{1,300})[)\]}]+(?=\s*(?:,|\n|$))")
 _STRAY = re.compile(r"(?<!\\)[(\[{]{2,}|(?<!\\)[)\]}]{2,}")
 _ESCAPED = re.compile(r"\\([()\[\]])")
 _ROUNDS = 4
@@ -82,7 +82,7 @@ def read_syntax(prompt: str) -> PromptSyntax:
     text = _ESCAPED.sub(r"\1", text)
     if typed or emphasis:
         # What a tag leaves behind: empty places of a list.
-        text = re.sub(r"(?:[^\S\n]*,)+(?=[^\S\n]*,)|^\s*,|,\s*$|[^\S\n]+(?=,)", "", text)
+        text = re.sub(r"(?<![^\S\n])(?:[^\S\n]*,)+(?=[^\S\n]*,)|^\s*,|,\s*$|(?<![^\S\n])[^\S\n]+(?=,)", "", text)
     return PromptSyntax(text.strip() if typed or emphasis else text, tuple(tags), tuple(emphasis), tuple(dropped))
 
 

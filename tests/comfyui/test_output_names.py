@@ -193,3 +193,18 @@ class TestSavePair:
         assert len(answer.ui.as_dict()["images"]) == 1
         answer = save(image=torch.rand(1, 64, 96, 3), hands=placed, minimum_score=0.5, scores="[0.1]")
         assert answer.ui is None
+
+
+def test_the_graph_is_looked_through_once_however_many_variables_a_name_has(monkeypatch):
+    looked = []
+    found = output_files._nodes_by_name
+    monkeypatch.setattr(output_files, "_nodes_by_name", lambda hidden: looked.append(1) or found(hidden))
+    holder = queued(hand.SaveHands).hidden
+    assert output_files.fill_in("%KSampler.seed%%A.seed%%Q.x%" * 30, 1, 1, holder) == "4242%Q.x%" * 30
+    assert looked == [1]
+
+
+def test_a_name_longer_than_any_is_refused_before_it_is_filled_in(monkeypatch):
+    monkeypatch.setattr(output_files, "_nodes_by_name", None)
+    with pytest.raises(SesaHandError, match="filename_prefix cannot be used: a name of 6000 characters"):
+        output_files.check_prefix("%Q.x%%" * 1000, (1, 1), queued(hand.SaveHands).hidden)

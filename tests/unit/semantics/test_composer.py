@@ -1,6 +1,7 @@
 """The composed prompt: each phrase once, every part found again at its characters."""
 
 import pytest
+from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -157,3 +158,19 @@ def test_every_span_holds_its_text_and_every_component_is_found(behavior, templa
 
 def test_the_default_template_has_every_field():
     assert all(f"{{{name}}}" in DEFAULT_TEMPLATE for name in ("prefix", *COMPONENTS, "style"))
+
+
+def compose_long(count: int, times: int) -> int:
+    first, second = (", ".join(f"{letter}{k} b" for k in range(count)) for letter in "ac")
+    behavior = BehaviorSemantics(pose=first, action=second, hand_action=second, environment="x")
+    return sum(len(compose(behavior).prompt) for _ in range(times))
+
+
+def test_long_components_are_composed_in_no_time():
+    assert run_limited(compose_long, 1200, 8, seconds=20).returned() > 8 * 15_000
+
+
+def test_a_component_longer_than_any_prompt_is_refused_by_name():
+    with pytest.raises(SesaHandError, match="'action' has 10001 characters"):
+        compose(WOMAN.replace(action="a" * 10_001))
+    assert len(compose(WOMAN.replace(action="a" * 10_000)).prompt) > 10_000

@@ -1,6 +1,7 @@
 """Prompt syntax: taken out before a prompt is read, and put back around what is composed."""
 
 import pytest
+from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +81,11 @@ def test_nothing_that_is_typed_is_lost_in_silence(prompt):
 def test_a_caption_without_behaviour_is_the_prompt_as_it_stands():
     image, warnings = composed("a mountain lake, (mist:1.2), <lora:film:1>")
     assert image.prompt == "a mountain lake, (mist:1.2), <lora:film:1>" and "as it stands" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a man <lora:x:1>" + " " * 100_000 + "b", "a (man:1.2) b" + "\n" * 100_000 + "b", "(a:" + "1" * 100_000]
+)  # fmt: skip
+def test_a_prompt_of_blanks_or_digits_is_read_in_no_time(prompt):
+    assert run_limited("sesahand.semantics.prompt_syntax:read_syntax", prompt, seconds=15).returned().text[0] in "a("
