@@ -77,7 +77,7 @@ MORE_LOOKS = ((-0.35, 1.0, False), (0.35, 1.0, True), (0.0, 0.8, False), (0.0, 1
 # A look from further off, straight and in the mirror, may read a finger otherwise; how sure both must be of the hand.
 FAR, SURE = 1.5, 0.9
 # A hand whose landmarks move further than this part of its size from look to look is none.
-MOST_SPREAD = 0.12
+MOST_SPREAD = 0.14
 # How sure a palm must be that the first two views do not show, and how much the hand there must be worth.
 MORE_PALMS, LEAST_WORTH = 0.3, 0.6
 

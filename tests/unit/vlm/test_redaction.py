@@ -163,10 +163,8 @@ def test_a_text_of_escapes_is_looked_through_in_no_time(said):
 def test_a_letter_that_is_seen_as_many_counts_as_many(monkeypatch):
     monkeypatch.setattr(redaction, "MAX_CHARACTERS", 1500)
     looked_at = []
-    decode = redaction._decoded
-    monkeypatch.setattr(
-        redaction, "_decoded", lambda written, stream: looked_at.append(len(stream)) or decode(written, stream)
-    )
+    replaced = redaction._replaced
+    monkeypatch.setattr(redaction, "_replaced", lambda *given: looked_at.append(len(given[-1])) or replaced(*given))
     # An Arabic phrase in one letter, which is eighteen letters, three of them blanks.
     assert redact("\ufdfa" * 1000 + KEY, KEY) == "\ufdfa" * 100 and max(looked_at) <= 1515
     assert redact("\u200b" * 1501 + KEY, KEY) == "\u200b" * 1500
