@@ -115,15 +115,13 @@ def asked_hands(semantics, gesture: str, side: str) -> list[tuple[list[tuple[str
     return asked
 
 
-def say_overridden(semantics, gesture: str, side: str, asked) -> list[str]:
-    """Return a line on the widgets that semantics override, and show it on the node."""
+def say_overridden(semantics, gesture: str, side: str, report: str) -> None:
+    """Show on the node which widgets semantics override; not in the report, whose lines are labels of pictures."""
     if semantics is None:
-        return []
+        return
     named = [hand for image in semantics.images for hand in image.hands if hand.gesture]
     over = [f"gesture ({gesture})"] + ([f"side ({side})"] if all(hand.side for hand in named) else [])
-    line = f"overridden by semantics: {' and '.join(over)}"
-    show_on_node("\n".join([line, *(text for _, lines in asked for text in lines)]))
-    return [line]
+    show_on_node(f"overridden by semantics: {' and '.join(over)}\n{report}")
 
 
 def check_one_hand_a_frame(hands: HandScene) -> None:
@@ -323,8 +321,8 @@ class PoseHand(io.ComfyNode):
                 io.String.Output(
                     "report",
                     display_name="report",
-                    tooltip="A line for each hand: its side and gesture, and the words that named it; hands that were "
-                    "described and not posed; and the widgets that semantics override.",
+                    tooltip="A line for each image: side and gesture of each hand, the words that named it, and hands "
+                    "that were described and not posed.",
                 ),
             ],
         )
@@ -361,9 +359,9 @@ class PoseHand(io.ComfyNode):
                 hands.append(mirror_hand(hand) if own == "left" else hand)
                 number += 1
             frames.append(Placement().place_all(hands))
-        lines = [line for _, own_lines in asked for line in own_lines]
-        lines += say_overridden(semantics, gesture, side, asked)
-        return io.NodeOutput(concatenate_frames(frames), "\n".join(lines))
+        report = "\n".join("; ".join(lines) for _, lines in asked)
+        say_overridden(semantics, gesture, side, report)
+        return io.NodeOutput(concatenate_frames(frames), report)
 
 
 @wires.checks(check_box_in_picture, box=read_box)

@@ -4,12 +4,16 @@ import hashlib
 import json
 from typing import Any
 
+# Inputs that have no effect as long as another input of their node is 0. A seed among them changes by itself after each
+# run.
+IDLE_WITHOUT = {"SesaHandPoseHand": {"seed": "jitter"}}
+
 
 def fingerprint_of_input(prompt: dict[str, Any], node: str, name: str) -> str | None:
     """Return a text that is another one when another node or setting leads to an input.
 
     The numbers of nodes do not count, so that it stays the same in a copy or a subgraph, nor what is in the files that
-    settings name.
+    settings name, nor a seed that has no effect.
 
     Args:
         prompt: A graph in API format, as ComfyUI's hidden PROMPT.
@@ -49,11 +53,19 @@ def _digest(prompt: dict[str, Any], link: list) -> str:
 
 
 def _digest_of_node(prompt: dict[str, Any], key: str, found: dict[str, str]) -> str:
+    class_type = prompt[key].get("class_type")
     inputs = {
         name: {"from": found.get(value[0]), "output": value[1]} if _is_link(value, prompt) else [value]
-        for name, value in _inputs(prompt, key).items()
+        for name, value in _without_idle(class_type, _inputs(prompt, key)).items()
     }
-    return _hashed([prompt[key].get("class_type"), inputs])
+    return _hashed([class_type, inputs])
+
+
+def _without_idle(class_type: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return inputs with 0 for those that have no effect, which is what they begin with."""
+    others = IDLE_WITHOUT.get(class_type, {}) if isinstance(class_type, str) else {}
+    idle = {name: 0 for name, other in others.items() if name in inputs and inputs.get(other) == 0}
+    return inputs | idle
 
 
 def _inputs(prompt: dict[str, Any], key: str) -> dict[str, Any]:

@@ -26,9 +26,14 @@ LONGEST_NAME = 16
 SHORTEST_KEY = 8
 # How keys look wherever they stand in a URL: those of the known makers, and tokens in three parts (JWT).
 KEY = re.compile(
-    r"(?<![\w-])(?:(?:sk|xai|nvapi)-|(?:gsk|hf|r8|pk)_)(?=[\w-]*\d)[\w-]{12,}|(?<![\w-])AIza[\w-]{20,}"
+    r"(?<![\w-])(?:(?:sk|csk|xai|nvapi|pplx|glpat)-|(?:sk|pk|gsk|hf|r8|fw|tgp_v1|gh[oprsu]|github_pat)_)"
+    r"(?=[\w-]*\d)[\w-]{12,}"
+    r"|(?<![\w-])(?:AIza[\w-]{20,}|ya29\.[\w-]{12,}|A[KS]IA[A-Z0-9]{16}|dapi[0-9a-f]{20,})"
     r"|(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}"
 )
+# What is longer between two slashes and has letters and digits is an account's number in some addresses, and may be a
+# key without such a mark in others: it passes only where it can be used, at hosts that are allowed.
+LONGEST_PART = 19
 # One for each reason for which a base URL is refused.
 STAND_INS = (
     WITHHELD,
@@ -85,11 +90,9 @@ def _stand_in(url: str) -> str | None:
     It is refused for the same reason, so that the message stays the one that belongs to what was typed.
     """
     reason = _refusal(url) or _is_bare_word(url) or KEY.search(url)
-    if (
-        not reason
-        or (len(url) < SHORTEST_KEY and not set(url) & set("@?#"))
-        or (url.isalpha() and len(url) <= LONGEST_NAME)
-    ):
+    if not reason:
+        return _with_another_path(url)
+    if (len(url) < SHORTEST_KEY and not set(url) & set("@?#")) or (url.isalpha() and len(url) <= LONGEST_NAME):
         return None
     return next((mark for mark in STAND_INS if _refusal(mark) == reason), WITHHELD)
 
@@ -97,13 +100,25 @@ def _stand_in(url: str) -> str | None:
 def _is_bare_word(url: str) -> bool:
     """Whether the host of a URL is one long word that nobody has allowed: a key behind https://."""
     endpoint = Endpoint.parse(url)
-    if endpoint.is_loopback or "." in endpoint.host or ":" in endpoint.host or len(endpoint.host) < LONGEST_NAME:
+    if "." in endpoint.host or ":" in endpoint.host or len(endpoint.host) < LONGEST_NAME:
         return False
+    return not _is_known(endpoint)
+
+
+def _with_another_path(url: str) -> str | None:
+    """What stands for a URL of a host that nobody has allowed, if a part of its path may be a key, else None."""
+    endpoint = Endpoint.parse(url)
+    parts = [part for part in endpoint.path.split("/") if len(part) > LONGEST_PART]
+    mixed = any(re.search("[A-Za-z]", part) and re.search("[0-9]", part) for part in parts)
+    return f"{endpoint.scheme}://{endpoint.address}/{WITHHELD}" if mixed and not _is_known(endpoint) else None
+
+
+def _is_known(endpoint: Endpoint) -> bool:
+    """Whether a server is on this machine or somebody has allowed it."""
     try:
-        credential_file().authorize(endpoint)
+        return endpoint.is_loopback or credential_file().names_host_of(endpoint)
     except SesaHandError:
-        return True
-    return False
+        return False
 
 
 def _refusal(url: str) -> str:

@@ -476,7 +476,8 @@ class _Listener:
     """Stands for a tokenizer and keeps the texts that it is given."""
 
     def __init__(self, tokenizer: Any):
-        self.tokenizer, self.texts = tokenizer, []
+        self.tokenizer = tokenizer
+        self.texts: list[str] = []
 
     def __call__(self, text: str, *args: Any, **kwargs: Any) -> Any:
         self.texts.append(text)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from typing import Any
 
 from ..errors import SesaHandError
 
@@ -66,7 +67,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         spans = [{"part": span.part, "start": span.start, "end": span.end} for span in image.spans]
         components = image.behavior.to_dict()
-        answer = {"caption": caption, **components, "prompt": image.prompt, "spans": spans, "from": image.source}
+        answer: dict[str, Any] = {
+            "caption": caption,
+            **components,
+            "prompt": image.prompt,
+            "spans": spans,
+            "from": image.source,
+        }
         answer |= {"hands": [hand.to_dict() for hand in image.hands], "language": image.language}
         answer |= {"origins": dict(image.origins)} if image.origins else {}
         print(json.dumps({**answer, "note": image.note, "warnings": warnings}, ensure_ascii=False, indent=1))

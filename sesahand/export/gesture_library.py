@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -177,7 +178,12 @@ def write_index(folder: Path, written: Sequence[GestureFile], model: HandModel, 
     entries: dict[str, dict] = {}
     for file in written:
         words = GESTURES[file.gesture]
-        entry = {"name": file.gesture, "description": words.description, "also_called": list(words.names), "files": {}}
+        entry: dict[str, Any] = {
+            "name": file.gesture,
+            "description": words.description,
+            "also_called": list(words.names),
+            "files": {},
+        }
         files = entries.setdefault(file.gesture, entry)["files"]
         files[file.side] = {"mesh": file.mesh.name, "thumbnail": file.thumbnail.name}
     about = {

@@ -123,17 +123,16 @@ class Order:
     def _hands_of(self, image: ImageSemantics) -> tuple[tuple[str, str], ...]:
         """Gesture and side of each hand: as ordered, else as the sentence describes them."""
         if self.gesture is not None:
-            sides = {hand.side for hand in image.hands} - {None}
+            sides = {hand.side for hand in image.hands if hand.side}
             named = "both" if len(sides) == 2 and self.placement.mask is None else next(iter(sides), "right")
             return ((gesture_called(self.gesture).name, self.side or named),)
         found = hands_to_pose(image, "right", "words", _ADVICE)
         for line in found.report:
             self.on_note(line)
         if self.side is not None:
-            return ((found.posed[0].gesture, self.side),)
+            return ((found.gestures[0][0], self.side),)
         # A mask takes one hand, whatever a sentence says of two.
-        kept = found.posed if self.placement.mask is None else found.posed[:1]
-        return tuple((hand.gesture, hand.side) for hand in kept)
+        return found.gestures if self.placement.mask is None else found.gestures[:1]
 
     def _size(self, base: BaseModel) -> tuple[int, int]:
         size, shape = self.size, self._shape()

@@ -160,7 +160,8 @@ def read_answer(answer: str) -> dict[str, str]:
         SesaHandError: when no usable JSON object is in it; the message is written to be shown to the model.
     """
     text = _without_thoughts(answer)[-LONGEST_ANSWER:]
-    problem, part = "there is no JSON object in it.", {}
+    problem = "there is no JSON object in it."
+    part: dict[str, str] = {}
     for found in reversed(_decoded(text)):
         try:
             named = _validated(found)

@@ -189,7 +189,7 @@ def _match(phrase: _Phrase, said: list[str], marks: list[bool], start: int) -> i
     return at
 
 
-def _is_meant(phrase: _Phrase, said: Sequence[str], marks: list[bool], first: int, last: int) -> bool:
+def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, last: int) -> bool:
     """Whether words that name a gesture do so where they stand."""
     alone = (first == 0 or marks[first - 1]) and (last == len(said) - 1 or marks[last])
     if phrase.tag:
@@ -252,7 +252,7 @@ def _aims(said: Sequence[str], first: int) -> bool:
     return thing[0] in CLOSED["det"] and not any(word in HAND_WORDS or word in NOUNS["hand"] for word in thing)
 
 
-def _beside_hand(said: Sequence[str], marks: list[bool], first: int, last: int, alone: bool) -> bool:
+def _beside_hand(said: list[str], marks: list[bool], first: int, last: int, alone: bool) -> bool:
     """Whether a word that means other things too stands beside a word for the hand or a sign, in its own clause."""
     word = said[first]
     if word in _NUMBERS:

@@ -117,7 +117,8 @@ def read_hands(caption: str) -> tuple[DescribedHand, ...]:
     Returns:
         The hands in the caption's order, at most eight; two of one person where it speaks of both.
     """
-    person, found, number = _Person(), [], 0
+    person, number = _Person(), 0
+    found: list[_Found] = []
     met, named = person, ""
     for words in sentences(plain(caption, keep_asides=True)):
         for unit in _units(told(words)):

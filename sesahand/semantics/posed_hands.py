@@ -25,6 +25,11 @@ class HandsToPose:
     report: tuple[str, ...]
     side_assumed: bool = False
 
+    @property
+    def gestures(self) -> tuple[tuple[str, str], ...]:
+        """Gesture and side of each hand that can be posed."""
+        return tuple((hand.gesture, hand.side) for hand in self.posed if hand.gesture and hand.side)
+
 
 def hands_to_pose(
     image: ImageSemantics, side: str = "right", what: str = "semantics", advice: str = "disconnect semantics and choose"

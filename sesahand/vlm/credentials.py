@@ -70,6 +70,10 @@ class CredentialFile:
         """The names of the entries, sorted; empty when there is no file."""
         return sorted(self._read())
 
+    def names_host_of(self, endpoint: Endpoint) -> bool:
+        """Tell whether an entry is for the host of an endpoint, whatever may be asked there."""
+        return any(entry.covers(endpoint) for entry in self._read().values())
+
     def check_name(self, name: str) -> None:
         """Refuse a text that names no entry, such as a pasted key, which the message does not repeat.
 

@@ -5,6 +5,7 @@ import html
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 
 MARK = "***"
 SHORTEST = 8
@@ -28,13 +29,27 @@ _ESCAPE = re.compile(
     re.IGNORECASE,
 )
 
+CONTROLS = "\n\r\a\x1b"
+"""Characters that are not seen, but begin or end what is left out as a whole."""
+
+_CONTROL = re.compile(f"[{CONTROLS}]")
+_BREAK = re.compile(
+    # A line's end as such or as an escape, with the mark of quoted printable or C that it means nothing.
+    r"(?:=|(?<!\\)\\+(?=[\r\n]))?(?:\r|(?<!\\)\\+r)?(?:\n|(?<!\\)\\+n)"
+    # HTML's tags and comments, terminals' commands.
+    r"|<[a-z/!?][^<>]*>"
+    r"|\x1b(?:\[[0-?]*[!-/]*[@-~]|\][^\a\x1b]*(?:\a|\x1b\\)|[(-/].|[0-Z\\-~])"
+    rf"|[{CONTROLS}]",
+    re.IGNORECASE,
+)
+
 
 def redact(text: str, key: str) -> str:
     """Replace a key, and any long piece of it, by a mark.
 
-    It is found as it is, with other capitals or wide letters, across blanks, line breaks and what nobody sees, with
-    the escapes of JSON, Python, C, URLs, HTML and quoted printable, in hexadecimal digits and in base64, as in Basic
-    authentication, where other text may stand before it.
+    It is found as it is, with other capitals or wide letters, across blanks, line breaks, HTML's tags, a terminal's
+    colours and what nobody sees, with the escapes of JSON, Python, C, URLs, HTML and quoted printable, in hexadecimal
+    digits and in base64, as in Basic authentication, where other text may stand before it.
 
     Args:
         text: What a server said, not yet cut: a cut could leave part of an escaped key that is no longer known. What
@@ -52,21 +67,30 @@ def redact(text: str, key: str) -> str:
             break
     marked = bytearray(len(text))
     forms = _forms(key)
+    # A key may also hold what looks like a break, or stand within a tag.
+    for left_out in (_CONTROL, _BREAK):
+        _mark_layers(text, left_out, forms, marked)
+    return _without(text, marked)
+
+
+def _mark_layers(text: str, left_out: re.Pattern, forms: list, marked: bytearray) -> None:
+    """Mark the pieces in a text, and in what its escapes stand for, across all that a pattern leaves out."""
+    stream = [(plain, k, k + 1) for k, letter in enumerate(text) for plain in _seen(letter)]
     for _ in range(LAYERS):
+        stream = _replaced(left_out, lambda _: "", stream)
         written = "".join(letter for letter, _, _ in stream)
         for length, pieces, folded in forms:
             _mark(written.translate(_SMALL) if folded else written, length, pieces, stream, marked)
-        decoded = _decoded(written, stream)
+        decoded = _replaced(_ESCAPE, _meant, stream)
         if len(decoded) == len(stream):
             break
         stream = decoded
-    return _without(text, marked)
 
 
 def _seen(letter: str) -> str:
     """What is seen of a letter: a wide one is its plain one, and blanks, marks and invisible ones are nothing."""
     if letter.isascii():
-        return letter if letter.isprintable() and letter != " " else ""
+        return letter if (letter.isprintable() and letter != " ") or letter in CONTROLS else ""
     plain = unicodedata.normalize("NFKC", letter)
     return "".join(one for one in plain if unicodedata.category(one)[0] not in "CMZ" and one not in FILLERS)
 
@@ -99,19 +123,20 @@ def _mark(written: str, length: int, pieces: set[str], stream: list, marked: byt
                 marked[start:end] = b"\1" * (end - start)
 
 
-def _decoded(written: str, stream: list) -> list[tuple[str, int, int]]:
-    """The stream with one layer of escapes resolved."""
-    decoded, at = [], 0
-    for match in _ESCAPE.finditer(written):
-        decoded += stream[at : match.start()]
-        letters = _meant(match)
+def _replaced(pattern: re.Pattern, meaning: Callable[[re.Match], str], stream: list) -> list[tuple[str, int, int]]:
+    """The stream with all that a pattern matches replaced by what it means."""
+    written = "".join(letter for letter, _, _ in stream)
+    replaced, at = [], 0
+    for match in pattern.finditer(written):
+        replaced += stream[at : match.start()]
+        letters = meaning(match)
         if letters == match[0]:
-            decoded += stream[match.start() : match.end()]
+            replaced += stream[match.start() : match.end()]
         else:
             start, end = stream[match.start()][1], stream[match.end() - 1][2]
-            decoded += [(plain, start, end) for letter in letters for plain in _seen(letter)]
+            replaced += [(plain, start, end) for letter in letters for plain in _seen(letter)]
         at = match.end()
-    return decoded + stream[at:]
+    return replaced + stream[at:]
 
 
 def _meant(escape: re.Match) -> str:

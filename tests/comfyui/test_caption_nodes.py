@@ -340,6 +340,41 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
         assert withhold_keys(odd) is odd
 
 
+def connection(url):
+    return {"prompt": {"1": {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": url, "credential": "none"}}}}
+
+
+@pytest.mark.parametrize(
+    "start",
+    "sk-ant-api03- sk_live_ sk-or-v1- pplx- csk- ghp_ gho_ github_pat_11A fw_ tgp_v1_ glpat- ya29. gsk_ hf_".split(),
+)
+def test_a_key_of_a_known_maker_is_taken_out_of_the_path_of_any_address(models, start):
+    write_credentials(models, {"mine": {"hosts": ["vlm.example.com"], "key": "k"}})
+    for rest in ("0123456789abcdef01", "aBcDeF0123456789aBcD_x-y"):
+        for url in (f"https://vlm.example.com/v1/{start}{rest}", f"http://localhost:1/{start}{rest}/v1"):
+            assert rest not in json.dumps(withhold_keys(connection(url)))
+
+
+def test_a_key_of_digits_or_capitals_is_taken_out_of_the_path_of_any_address(models):
+    for key in ("AKIAIOSFODNN7EXAMPLE", "dapi0123456789abcdef0123456789abcdef"):
+        assert key not in json.dumps(withhold_keys(connection(f"http://localhost:1/v1/{key}")))
+
+
+def test_what_may_be_a_key_in_a_path_stays_only_where_the_host_is_allowed(models):
+    account = "0123456789abcdef0123456789abcdef"
+    write_credentials(models, {"mine": {"hosts": ["gate.example"], "key": "k", "models": ["tiny"]}})
+    for url in (f"https://gate.example/v1/{account}/name/openai", f"http://localhost:1/{account}"):
+        request = connection(url)
+        assert withhold_keys(request) is request
+    kept = withhold_keys(connection(f"https://other.example:8443/v1/{account}/openai"))
+    assert account not in json.dumps(kept)
+    with pytest.raises(SesaHandError, match="other.example:8443 is not allowed"):
+        ConnectVLM.execute(kept["prompt"]["1"]["inputs"]["base_url"], "tiny", "none", 5)
+    for path in ("v1/projects/my-project/locations/us-central1/openapi", "hf-inference/models/Qwen/Qwen2.5-VL-7B/v1"):
+        request = connection(f"https://other.example/{path}")
+        assert withhold_keys(request) is request
+
+
 @pytest.mark.parametrize("depth", [600, 5000])
 def test_a_key_is_taken_out_of_a_workflow_however_deep_it_is(models, depth):
     deep = KEY

@@ -59,6 +59,23 @@ def test_what_does_not_lead_there_does_not_count(node, change):
     assert changed(node, **change) == FINGERPRINT
 
 
+def test_a_seed_only_counts_where_the_node_uses_it():
+    """Pose Hand's seed changes after every run, whether or not there is a jitter."""
+
+    def posed(seed, **jitter) -> str | None:
+        pose = {"class_type": "SesaHandPoseHand", "inputs": {"gesture": "fist", "seed": seed, **jitter}}
+        return fingerprint_of_input(GRAPH | {"3": pose}, "4", "hands")
+
+    def other(seed) -> str | None:
+        node = {"class_type": "Other", "inputs": {"seed": seed, "jitter": 0}}
+        return fingerprint_of_input(GRAPH | {"3": node}, "4", "hands")
+
+    assert posed(1, jitter=0.0) == posed(2, jitter=0.0)
+    for jitter in ({"jitter": 3.0}, {"jitter": ["1", 0]}, {}):
+        assert posed(1, **jitter) != posed(2, **jitter)
+    assert other(1) != other(2)
+
+
 @pytest.mark.parametrize("value", ["3", None, ["3"], ["gone", 0], [3, 0], ["3", "0"]])
 def test_what_is_not_linked_has_none(value):
     assert changed("4", hands=value) is None

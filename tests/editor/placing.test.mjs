@@ -7,7 +7,6 @@ import { firstScene } from "../../web/js/core/first_scene.js";
 import {
   cameraFor,
   hasProportions,
-  mirroredCopy,
   mirroredInPicture,
   sizedInPicture,
   swappedSide,
@@ -105,22 +104,6 @@ test("a hand of the other side stays where it was", () => {
   const swapped = swappedSide(model, hand);
   assert.equal(swapped.side, "left");
   assert.ok(distance(pivotOf(swapped), pivotOf(hand)) < 1e-12);
-});
-
-test("a copy stands beside its hand with its middle in the picture, and clear of it where there is room", () => {
-  const extent = (each) => seen(each).map(([x]) => x);
-  for (const [size, isClear] of [
-    [1, false],
-    [0.35, true],
-  ]) {
-    const original = sizedInPicture(hand, pivotOf(hand), size);
-    const copy = mirroredCopy(model, camera, original);
-    const [x] = seen(copy)[MIDDLE];
-    assert.ok(x > 0 && x < camera.width && Math.abs(x - seen(original)[MIDDLE][0]) > 30);
-    const [a, b] = [extent(original), extent(copy)];
-    const apart = Math.min(...b) > Math.max(...a) || Math.max(...b) < Math.min(...a);
-    assert.equal(apart, isClear);
-  }
 });
 
 test("a camera fitted to other proportions keeps what is in the picture in it, about the middle", () => {

@@ -19,6 +19,14 @@ test("every text that Python reads is read, and every one that it refuses is ref
   }
 });
 
+test("what a text lacks is said in the library's words", () => {
+  // Those that were written by hand come first; of others, more than one thing may be wrong.
+  const first = golden("texts").slice(0, 30);
+  const lacking = first.filter(({ said }) => / lacks .*; a hand scene has /.test(said ?? ""));
+  assert.ok(lacking.length > 1);
+  for (const { text, said } of lacking) assert.throws(() => read(text), { message: said });
+});
+
 /** Return what a text holds, with what it leaves out, and zeros without signs. */
 function contents(text) {
   const data = JSON.parse(text, (_, value) => (value === 0 ? 0 : value));
@@ -88,6 +96,20 @@ test("more hands than an editor shows, too long a text and another model's hands
   assert.throws(() => readScene(texts[0], "mano"), { name: "InvalidFileError", message: /hand_model/ });
 });
 
+test("a value that nests without end is refused with a sentence, wherever it stands", () => {
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const { camera, ...rest } = JSON.parse(texts[0]);
+  const given = { ...rest, camera, dtype: "float32", taken_from: "" };
+  const places = [
+    ...Object.keys(given).map((name) => ({ ...given, [name]: "DEEP" })),
+    ...Object.keys(camera).map((name) => ({ ...given, camera: { ...camera, [name]: "DEEP" } })),
+    ...Object.keys(given.hands[0]).map((name) => ({ ...given, hands: [{ ...given.hands[0], [name]: "DEEP" }] })),
+  ];
+  for (const text of ['"DEEP"', ...places.map((each) => JSON.stringify(each))]) {
+    assert.throws(() => read(text.replace('"DEEP"', deep)), { name: "InvalidFileError" }, text.slice(0, 80));
+  }
+});
+
 test("a text for people says the same in more lines, and one that is no scene stays as it is", () => {
   for (const text of texts) {
     const laid = readableText(text);
@@ -97,4 +119,12 @@ test("a text for people says the same in more lines, and one that is no scene st
   }
   const deep = "[".repeat(100_000) + "]".repeat(100_000);
   for (const text of ["", "{", deep, "[".repeat(100_000)]) assert.equal(readableText(text), text);
+});
+
+test("a text that is too deep or too long to be laid out stays as it is, and grows with its own length only", () => {
+  const wide = (rows, depth) => `${`{"a":[${"{},".repeat(rows)}`.repeat(depth)}1${"]}".repeat(depth)}`;
+  const long = `{"a":"${"x".repeat(2 ** 21)}"}`;
+  for (const text of [wide(100, 200), wide(1, 10), long]) assert.equal(readableText(text), text);
+  const laid = readableText(wide(1500, 4));
+  assert.ok(laid !== wide(1500, 4) && laid.length < 12 * wide(1500, 4).length);
 });

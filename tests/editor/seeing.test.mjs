@@ -12,8 +12,9 @@ import { handAt, hiddenKeypoints, SeenHand } from "../../web/js/core/seeing.js";
 import { cameraOnStage, fitted, FRONT, orbited, Sight, zoomed } from "../../web/js/core/sight.js";
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
-import { dragOf } from "../../web/js/view/drags.js";
-import { handleAt, ringOf } from "../../web/js/view/handles.js";
+import { HandEditor } from "../../web/js/editor/hand_editor.js";
+import { dragOf, DRAGS } from "../../web/js/view/drags.js";
+import { bendingDotAt, dotScale, handleAt, ringOf } from "../../web/js/view/handles.js";
 import { Surface } from "../../web/js/view/surface.js";
 import { anatomy, distance, golden, model, randomNumbers } from "./goldens.mjs";
 
@@ -112,12 +113,52 @@ test("no dot of an open palm is hidden; those of a fist's fingers are, from behi
   );
 });
 
+test("a finger that is locked says so when it is dragged, and any other follows", () => {
+  const editor = new HandEditor({ model, facts });
+  const said = [];
+  editor.speakThrough((words, isSeen) => said.push([words, isSeen]));
+  editor.lock("index", true);
+  const view = { editor, shown: shown([seen(open)]), sight: new Sight(camera) };
+  const pull = (keypoint) => {
+    const [x, y] = view.shown.hands[0].keypoints[keypoint];
+    DRAGS.bend(view, [x, y], { keypoint, whole: true }).move([x, y + 60]);
+  };
+  const before = editor.hand;
+  pull(8);
+  assert.deepEqual([said, editor.hand === before], [[[editor.t("said.locked", { finger: "Index" }), true]], true]);
+  pull(12);
+  assert.ok(said.length === 1 && distance(editor.hand.handPose, before.handPose) > 0.1);
+});
+
 test("a hand behind another is hidden by it, and a pointer takes the one in front", () => {
   const behind = { ...swappedSide(model, open), translation: [...open.translation.slice(0, 2), 0.6] };
   const hands = [behind, open].map((hand) => seen(hand));
   assert.equal(handAt(hands, hands[1].keypoints[9]), 1);
   assert.ok(hiddenKeypoints(hands)[0].some((hidden) => hidden));
   assert.equal(handAt(hands, [2, 2]), -1);
+});
+
+test("dots are smaller on a hand that is seen small, and as large as ever on others", () => {
+  assert.equal(dotScale(seen(open)), 1);
+  const small = seen({ ...open, translation: scale(open.translation, 4) });
+  assert.ok(dotScale(small) < 0.8 && dotScale(small) >= 0.5);
+  const [[x, y]] = small.keypoints.slice(8, 9);
+  // On the pixels around a full dot, where none is now.
+  assert.notEqual(handleAt(shown([small]), [x, y - 14.5])?.kind, "dot");
+});
+
+test("dots of the chosen finger are taken where others lie on them, and those beside them still are", () => {
+  const hand = seen(open);
+  const tip = hand.keypoints[12];
+  // The ring finger's tip right on the middle finger's, and nearer.
+  hand.keypoints[16] = [tip[0], tip[1], tip[2] - 0.01];
+  hand.keypoints[20] = [tip[0] + 16, tip[1], tip[2]];
+  const all = shown([hand]);
+  all.hidden[0][12] = true;
+  assert.equal(handleAt(all, tip).keypoint, 16);
+  assert.equal(handleAt({ ...all, finger: "middle" }, tip).keypoint, 12);
+  assert.equal(bendingDotAt({ ...all, finger: "middle" }, tip).keypoint, 12);
+  assert.equal(handleAt({ ...all, finger: "middle" }, hand.keypoints[20]).keypoint, 20);
 });
 
 test("a pointer takes a dot before the ring before the skin, and a hidden dot only where no other is", () => {

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
 
+import { search } from "../../web/js/core/searching.js";
 import { ENGLISH, translator } from "../../web/js/editor/strings.js";
+import { Library } from "../../web/js/panel/library.js";
+import { golden } from "./goldens.mjs";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -21,13 +24,28 @@ const values = (text) => (text.match(/\{\w+\}/g) ?? []).sort();
 
 for (const language of ["en", "zh", "ja", "ko"]) {
   test(`${language} says all that the editor says, and nothing else`, () => {
-    const said = Object.fromEntries(flat(messagesOf(language)));
+    const said = Object.fromEntries(flat({ ...messagesOf(language), gesture: {} }));
     assert.deepEqual(Object.keys(said).sort(), Object.keys(ENGLISH).sort());
     const t = translator(messagesOf(language));
     for (const [key, english] of Object.entries(ENGLISH)) {
       assert.equal(t(key), said[key]);
       assert.deepEqual(values(said[key]), values(english), key);
     }
+  });
+}
+
+for (const language of ["zh", "ja", "ko"]) {
+  test(`${language} has a name for every gesture, and each its own`, () => {
+    const { gesture } = messagesOf(language);
+    const { gestures } = golden("editor_facts");
+    assert.deepEqual(Object.keys(gesture).sort(), gestures.map(({ name }) => name).sort());
+    assert.equal(new Set(Object.values(gesture)).size, gestures.length);
+    const library = new Library({ facts: { gestures }, t: translator(messagesOf(language)) });
+    assert.deepEqual(
+      library.poses.map(({ title }) => title),
+      gestures.map(({ name }) => gesture[name]),
+    );
+    assert.equal(search(library.poses, "fist")[0].title, gesture.fist);
   });
 }
 

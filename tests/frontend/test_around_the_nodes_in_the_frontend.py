@@ -86,6 +86,13 @@ def templates(frontend):
 def test_the_browser_of_templates_lists_every_workflow_with_its_picture(templates, frontend):
     cards = templates.locator("[data-testid^='template-workflow-']")
     cards.first.wait_for(timeout=20_000)
+    # The browser lists a dozen, and more when one comes to the end of them.
+    for _ in range(len(workflows.NAMES)):
+        cards.last.scroll_into_view_if_needed()
+        if cards.count() >= len(workflows.NAMES):
+            break
+        frontend.page.mouse.wheel(0, 1000)
+        frontend.page.wait_for_timeout(200)
     found = {card.get_attribute("data-testid").removeprefix("template-workflow-") for card in cards.all()}
     assert found == set(workflows.NAMES)
     for name in workflows.NAMES:

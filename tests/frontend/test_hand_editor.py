@@ -288,6 +288,23 @@ def test_a_linked_picture_is_behind_the_hands_before_anything_runs_and_gives_its
         }"""
     )
     assert colour == [200, 30, 30]
+    Image.new("RGB", (320, 200), (30, 30, 200)).save(folder / "blue.png")
+    # As its list and its upload button do.
+    frontend.page.evaluate(
+        """() => {
+            const load = app.graph._nodes.find(node => node.type === "LoadImage");
+            const widget = load.widgets.find(widget => widget.name === "image");
+            widget.value = "photos/blue.png";
+            widget.callback?.(widget.value);
+        }"""
+    )
+    editor.wait_until("({editor}) => editor.state.scene.camera.width === 320")
     editor.focus()
     editor.press("m")
-    assert scene_from_json(editor.text).camera.width == 300
+    assert scene_from_json(editor.text).camera.width == 320
+
+
+def test_a_node_that_is_dragged_narrow_keeps_the_width_that_its_tools_need(editor):
+    editor.evaluate("({node}) => node.setSize([210, node.size[1]])")
+    editor.frames()
+    assert editor.evaluate("({node}) => node.size[0]") == 360

@@ -164,7 +164,9 @@ def test_hands_are_added_mirrored_copied_and_removed(editor):
         }"""
     )
     first, second = editor.scene["hands"]
-    assert first == second == json.loads(copied)["hands"][0]
+    [original] = json.loads(copied)["hands"]
+    assert first["hand_pose"] == second["hand_pose"] == original["hand_pose"]
+    assert first["translation"] != second["translation"]
 
 
 def test_looking_around_changes_nothing_but_what_a_dot_bends(editor):
@@ -241,3 +243,88 @@ def test_a_lost_context_leaves_the_dots_and_comes_back(editor):
     draws, _ = editor.drawn()
     editor.press("m")
     assert editor.drawn()[0] > draws
+
+
+def test_what_is_copied_after_the_keys_have_left_is_not_a_hand(editor, frontend):
+    # Where nothing of the frontend lies over the node's title.
+    editor.show_at(1, (250, 120))
+    editor.drag_dot(INDEX_TIP, (0, 60))
+    before = editor.text
+    title = frontend.page.locator("[data-testid='node-title']").first.bounding_box()
+    frontend.page.mouse.click(title["x"] + title["width"] / 2, title["y"] + title["height"] / 2)
+    assert not editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.press("Control+c", "Control+v")
+    editor.page.wait_for_timeout(300)
+    assert editor.text == before
+    # The graph has them, and makes another node.
+    assert frontend.page.evaluate("() => app.graph._nodes.length") == 2
+
+
+def test_a_run_of_another_input_forgets_the_hands_of_the_last(frontend):
+    empty_graph(frontend)
+    frontend.page.evaluate(
+        """() => {
+            const [node, hand] = ["SesaHandEditHands", "SesaHandPoseHand"].map(type => LiteGraph.createNode(type));
+            node.pos = [80, 80];
+            app.graph.add(node);
+            app.graph.add(hand);
+            hand.connect(0, node, node.inputs.findIndex(({name}) => name === "hands"));
+        }"""
+    )
+    editor = HandEditor(frontend).wait()
+    editor.show_at()
+    told = "({node}, news) => node.onExecuted({sesahand_waits: [false], ...news})"
+    editor.evaluate(told, {"sesahand_found": [FIRST.to_json()], "sesahand_input": ["one"]})
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["one"]})
+    editor.act("follow")
+    assert editor.status() == "following"
+    # A button that goes with its message leaves the keys with the stage.
+    assert editor.evaluate("({view}) => view.stage.hasFocus")
+    editor.act("takeOver")
+    editor.evaluate(told, {"sesahand_input": ["two"]})
+    assert editor.status() == "outdated"
+    editor.act("follow")
+    assert editor.status() == "unseen" and editor.text == ""
+
+
+def test_undo_on_the_stage_after_the_graphs_own_goes_on_with_the_graphs(editor, frontend):
+    texts = []
+    for dot in (INDEX_TIP, MIDDLE_TIP, RING_TIP):
+        editor.drag_dot(dot, (0, 60))
+        texts.append(editor.text)
+    shows = f"text => {editor.node}?.handEditor.view?.editor.text === text"
+    frontend.page.evaluate("() => void app.extensionManager.command.execute('Comfy.Undo')")
+    frontend.page.wait_for_function(shows, arg=texts[1], timeout=20_000)
+    editor.wait().focus()
+    editor.press("Control+z")
+    frontend.page.wait_for_function(shows, arg=texts[0], timeout=20_000)
+
+
+def test_a_picture_that_is_dropped_gives_its_size_and_a_broken_one_is_refused_and_not_kept(editor):
+    drop = """({view}, bytes, type) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([Uint8Array.from(bytes)], "dropped.png", {type}));
+        view.stage.element.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}));
+    }"""
+    picture = io.BytesIO()
+    Image.new("RGB", (300, 200), (30, 160, 30)).save(picture, "PNG")
+    editor.evaluate(drop, list(picture.getvalue()), "image/png")
+    editor.wait_until("({editor}) => editor.background.dropped && editor.text !== ''")
+    camera = scene_from_json(editor.text).camera
+    assert (camera.width, camera.height) == (300, 200)
+    kept = editor.evaluate("({node}) => JSON.stringify(node.properties)")
+    editor.evaluate(drop, list(b"no picture"), "image/png")
+    words = "view.element.querySelector('.sesahand-status p').textContent"
+    editor.wait_until(f"({{view}}) => {words}.includes('cannot read')")
+    assert editor.evaluate("({node}) => JSON.stringify(node.properties)") == kept
+    assert editor.evaluate("({editor}) => editor.background.image.naturalWidth") == 300
+
+
+def test_a_button_closes_the_large_view(editor):
+    editor.act("large")
+    close = editor.page.locator(".sesahand-large [data-act=close]")
+    assert close.is_visible()
+    close.click()
+    assert editor.page.locator(".sesahand-large").count() == 0
+    assert not editor.page.locator(".sesahand-editor [data-act=close]").is_visible()

@@ -8,13 +8,14 @@ from sesahand.scene.scene_files import scene_from_json
 pytestmark = pytest.mark.parametrize("site", ["floor-vue"], indirect=True, scope="session")
 
 
-def test_the_nodes_menu_opens_the_editor_over_the_page(frontend):
+def test_a_button_beside_the_text_opens_the_editor_over_the_page(frontend):
     empty_graph(frontend)
     frontend.page.evaluate(f"() => void app.graph.add(LiteGraph.createNode('{TYPE}'))")
     frontend.page.wait_for_function(f"() => {ALL}[0].handEditor.view")
     editor = HandEditor(frontend)
     assert not editor.evaluate("({home}) => home.isConnected")
-    editor.choose_in_menu("Edit hands...")
+    assert frontend.page.locator(".lg-node textarea").count() == 1
+    frontend.page.get_by_role("button", name="Edit hands...").click()
     frontend.page.wait_for_selector(".sesahand-large .sesahand-stage")
     editor.wait()
     steps = undo_steps(frontend)
@@ -22,4 +23,7 @@ def test_the_nodes_menu_opens_the_editor_over_the_page(frontend):
     assert scene_from_json(editor.text).side == ("right",) and undo_steps(frontend) == steps + 1
     editor.press("Escape")
     assert frontend.page.locator(".sesahand-large").count() == 0
+    [node] = frontend.to_ui()["nodes"]
+    assert node["widgets_values"] == [editor.text, "pass through"]
+    assert set(next(iter(frontend.to_api().values()))["inputs"]) == {"scene", "unedited"}
     assert frontend.problems == []

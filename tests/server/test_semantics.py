@@ -108,7 +108,7 @@ def test_a_remote_language_model_extracts(comfyui_server):
     said = {"pose": "a man kneeling", "action": "", "hand_action": "tying his shoe", "environment": ""}
     with chat_server(answer(completion("Persons: a man.\n" + json.dumps(said)))) as remote:
         connect = {"base_url": remote.url, "model": "tiny", "credential": "none", "timeout": 30}
-        made = graph("A man.", vlm={"class_type": "SesaHandConnectVLM", "inputs": connect})
+        made = graph("A man is kneeling, tying his shoe.", vlm={"class_type": "SesaHandConnectVLM", "inputs": connect})
         made["extract"]["inputs"]["vlm"] = link("vlm")
         done = run(comfyui_server, made)
     assert done.outputs["marked"]["text"] == ["a man kneeling, tying his shoe, photo"]

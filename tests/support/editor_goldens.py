@@ -149,7 +149,7 @@ class Goldens:
 
 
 def texts_of_all_kinds(scene: str) -> list[dict]:
-    """Return texts that are scenes or nearly so, with whether Python reads them.
+    """Return texts that are scenes or nearly so, with whether Python reads them and what it says if not.
 
     Args:
         scene: One with a single hand.
@@ -202,12 +202,14 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
     for _ in range(NUM_TEXTS):
         change = twisted if chance.random() < 0.8 else damaged
         texts.append(change(compact, chance).decode("utf-8", "replace"))
-    return [{"text": text, "accepted": python_reads(text)} for text in texts]
+    refusals = [(text, refusal(text)) for text in texts]
+    return [{"text": text, "accepted": said is None, "said": said} for text, said in refusals]
 
 
-def python_reads(text: str) -> bool:
+def refusal(text: str) -> str | None:
+    """What Python says to a text that is no scene; None if it reads it."""
     try:
         HandScene.from_json(text, MODEL)
-    except SesaHandError:
-        return False
-    return True
+    except SesaHandError as error:
+        return str(error)
+    return None

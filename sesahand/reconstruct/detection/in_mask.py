@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,9 +62,9 @@ def meant_hands(look: Callable[..., HandLandmarks], pictures: Tensor, masks: Ten
     found = look(pictures)
     chosen = [_meant(found, frame, own) for frame, own in enumerate(white)]
     landmarks = found.select([index for index in chosen if index is not None])
-    missed = [frame for frame, own in enumerate(white) if chosen[frame] is None and own is not None]
+    missed = {frame: own for frame, own in enumerate(white) if chosen[frame] is None and own is not None}
     if missed:
-        boxes = [box for frame in missed for box in _boxes_around(white[frame], frame)]
+        boxes = [box for frame, own in missed.items() for box in _boxes_around(own, frame)]
         closer = look(pictures, boxes=boxes)
         landmarks = _joined(
             landmarks, closer.select([k for k in (_surest(closer, f) for f in missed) if k is not None])
@@ -148,5 +149,7 @@ def _surest(found: HandLandmarks, frame: int) -> int | None:
 
 def _joined(one: HandLandmarks, other: HandLandmarks) -> HandLandmarks:
     """Return the hands of both, which are of the same pictures."""
-    arrays = {name: torch.cat([getattr(one, name), getattr(other, name)]) for name in HandLandmarks.SHAPES}
+    arrays: dict[str, Any] = {
+        name: torch.cat([getattr(one, name), getattr(other, name)]) for name in HandLandmarks.SHAPES
+    }
     return replace(one, side=one.side + other.side, **arrays)

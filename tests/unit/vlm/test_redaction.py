@@ -96,6 +96,39 @@ def test_no_piece_of_a_key_is_left_in_any_form_or_by_the_cut(name, before):
     assert sum(piece in whole for piece in pieces) == 0
 
 
+BREAKS = {
+    "quoted printable": "=\n",
+    "quoted printable with blanks": "= \r\n",
+    "quoted printable in JSON": "=\\r\\n",
+    "quoted printable in a URL": "%3D%0D%0A",
+    "C": "\\\n",
+    "JSON": "\\n",
+    "HTML": "<wbr>",
+    "HTML in HTML": "&lt;wbr&gt;",
+    "a comment": "<!-- a-b -->",
+    "tags": "</b><b class='k'>",
+    "a terminal": "\x1b[1;31m",
+    "a terminal's link": "\x1b]8;;http://a.example\a",
+    "a terminal in JSON": "\\u001b[0m",
+    "a terminal in C": "\\033[0m",
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("length", [1, 3, 7])
+def test_a_key_is_found_across_what_breaks_lines_and_words(name, length):
+    broken = BREAKS[name].join(KEY[k : k + length] for k in range(0, len(KEY), length))
+    said = redact(f"The key {broken} is none", KEY)
+    assert said.startswith("The key ***") and said.endswith("*** is none")
+    assert not leaks(said.replace(BREAKS[name], ""), KEY), said
+
+
+def test_a_key_is_found_where_it_holds_breaks_itself_or_stands_within_one():
+    for key in ("abc=\\nd<e>f", "<a1b2c3d4>", "x\\nx\\rx\\n="):
+        assert redact(f"bad {key}!", key) == "bad ***!"
+    assert redact(f"<a key='{KEY}'>\x1b]8;;{KEY}\a", KEY) == "<a key='***'>\x1b]8;;***\a"
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60),
@@ -117,6 +150,10 @@ def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key,
         "&" * 100_000,
         "%e2" * 30_000,
         ("\\" * 50 + "xe2") * 2000,
+        "<a" * 50_000,
+        "\x1b[" * 50_000,
+        "\x1b]" * 50_000,
+        ("=" * 50 + "\\" * 50) * 1000,
     ],
 )
 def test_a_text_of_escapes_is_looked_through_in_no_time(said):

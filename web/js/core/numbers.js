@@ -5,7 +5,14 @@ import { InvalidFileError } from "./errors.js";
 const MAX_DEPTH = 3;
 
 /** Return a value as it may stand in a sentence. */
-export const quoted = (value) => String(JSON.stringify(value)).slice(0, 40);
+export function quoted(value) {
+  try {
+    return String(JSON.stringify(value)).slice(0, 40);
+  } catch {
+    // It nests so deeply that writing it exhausts the stack.
+    return "a value of very many levels";
+  }
+}
 
 /** Return the fields of an object that has all that are required and none that is unknown, or throw. */
 export function fields(value, required, optional, label) {
@@ -16,7 +23,7 @@ export function fields(value, required, optional, label) {
   const unknown = Object.keys(value).filter((name) => !required.includes(name) && !optional.includes(name));
   if (missing.length || unknown.length) {
     const problem = missing.length ? `lacks ${missing.join(", ")}` : `has the unknown field ${quoted(unknown[0])}`;
-    throw new InvalidFileError(`${label} ${problem}; it has ${[...required, ...optional].join(", ")}.`);
+    throw new InvalidFileError(`${label} ${problem}; a hand scene has ${[...required, ...optional].join(", ")}.`);
   }
   return value;
 }

@@ -6,11 +6,6 @@ import { add, norm, scale, subtract } from "./vectors.js";
 // Metres: nearer to the camera, or farther, no hand is brought by sizing it.
 const NEAREST = 0.08;
 const FARTHEST = 20;
-// Metres between a hand and its copy, and those that a copy is moved aside by at least.
-const GAP = 0.015;
-const LEAST_ASIDE = 0.05;
-// Of the picture's width, within which a copy's middle stays.
-const EDGE = 0.1;
 // The keypoint in the middle of a hand.
 const MIDDLE = 9;
 
@@ -70,29 +65,6 @@ export function mirroredInPicture(model, camera, hand) {
   const mirrored = mirrorHand(hand);
   const aside = 2 * middleOf(camera) * model.keypoints(hand)[MIDDLE][2];
   return { ...mirrored, translation: add(mirrored.translation, [aside, 0, 0]) };
-}
-
-/**
- * Return a mirrored copy of a hand for beside it, where the picture has more room: clear of the hand, unless that would
- * bring the copy's middle out of the picture.
- * @param {import("./hand_model.js").HandModel} model
- * @param {import("./camera.js").Camera} camera
- * @param {import("./hand.js").Hand} hand
- */
-export function mirroredCopy(model, camera, hand) {
-  const copy = swappedSide(model, hand);
-  const points = model.keypoints(hand);
-  const across = points.map(([x]) => x);
-  const [x, , z] = points[MIDDLE];
-  const edges = [EDGE, 1 - EDGE].map(
-    (share) => ((share * camera.width - camera.principalPoint[0]) / camera.focalLength) * z,
-  );
-  const way = edges[1] - x >= x - edges[0] ? 1 : -1;
-  // The hand reaches as far to its side as the copy does to the other.
-  const clear = 2 * (way > 0 ? Math.max(...across) - x : x - Math.min(...across)) + GAP;
-  const room = way > 0 ? edges[1] - x : x - edges[0];
-  const aside = Math.max(LEAST_ASIDE, Math.min(clear, room));
-  return { ...copy, translation: add(copy.translation, [way * aside, 0, 0]) };
 }
 
 /**

@@ -7,6 +7,12 @@
  * @property {string} [description] one line
  */
 
+// Words that people look for, by those that the texts have.
+const ALIKE = new Map([
+  ["grab", "grasp"],
+  ["grabbing", "grasp"],
+]);
+
 /** Return a text without case, accents and signs, its words apart. */
 const plain = (text) =>
   text
@@ -19,7 +25,8 @@ const plain = (text) =>
 /** Tell whether each word of a query begins one of a text; languages without spaces have words anywhere. */
 function matches(text, query) {
   const said = ` ${plain(text)}`;
-  return query.split(" ").every((word) => said.includes(/^[\x20-\x7e]+$/.test(word) ? ` ${word}` : word));
+  const has = (word) => said.includes(/^[\x20-\x7e]+$/.test(word) ? ` ${word}` : word);
+  return query.split(" ").every((word) => has(word) || (ALIKE.has(word) && has(ALIKE.get(word))));
 }
 
 /**
@@ -32,7 +39,8 @@ function matches(text, query) {
  */
 export function search(items, query) {
   const wanted = plain(query);
-  if (!wanted) return items;
+  // Of a query of nothing but signs, no words are left.
+  if (!wanted) return query.trim() ? [] : items;
   const rank = ({ title, words = [], description = "" }) => {
     if (matches(title, wanted)) return 0;
     if (words.some((word) => matches(word, wanted))) return 1;

@@ -1,8 +1,9 @@
 // What buttons and keys do to the hands, by name.
 import { ABDUCTION, FLEXION, TWIST } from "../core/anatomy.js";
+import { besideOthers, sideBySide } from "../core/beside.js";
 import { rowsOf, withAngles, withFingersOf } from "../core/fingers.js";
 import { rightPose, withRightPose } from "../core/hand.js";
-import { mirroredCopy, mirroredInPicture, sizedInPicture, swappedSide, turnedHand } from "../core/placing.js";
+import { mirroredInPicture, sizedInPicture, swappedSide, turnedHand } from "../core/placing.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
 import { FRONT } from "../core/sight.js";
@@ -16,6 +17,8 @@ const LARGE_STEP = 10;
 // Metres that an arrow moves a hand by for each degree that it would bend a joint.
 const METRES_PER_STEP = 1e-3;
 const SIZE_PER_STEP = 0.01;
+// How much farther away a new hand may be put than the one that it is a copy of.
+const MUCH_SMALLER = 1.5;
 const SHOWN = ["hand", "depth", "normal"];
 const VIEWS = { front: [0, 0], side: [-90, 0], above: [0, 90] };
 
@@ -110,10 +113,24 @@ function fingersChosen({ state: { joint } }) {
   return finger ? [finger] : FINGERS;
 }
 
+/** Add a hand to a draft, beside those of its picture and not on them. */
+function placeNew({ model, input, background }, draft, hand) {
+  const places = [...draft.hands.keys()].filter((n) => draft.hands[n].frame === hand.frame);
+  const others = places.map((n) => draft.hands[n]);
+  const placed = besideOthers(model, draft.camera, hand, others);
+  const grown = placed.translation[2] / hand.translation[2];
+  // A hand that stands in no picture may give way to one that would be small beside it.
+  const isFree = places.length === 1 && !input.linked && !background.image;
+  if (!isFree || grown < MUCH_SMALLER) return void draft.hands.push(placed);
+  const [first, second] = sideBySide(model, draft.camera, [...others, hand]);
+  draft.hands[places[0]] = first;
+  draft.hands.push(second);
+}
+
 /** Add a hand, and choose it. */
 export function addHand(editor, hand, words = editor.t("did.add")) {
   if (!editor.editable) return;
-  editor.change((draft) => draft.hands.push({ ...hand, frame: editor.state.frame }));
+  editor.change((draft) => placeNew(editor, draft, { ...hand, frame: editor.state.frame }));
   editor.choose({ hand: editor.state.scene.hands.length - 1 });
   editor.commit(words);
 }
@@ -133,10 +150,23 @@ export function pasteText(editor, text) {
   }
 }
 
+/**
+ * Go a step back or forward. An editor that has no steps yet, as after the page's own undo, which makes it anew, leaves
+ * that to the page. One that has gone through all of its steps does not: the page's last steps were those.
+ */
+function travel(editor, way) {
+  const { canUndo, canRedo } = editor.history;
+  if (canUndo || canRedo || !editor.host.travel) editor[way]();
+  else {
+    editor.cancel();
+    editor.host.travel(way);
+  }
+}
+
 /** Commands by name; each takes the editor's view, what the key or button says, and whether steps are large. */
 export const COMMANDS = Object.freeze({
-  undo: ({ editor }) => editor.undo(),
-  redo: ({ editor }) => editor.redo(),
+  undo: ({ editor }) => travel(editor, "undo"),
+  redo: ({ editor }) => travel(editor, "redo"),
   finger: ({ editor }, finger) => {
     editor.choose({ joint: rowsOf(finger)[0] });
     if (editor.hand) sayJoint(editor, rowsOf(finger)[0]);
@@ -161,10 +191,7 @@ export const COMMANDS = Object.freeze({
   },
   add: ({ editor }) => {
     if (!editor.editable) return;
-    addHand(
-      editor,
-      editor.hand ? mirroredCopy(editor.model, editor.state.scene.camera, editor.hand) : openHand(editor),
-    );
+    addHand(editor, editor.hand ? swappedSide(editor.model, editor.hand) : openHand(editor));
   },
   remove: ({ editor }) => {
     const { chosen } = editor.state;
@@ -185,6 +212,7 @@ export const COMMANDS = Object.freeze({
     editor.view({ look: "around" });
   },
   large: (view) => view.toggleLarge(),
+  close: (view) => view.isLarge && view.toggleLarge(),
   escape: (view) => {
     if (view.stage.cancelDrag()) return;
     if (view.arrows) view.arrows = null;

@@ -1,8 +1,9 @@
 // The editor as it stands in a page: toolbar, stage, line of messages, panel; in its node or over the whole page.
-import { commandOf, isOurs } from "../view/keys.js";
+import { commandBeside, commandOf, isOurs } from "../view/keys.js";
 import { Stage } from "../view/stage.js";
 import { COMMANDS, copiedText, pasteText } from "./commands.js";
 import { element } from "./elements.js";
+import { takeDropped } from "./files.js";
 import { createMessages } from "./messages.js";
 import { addStyles } from "./styles.js";
 import { createToolbar } from "./toolbar.js";
@@ -75,10 +76,9 @@ export class EditorView {
     this.#takeFiles();
   }
 
-  /** Keys on the stage are commands; no key that is typed anywhere in the editor is the graph's. */
+  /** Keys on the stage are commands, and some beside it; no key that is typed anywhere in the editor is the graph's. */
   #key(event) {
-    const onStage = event.target === this.stage.sink;
-    const command = onStage || event.key === "Escape" ? commandOf(event) : null;
+    const command = event.target === this.stage.sink ? commandOf(event) : commandBeside(event);
     if (command) {
       event.preventDefault();
       this.run(command);
@@ -87,6 +87,8 @@ export class EditorView {
   }
 
   #clipboard(event) {
+    // Browsers also send here what is copied after the keys have left without another element to go to.
+    if (!this.stage.hasFocus) return;
     event.stopPropagation();
     event.preventDefault();
     if (event.type === "paste") return void pasteText(this.editor, event.clipboardData.getData("text/plain"));
@@ -97,16 +99,16 @@ export class EditorView {
     else this.editor.say(this.editor.t("did.copy"));
   }
 
-  /** Let a picture be dropped onto the stage. */
+  /** Let a picture or a scene be dropped onto the stage. */
   #takeFiles() {
     const stage = this.stage.element;
     for (const name of ["dragenter", "dragover", "drop"]) {
       stage.addEventListener(name, (event) => {
-        if (!event.dataTransfer?.types.includes("Files") || !this.editor.host.dropPicture) return;
+        if (!event.dataTransfer?.types.includes("Files")) return;
         event.preventDefault();
         event.stopPropagation();
         const [file] = event.dataTransfer.files;
-        if (name === "drop" && file?.type.startsWith("image/")) this.editor.host.dropPicture(file);
+        if (name === "drop" && file) takeDropped(this.editor, file);
       });
     }
   }

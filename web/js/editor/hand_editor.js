@@ -64,9 +64,9 @@ export class HandEditor {
     return this.#changes.add(listener);
   }
 
-  /** Say something to those who cannot see it, politely. */
-  say(words) {
-    this.#words.tell(words);
+  /** Say something politely to those who cannot see it; what nothing else shows is for all to see. */
+  say(words, isSeen = false) {
+    this.#words.tell(words, isSeen);
   }
 
   /** Take what says things aloud; returns what ends that. */

@@ -2,6 +2,7 @@
 import { cameraFor, hasProportions } from "../core/placing.js";
 import { button, element } from "./elements.js";
 import { openHand } from "./commands.js";
+import { sizeBehind } from "./shown_scene.js";
 import * as waysOut from "./ways_out.js";
 
 const WARN = "warn";
@@ -35,9 +36,10 @@ function bringBack(editor, places) {
 }
 
 /** Return the size of the picture behind the hands that the camera does not fit, or null. */
-function otherSize({ state, input, background: { image } }) {
-  const size = input.size ?? (image ? [image.naturalWidth, image.naturalHeight] : null);
-  return size && state.scene && !hasProportions(state.scene.camera, ...size) ? size : null;
+function otherSize(editor) {
+  const { scene } = editor.state;
+  const size = sizeBehind(editor);
+  return size && scene && !hasProportions(scene.camera, ...size) ? size : null;
 }
 
 /** Return what is wrong or special about the scene, the most urgent first: words, a tone, and actions. */
@@ -102,9 +104,13 @@ export function createMessages(view) {
   const actions = element(page, "div", { className: "sesahand-group" });
   const spoken = element(page, "div", { className: "sesahand-spoken", role: "status", "aria-live": "polite" });
   const line = element(page, "div", { className: "sesahand-status" }, words, actions, spoken);
+  // A button mostly goes with its message, and would take the keys along.
+  actions.addEventListener("click", () => view.stage.focus());
   let shown = "";
+  // What was said for all to see; it stands until something changes.
+  let notice = "";
   const show = () => {
-    const message = messageOf(view);
+    const message = notice ? { words: notice, tone: WARN, actions: [] } : messageOf(view);
     line.dataset.tone = message.tone;
     line.dataset.status = editor.status;
     const names = message.actions.map(({ name }) => name).join();
@@ -115,9 +121,14 @@ export function createMessages(view) {
     actions.replaceChildren(...message.actions.map((each) => button(page, each)));
   };
   const endings = [
-    editor.subscribe(show),
-    editor.speakThrough((said) => {
+    editor.subscribe(() => {
+      notice = "";
+      show();
+    }),
+    editor.speakThrough((said, isSeen) => {
       spoken.textContent = said;
+      notice = isSeen ? said : "";
+      show();
     }),
     view.stage.view.painter?.subscribe(show),
   ];

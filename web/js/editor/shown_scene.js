@@ -2,10 +2,19 @@
 import { firstScene } from "../core/first_scene.js";
 import { readScene } from "../core/scene_reading.js";
 
-/** Return the scene that is there before anything is, in the size of the picture that came in. */
-export function freshScene({ model, facts, input }) {
+/**
+ * Return the size of the picture behind the hands, or null; one that was dropped stands before the one that came in.
+ * @returns {[number, number] | null}
+ */
+export function sizeBehind({ input, background: { image, dropped } }) {
+  if (input.size && !dropped) return input.size;
+  return image ? [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height] : null;
+}
+
+/** Return the scene that is there before anything is, in a picture's size: as in Python, of the one that came in. */
+export function freshScene({ model, facts, input }, size = input.size) {
   const scene = readScene(facts.default_scene, model.name);
-  return input.size ? firstScene(model, scene, input.size[0], input.size[1]) : scene;
+  return size ? firstScene(model, scene, size[0], size[1]) : scene;
 }
 
 /**

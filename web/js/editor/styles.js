@@ -34,6 +34,8 @@ const CSS = `
 .sesahand-joined button { border-radius: 0; margin-left: -1px; }
 .sesahand-joined button:first-child { border-radius: 5px 0 0 5px; margin-left: 0; }
 .sesahand-joined button:last-child { border-radius: 0 5px 5px 0; }
+.sesahand-editor [data-act="close"], .sesahand-large [data-act="large"] { display: none; }
+.sesahand-large [data-act="close"] { display: block; }
 .sesahand-space { flex: 1; }
 .sesahand-editor [hidden] { display: none; }
 .sesahand-frame input { width: 72px; }
@@ -48,8 +50,13 @@ const CSS = `
   content: ""; position: absolute; inset: 0; border-radius: 6px; pointer-events: none;
   box-shadow: inset 0 0 0 2px var(--sesahand-main);
 }
-.sesahand-status { display: flex; flex-wrap: wrap; gap: 4px 6px; align-items: center; min-height: 26px; }
-.sesahand-status p { flex: 1 1 200px; margin: 0; color: var(--sesahand-faint); overflow-wrap: anywhere; }
+/* Three lines, whatever is said: the stage above must not move. More of them scroll. */
+.sesahand-status { position: relative; display: flex; gap: 6px; align-items: center; height: 4.2em; }
+.sesahand-status p {
+  flex: 1; min-width: 0; max-height: 100%; overflow: auto; margin: 0;
+  color: var(--sesahand-faint); overflow-wrap: anywhere;
+}
+.sesahand-status .sesahand-group { flex: none; }
 .sesahand-status[data-tone="warn"] p { color: #f5b942; }
 .sesahand-status[data-tone="error"] p { color: #ff7b72; }
 .sesahand-spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }

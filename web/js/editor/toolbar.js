@@ -96,6 +96,7 @@ export function createToolbar(view) {
     frames.label,
     element(page, "span", { className: "sesahand-space" }),
     parts.command("large"),
+    parts.command("close"),
   );
   // What is clicked on leaves the keys with the stage; whoever comes by Tab keeps them on the button.
   bar.addEventListener("mousedown", (event) => {

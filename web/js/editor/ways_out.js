@@ -1,6 +1,6 @@
 // The ways from one state of the hands to another: what came in, the node's own, and an open hand.
 import { writeScene } from "../core/scene_writing.js";
-import { freshScene } from "./shown_scene.js";
+import { freshScene, sizeBehind } from "./shown_scene.js";
 
 /** Make the hands that came in the node's own, without a change. */
 export const takeOver = (editor) => editor.edit(() => {}, editor.t("said.takenOver"));
@@ -14,5 +14,10 @@ export function keepMine(editor) {
   editor.edit((draft) => Object.assign(draft, { takenFrom: fingerprint }));
 }
 
-/** Start with an open hand, whatever there was. */
-export const startAnew = (editor) => editor.replaceText(writeScene(freshScene(editor)));
+/** Start with an open hand, whatever there was, in the size of the picture behind it. */
+export const startAnew = (editor) => editor.replaceText(writeScene(freshScene(editor, sizeBehind(editor))));
+
+/** Start in a picture of a size that came for behind the hands, unless there are hands already. */
+export function startIn(editor, size) {
+  if (editor.status === "empty") editor.replaceText(writeScene(freshScene(editor, size)));
+}

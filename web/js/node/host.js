@@ -1,7 +1,10 @@
 // What the editor may ask of ComfyUI: keep its text, take events, hold files of the user.
 
+import { startIn } from "../editor/ways_out.js";
+
 const PRESETS = "sesahand/hand_presets";
 const UPLOADS = "sesahand";
+const TRAVELS = Object.freeze({ undo: "Comfy.Undo", redo: "Comfy.Redo" });
 
 /** Make one step of the graph's undo. The frontend looks for changes on mouseup, which touch and keys do not bring. */
 function checkpoint(app) {
@@ -51,6 +54,23 @@ function presets(api) {
   };
 }
 
+/**
+ * Return the picture of a file, decoded.
+ * @throws {Error} if it is none; words for it are the caller's
+ */
+async function pictureIn(file, words) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    throw new Error(words);
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+}
+
 /** Put a file into the server's input folder, and return how it is asked for. */
 async function upload(api, file) {
   const body = new FormData();
@@ -75,12 +95,16 @@ export const createHost = (place, { app, api }) => ({
     place.node.graph?.setDirtyCanvas?.(true, true);
     checkpoint(app);
   },
+  travel: (way) => app.extensionManager?.command?.execute(TRAVELS[way]),
   forward: (event) => forward(app, event),
   focused: () => app.canvas.selectNode?.(place.node),
   storage: presets(api),
   upload: (file) => upload(api, file),
   async dropPicture(file) {
+    // What cannot be shown is not kept either.
+    const { naturalWidth, naturalHeight } = await pictureIn(file, place.t("said.notPicture"));
     place.rememberPicture(await upload(api, file));
+    if (place.editor) startIn(place.editor, [naturalWidth, naturalHeight]);
     checkpoint(app);
   },
   removePicture() {

@@ -4,11 +4,8 @@ import { translator } from "../editor/strings.js";
 import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
 import { addressOf, createHost } from "./host.js";
-import { isLinked, pictureBefore } from "./input_picture.js";
-import { makePlace, textOf } from "./scene_widget.js";
-
-// A picture that was dropped stays with the node: its name is a property, which the graph saves.
-const PICTURE = "sesahand_picture";
+import { droppedPicture, isLinked, pictureBefore, rememberDropped, watchPicture } from "./input_picture.js";
+import { makePlace, showsElements, textOf } from "./scene_widget.js";
 
 /** Return the first of what a run told under a name. */
 const told = (output, name) => output?.[name]?.[0];
@@ -19,6 +16,8 @@ export class NodeEditor {
   // What the last run told.
   #after = {};
   #shownPicture = "";
+  // The widgets of other nodes that tell when their picture changes.
+  #watched = new WeakSet();
 
   /**
    * Make a place in a node.
@@ -28,12 +27,13 @@ export class NodeEditor {
   constructor(node, comfy) {
     this.node = node;
     this.comfy = comfy;
-    this.home = makePlace(node);
+    // English until the user's language has been loaded.
+    this.t = translator();
+    const edit = { words: this.t("menu.edit"), act: () => this.openLarge() };
+    this.home = makePlace(node, showsElements(comfy.app) ? null : edit);
     this.text = textOf(node);
     this.editor = null;
     this.view = null;
-    // English until the user's language has been loaded.
-    this.t = translator();
   }
 
   /** The text in the node's widget. */
@@ -111,14 +111,15 @@ export class NodeEditor {
 
   /** Take what a run told; it may have ended before the editor was there. */
   executed(output) {
-    // A run with a scene does not ask for the input's hands: what the last one that did showed still holds.
-    const kept = this.editor ? undefined : this.#after.found;
+    const fingerprint = told(output, "sesahand_input") ?? "";
+    // A run with a scene does not ask for the input's hands: what the last one that did showed holds for that input.
+    const kept = fingerprint === this.#after.fingerprint ? this.#after.found : "";
     this.#after = {
       found: told(output, "sesahand_found") ?? kept,
       scene: told(output, "sesahand_scene"),
       picture: told(output, "sesahand_background") ?? null,
       waits: told(output, "sesahand_waits") ?? false,
-      fingerprint: told(output, "sesahand_input") ?? "",
+      fingerprint,
     };
     if (this.editor) this.#takeNews();
   }
@@ -131,7 +132,7 @@ export class NodeEditor {
         linked: isLinked(this.node, "hands"),
         waits,
         fingerprint,
-        ...(found === undefined ? {} : { found }),
+        found,
         ...(picture ? { size: [picture.width, picture.height] } : {}),
       });
     }
@@ -142,15 +143,15 @@ export class NodeEditor {
 
   /** Keep a picture that was dropped with the node; null forgets it. */
   rememberPicture(file) {
-    if (file) this.node.properties[PICTURE] = file;
-    else delete this.node.properties[PICTURE];
+    rememberDropped(this.node, file);
     this.#showPicture();
   }
 
   #showPicture() {
     const { node, editor } = this;
-    const dropped = node.properties?.[PICTURE] ?? null;
+    const dropped = droppedPicture(node);
     const before = pictureBefore(node, "image");
+    watchPicture(node, "image", this.#watched, () => this.sync());
     const file = dropped ?? before ?? (isLinked(node, "image") ? this.#after.picture : null);
     const address = file ? addressOf(this.comfy.api, file) : "";
     if (address === this.#shownPicture) return;
@@ -163,6 +164,7 @@ export class NodeEditor {
       // What a run sends may have been made smaller, and says how large it was.
       if (!dropped && before) editor.receive({ size: [image.naturalWidth, image.naturalHeight] });
     };
+    image.onerror = () => this.editor === editor && editor.say(this.t("said.notShown", { name: file.filename }), true);
     image.src = address;
   }
 }

@@ -1,6 +1,9 @@
 // What ComfyUI's node type Edit Hands does beside being a node: it has an editor as long as it is in a graph.
 import { NodeEditor } from "./node_editor.js";
 
+// Pixels: in a node any narrower, tools and sliders leave no stage.
+const NARROWEST = 360;
+
 /** The editors of all nodes that are in a graph. */
 export const openEditors = new Set();
 
@@ -33,6 +36,9 @@ export function hookNode(nodeType, comfy) {
   chain(prototype, "onRemoved", function () {
     openEditors.delete(this.handEditor);
     this.handEditor.close();
+  });
+  chain(prototype, "onResize", function (size) {
+    size[0] = Math.max(size[0], NARROWEST);
   });
   chain(prototype, "onConfigure", function () {
     this.handEditor.sync();

@@ -3,12 +3,23 @@
 export const LEAST_HEIGHT = 480;
 export const LEAST_WIDTH = 420;
 const MARGIN = 8;
+// The minor version of the frontend from which on Vue nodes show widgets that are elements.
+const FIRST_WITH_ELEMENTS = 29;
 const NO_SIZE = Object.freeze({ minHeight: 0, maxHeight: 0, minWidth: 0 });
 
 let places = 0;
 
 /** Return the widget that holds the scene's text. */
 export const textOf = (node) => node.widgets.find(({ name }) => name === "scene");
+
+/** Tell whether nodes show widgets that are elements: not the first Vue nodes. */
+export function showsElements(app) {
+  const [major, minor] = String(window["__COMFYUI_FRONTEND_VERSION__"] ?? "")
+    .split(".")
+    .map(Number);
+  const isOld = major === 1 && minor < FIRST_WITH_ELEMENTS;
+  return !(isOld && app.extensionManager?.setting?.get("Comfy.VueNodes.Enabled"));
+}
 
 /** Hide the text; it is saved and sent as before. Without JavaScript it stays, and the node can be used. */
 function hide(widget) {
@@ -18,17 +29,27 @@ function hide(widget) {
   widget.computeLayoutSize = () => NO_SIZE;
 }
 
+/** Add a button, which is no value of the node. */
+function addButton(node, { words, act }) {
+  // Vue nodes of 1.27 write the name above the button, and the label on it.
+  const widget = node.addWidget("button", "", null, act, { label: words, serialize: false });
+  widget.label = words;
+  widget.serialize = false;
+}
+
 /**
- * Hide the text and give the editor a place.
+ * Give the editor a place in a node, instead of the text.
  * @param {any} node a node of the graph
+ * @param {{words: string, act: () => void} | null} button what opens the editor where the place is not shown; the text
+ *   then stays as well
  * @returns {HTMLElement} the place, empty
  */
-export function makePlace(node) {
+export function makePlace(node, button) {
   const home = document.createElement("div");
   home.className = "sesahand-home";
   // Vue nodes do not ask for the widget's height.
   home.style.minHeight = `${LEAST_HEIGHT}px`;
-  hide(textOf(node));
+  if (!button) hide(textOf(node));
   places += 1;
   // Vue nodes of 1.58 keep a widget's element for a node that undo made anew, unless the type is another one. Without a
   // value of its own, the widget must be the last: 1.27 writes values by position.
@@ -40,6 +61,7 @@ export function makePlace(node) {
     margin: MARGIN,
   });
   widget.serialize = false;
+  if (button) addButton(node, button);
   if (node.size[0] < LEAST_WIDTH) node.setSize([LEAST_WIDTH, node.size[1]]);
   return home;
 }

@@ -25,15 +25,19 @@ const MOST_PRESETS = 200;
  * @property {(name: string) => Promise<void>} remove
  */
 
-/** Return a gesture of the facts as a pose to choose. */
-const gesture = ({ title, words, description, hand_pose: pose, global_orient: view }) => ({
-  title,
-  words,
-  description,
-  own: false,
-  pose: pose.map(fromAxisAngle),
-  view: fromAxisAngle(view),
-});
+/** Return a gesture of the facts as a pose to choose, under its name in the user's language, if that has one. */
+function gesture({ name, title, words, description, hand_pose: pose, global_orient: view }, t) {
+  const key = `gesture.${name}`;
+  const said = t(key);
+  return {
+    title: said === key ? title : said,
+    words: [title, ...words],
+    description,
+    own: false,
+    pose: pose.map(fromAxisAngle),
+    view: fromAxisAngle(view),
+  };
+}
 
 /** The poses to choose from; presets are there once `refresh` has read them. */
 export class Library {
@@ -42,7 +46,7 @@ export class Library {
   /** @param {import("../editor/hand_editor.js").HandEditor} editor */
   constructor(editor) {
     this.editor = editor;
-    this.gestures = editor.facts.gestures.map(gesture);
+    this.gestures = editor.facts.gestures.map((each) => gesture(each, editor.t));
     /** The user's own, by name. */
     this.presets = [];
   }

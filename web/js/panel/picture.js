@@ -1,6 +1,7 @@
 // The picture that the hands are in: its size in pixels, the lens, and fitting both to the picture behind.
 import { fieldOfView, sceneWithLens } from "../core/lens.js";
 import { cameraFor } from "../core/placing.js";
+import { sizeBehind } from "../editor/shown_scene.js";
 import { button, group, make } from "./elements.js";
 import { part } from "./part.js";
 import { Slider } from "./slider.js";
@@ -9,15 +10,6 @@ const MOST_PIXELS = 16384;
 // Degrees across the longer side.
 const NARROWEST = 5;
 const WIDEST = 120;
-
-/**
- * Return the size of the picture behind the hands, or null.
- * @returns {[number, number] | null}
- */
-export function sizeBehind({ input, background: { image } }) {
-  if (input.size) return input.size;
-  return image ? [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height] : null;
-}
 
 /** Changes of the picture's size, one side after the other: both start from the picture that the first found. */
 class Resizing {

@@ -1,10 +1,11 @@
 // The user's own poses: kept under a name, deleted, handed out and taken in as files.
 import { presetName, readPreset, writePreset } from "../core/presets.js";
 import { readScene } from "../core/scene_reading.js";
+import { textOf } from "../editor/files.js";
 import { button, fileButton, group, make, message, sureButton, tell } from "./elements.js";
 import { handOf } from "./library.js";
 import { part } from "./part.js";
-import { saveText, textOf } from "./saving.js";
+import { saveText } from "./saving.js";
 
 /** What is done with presets; each way ends in a sentence. */
 class Presets {

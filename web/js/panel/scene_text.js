@@ -2,9 +2,10 @@
 import { readableText } from "../core/readable_text.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
+import { takeScene } from "../editor/files.js";
 import { button, fileButton, group, make, message, tell } from "./elements.js";
 import { part } from "./part.js";
-import { saveText, textOf } from "./saving.js";
+import { saveText } from "./saving.js";
 
 const FILE = "hands.json";
 
@@ -71,12 +72,10 @@ class SceneText {
     this.refresh();
   }
 
-  /** Take the scene of a file; whose input it once was taken from means nothing here. */
   take = async (file) => {
     try {
-      const scene = readScene(await textOf(file), this.editor.model.name);
-      this.#take(writeScene({ ...scene, takenFrom: undefined }));
-      this.editor.say(this.editor.t("panel.text.imported"));
+      await takeScene(this.editor, file);
+      this.#followAgain();
     } catch (error) {
       tell(this.place, error.message, true);
     }

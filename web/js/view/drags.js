@@ -17,10 +17,14 @@ function start(view) {
   return { hand: view.editor.hand, pivot: pivotOf(keypoints[chosen]), ring: ringOf(hands[chosen], stage) };
 }
 
-/** Bend a finger: the whole of it follows its dot, or only the bone before the dot. */
+/** Bend a finger: the whole of it follows its dot, or only the bone before the dot. A locked one says that it is. */
 function bend(view, at, { keypoint, whole }) {
-  const { model, anatomy, hand } = view.editor;
+  const { model, anatomy, hand, state, t } = view.editor;
   const { finger, point } = fingerPoint(keypoint);
+  if (state.locked.has(finger)) {
+    view.editor.say(t("said.locked", { finger: t(`finger.${finger}`) }), true);
+    return { move: () => {} };
+  }
   const offset = between(at, view.shown.hands[view.shown.chosen].keypoints[keypoint]);
   return {
     move: ([x, y]) => {

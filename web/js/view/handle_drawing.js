@@ -1,6 +1,6 @@
 // Drawing the handles: what is hidden is paler, what is chosen has a ring, and fingers have numbers beside colours.
 import { KEYPOINT_BONES } from "../core/skeleton.js";
-import { bends, fingerPoint, kindOf, RADII, ringOf } from "./handles.js";
+import { bends, dotScale, fingerPoint, isOf, kindOf, RADII, ringOf } from "./handles.js";
 
 export const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
 const WRIST_COLOUR = "#e8e8ee";
@@ -11,6 +11,8 @@ const RING_HOT = "rgba(255, 255, 255, 0.95)";
 const PALE = 0.28;
 const FULL = 2 * Math.PI;
 const SQUARE = 7;
+// The share of its size from which on a dot has room for a number.
+const NUMBERED = 0.75;
 
 const colourOf = (keypoint) => (keypoint === 0 ? WRIST_COLOUR : FINGER_COLOURS[Math.floor((keypoint - 1) / 4)]);
 
@@ -49,10 +51,17 @@ function drawBones(context, hand, hidden) {
   context.globalAlpha = 1;
 }
 
+/** Draw the number of a finger on the dot of its tip, if it has room for one. */
+function drawNumber(context, [x, y], keypoint, { scale, locked }) {
+  if (scale < NUMBERED) return;
+  context.fillStyle = locked ? colourOf(keypoint) : DARK;
+  context.fillText(String(Math.floor((keypoint - 1) / 4) + 1), x, y + 0.5);
+}
+
 /** Draw one dot; a locked finger's are hollow. */
-function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
+function drawDot(context, [x, y], keypoint, { scale, pale, hot, picked, locked }) {
   const kind = kindOf(keypoint);
-  const radius = RADII[kind] + (hot ? 1.5 : 0);
+  const radius = scale * RADII[kind] + (hot ? 1.5 : 0);
   context.globalAlpha = pale && !hot ? PALE : 1;
   context.fillStyle = locked ? DARK : colourOf(keypoint);
   context.strokeStyle = locked ? colourOf(keypoint) : DARK;
@@ -63,10 +72,7 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
   } else context.arc(x, y, radius, 0, FULL);
   context.fill();
   context.stroke();
-  if (kind === "tip") {
-    context.fillStyle = locked ? colourOf(keypoint) : DARK;
-    context.fillText(String(Math.floor((keypoint - 1) / 4) + 1), x, y + 0.5);
-  }
+  if (kind === "tip") drawNumber(context, [x, y], keypoint, { scale, locked });
   if (!picked) return;
   context.globalAlpha = 1;
   context.strokeStyle = "#ffffff";
@@ -83,7 +89,7 @@ function drawDot(context, [x, y], keypoint, { pale, hot, picked, locked }) {
  * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean}} state what the pointer is over, the
  *   chosen keypoint or -1, the locked fingers, and whether what moves, turns and sizes the hand is shown too
  */
-export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, joint, locked, isPlaced }) {
+export function drawHandles(context, { hands, hidden, chosen, finger, stage }, { hot, joint, locked, isPlaced }) {
   const hand = hands[chosen];
   if (!hand) return;
   context.font = "bold 11px system-ui, sans-serif";
@@ -91,11 +97,15 @@ export function drawHandles(context, { hands, hidden, chosen, stage }, { hot, jo
   context.textBaseline = "middle";
   if (isPlaced) drawRing(context, ringOf(hand, stage), hot?.kind);
   drawBones(context, hand, hidden[chosen]);
-  // Far ones first, so that near ones lie on top.
-  const order = [...hand.keypoints.keys()].sort((a, b) => hand.keypoints[b][2] - hand.keypoints[a][2]);
+  const scale = dotScale(hand);
+  // Far ones first, so that near ones lie on top; above all the chosen finger's, which a pointer takes first.
+  const order = [...hand.keypoints.keys()].sort(
+    (a, b) => Number(isOf(a, finger)) - Number(isOf(b, finger)) || hand.keypoints[b][2] - hand.keypoints[a][2],
+  );
   for (const keypoint of order) {
     if (hand.keypoints[keypoint][2] <= 0 || !(isPlaced || bends(keypoint))) continue;
     drawDot(context, hand.keypoints[keypoint], keypoint, {
+      scale,
       pale: hidden[chosen][keypoint],
       hot: hot?.kind === "dot" && hot.keypoint === keypoint,
       picked: joint === keypoint,

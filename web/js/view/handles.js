@@ -7,6 +7,9 @@ import { FINGERS } from "../core/skeleton.js";
 export const RADII = Object.freeze({ tip: 9, joint: 5.5, knuckle: 5.5, wrist: 6.5 });
 // Pixels around a dot within which a pointer takes it: fingers on glass need more than a mouse.
 const AROUND = Object.freeze({ mouse: 6, touch: 14 });
+// Pixels of a hand below which its dots are smaller too, down to a share of theirs.
+const LARGE_HAND = 160;
+const SMALLEST_DOT = 0.5;
 const SQUARE = 7;
 const RING_WIDTH = 7;
 const RING_MARGIN = 26;
@@ -18,6 +21,18 @@ const DIAGONAL = Math.SQRT1_2;
 export function kindOf(keypoint) {
   if (keypoint === 0) return "wrist";
   return ["knuckle", "joint", "joint", "tip"][(keypoint - 1) % 4];
+}
+
+/**
+ * Return how large the dots of a hand are, as a share of `RADII`: on a small hand they would cover each other.
+ * @param {import("../core/seeing.js").SeenHand} hand
+ */
+export function dotScale({ keypoints }) {
+  const [across, down] = [0, 1].map((axis) => {
+    const along = keypoints.map((point) => point[axis]);
+    return Math.max(...along) - Math.min(...along);
+  });
+  return Math.max(SMALLEST_DOT, Math.min(1, Math.max(across, down) / LARGE_HAND));
 }
 
 /** Return the finger of a keypoint, and which point of it that is: 0 to 2 its joints from the knuckle, 3 its tip. */
@@ -53,20 +68,26 @@ export function ringOf(hand, stage) {
   return { x, y, radius, square: [x + radius * DIAGONAL, y + radius * DIAGONAL] };
 }
 
+/** Tell whether a dot is on a finger. */
+export const isOf = (keypoint, finger) => keypoint > 0 && fingerPoint(keypoint).finger === finger;
+
 /**
- * Return the dot at a pixel: one that is seen before one that is hidden, and of those the nearest.
- * @param {import("../core/seeing.js").SeenHand} hand
- * @param {boolean[]} hidden
+ * Return the dot at a pixel: one of the chosen finger that lies under it, or else one that is seen before one that is
+ * hidden, and of those the nearest.
+ * @param {Parameters<typeof handleAt>[0]} shown with a chosen hand
  * @param {number[]} pixel
  * @param {number} around pixels
  * @param {(keypoint: number) => boolean} counts which dots do
  */
-function dotAt(hand, hidden, [x, y], around, counts) {
+function dotAt({ hands, hidden, chosen, finger }, [x, y], around, counts) {
   let best = null;
-  hand.keypoints.forEach(([u, v, depth], keypoint) => {
-    const distance = Math.hypot(u - x, v - y) - RADII[kindOf(keypoint)];
+  const scale = dotScale(hands[chosen]);
+  hands[chosen].keypoints.forEach(([u, v, depth], keypoint) => {
+    const distance = Math.hypot(u - x, v - y) - scale * RADII[kindOf(keypoint)];
     if (depth <= 0 || distance > around || !counts(keypoint)) return;
-    const cost = distance + (hidden[keypoint] ? 1000 : 0);
+    // Dots of other fingers may lie right on it; those that lie beside it can still be taken.
+    const isWanted = distance <= 0 && isOf(keypoint, finger);
+    const cost = distance + (hidden[chosen][keypoint] ? 1000 : 0) - (isWanted ? 2000 : 0);
     if (!best || cost < best.cost) best = { keypoint, cost };
   });
   return best?.keypoint ?? -1;
@@ -89,15 +110,17 @@ function ringPartAt({ x, y, radius, square }, [u, v], around) {
  * @param {import("../core/seeing.js").SeenHand[]} shown.hands
  * @param {boolean[][]} shown.hidden which keypoints are
  * @param {number} shown.chosen the place of the chosen hand in the list, -1 if none is
+ * @param {string} [shown.finger] the chosen one of its fingers
  * @param {{width: number, height: number}} shown.stage
  * @param {number[]} pixel
  * @param {"mouse" | "touch"} pointer
  * @returns {{kind: "dot" | "size" | "roll" | "skin", hand: number, keypoint?: number} | null}
  */
-export function handleAt({ hands, hidden, chosen, stage }, pixel, pointer = "mouse") {
+export function handleAt(shown, pixel, pointer = "mouse") {
+  const { hands, chosen, stage } = shown;
   const around = AROUND[pointer];
   if (hands[chosen]) {
-    const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, around, () => true);
+    const keypoint = dotAt(shown, pixel, around, () => true);
     if (keypoint >= 0) return { kind: "dot", hand: chosen, keypoint };
     const part = ringPartAt(ringOf(hands[chosen], stage), pixel, around);
     if (part) return { kind: part, hand: chosen };
@@ -112,8 +135,8 @@ export function handleAt({ hands, hidden, chosen, stage }, pixel, pointer = "mou
  * @param {number[]} pixel
  * @param {"mouse" | "touch"} pointer
  */
-export function bendingDotAt({ hands, hidden, chosen }, pixel, pointer = "mouse") {
-  if (!hands[chosen]) return null;
-  const keypoint = dotAt(hands[chosen], hidden[chosen], pixel, AROUND[pointer], bends);
-  return keypoint < 0 ? null : { kind: "dot", hand: chosen, keypoint };
+export function bendingDotAt(shown, pixel, pointer = "mouse") {
+  if (!shown.hands[shown.chosen]) return null;
+  const keypoint = dotAt(shown, pixel, AROUND[pointer], bends);
+  return keypoint < 0 ? null : { kind: "dot", hand: shown.chosen, keypoint };
 }

@@ -8,5 +8,12 @@ export function keySink(page, editor) {
   // No keyboard comes up on touch screens.
   sink.inputMode = "none";
   sink.setAttribute("aria-label", editor.t("keys.label"));
+  sink.addEventListener("blur", () => leaveSelection(page, sink));
   return sink;
+}
+
+/** Take the caret out of the sink: where it stays, there goes what is copied, although the focus has gone. */
+function leaveSelection(page, sink) {
+  const selection = page.getSelection();
+  if (sink.parentElement?.contains(selection?.anchorNode ?? null)) selection.removeAllRanges();
 }

@@ -32,6 +32,8 @@ const SHIFTED = Object.freeze({ r: ["resetHand"] });
 const CONTROL = Object.freeze({ z: ["undo"], y: ["redo"] });
 const CONTROL_SHIFTED = Object.freeze({ z: ["redo"] });
 const NUMPAD = Object.freeze({ Numpad1: ["from", "front"], Numpad3: ["from", "side"], Numpad7: ["from", "above"] });
+const EVERYWHERE = ["escape"];
+const TRAVELS = ["undo", "redo"];
 
 /**
  * Return what a key asks for: the name of a command, what it is given, and whether in large steps; null for a key that
@@ -46,6 +48,18 @@ export function commandOf({ key, code, ctrlKey, metaKey, shiftKey, altKey }) {
   const table = control ? (shiftKey ? CONTROL_SHIFTED : CONTROL) : { ...PLAIN, ...(shiftKey ? SHIFTED : {}) };
   const found = (!control && NUMPAD[code]) || (Object.hasOwn(table, name) ? table[name] : null);
   return found && { name: found[0], value: found[1], large: Boolean(shiftKey) };
+}
+
+/**
+ * Return what a key asks for while an element beside the stage has it: a way out, or a step of undo, unless what is
+ * typed there has an undo of its own.
+ * @param {any} event
+ */
+export function commandBeside(event) {
+  const command = commandOf(event);
+  const { localName, type } = event.target;
+  const isTyped = localName === "textarea" || (localName === "input" && ["text", "number"].includes(type));
+  return EVERYWHERE.includes(command?.name) || (TRAVELS.includes(command?.name) && !isTyped) ? command : null;
 }
 
 /** Tell whether a key is for the editor alone although it does nothing there, so that no graph is surprised by it. */

@@ -22,9 +22,12 @@ const MOST_PIXELS_PER_PIXEL = 2;
 
 /** Return the keypoint that a joint of a pose is at; -1 for none. */
 export function keypointOfJoint(joint) {
-  const finger = FINGERS.find((name) => FINGER_JOINTS[name].includes(joint + 1));
+  const finger = fingerOfJoint(joint);
   return finger ? keypointOf(finger, FINGER_JOINTS[finger].indexOf(joint + 1)) : -1;
 }
+
+/** Return the finger that a joint of a pose is on, if any. */
+const fingerOfJoint = (joint) => FINGERS.find((name) => FINGER_JOINTS[name].includes(joint + 1));
 
 /** Return near and far planes around meshes. */
 function depths(meshes) {
@@ -120,7 +123,7 @@ export class SceneView {
 
   /** Find out what is seen where; `draw` does it too. */
   look() {
-    const { scene, chosen, frame, look } = this.editor.state;
+    const { scene, chosen, joint, frame, look } = this.editor.state;
     const { model } = this.editor;
     const all = scene?.hands ?? [];
     const places = [...all.keys()].filter((n) => all[n].frame === frame);
@@ -139,7 +142,8 @@ export class SceneView {
         : new Sight(through);
     const hands = this.surfaces.map((surface, n) => new SeenHand(model, this.sight, surface.vertices, keypoints[n]));
     const hidden = hiddenKeypoints(hands);
-    this.shown = { hands, hidden, chosen: places.indexOf(chosen), stage: this.size, places, keypoints };
+    const finger = fingerOfJoint(joint);
+    this.shown = { hands, hidden, chosen: places.indexOf(chosen), finger, stage: this.size, places, keypoints };
     return this.shown;
   }
 
