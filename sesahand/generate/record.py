@@ -125,8 +125,6 @@ def read_record(path: str | Path, model: HandModel | None = None) -> PictureReco
         raise InvalidFileError(f"{path}: {error}") from error
     except SesaHandError as error:
         raise SesaHandError(f"{path}: {error}") from error
-    except RecursionError as error:
-        raise InvalidFileError(f"{path} nests too deeply for a record; take the file that was written.") from error
 
 
 def made_with(device: str) -> dict:

@@ -357,12 +357,7 @@ def _error_message(body: bytes, key: str = "") -> str:
     for name in ("error", "message", "detail"):
         if isinstance(content, dict) and name in content:
             content = content[name]
-    try:
-        text = content if isinstance(content, str) else json.dumps(content) if content else ""
-    except RecursionError:
-        # Writing takes more of the stack than reading did.
-        return "a message that nests too deeply"
-    return _clean(text, key)
+    return _clean(content if isinstance(content, str) else json.dumps(content) if content else "", key)
 
 
 def _clean(text: str, key: str = "") -> str:

@@ -18,7 +18,6 @@ from chat_server import answer, chat_server, completion, raw
 from PIL import Image
 
 from sesahand.errors import SesaHandError
-from sesahand.vlm import openai_vlm
 from sesahand.vlm.captioner import Captioner
 from sesahand.vlm.credentials import CredentialFile
 from sesahand.vlm.exchange import Limits
@@ -175,12 +174,6 @@ def test_lasting_failures_end_with_what_the_server_says():
         with pytest.raises(SesaHandError, match="error 500. The server says: out of memory"):
             caption(vlm(server))
     assert len(server.requests) == 1 + QUICK.retries
-
-
-@pytest.mark.parametrize("depth", range(800, 1100, 10))
-def test_a_message_nested_about_as_deep_as_the_stack_ends_nothing(depth):
-    assert openai_vlm._error_message(b'{"error":' * depth + b"1" + b"}" * depth) is not None
-    assert openai_vlm._error_message(b'{"error":' + b"[" * depth + b"]" * depth + b"}") is not None
 
 
 def test_retry_after_is_honoured_within_bounds():
