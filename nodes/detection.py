@@ -28,7 +28,7 @@ from ..sesahand.reconstruct.detection.external import (
     write_keypoints,
 )
 from ..sesahand.reconstruct.detection.landmark_pictures import draw_landmarks, draw_notice, mask_landmarks
-from ..sesahand.reconstruct.detection.sides import WHAT_IS_NOT_KNOWN, describe_sides, settle_sides
+from ..sesahand.reconstruct.detection.sides import describe_sides, settle_sides
 from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.scene.bounding_boxes import write_bounding_boxes
 from . import wires
@@ -83,7 +83,7 @@ def notice_of(landmarks: HandLandmarks, missing: bool) -> str:
     """Return what the node says on its picture when there is no hand, for want of the files or of hands."""
     if missing:
         return missing_notice()
-    return "" if len(landmarks) else f"No hands found. {WHAT_IS_NOT_KNOWN}"
+    return "" if len(landmarks) else "No hands found. For drawings and gloves give a mask, boxes or keypoints."
 
 
 def preview_of(overlay, notice: str):
