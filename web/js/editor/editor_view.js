@@ -2,7 +2,7 @@
 import { commandBeside, commandOf, isOurs } from "../view/keys.js";
 import { Stage } from "../view/stage.js";
 import { COMMANDS, copiedText, pasteText } from "./commands.js";
-import { element } from "./elements.js";
+import { make } from "./elements.js";
 import { takeDropped } from "./files.js";
 import { createMessages } from "./messages.js";
 import { addStyles } from "./styles.js";
@@ -29,11 +29,11 @@ export class EditorView {
     this.stage = new Stage(editor, this.page);
     this.createPanel = createPanel ?? null;
     this.panel = null;
-    this.panelPlace = element(this.page, "div", { className: "sesahand-panel-place" });
+    this.panelPlace = make("div", { class: "sesahand-panel-place" });
     const toolbar = createToolbar(this);
     const messages = createMessages(this);
     this.#parts = [toolbar, messages, this.stage];
-    this.element = element(this.page, "div", { className: "sesahand-editor" });
+    this.element = make("div", { class: "sesahand-editor" });
     this.element.append(toolbar.element, this.stage.element, messages.element, this.panelPlace);
     this.#showPanel();
     this.#listen();
@@ -125,8 +125,12 @@ export class EditorView {
   }
 
   #openLarge() {
-    this.large = element(this.page, "div", { className: "sesahand-large", role: "dialog", "aria-modal": "true" });
-    this.large.setAttribute("aria-label", this.editor.t("large.label"));
+    this.large = make("div", {
+      class: "sesahand-large",
+      role: "dialog",
+      "aria-modal": "true",
+      "aria-label": this.editor.t("large.label"),
+    });
     this.large.append(this.element);
     this.page.body.append(this.large);
     // Whatever would take the focus away behind it gives it back.

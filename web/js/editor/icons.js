@@ -14,12 +14,12 @@ const PATHS = Object.freeze({
 });
 
 /** Return a sign. */
-export function icon(page, name) {
+export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
-  const svg = page.createElementNS(space, "svg");
+  const svg = document.createElementNS(space, "svg");
   svg.setAttribute("viewBox", "0 0 16 16");
   svg.setAttribute("aria-hidden", "true");
-  const path = page.createElementNS(space, "path");
+  const path = document.createElementNS(space, "path");
   path.setAttribute("d", PATHS[name]);
   svg.append(path);
   return svg;

@@ -1,6 +1,6 @@
 // The line under the stage: what state the hands are in, and the ways out of it.
 import { cameraFor, hasProportions } from "../core/placing.js";
-import { button, element } from "./elements.js";
+import { button, make } from "./elements.js";
 import { openHand } from "./commands.js";
 import { sizeBehind } from "./shown_scene.js";
 import * as waysOut from "./ways_out.js";
@@ -99,11 +99,11 @@ function quietOf(editor, follow) {
  * @param {import("./editor_view.js").EditorView} view
  */
 export function createMessages(view) {
-  const { editor, page } = view;
-  const words = element(page, "p");
-  const actions = element(page, "div", { className: "sesahand-group" });
-  const spoken = element(page, "div", { className: "sesahand-spoken", role: "status", "aria-live": "polite" });
-  const line = element(page, "div", { className: "sesahand-status" }, words, actions, spoken);
+  const { editor } = view;
+  const words = make("p");
+  const actions = make("div", { class: "sesahand-group" });
+  const spoken = make("div", { class: "sesahand-spoken", role: "status", "aria-live": "polite" });
+  const line = make("div", { class: "sesahand-status" }, words, actions, spoken);
   // A button mostly goes with its message, and would take the keys along.
   actions.addEventListener("click", () => view.stage.focus());
   let shown = "";
@@ -118,7 +118,7 @@ export function createMessages(view) {
     shown = `${message.words}|${names}`;
     words.textContent = message.words;
     words.title = message.words;
-    actions.replaceChildren(...message.actions.map((each) => button(page, each)));
+    actions.replaceChildren(...message.actions.map((each) => button(each)));
   };
   const endings = [
     editor.subscribe(() => {

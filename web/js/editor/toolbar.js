@@ -1,5 +1,5 @@
 // The row of buttons above the stage.
-import { button, element } from "./elements.js";
+import { button, make } from "./elements.js";
 
 const LOOKS = ["picture", "around"];
 const SHOWN = ["hand", "depth", "normal"];
@@ -9,23 +9,22 @@ class Parts {
   /** @param {import("./editor_view.js").EditorView} view */
   constructor(view) {
     this.view = view;
-    this.page = view.page;
     this.t = view.editor.t;
   }
 
   /** Return a button that carries out a command. */
   command(name, sign = name) {
-    return button(this.page, { name, label: this.t(`tool.${name}`), sign, act: () => this.view.run({ name }) });
+    return button({ name, label: this.t(`tool.${name}`), sign, act: () => this.view.run({ name }) });
   }
 
   group(...children) {
-    return element(this.page, "div", { className: "sesahand-group" }, ...children);
+    return make("div", { class: "sesahand-group" }, ...children);
   }
 
   /** Return buttons of which one is pressed: ways to look. */
   choice(name, values) {
     const buttons = values.map((value) =>
-      button(this.page, {
+      button({
         name: value,
         label: this.t(`tip.${value}`),
         words: this.t(`tool.${value}`),
@@ -33,24 +32,24 @@ class Parts {
       }),
     );
     const label = { role: "group", "aria-label": this.t(`tool.${name}`) };
-    return element(this.page, "div", { className: "sesahand-group sesahand-joined", ...label }, ...buttons);
+    return make("div", { class: "sesahand-group sesahand-joined", ...label }, ...buttons);
   }
 
   /** Return the list of hands, and what brings it up to date. */
   hands() {
     const { editor } = this.view;
-    const select = element(this.page, "select", { title: this.t("tool.hands"), "aria-label": this.t("tool.hands") });
+    const select = make("select", { title: this.t("tool.hands"), "aria-label": this.t("tool.hands") });
     select.addEventListener("change", () => editor.choose({ hand: Number(select.value) }));
-    return { select, show: () => listHands(this.page, select, editor) };
+    return { select, show: () => listHands(select, editor) };
   }
 
   /** Return the slider over the pictures of a batch, and what brings it up to date; one picture needs none. */
   frames() {
     const { editor } = this.view;
-    const slider = element(this.page, "input", { type: "range", min: "0", "aria-label": this.t("tool.frame") });
+    const slider = make("input", { type: "range", min: "0", "aria-label": this.t("tool.frame") });
     slider.addEventListener("input", () => editor.view({ frame: Number(slider.value) }));
-    const words = element(this.page, "span");
-    const label = element(this.page, "label", { className: "sesahand-group sesahand-frame" }, slider, words);
+    const words = make("span");
+    const label = make("label", { class: "sesahand-group sesahand-frame" }, slider, words);
     const show = () => {
       const frames = editor.state.scene?.numFrames ?? 1;
       label.hidden = frames === 1;
@@ -79,11 +78,10 @@ function showButtons(bar, { state, history, hand, editable }) {
  * @param {import("./editor_view.js").EditorView} view
  */
 export function createToolbar(view) {
-  const { editor, page } = view;
+  const { editor } = view;
   const parts = new Parts(view);
   const [hands, frames] = [parts.hands(), parts.frames()];
-  const bar = element(page, "div", { className: "sesahand-toolbar", role: "toolbar" });
-  bar.setAttribute("aria-label", editor.t("tool.bar"));
+  const bar = make("div", { class: "sesahand-toolbar", role: "toolbar", "aria-label": editor.t("tool.bar") });
   bar.append(
     hands.select,
     parts.group(
@@ -94,7 +92,7 @@ export function createToolbar(view) {
     parts.choice("look", LOOKS),
     parts.choice("shown", SHOWN),
     frames.label,
-    element(page, "span", { className: "sesahand-space" }),
+    make("span", { class: "sesahand-space" }),
     parts.command("large"),
     parts.command("close"),
   );
@@ -114,20 +112,20 @@ export function createToolbar(view) {
 }
 
 /** List the hands of the frame that is shown. */
-function listHands(page, select, { state, t }) {
+function listHands(select, { state, t }) {
   const hands = state.scene?.hands ?? [];
   const options = hands.flatMap((hand, n) =>
     hand.frame === state.frame
       ? [
-          element(page, "option", {
-            value: String(n),
-            textContent: t("tool.handNamed", { number: n + 1, side: t(`side.${hand.side}`) }),
-            selected: n === state.chosen,
-          }),
+          make(
+            "option",
+            { value: n, selected: n === state.chosen },
+            t("tool.handNamed", { number: n + 1, side: t(`side.${hand.side}`) }),
+          ),
         ]
       : [],
   );
-  const none = element(page, "option", { value: "-1", textContent: t("tool.noHand"), selected: true });
+  const none = make("option", { value: "-1", selected: true }, t("tool.noHand"));
   select.replaceChildren(...(options.length ? options : [none]));
   select.disabled = options.length === 0;
 }

@@ -1,5 +1,5 @@
 // The editor of one node: opened when the node comes into a graph, closed when it goes, and in step with its widgets.
-import { button, element } from "../editor/elements.js";
+import { button, make } from "../editor/elements.js";
 import { translator } from "../editor/strings.js";
 import { addStyles } from "../editor/styles.js";
 import { loadAssets } from "./assets.js";
@@ -78,11 +78,11 @@ export class NodeEditor {
   /** Say what could not be loaded, with a button to try it again. */
   #sayFailed(error) {
     this.#opening = null;
-    const words = element(document, "p", { textContent: String(error?.message ?? error) });
+    const words = make("p", {}, String(error?.message ?? error));
     const label = this.t("action.tryAgain");
-    const again = button(document, { name: "tryAgain", label, act: () => this.open() });
+    const again = button({ name: "tryAgain", label, act: () => this.open() });
     addStyles(document);
-    const box = element(document, "div", { className: "sesahand-editor sesahand-waits", role: "alert" }, words, again);
+    const box = make("div", { class: "sesahand-editor sesahand-waits", role: "alert" }, words, again);
     this.home.replaceChildren(box);
   }
 

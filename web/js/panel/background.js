@@ -1,5 +1,6 @@
 // The picture behind the hands: how strongly it is seen, another one, none.
-import { button, fileButton, group, make, message, tell } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button, fileButton, group, message, tell } from "./elements.js";
 import { part } from "./part.js";
 import { Slider } from "./slider.js";
 

@@ -1,21 +1,5 @@
-// Making parts of a page. Texts go in as text, never as markup: some of them come from files of strangers.
-
-/**
- * Return an element.
- * @param {string} tag
- * @param {Object<string, any>} attributes those that are false, null or undefined are left out
- * @param {...(Node | string)} children
- * @returns {any} an element of that kind
- */
-export function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === false || value === null || value === undefined) continue;
-    element.setAttribute(name, value === true ? "" : String(value));
-  }
-  element.append(...children);
-  return element;
-}
+// Making the parts of a panel.
+import { make } from "../editor/elements.js";
 
 /** Return a button with a text, which does something. */
 export function button(text, act, attributes = {}) {

@@ -15,7 +15,8 @@ import {
   withSpread,
   withTwist,
 } from "../core/spreading.js";
-import { group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { group } from "./elements.js";
 import { handSlider, poseSetting } from "./hand_edit.js";
 import { part } from "./part.js";
 

@@ -1,7 +1,8 @@
 // The gallery: small pictures of all gestures and presets, found by words, taken with a click or by keys.
 import { mirrorHand, rightPose } from "../core/hand.js";
 import { search } from "../core/searching.js";
-import { group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { group } from "./elements.js";
 import { handOf } from "./library.js";
 import { part } from "./part.js";
 

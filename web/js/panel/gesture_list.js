@@ -1,5 +1,6 @@
 // The gallery in a node, where there is no room for it: a button that opens it over the page.
-import { button, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button } from "./elements.js";
 import { createGallery } from "./gallery.js";
 import { Library } from "./library.js";
 import { createMix } from "./mix.js";

@@ -1,6 +1,7 @@
 // What one hand gives to the others.
 import { rightPose, withRightPose } from "../core/hand.js";
-import { button, group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button, group } from "./elements.js";
 import { part } from "./part.js";
 
 /** Return the other hands that are in the picture with the chosen one, by their places in the scene. */

@@ -1,7 +1,8 @@
 // The angles of one joint in degrees, within what it can do.
 import { rowsOf, withAngles } from "../core/fingers.js";
 import { FINGERS } from "../core/skeleton.js";
-import { group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { group } from "./elements.js";
 import { handSlider, poseSetting } from "./hand_edit.js";
 import { part } from "./part.js";
 

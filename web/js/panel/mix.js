@@ -1,6 +1,7 @@
 // Mixing another gesture into the hand's pose, by a share of 0 to 1.
 import { blendPoses } from "../core/fingers.js";
-import { group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { group } from "./elements.js";
 import { reposed } from "./hand_edit.js";
 import { part } from "./part.js";
 import { Slider } from "./slider.js";

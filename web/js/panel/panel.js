@@ -1,7 +1,7 @@
 // What stands under the stage in a node, and beside it in the large view.
 import { addStyles } from "../editor/styles.js";
+import { make } from "../editor/elements.js";
 import { createBackground } from "./background.js";
-import { make } from "./elements.js";
 import { createCurls, createSpreads, createThumb } from "./fingers.js";
 import { createGallery } from "./gallery.js";
 import { createGestureList } from "./gesture_list.js";

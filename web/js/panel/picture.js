@@ -2,7 +2,8 @@
 import { fieldOfView, sceneWithLens } from "../core/lens.js";
 import { cameraFor } from "../core/placing.js";
 import { sizeBehind } from "../editor/shown_scene.js";
-import { button, group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button, group } from "./elements.js";
 import { part } from "./part.js";
 import { Slider } from "./slider.js";
 

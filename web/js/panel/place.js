@@ -1,7 +1,8 @@
 // Where the chosen hand is in the picture, how large, and how it is turned.
 import { placedAt, placeOf, turnedTo } from "../core/place.js";
 import { viewAngles, viewRotation } from "../core/turning.js";
-import { group, make } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { group } from "./elements.js";
 import { handSlider } from "./hand_edit.js";
 import { part } from "./part.js";
 

@@ -2,7 +2,8 @@
 import { presetName, readPreset, writePreset } from "../core/presets.js";
 import { readScene } from "../core/scene_reading.js";
 import { textOf } from "../editor/files.js";
-import { button, fileButton, group, make, message, sureButton, tell } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button, fileButton, group, message, sureButton, tell } from "./elements.js";
 import { handOf } from "./library.js";
 import { part } from "./part.js";
 import { saveText } from "./saving.js";

@@ -1,5 +1,5 @@
 // Handing a text to the user as a file.
-import { make } from "./elements.js";
+import { make } from "../editor/elements.js";
 
 // Milliseconds that a file is kept for the browser to take.
 const KEPT = 10_000;

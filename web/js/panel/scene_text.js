@@ -3,7 +3,8 @@ import { readableText } from "../core/readable_text.js";
 import { readScene } from "../core/scene_reading.js";
 import { writeScene } from "../core/scene_writing.js";
 import { takeScene } from "../editor/files.js";
-import { button, fileButton, group, make, message, tell } from "./elements.js";
+import { make } from "../editor/elements.js";
+import { button, fileButton, group, message, tell } from "./elements.js";
 import { part } from "./part.js";
 import { saveText } from "./saving.js";
 

@@ -1,5 +1,5 @@
 // A slider with its number beside it: what is slid is shown at once, what is let go of or typed counts.
-import { make } from "./elements.js";
+import { make } from "../editor/elements.js";
 
 /** @typedef {{slide: (value: number) => void, settle: () => void}} Taker of values as they change, and at the end */
 
