@@ -1,8 +1,7 @@
 """The hand of a picture is found, fitted, edited and painted anew by Stable Diffusion 1.5 with three ControlNets."""
 
-from .parts import PURPLE, Group, Node
 from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
-from .stable_diffusion import DEPTH_CONTROLNET, KEYPOINT_CONTROLNET, LINKS, NORMAL_CONTROLNET, SD15, link
+from .stable_diffusion import DEPTH_CONTROLNET, KEYPOINT_CONTROLNET, LINKS, NORMAL_CONTROLNET, SD15, link, loading
 
 NOTE = f"""\
 ## Repair a hand in a picture with Stable Diffusion 1.5
@@ -27,39 +26,11 @@ ControlNet see the hand as a part of the body (*strength* 0 is off). Neither has
 **Memory**: about 6 GB of VRAM.
 """
 
-LOADING = Group(
-    "Models",
-    (
-        (
-            Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": SD15["name"]}, width=380, models=(SD15,)),
-            Node("bias", "SesaHandAttentionBias", {"alpha": 1.0}, {"model": "checkpoint.MODEL"}, 380),
-        ),
-        (
-            *(
-                Node(name, "ControlNetLoader", {"control_net_name": model["name"]}, width=380, models=(model,))
-                for name, model in (
-                    ("depth", DEPTH_CONTROLNET),
-                    ("normal", NORMAL_CONTROLNET),
-                    ("keypoints", KEYPOINT_CONTROLNET),
-                )
-            ),
-            Node(
-                "fusion",
-                "SesaHandStructuralFusion",
-                {"mode": "blend", "strength": 0.3},
-                {"control_net": "depth.CONTROL_NET"},
-                380,
-            ),
-        ),
-    ),
-    PURPLE,
-)
-
 WORKFLOW = workflow(
     Repair(
         name="repair_hand_sd15",
         note=NOTE,
-        loading=LOADING,
+        loading=loading(SD15, depth=DEPTH_CONTROLNET, normal=NORMAL_CONTROLNET, keypoints=KEYPOINT_CONTROLNET),
         model="bias.MODEL",
         clip="checkpoint.CLIP",
         vae="checkpoint.VAE",

@@ -1,8 +1,7 @@
 """The hand of a picture is found, fitted, edited and painted anew by SDXL with two ControlNets."""
 
-from .parts import PURPLE, Group, Node
 from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
-from .stable_diffusion import SDXL, SDXL_DEPTH_CONTROLNET, SDXL_KEYPOINT_CONTROLNET, link
+from .stable_diffusion import SDXL, SDXL_DEPTH_CONTROLNET, SDXL_KEYPOINT_CONTROLNET, link, loading
 
 NOTE = f"""\
 ## Repair a hand in a picture with SDXL
@@ -30,35 +29,11 @@ ControlNet see the hand as a part of the body (*strength* 0 is off). Neither has
 --fp32-vae.
 """
 
-LOADING = Group(
-    "Models",
-    (
-        (
-            Node("checkpoint", "CheckpointLoaderSimple", {"ckpt_name": SDXL["name"]}, width=380, models=(SDXL,)),
-            Node("bias", "SesaHandAttentionBias", {"alpha": 1.0}, {"model": "checkpoint.MODEL"}, 380),
-        ),
-        (
-            *(
-                Node(name, "ControlNetLoader", {"control_net_name": model["name"]}, width=380, models=(model,))
-                for name, model in (("depth", SDXL_DEPTH_CONTROLNET), ("keypoints", SDXL_KEYPOINT_CONTROLNET))
-            ),
-            Node(
-                "fusion",
-                "SesaHandStructuralFusion",
-                {"mode": "blend", "strength": 0.3},
-                {"control_net": "depth.CONTROL_NET"},
-                380,
-            ),
-        ),
-    ),
-    PURPLE,
-)
-
 WORKFLOW = workflow(
     Repair(
         name="repair_hand_sdxl",
         note=NOTE,
-        loading=LOADING,
+        loading=loading(SDXL, depth=SDXL_DEPTH_CONTROLNET, keypoints=SDXL_KEYPOINT_CONTROLNET),
         model="bias.MODEL",
         clip="checkpoint.CLIP",
         vae="checkpoint.VAE",

@@ -1,5 +1,7 @@
 """Where Stable Diffusion 1.5 and SDXL and their ControlNets are to be had: for loaders, and for notes."""
 
+from .parts import PURPLE, Group, Node
+
 SD15 = {
     "name": "v1-5-pruned-emaonly-fp16.safetensors",
     "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/"
@@ -32,6 +34,39 @@ SDXL_DEPTH_CONTROLNET, SDXL_KEYPOINT_CONTROLNET = (
     _controlnet(f"{name}.safetensors", "lllyasviel/sd_control_collection")
     for name in ("diffusers_xl_depth_full", "thibaud_xl_openpose")
 )
+
+
+def loading(checkpoint: dict, **controlnets: dict) -> Group:
+    """Return the group that loads a checkpoint, biased to hand words, and ControlNets, `depth` with fusion."""
+    return Group(
+        "Models",
+        (
+            (
+                Node(
+                    "checkpoint",
+                    "CheckpointLoaderSimple",
+                    {"ckpt_name": checkpoint["name"]},
+                    width=380,
+                    models=(checkpoint,),
+                ),
+                Node("bias", "SesaHandAttentionBias", {"alpha": 1.0}, {"model": "checkpoint.MODEL"}, 380),
+            ),
+            (
+                *(
+                    Node(name, "ControlNetLoader", {"control_net_name": model["name"]}, width=380, models=(model,))
+                    for name, model in controlnets.items()
+                ),
+                Node(
+                    "fusion",
+                    "SesaHandStructuralFusion",
+                    {"mode": "blend", "strength": 0.3},
+                    {"control_net": "depth.CONTROL_NET"},
+                    380,
+                ),
+            ),
+        ),
+        PURPLE,
+    )
 
 
 def link(model: dict, what: str) -> str:
