@@ -60,22 +60,22 @@ def redact(text: str, key: str) -> str:
         return text
     stream: list[tuple[str, int, int]] = []
     for k, letter in enumerate(text):
-        stream += [(plain, k, k + 1) for plain in _seen(letter)]
+        seen = _seen(letter)
         # One letter can be seen as fifteen; and a text of what nobody sees is one, too.
-        if max(len(stream), k + 1) > MAX_CHARACTERS:
+        if max(len(stream) + len(seen), k + 1) > MAX_CHARACTERS:
             text = text[:k]
             break
+        stream += [(plain, k, k + 1) for plain in seen]
     marked = bytearray(len(text))
     forms = _forms(key)
     # A key may also hold what looks like a break, or stand within a tag.
     for left_out in (_CONTROL, _BREAK):
-        _mark_layers(text, left_out, forms, marked)
+        _mark_layers(stream, left_out, forms, marked)
     return _without(text, marked)
 
 
-def _mark_layers(text: str, left_out: re.Pattern, forms: list, marked: bytearray) -> None:
-    """Mark the pieces in a text, and in what its escapes stand for, across all that a pattern leaves out."""
-    stream = [(plain, k, k + 1) for k, letter in enumerate(text) for plain in _seen(letter)]
+def _mark_layers(stream: list[tuple[str, int, int]], left_out: re.Pattern, forms: list, marked: bytearray) -> None:
+    """Mark the pieces in what is seen, and in what its escapes stand for, across all that a pattern leaves out."""
     for _ in range(LAYERS):
         stream = _replaced(left_out, lambda _: "", stream)
         written = "".join(letter for letter, _, _ in stream)
