@@ -18,12 +18,10 @@ class HandsToPose:
     Attributes:
         posed: Hands with a gesture and a side.
         report: A line for each hand, also for those without a gesture.
-        side_assumed: Whether the side of one was not said.
     """
 
     posed: tuple[DescribedHand, ...]
     report: tuple[str, ...]
-    side_assumed: bool = False
 
     @property
     def gestures(self) -> tuple[tuple[str, str], ...]:
@@ -60,7 +58,7 @@ def hands_to_pose(
         for hand in image.hands
         if not hand.gesture
     ]
-    return HandsToPose(tuple(sided), tuple(report), any(hand.side is None for hand in named))
+    return HandsToPose(tuple(sided), tuple(report))
 
 
 def _with_sides(hands: Iterable[DescribedHand], side: str) -> list[DescribedHand]:
