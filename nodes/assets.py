@@ -27,6 +27,26 @@ SIDES = {"both": ("right", "left"), "right": ("right",), "left": ("left",)}
 COLUMNS = 8
 
 
+def forearm_input() -> io.Boolean.Input:
+    return io.Boolean.Input(
+        "forearm",
+        default=False,
+        tooltip="Include a piece of forearm behind the wrist, if the hand model has one.",
+    )
+
+
+def fps_input(of: str) -> io.Float.Input:
+    return io.Float.Input(
+        "fps",
+        default=24.0,
+        min=1.0,
+        max=240.0,
+        step=1.0,
+        tooltip=f"Frames per second of the {of}",
+        **wires.rare(),
+    )
+
+
 def bones_input() -> io.Combo.Input:
     return io.Combo.Input(
         "bones",
@@ -92,20 +112,8 @@ class ExportMesh(io.ComfyNode):
                     tooltip="Also write pose, shape, place and camera beside the mesh, for Load Hands and for "
                     "programs: json to read and edit, npz smaller, or none.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=24.0,
-                    min=1.0,
-                    max=240.0,
-                    step=1.0,
-                    tooltip="Frames per second of the animation in a rigged GLB. One frame alone has no animation.",
-                    **wires.rare(),
-                ),
-                io.Boolean.Input(
-                    "forearm",
-                    default=False,
-                    tooltip="Include a piece of forearm behind the wrist, if the hand model has one.",
-                ),
+                fps_input("animation in a rigged GLB. One frame alone has no animation."),
+                forearm_input(),
                 bones_input(),
                 metadata_input(),
             ],
@@ -258,20 +266,8 @@ class ExportGestures(io.ComfyNode):
                     tooltip="The folder that is made, inside the output folder; a number is added. %year%, %month%, "
                     "%day% and the like are filled in as for pictures. Files in it are named after the gesture.",
                 ),
-                io.Float.Input(
-                    "fps",
-                    default=24.0,
-                    min=1.0,
-                    max=240.0,
-                    step=1.0,
-                    tooltip="Frames per second of the motion.",
-                    **wires.rare(),
-                ),
-                io.Boolean.Input(
-                    "forearm",
-                    default=False,
-                    tooltip="Include a piece of forearm behind the wrist, if the hand model has one.",
-                ),
+                fps_input("motion."),
+                forearm_input(),
                 wires.HandModel.Input(
                     "hand_model",
                     optional=True,
