@@ -61,7 +61,7 @@ export function fromAxisAngle([x, y, z]) {
 }
 
 /** Return a rotation's unit quaternion w, x, y, z with w >= 0 (Shepperd, 1978). */
-export function toQuaternion(m) {
+function toQuaternion(m) {
   const trace = m[0] + m[4] + m[8];
   // Four times the squares of w, x, y, z; the largest is a safe divisor even at half a turn, where w vanishes.
   const squares = [1 + trace, 1 + 2 * m[0] - trace, 1 + 2 * m[4] - trace, 1 + 2 * m[8] - trace];

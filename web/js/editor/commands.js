@@ -26,7 +26,7 @@ const VIEWS = { front: [0, 0], side: [-90, 0], above: [0, 90] };
 export const openHand = ({ facts, model }) => readScene(facts.default_scene, model.name).hands[0];
 
 /** Return the words for a joint: which finger, and which joint of it. */
-export function jointWords(editor, j) {
+function jointWords(editor, j) {
   const finger = FINGERS.find((name) => rowsOf(name).includes(j));
   if (!finger) return "";
   const place = ["first", "middle", "last"][rowsOf(finger).indexOf(j)];
@@ -128,7 +128,7 @@ function placeNew({ model, input, background }, draft, hand) {
 }
 
 /** Add a hand, and choose it. */
-export function addHand(editor, hand, words = editor.t("did.add")) {
+function addHand(editor, hand, words = editor.t("did.add")) {
   if (!editor.editable) return;
   editor.change((draft) => placeNew(editor, draft, { ...hand, frame: editor.state.frame }));
   editor.choose({ hand: editor.state.scene.hands.length - 1 });

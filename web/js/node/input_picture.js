@@ -8,7 +8,7 @@ const DROPPED = "sesahand_picture";
 const ANNOTATED = /^(.*?)(?: \[(input|output|temp)\])?$/s;
 
 /** Return the place of an input; -1 if the node has none of that name. */
-export const slotOf = (node, name) => node.inputs?.findIndex((input) => input.name === name) ?? -1;
+const slotOf = (node, name) => node.inputs?.findIndex((input) => input.name === name) ?? -1;
 
 /** Tell whether something leads to an input. */
 export function isLinked(node, name) {

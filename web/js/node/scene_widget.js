@@ -1,7 +1,7 @@
 // The node's widgets: the text that holds the scene, hidden, and the place that the editor stands in.
 
-export const LEAST_HEIGHT = 480;
-export const LEAST_WIDTH = 420;
+const LEAST_HEIGHT = 480;
+const LEAST_WIDTH = 420;
 const MARGIN = 8;
 // The minor version of the frontend from which on Vue nodes show widgets that are elements.
 const FIRST_WITH_ELEMENTS = 29;

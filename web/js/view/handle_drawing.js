@@ -2,7 +2,7 @@
 import { KEYPOINT_BONES } from "../core/skeleton.js";
 import { bends, dotScale, fingerPoint, isOf, kindOf, RADII, ringOf } from "./handles.js";
 
-export const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
+const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
 const WRIST_COLOUR = "#e8e8ee";
 const DARK = "rgba(10, 12, 18, 0.85)";
 const SHADE = "rgba(10, 12, 18, 0.3)";

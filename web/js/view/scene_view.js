@@ -21,7 +21,7 @@ const NEAREST = 0.01;
 const MOST_PIXELS_PER_PIXEL = 2;
 
 /** Return the keypoint that a joint of a pose is at; -1 for none. */
-export function keypointOfJoint(joint) {
+function keypointOfJoint(joint) {
   const finger = fingerOfJoint(joint);
   return finger ? keypointOf(finger, FINGER_JOINTS[finger].indexOf(joint + 1)) : -1;
 }
