@@ -18,7 +18,6 @@ Pairs without hands are left out, and of the others hands that are not wholly in
 Source: hamer/datasets/image_dataset.py of HaMeR (Pavlakos et al., 2024).
 """
 
-import io
 import tarfile
 from collections.abc import Iterable
 from functools import partial
@@ -34,6 +33,7 @@ from ...hands.mano import MANO_NAME
 from ..pair_set import Pair
 from .pixels import picture_bytes
 from .python_objects import to_pyd
+from .tars import put
 
 SAMPLES_PER_TAR = 1000
 BOX_FACTOR = 2.0
@@ -129,13 +129,7 @@ def _fill(samples: Iterable[tuple[Pair, list[dict]]], file: BinaryIO) -> int:
     with tarfile.open(fileobj=file, mode="w") as tar:
         for pair, hands in samples:
             hands = [{**hand, "scale": BOX_FACTOR * hand["scale"] / BOX_UNIT} for hand in hands]
-            _put(tar, f"{pair.key}.jpg", picture_bytes(pair, "jpg"))
-            _put(tar, f"{pair.key}.data.pyd", to_pyd(hands))
+            put(tar, f"{pair.key}.jpg", picture_bytes(pair, "jpg"))
+            put(tar, f"{pair.key}.data.pyd", to_pyd(hands))
             count += 1
     return count
-
-
-def _put(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(data)
-    tar.addfile(entry, io.BytesIO(data))
