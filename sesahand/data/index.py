@@ -79,7 +79,7 @@ def key_of(line: bytes) -> str:
 
 
 def hash_keys(keys: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Return the hashes, uint64 `[N]`, of keys of ASCII, uint8 `[N, at most 64]`, padded with zeros."""
+    """Return hashes, uint64 `[N]`, of keys `[N, K]`, uint8, padded with zeros, by factors, uint64 `[64]`."""
     hashes = np.zeros(len(keys), np.uint64)
     for place in range(keys.shape[1]):
         hashes += keys[:, place].astype(np.uint64) * factors[place]

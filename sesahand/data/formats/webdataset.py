@@ -8,19 +8,16 @@ Source: the webdataset format, https://github.com/webdataset/webdataset.
 """
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
 
 from ...files.reading import read_bytes
-from ...files.writing import write_whole, write_with
+from ...files.writing import write_whole
 from ..check import endings_of
 from ..pair_set import Pair
 from ..picture_files import MAX_PICTURE_BYTES
-from .tars import put
+from .tars import write_tar
 
 SAMPLES_PER_SHARD = 1000
 LIST = "shards.json"
@@ -32,25 +29,14 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     while some := list(islice(source, 1)):
         together = chain(some, islice(source, SAMPLES_PER_SHARD - 1))
         name = f"{len(counts):06d}.tar"
-        counts[name] = write_with(out / name, partial(_fill, together))
+        counts[name] = write_tar(out / name, map(files_of, together))
     write_whole(out / LIST, json.dumps(counts, indent=1).encode() + b"\n")
     return sum(counts.values()), 0
 
 
-def _fill(pairs: Iterable[Pair], file: BinaryIO) -> int:
-    """Write a shard of some pairs into a file, and return how many they were."""
-    count = 0
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        for pair in pairs:
-            for ending, data in files_of(pair):
-                put(tar, f"{pair.key}.{ending}", data)
-            count += 1
-    return count
-
-
 def files_of(pair: Pair) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a sample, what their names end with and what is in them; the record comes first."""
+    """Yield the names of a sample's files and what is in them; the record comes first."""
     record = json.loads(pair.record.to_line())
-    yield "json", json.dumps({**record, "key": pair.key}).encode()
+    yield f"{pair.key}.json", json.dumps({**record, "key": pair.key}).encode()
     for ending in endings_of(pair.record):
-        yield ending, read_bytes(pair.path(ending.removesuffix(".png")), MAX_PICTURE_BYTES)
+        yield f"{pair.key}.{ending}", read_bytes(pair.path(ending.removesuffix(".png")), MAX_PICTURE_BYTES)
