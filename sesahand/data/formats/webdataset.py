@@ -25,7 +25,8 @@ LIST = "shards.json"
 
 def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     """Write shards into `out`; return how many pairs were written and left out, which none is."""
-    source, counts = iter(pairs), {}
+    source = iter(pairs)
+    counts: dict[str, int] = {}
     while some := list(islice(source, 1)):
         together = chain(some, islice(source, SAMPLES_PER_SHARD - 1))
         name = f"{len(counts):06d}.tar"
