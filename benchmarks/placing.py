@@ -6,7 +6,8 @@ PICTURES are files or folders. The mask is the hull around each hand that the de
 to it; of what was placed the direction from the wrist to the middle knuckle in the picture and the side seen are
 compared. A hand in the library's relaxed pose is placed, of the true side, without a choice (palm), and with one: what
 faces the viewer, where the fingers point, or "as seen". Fitted hands that are wrong make wrong truths: look at the
-overlays.
+overlays. Also: over how many of these masks, and of masks over the index finger alone, a hand is said to be too small
+beside the picture's hands.
 """
 
 import argparse
@@ -23,8 +24,10 @@ from sesahand.hands.gestures import find_gesture
 from sesahand.reconstruct.as_seen import place_as_seen
 from sesahand.reconstruct.detection.detector import as_colour, load_detector
 from sesahand.reconstruct.detection.landmark_pictures import mask_landmarks
+from sesahand.reconstruct.landmarks import HandLandmarks
 from sesahand.reconstruct.reconstructing import reconstruct_hands
 from sesahand.reconstruct.scoring.facing import palm_towards_viewer
+from sesahand.reconstruct.size_beside import too_small
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.overlay import draw_hands
 from sesahand.scene.hand_scene import HandScene, combine
@@ -68,6 +71,17 @@ def fits(found: View, true: View) -> bool:
     return off(found, true) <= LARGEST_OFF and turned <= LARGEST_TURN
 
 
+def finger_mask(landmarks: HandLandmarks, index: int) -> Tensor:
+    """Return a mask `[H, W]` over the index finger of a hand, a tenth wider on each side."""
+    points = landmarks.keypoints_2d[index, 5:9]
+    low, high = points.amin(0), points.amax(0)
+    around = 0.1 * (high - low).max() + 1
+    (left, top), (right, bottom) = (low - around).int().tolist(), (high + around).int().tolist()
+    mask = torch.zeros(landmarks.height, landmarks.width)
+    mask[max(top, 0) : bottom, max(left, 0) : right] = 1
+    return mask
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path, nargs="+")
@@ -79,7 +93,8 @@ def main() -> None:
     paths = [each for path in options.pictures for each in (sorted(path.iterdir()) if path.is_dir() else [path])]
     tally = {"nothing chosen": 0, "side chosen": 0, "direction chosen": 0, "as seen": 0}
     directions = {"nothing chosen": 0, "side chosen": 0, "as seen": 0}
-    count = 0
+    count, told = 0, {"whole hand": 0, "whole hand, others known": 0, "index finger": 0}
+    known = 0
     print("| picture | hand | shows | palm: off by | that side chosen: off by | as seen: off by | right with |")
     print("|---|---|---|---:|---:|---:|---|")
     for path in paths:
@@ -109,6 +124,12 @@ def main() -> None:
             for way in directions:
                 directions[way] += off(views[way], true) <= LARGEST_OFF
             shown.append(placed["as seen"])
+            others = landmarks.select([each for each in range(len(landmarks)) if each != index])
+            known += bool(len(others))
+            told["whole hand"] += bool(too_small(placed["as seen"], landmarks))
+            told["whole hand, others known"] += bool(too_small(placed["as seen"], others))
+            finger = place_in_mask(hand, fitted.camera, finger_mask(landmarks, index))
+            told["index finger"] += bool(too_small(finger, landmarks))
             print(
                 f"| {path.stem} | {index + 1}, {side} | {true.facing} | {off(views['nothing chosen'], true):.0f} | "
                 f"{off(views['side chosen'], true):.0f} | {off(views['as seen'], true):.0f} | {', '.join(right_in)} |"
@@ -119,6 +140,7 @@ def main() -> None:
             save_picture(to_pil(view[0]), options.overlays / f"{path.stem}.png")
     print(f"\n{count} hands; direction and side right with:", ", ".join(f"{w} {n}" for w, n in tally.items()))
     print("direction alone within 45 degrees:", ", ".join(f"{way} {number}" for way, number in directions.items()))
+    print(f"{known} beside others; said to be too small over the", ", ".join(f"{w} {n}" for w, n in told.items()))
 
 
 if __name__ == "__main__":
