@@ -511,15 +511,16 @@ class PlaceHand(io.ComfyNode):
                     default="mask",
                     tooltip="With a mask: mask lets the fingers point along the painted shape, away from the "
                     "picture's edge; roll lets them point as roll says, if the guess was wrong. With facing as posed "
-                    "neither: roll turns the hand on.",
+                    "or as seen neither: roll turns the hand on.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Paint the place of the whole hand white, for example over a malformed hand: the hand is "
                     "placed and sized to cover it, and x, y and size do not count. Fingers point along the painted "
-                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed alone. "
-                    "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
+                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed and as "
+                    "seen alone. A batch of masks gives a frame each; hands of several frames take a mask each, or "
+                    "share one.",
                 ),
                 wires.BoundingBox.Input(
                     "bounding_box",
