@@ -81,6 +81,9 @@ MOST_SPREAD = 0.14
 # How sure a palm must be that the first two views do not show, and how much the hand there must be worth.
 MORE_PALMS, LEAST_WORTH = 0.3, 0.6
 
+# An expected hand is found if another's landmarks are nearer to its own, on average, than this part of its size.
+EXPECTED_WITHIN = 0.5
+
 # Tiles are this part of the picture's longer side, and overlap by half.
 TILE_PARTS = (2, 4)
 SMALLEST_TILE = 128
@@ -132,6 +135,7 @@ class HandDetector(nn.Module):
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
         quick: bool = False,
+        expected: Tensor | None = None,
     ) -> HandLandmarks:
         """Find hands.
 
@@ -146,6 +150,8 @@ class HandDetector(nn.Module):
                 raise to stop.
             quick: Look for palms in the first two views only, a quarter of the palm networks' work, and never in parts
                 of a picture; and read each hand once. `thorough` does nothing then.
+            expected: Keypoints `[K, 21, 2]` in pixels of hands that were asked for in the only picture. Where a quick
+                look finds none of them it looks at their own place; it takes a single view for the others then.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -165,7 +171,9 @@ class HandDetector(nn.Module):
         for frame, pixels in enumerate(pictures):
             report(frame)
             picture = Picture(pixels.float().cpu())
-            if boxes is None:
+            if expected is not None and quick:
+                looks = self.find_expected(picture, threshold, expected.detach().float().cpu())
+            elif boxes is None:
                 looks = self.find_hands(picture, threshold, thorough, FIRST_VIEWS if quick else PALM_VIEWS)
             else:
                 own = [box for box in boxes if box.frame == frame]
@@ -188,7 +196,7 @@ class HandDetector(nn.Module):
             hands = join_looks([hands, turned.select(are_new(turned, hands))])
         hands = self.measure(picture, hands)
         hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
-        if views == FIRST_VIEWS:
+        if len(views) <= len(FIRST_VIEWS):
             return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
@@ -198,6 +206,20 @@ class HandDetector(nn.Module):
             if thorough or not len(hands) or sizes(hands.keypoints_2d).max() < SMALL_HAND * longer / part:
                 hands = self.add_small_hands(picture, hands, tiles_of(picture, part), threshold)
         return hands
+
+    def find_expected(self, picture: Picture, threshold: float, expected: Tensor) -> Looks:
+        """Find the hands of one picture at a quick look, and those expected `[K, 21, 2]` also where they should be.
+
+        The palm networks miss hands whose colour is that of what is behind them; the landmark network, shown the very
+        place and turn, reads them. It sees nothing of what fingers were asked for.
+        """
+        hands = self.find_hands(picture, threshold, False, FIRST_VIEWS[:1])
+        missed = expected[~are_near(expected, hands.keypoints_2d)]
+        if not len(missed):
+            return hands
+        looks = self.measure(picture, choose_hands(self.look_twice(picture, squares_around(missed)), threshold))
+        looks = looks.select(looks.spread.mean(1) <= MOST_SPREAD)
+        return without_repeats(hands, looks)
 
     def add_small_hands(self, picture: Picture, hands: Looks, tiles: Tensor, threshold: float) -> Looks:
         """Add what can be seen in tiles `[K, 4]` of a picture to its hands."""
@@ -475,6 +497,14 @@ def points_elsewhere(palms: Palms, looks: Looks, hands: Looks) -> Tensor:
     angles = palms.squares()[:, 3] - squares_around(looks.keypoints_2d)[:, 3]
     known = ~torch.tensor(are_new(looks, hands), dtype=torch.bool)
     return known & (angles.cos() < math.cos(ELSEWHERE))
+
+
+def are_near(expected: Tensor, found: Tensor) -> Tensor:
+    """Tell which expected hands `[K, 21, 2]` lie where one of the found `[N, 21, 2]` is, bool `[K]`; both in pixels."""
+    if not len(found):
+        return torch.zeros(len(expected), dtype=torch.bool)
+    distance = (expected[:, None] - found[None]).norm(dim=-1).mean(-1).amin(1)
+    return distance < EXPECTED_WITHIN * sizes(expected)
 
 
 def reach_tips(keypoints: Tensor) -> Tensor:
