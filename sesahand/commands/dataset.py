@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ..data.formats import FORMATS
 from .progress import progress
+from .reconstruct import count, say, share
 
-HELP = "look into a set of image-mesh pairs, check it, or export it"
+HELP = "look into a set of image-mesh pairs, add photographs, check it, or export it"
 MAX_NAMED = 10
 
 
@@ -19,6 +20,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action, run_action in ((stats, show_stats), (check, check_set), (export, export_set)):
         action.add_argument("folder", type=Path, help="the set: a folder that Save Image-Mesh Pair wrote")
         action.set_defaults(run_action=run_action)
+    add = actions.add_parser("add-photographs", help="fit the hands of photographs and add them as pairs")
+    add.add_argument("folder", type=Path, help="the set, made if it is new")
+    add.add_argument("photographs", nargs="+", type=Path, help="pictures, or folders of them; NAME.txt is a caption")
+    add.add_argument("--vlm", metavar="FOLDER_OR_URL", help="captions them: a model's folder, or a server's base URL")
+    add.add_argument("--model", default="", help="name of the model at the server")
+    add.add_argument("--credential", default="", help="name of an entry in the credentials file")
+    add.add_argument(
+        "--maps", default="mesh,mask", metavar="NAMES", help="maps to draw, with commas (default mesh,mask)"
+    )
+    add.add_argument("--forearm", action="store_true", help="draw the forearm in the maps too")
+    add.add_argument("--fov", type=float, default=40.0, help="degrees across the longer side (default 40)")
+    add.add_argument("--longest", type=count, default=1024, help="pixels of the longer side at most (default 1024)")
+    add.add_argument("--threshold", type=share, default=0.5, help="how sure a hand must be, 0 to 1 (default 0.5)")
+    add.add_argument("--format", choices=("png", "jpg"), default="jpg", help="of the photographs in the set")
+    add.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
+    add.add_argument("--detector", type=Path, metavar="FOLDER", help="where `get-detector --to` put its files")
+    add.set_defaults(run_action=add_photographs)
+    stats.add_argument(
+        "--target",
+        metavar="NAME",
+        help="also count views, gestures, bends, sizes, sides, skins, shapes and near duplicates against a target: "
+        "even, or the folder of another set",
+    )
+    stats.add_argument("--picture", type=Path, metavar="FILE", help="draw these histograms (target: even)")
     check.add_argument(
         "--repair", action="store_true", help="drop damaged pairs, and delete unfinished files and those of no pair"
     )
@@ -47,7 +72,78 @@ def show_stats(options: argparse.Namespace) -> int:
     for kind, paths in find_strays(pairs).items():
         if paths:
             print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
+    if options.target is not None or options.picture is not None:
+        show_coverage(pairs, options.target or "even", options.picture)
     return 0
+
+
+def add_photographs(options: argparse.Namespace) -> int:
+    """Add photographs as pairs, say what became of each, and return 1 if one could not be used."""
+    from ..data.photographs import PhotographPairs
+    from ..data.writer import PairWriter
+    from ..errors import SesaHandError
+    from ..files.pictures import find_pictures
+    from ..hands.loading import load_hand_model
+    from ..reconstruct.scoring.picture_scorer import PictureScorer
+    from ..vlm.opening import open_vlm
+
+    maps, model = known_maps(options.maps), load_hand_model(options.hand_model)
+    vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
+    scorer, photographs = PictureScorer(options.detector), find_pictures(options.photographs)
+    failed = 0
+    with PairWriter(options.folder, options.format) as pairs:
+        maker = PhotographPairs(
+            pairs,
+            scorer,
+            maps,
+            model,
+            vlm=vlm,
+            fov=options.fov,
+            longest=options.longest,
+            threshold=options.threshold,
+            forearm=options.forearm,
+        )
+        for path in progress(photographs, len(photographs), "fitting"):
+            try:
+                said = maker.add(path)
+            except SesaHandError as error:
+                said, failed = str(error), failed + 1
+            say(f"{path.name}: {said}")
+        say(f"{len(pairs)} pairs in {options.folder}")
+    return int(failed > 0)
+
+
+def known_maps(text: str) -> tuple[str, ...]:
+    """The maps of a list with commas; a SesaHandError names what is none."""
+    from ..errors import SesaHandError
+    from ..render.map_table import ALL_MAPS
+
+    names = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for name in names:
+        if name not in ALL_MAPS:
+            raise SesaHandError(f"There is no map {name!r:.40}; maps are {', '.join(ALL_MAPS)}.")
+    return names
+
+
+def show_coverage(pairs, target_name: str, path: Path | None) -> None:
+    """Print a set's histograms against a target, and draw them into a file if there is one."""
+    from ..data.coverage import Coverage, describe_coverage, pair_facts
+    from ..data.coverage_picture import draw_coverage
+    from ..errors import SesaHandError
+    from ..files.pictures import save_picture
+    from ..generate.filling import open_target
+
+    target = open_target(target_name)
+    facts = [fact for pair in progress(pairs, len(pairs), "measuring") for fact in pair_facts(pair)]
+    coverage = Coverage.of(facts)
+    print(describe_coverage(coverage, target, facts))
+    if path is None:
+        return
+    try:
+        save_picture(draw_coverage(coverage, target), path)
+    except (OSError, ValueError) as error:
+        raise SesaHandError(f"{path} cannot be written ({error}). Choose another file with --picture.") from error
+    print(path)
 
 
 def check_set(options: argparse.Namespace) -> int:
