@@ -119,6 +119,19 @@ def test_a_half_precision_base_with_checkpointing_is_trained_on(pairs, base, tmp
     assert again.finished
 
 
+def test_a_gate_is_learnt_resumed_and_written_into_the_file(pairs, base, tmp_path):
+    pytest.importorskip("accelerate")
+    changes = ["fusion.mode=gated", "training.steps=6", "training.learning_rate=0.003", "precision=no"]
+    config = load_config(write_config(tmp_path, base, pairs), [*changes, "validate_every=0"])
+    _, path = train_controlnet(replace(config, out=str(tmp_path / "whole")))
+    whole = read_controlnet_weights(path).settings
+    assert whole.mode == "gated" and whole.gate != 0 and not whole.is_off
+    stops = iter([False, False, True])
+    assert not train_controlnet(config, stop=lambda: next(stops))[0].finished
+    _, path = train_controlnet(config)
+    assert read_controlnet_weights(path).settings == whole, "as if it had not been stopped"
+
+
 def write_config(folder, base, pairs):
     """Two steps that draw validation pictures."""
     path = folder / "config.json"
