@@ -35,7 +35,7 @@ from .duplicates import are_new, choose_hands, without_repeats, worth_of
 from .external import HandBox
 from .looks import Looks, as_side, join_looks, mean_look, sizes, spread_of
 from .network import Network
-from .palm_views import FIRST_VIEWS, PALM_VIEWS, PalmView
+from .palm_views import FIRST_VIEWS, ONE_VIEW, PALM_VIEWS, PalmView
 from .palms import (
     NO_PALMS,
     NUM_ANCHORS,
@@ -73,6 +73,7 @@ SECOND_CHANCES = (-0.6, 0.6)
 
 # More looks at a hand that was found: by how much its square is turned (radians) and scaled, and whether the network
 # sees the mirror image.
+STRAIGHT_LOOKS = ((0.0, 1.0, False), (0.0, 1.0, True))
 MORE_LOOKS = ((-0.35, 1.0, False), (0.35, 1.0, True), (0.0, 0.8, False), (0.0, 1.25, True))
 # A look from further off, straight and in the mirror, may read a finger otherwise; how sure both must be of the hand.
 FAR, SURE = 1.5, 0.9
@@ -194,9 +195,9 @@ class HandDetector(nn.Module):
             turned = self.look_twice(picture, torch.cat([hidden.squares(angle) for angle in SECOND_CHANCES]))
             turned = choose_hands(turned.select(turned.stable), threshold)
             hands = join_looks([hands, turned.select(are_new(turned, hands))])
-        hands = self.measure(picture, hands)
+        hands = self.measure(picture, hands, again=views != ONE_VIEW)
         hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
-        if len(views) <= len(FIRST_VIEWS):
+        if views in (FIRST_VIEWS, ONE_VIEW):
             return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
@@ -213,11 +214,12 @@ class HandDetector(nn.Module):
         The palm networks miss hands whose colour is that of what is behind them; the landmark network, shown the very
         place and turn, reads them. It sees nothing of what fingers were asked for.
         """
-        hands = self.find_hands(picture, threshold, False, FIRST_VIEWS[:1])
+        hands = self.find_hands(picture, threshold, False, ONE_VIEW)
         missed = expected[~are_near(expected, hands.keypoints_2d)]
         if not len(missed):
             return hands
-        looks = self.measure(picture, choose_hands(self.look_twice(picture, squares_around(missed)), threshold))
+        looks = choose_hands(self.look_twice(picture, squares_around(missed)), threshold)
+        looks = self.measure(picture, looks, again=False)
         looks = looks.select(looks.spread.mean(1) <= MOST_SPREAD)
         return without_repeats(hands, looks)
 
@@ -300,12 +302,18 @@ class HandDetector(nn.Module):
             parts.append(mean_look(straight, self._read(crops.flip(2), some, -1.0)) if mirrored else straight)
         return join_looks(parts) if parts else self._read(torch.zeros(0, size, size, 3), squares)
 
-    def measure(self, picture: Picture, hands: Looks) -> Looks:
-        """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread."""
+    def measure(self, picture: Picture, hands: Looks, again: bool = True) -> Looks:
+        """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread.
+
+        Args:
+            picture: The picture.
+            hands: What is known of them.
+            again: Look at them straight and in the mirror once more, too; else what is known stands for these two.
+        """
         size = self.landmark.input_shape[1]
         around = squares_around(hands.keypoints_2d)
-        looks = []
-        for angle, scale, mirrored in ((0.0, 1.0, False), (0.0, 1.0, True), *MORE_LOOKS):
+        looks = [] if again else [hands, hands]
+        for angle, scale, mirrored in (*(STRAIGHT_LOOKS if again else ()), *MORE_LOOKS):
             squares = around * torch.tensor([1.0, 1.0, scale, 1.0]) + torch.tensor([0.0, 0.0, 0.0, angle])
             crops = picture.cut(squares, size, "border")
             looks.append(self._read(crops.flip(2), squares, -1.0) if mirrored else self._read(crops, squares))
