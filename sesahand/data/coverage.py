@@ -63,7 +63,7 @@ class HandFacts:
     Attributes:
         key: Of its pair, or empty.
         bins: The bin it is in, for each histogram.
-        points: Its joints from the wrist, in palm lengths, as the camera sees them, `[21, 3]` float32.
+        points: Its joints from the wrist, in units of the palm's length, as the camera sees them, `[21, 3]` float32.
     """
 
     key: str

@@ -31,7 +31,7 @@ from ..semantics.composer import compose_batch
 from ..semantics.extractor import extract_semantics
 from ..semantics.posed_hands import hands_to_pose
 from ..vlm.captioner import Captioner
-from .record import MAX_TEXT, PairFacts
+from .record import PairFacts, storable
 from .writer import PairWriter
 
 LONGEST_PHOTOGRAPH = 512 << 20
@@ -103,7 +103,7 @@ class PhotographPairs:
         gesture = ""
         if any(hand.gesture for hand in image.hands):
             gesture = hands_to_pose(image).gestures[0][0]
-        return PairFacts(image.prompt, image.behavior, gesture, source=PHOTOGRAPH, caption=caption[:MAX_TEXT])
+        return PairFacts(image.prompt, image.behavior, gesture, source=PHOTOGRAPH, caption=storable(caption))
 
     def _caption(self, path: Path) -> str:
         if self.vlm is not None:

@@ -198,6 +198,11 @@ def _read_hand(hand: Any, label: str) -> HandSummary:
     return HandSummary(hand["side"], (left, top, right, bottom), float(score))
 
 
+def storable(text: str) -> str:
+    """Return a raw caption as a record holds it: without halves of character pairs, no longer than a text may be."""
+    return text[:MAX_TEXT].encode("utf-8", "ignore").decode()
+
+
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False

@@ -174,7 +174,7 @@ def fuse(
             times the gate, on top of the feature).
         strength: lambda of blend mode and factor of the gate, 0..1.
         orientation: "gather" `out_i = sum_j psi_ij f_j`, or "scatter" `out_j = sum_i psi_ij f_i`.
-        gate: Of gated mode; a tensor while it is learnt.
+        gate: Of gated mode; a tensor `[]` while it is learnt.
 
     Returns:
         `[B, C, h, w]` in the feature's dtype.

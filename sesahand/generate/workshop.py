@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..callbacks import Progress
-from ..data.record import MAX_TEXT, PairFacts
+from ..data.record import PairFacts, storable
 from ..data.writer import PairWriter
 from ..models.small.embedded import EMBEDDED
 from ..models.small.model_files import CONTROLS, control_path
@@ -149,15 +149,10 @@ def add_pair(pairs: PairWriter, done: Finished, more_maps: Mapping[str, Tensor] 
         seed=record.seed,
         control_scales=scales,
         source=Path(record.base).name,
-        caption=_storable(record.semantics.caption),
+        caption=storable(record.semantics.caption),
         caption_style=record.caption_style,
         **found,
     )
     maps = {**(more_maps or {}), record.map: done.map}
     maps = {name: shown[..., 0] if name not in COLOR_MAPS else shown for name, shown in maps.items()}
     pairs.add(done.picture, record.scene, facts, maps)
-
-
-def _storable(caption: str) -> str:
-    """A raw caption as a record can hold it: what is longer than any text there is cut."""
-    return caption[:MAX_TEXT].encode("utf-8", "ignore").decode()

@@ -174,9 +174,15 @@ def test_pairs_and_their_export_to_attentionhand_are_the_same_samples(tmp_path):
     picture = torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(1)).mul(255).round() / 255
     with PairWriter(tmp_path / "set") as writer:
         writer.add(picture, scene, PairFacts("a hand, red wall"), {"mesh": maps.mesh[0], "mask": maps.mask[0]})
-        writer.add(picture, HandScene.empty(scene.model, camera), PairFacts("no hand"), {"mesh": maps.mesh[0] * 0})
+        writer.add(
+            picture,
+            HandScene.empty(scene.model, camera),
+            PairFacts("none", caption="No hand."),
+            {"mesh": maps.mesh[0] * 0},
+        )
     pairs = open_samples(tmp_path / "set", 64)
     assert len(pairs) == 2 and pairs[0].captions == {"clean": "a hand, red wall"}
+    assert pairs[1].captions == {"clean": "none", "verbose": "No hand."}
     assert (pairs[0].picture == picture.mul(255).byte().numpy()).all()
     assert (pairs[0].hand > 0).mean() == pytest.approx(float((maps.mask[0] > 0).float().mean()))
     assert not pairs[1].hand.any()
