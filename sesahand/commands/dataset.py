@@ -1,42 +1,36 @@
-"""Look into a set of image-mesh pairs, check and repair it, or write it in the formats of others."""
+"""Look into sets of image-mesh pairs, check and repair them, make new ones of them, or write the formats of others."""
 
 import argparse
 from pathlib import Path
 
 from ..data.formats import FORMATS
+from . import photographs
 from .progress import progress
-from .reconstruct import count, say, share
 
-HELP = "look into a set of image-mesh pairs, add photographs, check it, or export it"
+HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, split or export them"
 MAX_NAMED = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    stats = actions.add_parser("stats", help="count what is in a set")
-    check = actions.add_parser("check", help="read every file of a set and say what is wrong")
-    export = actions.add_parser("export", help="write a set in a format of others")
-    for action, run_action in ((stats, show_stats), (check, check_set), (export, export_set)):
-        action.add_argument("folder", type=Path, help="the set: a folder that Save Image-Mesh Pair wrote")
+    stats = actions.add_parser("stats", help="count what is in sets")
+    check = actions.add_parser("check", help="read every file of sets and say what is wrong")
+    export = actions.add_parser("export", help="write sets in a format of others")
+    merge = actions.add_parser("merge", help="make one set of several; goes on where it was stopped")
+    keep = actions.add_parser("filter", help="make a set of the pairs that are wanted")
+    split = actions.add_parser("split", help="deal pairs out into sets, all of one pose into the same")
+    for action, run_action in (
+        (stats, show_stats), (check, check_sets), (export, export_sets), (merge, merge_sets), (keep, filter_sets),
+        (split, split_sets),
+    ):  # fmt: skip
+        action.add_argument(
+            "folders", type=Path, nargs="+", metavar="FOLDER",
+            help="a set: a folder that Save Image-Mesh Pair or `generate --pairs` wrote; of several, keys begin "
+            "with their folders' names",
+        )  # fmt: skip
         action.set_defaults(run_action=run_action)
-    add = actions.add_parser("add-photographs", help="fit the hands of photographs and add them as pairs")
-    add.add_argument("folder", type=Path, help="the set, made if it is new")
-    add.add_argument("photographs", nargs="+", type=Path, help="pictures, or folders of them; NAME.txt is a caption")
-    add.add_argument("--vlm", metavar="FOLDER_OR_URL", help="captions them: a model's folder, or a server's base URL")
-    add.add_argument("--model", default="", help="name of the model at the server")
-    add.add_argument("--credential", default="", help="name of an entry in the credentials file")
-    add.add_argument(
-        "--maps", default="mesh,mask", metavar="NAMES", help="maps to draw, with commas (default mesh,mask)"
-    )
-    add.add_argument("--forearm", action="store_true", help="draw the forearm in the maps too")
-    add.add_argument("--fov", type=float, default=40.0, help="degrees across the longer side (default 40)")
-    add.add_argument("--longest", type=count, default=1024, help="pixels of the longer side at most (default 1024)")
-    add.add_argument("--threshold", type=share, default=0.5, help="how sure a hand must be, 0 to 1 (default 0.5)")
-    add.add_argument("--format", choices=("png", "jpg"), default="jpg", help="of the photographs in the set")
-    add.add_argument("--hand-model", default="builtin", help="a MANO file, or a folder that holds one")
-    add.add_argument("--detector", type=Path, metavar="FOLDER", help="where `get-detector --to` put its files")
-    add.set_defaults(run_action=add_photographs)
+    photographs.add_arguments(actions.add_parser("add-photographs", help=photographs.HELP))
     stats.add_argument(
         "--target",
         metavar="NAME",
@@ -44,6 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "even, or the folder of another set",
     )
     stats.add_argument("--picture", type=Path, metavar="FILE", help="draw these histograms (target: even)")
+    for action in (merge, keep):
+        action.add_argument("--out", required=True, type=Path, help="the new set")
+    keep.add_argument("--minimum-score", type=float, help="0 to 1")
+    keep.add_argument("--minimum-detector-score", type=float, help="0 to 1")
+    keep.add_argument("--maximum-mse-2d", type=float, help="mean squared error of the keypoints")
+    keep.add_argument("--gesture", nargs="+", help="only these gestures")
+    keep.add_argument("--side", choices=("right", "left"), help="only pictures whose hands are all of this side")
+    keep.add_argument("--hands", type=int, help="only pictures of so many hands")
+    keep.add_argument("--minimum-size", type=float, help="of each hand's box, as a part of the picture's shorter side")
+    split.add_argument("--out", required=True, type=Path, help="the folder that the sets are made in")
+    split.add_argument(
+        "--share", nargs="+", type=named_share, default=[("train", 0.9), ("test", 0.1)], metavar="NAME=SHARE",
+        help="the sets and their shares (default: train=0.9 test=0.1)",
+    )  # fmt: skip
+    split.add_argument("--seed", type=int, default=0, help="another seed deals otherwise")
     check.add_argument(
         "--repair", action="store_true", help="drop damaged pairs, and delete unfinished files and those of no pair"
     )
@@ -60,69 +69,28 @@ def run(options: argparse.Namespace) -> int:
     return options.run_action(options)
 
 
+def named_share(text: str) -> tuple[str, float]:
+    """Parse NAME=SHARE."""
+    name, _, share = text.partition("=")
+    return name, float(share)
+
+
 def show_stats(options: argparse.Namespace) -> int:
     """Print the counts, and a line for each kind of stray file."""
     from ..data.check import describe, find_strays, gather_statistics
-    from ..data.pair_set import PairSet
+    from ..data.several_sets import PairSets
 
-    pairs = PairSet(options.folder)
+    pairs = PairSets(options.folders)
     print(describe(gather_statistics(progress(pairs, len(pairs), "reading"))))
-    if pairs.index.torn:
-        print(f"problem: the last record is torn ({pairs.index.torn} bytes); the next writer drops it")
-    for kind, paths in find_strays(pairs).items():
-        if paths:
-            print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
+    for each in pairs.sets:
+        if each.index.torn:
+            print(f"problem: the last record is torn ({each.index.torn} bytes); the next writer drops it")
+        for kind, paths in find_strays(each).items():
+            if paths:
+                print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
     if options.target is not None or options.picture is not None:
         show_coverage(pairs, options.target or "even", options.picture)
     return 0
-
-
-def add_photographs(options: argparse.Namespace) -> int:
-    """Add photographs as pairs, say what became of each, and return 1 if one could not be used."""
-    from ..data.photographs import PhotographPairs
-    from ..data.writer import PairWriter
-    from ..errors import SesaHandError
-    from ..files.pictures import find_pictures
-    from ..hands.loading import load_hand_model
-    from ..reconstruct.scoring.picture_scorer import PictureScorer
-    from ..vlm.opening import open_vlm
-
-    maps, model = known_maps(options.maps), load_hand_model(options.hand_model)
-    vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
-    scorer, photographs = PictureScorer(options.detector), find_pictures(options.photographs)
-    failed = 0
-    with PairWriter(options.folder, options.format) as pairs:
-        maker = PhotographPairs(
-            pairs,
-            scorer,
-            maps,
-            model,
-            vlm=vlm,
-            fov=options.fov,
-            longest=options.longest,
-            threshold=options.threshold,
-            forearm=options.forearm,
-        )
-        for path in progress(photographs, len(photographs), "fitting"):
-            try:
-                said = maker.add(path)
-            except SesaHandError as error:
-                said, failed = str(error), failed + 1
-            say(f"{path.name}: {said}")
-        say(f"{len(pairs)} pairs in {options.folder}")
-    return int(failed > 0)
-
-
-def known_maps(text: str) -> tuple[str, ...]:
-    """The maps of a list with commas; a SesaHandError names what is none."""
-    from ..errors import SesaHandError
-    from ..render.map_table import ALL_MAPS
-
-    names = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for name in names:
-        if name not in ALL_MAPS:
-            raise SesaHandError(f"There is no map {name!r:.40}; maps are {', '.join(ALL_MAPS)}.")
-    return names
 
 
 def show_coverage(pairs, target_name: str, path: Path | None) -> None:
@@ -146,21 +114,31 @@ def show_coverage(pairs, target_name: str, path: Path | None) -> None:
     print(path)
 
 
-def check_set(options: argparse.Namespace) -> int:
+def check_sets(options: argparse.Namespace) -> int:
+    """Check the sets one by one; 1 if anything is wrong with one and stays so."""
+    found = []
+    for folder in options.folders:
+        if len(options.folders) > 1:
+            print(f"{folder}:")
+        found.append(check_set(folder, options.repair))
+    return max(found)
+
+
+def check_set(folder: Path, repaired: bool) -> int:
     """Print what is wrong with each pair, repair it if asked, and return 1 if anything is wrong and stays so."""
     from ..data.check import find_damage, find_strays, repair
     from ..data.pair_set import PairSet
     from ..errors import InvalidFileError
 
     try:
-        pairs = PairSet(options.folder)
+        pairs = PairSet(folder)
     except InvalidFileError as error:
-        if not options.repair:
+        if not repaired:
             raise
         print(error)
-        print("\n".join(repair(options.folder)))
-        pairs = PairSet(options.folder)
-    found = zip(pairs.keys, find_damage(pairs), strict=True)
+        print("\n".join(repair(folder)))
+        pairs = PairSet(folder)
+    found = zip(pairs.index.keys(), find_damage(pairs), strict=True)
     damaged = {key: fault for key, fault in progress(found, len(pairs), "checking") if fault}
     for fault in list(damaged.values())[:MAX_NAMED]:
         print(fault)
@@ -168,20 +146,22 @@ def check_set(options: argparse.Namespace) -> int:
     for kind, paths in strays.items():
         print(f"{len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
     print(f"{len(pairs) - len(damaged)} of {len(pairs)} pairs are whole")
-    if options.repair:
-        print("\n".join(repair(options.folder, damaged) or ["nothing to repair"]))
+    if repaired:
+        print("\n".join(repair(folder, damaged) or ["nothing to repair"]))
         return 0
     return 1 if damaged or "partial" in strays or "orphan" in strays or pairs.index.torn else 0
 
 
-def export_set(options: argparse.Namespace) -> int:
-    """Write the set and print how many pairs were written and left out."""
+def export_sets(options: argparse.Namespace) -> int:
+    """Write the sets and print how many pairs were written and left out."""
+    from ..data.arranging import Wanted
     from ..data.formats import export_pairs
-    from ..data.pair_set import PairSet
+    from ..data.several_sets import PairSets
     from ..hands.loading import load_hand_model
 
-    pairs = PairSet(options.folder, [load_hand_model(options.hand_model)])
-    chosen = (pair for pair in progress(pairs, len(pairs), "writing") if is_good(pair, options.minimum_score))
+    pairs = PairSets(options.folders, [load_hand_model(options.hand_model)])
+    wanted = Wanted(score=options.minimum_score if options.minimum_score > 0 else None)
+    chosen = (pair for pair in progress(pairs, len(pairs), "writing") if wanted.keeps(pair))
     done = export_pairs(chosen, options.format, options.out)
     below = len(pairs) - done.written - done.left_out
     print(f"{done.written} pairs written to {options.out}")
@@ -192,6 +172,44 @@ def export_set(options: argparse.Namespace) -> int:
     return 0
 
 
-def is_good(pair, minimum_score: float) -> bool:
-    """Tell whether a pair's score reaches a minimum; one without a score reaches only 0."""
-    return minimum_score <= 0 or (pair.facts.score is not None and pair.facts.score >= minimum_score)
+def merge_sets(options: argparse.Namespace) -> int:
+    """Write one set of several and print how many pairs it has."""
+    from ..data.arranging import copy_pairs
+    from ..data.several_sets import PairSets
+
+    pairs = PairSets(options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "copying"), options.out)
+    print(f"{kept} pairs of {len(options.folders)} sets are in {options.out}")
+    return 0
+
+
+def filter_sets(options: argparse.Namespace) -> int:
+    """Write the wanted pairs and print how many they are."""
+    from ..data.arranging import Wanted, copy_pairs
+    from ..data.several_sets import PairSets
+
+    wanted = Wanted(
+        score=options.minimum_score,
+        detector_score=options.minimum_detector_score,
+        mse_2d=options.maximum_mse_2d,
+        gestures=options.gesture and tuple(options.gesture),
+        side=options.side,
+        hands=options.hands,
+        hand_size=options.minimum_size,
+    )
+    pairs = PairSets(options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, wanted.keeps)
+    print(f"{kept} of {len(pairs)} pairs are in {options.out}")
+    return 0
+
+
+def split_sets(options: argparse.Namespace) -> int:
+    """Deal the pairs out and print how many went where."""
+    from ..data.arranging import split_pairs
+    from ..data.several_sets import PairSets
+
+    pairs = PairSets(options.folders)
+    counts = split_pairs(progress(pairs, len(pairs), "dealing"), options.out, dict(options.share), options.seed)
+    for name, count in counts.items():
+        print(f"{count} pairs are in {options.out / name}")
+    return 0

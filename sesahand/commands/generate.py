@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SesaHandError
-from .dataset import known_maps
+from .photographs import known_maps
 from .progress import Bar
 from .reconstruct import INTERRUPTED, count, say
 from .render import DEFAULT_FOV, LEFTS, add_hand_arguments, placement

@@ -130,7 +130,11 @@ def _facts(
 
 
 def pointing(local: Tensor) -> str:
-    """Return where the fingers point in the picture, of joints `[21, 3]` from the wrist: one of `DIRECTIONS`."""
+    """Return where the fingers point in the picture, one of `DIRECTIONS`.
+
+    Args:
+        local: Joints from the wrist `[21, 3]`, in any unit of length.
+    """
     across, down = local[9, :2].tolist()
     if abs(down) >= abs(across):
         return "up" if down < 0 else "down"
@@ -138,7 +142,11 @@ def pointing(local: Tensor) -> str:
 
 
 def mean_bend(points: Tensor) -> float:
-    """Return the sum of the angles at a finger's three joints, degrees, mean of index to pinky, of joints `[21, 3]`."""
+    """Return the sum of the angles at a finger's three joints, degrees, mean of index to pinky.
+
+    Args:
+        points: A hand's joints `[21, 3]`, in any unit of length.
+    """
     chains = torch.stack([points[[0, k, k + 1, k + 2, k + 3]] for k in (5, 9, 13, 17)])
     bones = torch.nn.functional.normalize(chains[:, 1:] - chains[:, :-1], dim=-1)
     cosines = (bones[:, 1:] * bones[:, :-1]).sum(-1).clamp(-1, 1)
