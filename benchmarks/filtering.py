@@ -97,6 +97,12 @@ def shares(scores: np.ndarray, good: np.ndarray, threshold: float) -> tuple[floa
     return _mean(kept[good]), _mean(~kept[~good])
 
 
+def roc_auc(scores: np.ndarray, good: np.ndarray) -> float:
+    """Return the chance that a good picture scores higher than a bad one, equal ones counting half."""
+    apart = scores[good][:, None] - scores[~good]
+    return _mean(np.heaviside(apart, 0.5).ravel())
+
+
 def split_table(title: str, names: list[str], scores: np.ndarray, good: np.ndarray) -> str:
     """A table of the filter's work by what a name says of each picture."""
     rows = []
@@ -132,7 +138,8 @@ def main() -> None:
         goods.append(is_good(reader, pictures))
         seconds.append(each)
     scores, good = np.concatenate(scored), np.concatenate(goods)
-    print(f"{good.sum()} good and {(~good).sum()} bad pictures; {1000 * np.mean(seconds):.0f} ms a picture\n")
+    each = ", ".join(f"{1000 * one:.0f} ms at strength {way:g}" for one, way in zip(seconds, STRENGTHS, strict=True))
+    print(f"{good.sum()} good and {(~good).sum()} bad pictures, ROC AUC {roc_auc(scores, good):.3f}; {each}\n")
     rows = [[f"{each:g}", *(f"{share:.2f}" for share in shares(scores, good, each))] for each in THRESHOLDS]
     drawn, best = draw_pictures(arguments.heldout, requests, STRENGTHS[0], arguments.samples), goods[0]
     others, _ = score_pictures(scorer, requests, drawn, other_face)
