@@ -419,7 +419,8 @@ def say_variety(finished: list) -> None:
         return
     from ..data.coverage import count_distinct, hand_facts, summarise
 
-    facts = [fact for done in finished for fact in hand_facts(done.record.scene)]
+    records = [done.record for done in finished]
+    facts = [fact for one in records for fact in hand_facts(one.scene, one.gesture, one.semantics.prompt)]
     say(f"{summarise(facts)}; {count_distinct(facts)} of {len(facts)} hands are no near duplicate of another")
 
 

@@ -77,7 +77,8 @@ def pair_facts(pair: Pair) -> list[HandFacts]:
         return []
     hands, facts, record = pair.parameters, pair.facts, pair.record
     boxes = torch.tensor([hand.box for hand in record.hands])
-    words = f"{facts.prompt} {facts.caption}"
+    # What a prompt was made to leave out is not to be seen either, whatever the caption says.
+    words = facts.prompt if facts.caption_style else f"{facts.prompt} {facts.caption}"
     points = torch.from_numpy(hands.keypoints_3d)
     betas = torch.from_numpy(hands.betas)
     return _facts(record.key, points, hands.side, betas, boxes, min(record.width, record.height), facts.gesture, words)

@@ -82,9 +82,9 @@ class PhotographPairs:
             return f"no hand found{f': {scene.note}' if scene.note else ''}"
         scene, pictures = shrink_view(scene, pictures, self.longest)
         scored = self.scorer(pictures[0].flip(1), mirrored(scene))
-        facts = self._facts(path)
-        found = {"score": scored.score, "mse_2d": scored.mse_2d, "detector_score": float(scene.score.mean())}
-        self.pairs.add(pictures[0], scene, replace(facts, **found), self._draw(scene), key)
+        sureness = float(scene.score.mean())
+        facts = replace(self._facts(path), score=scored.score, mse_2d=scored.mse_2d, detector_score=sureness)
+        self.pairs.add(pictures[0], scene, facts, self._draw(scene), key)
         hands = "1 hand" if len(scene) == 1 else f"{len(scene)} hands"
         return f"{hands}, score {scored.score:.2f}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,9 +56,10 @@ def denoising_losses(
     from diffusers import DDIMScheduler
 
     base, net = generator.base, generator.controlnet
+    autoencoder: Any = base.autoencoder
     prompts = [requests.prompt(index, cell.words) for index in indices]
     pictures = requests.pictures(indices).movedim(-1, 1).to(generator.device, generator.dtype) * 2 - 1
-    latents = base.autoencoder.encode(pictures).latent_dist.mode() * base.autoencoder.config.scaling_factor
+    latents = autoencoder.encode(pictures).latent_dist.mode() * autoencoder.config.scaling_factor
     noise = torch.stack([_noise(latents.shape[1:], noise_seed(index, turn)) for index in indices]).to(latents)
     maps = requests.maps(indices, net.map).movedim(-1, 1).to(generator.device, generator.dtype)
     scheduler = DDIMScheduler.from_config(base.scheduler.config)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,14 +127,15 @@ def check_fusion(generator: HandGenerator, samples: int = 16, batch_size: int = 
         for time in TIMES:
             collector = FusionCollector(layout, settings)
             noisy, step = _noised(generator, latents, time, indices)
-            collector.begin(noisy.shape[-2:])
+            height, width = noisy.shape[-2:]
+            collector.begin((height, width))
             try:
                 with collector.attached():
                     generator.controlnet.model(noisy, step, text, control, return_dict=False)
                     collector.check_complete()
                 for level in sorted({residual.level for residual in collector.residuals}):
                     psi = collector.psi(level).float().cpu()
-                    grid = [-(-side // 2**level) for side in noisy.shape[-2:]]
+                    grid = -(-height // 2**level), -(-width // 2**level)
                     covered = functional.adaptive_avg_pool2d(hand, grid).flatten(1)
                     cells[level] = psi.shape[-1]
                     sums.setdefault((level, time), []).append(figures_of(psi, covered))
@@ -163,7 +165,7 @@ def _inputs(generator: HandGenerator, world: SyntheticHands, indices: Sequence[i
     base, name = generator.base, generator.controlnet.map
     samples = [world[index] for index in indices]
     pictures = torch.stack([torch.from_numpy(sample.picture) for sample in samples]).movedim(-1, 1).float()
-    autoencoder = base.autoencoder
+    autoencoder: Any = base.autoencoder
     pictures = (pictures / 127.5 - 1).to(generator.device, generator.dtype)
     latents = autoencoder.encode(pictures).latent_dist.mode() * autoencoder.config.scaling_factor
     ids = tokenize(base.tokenizer, [sample.description.composition.prompt for sample in samples])

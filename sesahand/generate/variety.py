@@ -29,15 +29,16 @@ STYLES = CLEAN, SHORT, RAW = "clean", "short", "raw"
 """A prompt is composed of all components, of what the hand does and some of the others, or is the caption itself."""
 STYLE_SHARES = (0.6, 0.3, 0.1)
 
-# Degrees that a view wanders from the gesture's own: standard deviation, and the most; and how often it shows the back.
+# Degrees that a view wanders from the gesture's own: standard deviation, and the most.
 ROLL, PITCH, YAW, MOST_SIGMAS = 14.0, 16.0, 24.0, 1.8
-BACK_SHARE = 0.3
+# Degrees about the vertical from the face that a gesture is known by: that one, the other one, and the two edges.
+FACES, FACE_SHARES = (0.0, 180.0, 90.0, -90.0), (0.6, 0.28, 0.06, 0.06)
 # Quarter turns in the picture, degrees, and how often: arms come from below for the most part.
 TURNS, TURN_SHARES = (0.0, 90.0, -90.0, 180.0), (0.55, 0.175, 0.175, 0.1)
 # Standard deviation of each beta, and the most: shapes of people.
 BETA_SPREAD, BETA_MOST = 0.7, 1.6
 # Longer side of a hand's box as a part of the picture's shorter side, and what stays free at the edge.
-SIZES, MARGIN = (0.5, 0.84), 0.03
+SIZES, MARGIN = (0.4, 0.84), 0.03
 JOINT_DEGREES = 5.0
 # What a short prompt keeps of the other components.
 KEPT = 0.5
@@ -50,9 +51,9 @@ class Variation:
     Attributes:
         roll: Degrees added to the placement's, clockwise in the picture.
         pitch: Degrees, fingers towards the camera.
-        yaw: Degrees about the vertical; with `back`, 180 more.
+        yaw: Degrees about the vertical.
         turn: Degrees of a quarter turn in the picture, besides.
-        back: Whether the other face of the hand is shown than the gesture is known by.
+        face: Degrees about the vertical, besides, that show another face than the gesture is known by: one of `FACES`.
         side: "right" or "left".
         betas: Shape, ten numbers.
         size: Longer side of the hand's box as a part of the picture's shorter side.
@@ -66,7 +67,7 @@ class Variation:
     pitch: float
     yaw: float
     turn: float
-    back: bool
+    face: float
     side: str
     betas: tuple[float, ...]
     size: float
@@ -92,7 +93,7 @@ def draw_variation(seed: int, index: int, attempt: int = 0) -> Variation:
     # All is drawn, in this order, whatever is asked to vary: one kind more does not change the others.
     roll, pitch, yaw = wander(ROLL), wander(PITCH), wander(YAW)
     turn = TURNS[int(rng.choice(len(TURNS), p=TURN_SHARES))]
-    back = bool(rng.random() < BACK_SHARE)
+    face = FACES[int(rng.choice(len(FACES), p=FACE_SHARES))]
     side = "right" if rng.random() < 0.5 else "left"
     betas = np.clip(BETA_SPREAD * rng.standard_normal(10), -BETA_MOST, BETA_MOST)
     size = float(rng.uniform(*SIZES))
@@ -101,7 +102,7 @@ def draw_variation(seed: int, index: int, attempt: int = 0) -> Variation:
     style = STYLES[int(rng.choice(len(STYLES), p=STYLE_SHARES))]
     kept = tuple((rng.random(3) < KEPT).tolist())
     return Variation(
-        roll, pitch, yaw, turn, back, side, tuple(betas.tolist()), size, (across, down), joint_seed, style, kept
+        roll, pitch, yaw, turn, face, side, tuple(betas.tolist()), size, (across, down), joint_seed, style, kept
     )
 
 
@@ -128,7 +129,7 @@ def vary_placement(
     kinds: tuple[str, ...],
     placement: Placement,
     hands: int = 1,
-    may_show_back: bool = True,
+    may_show_other_faces: bool = True,
     may_turn: bool = True,
 ) -> Placement:
     """Return a placement with another view and size where these vary.
@@ -138,17 +139,17 @@ def vary_placement(
         kinds: What varies.
         placement: What is asked for; its angles are the middle of the views.
         hands: How many hands stand side by side.
-        may_show_back: Whether the words leave open which face is seen.
+        may_show_other_faces: Whether the words leave open which face is seen.
         may_turn: Whether they leave open where fingers point.
     """
     if "view" in kinds:
-        back = 180.0 if variation.back and may_show_back else 0.0
+        face = variation.face if may_show_other_faces else 0.0
         turn = variation.turn if may_turn else 0.0
         placement = replace(
             placement,
             roll=placement.roll + variation.roll + turn,
             pitch=placement.pitch + variation.pitch,
-            yaw=placement.yaw + variation.yaw + back,
+            yaw=placement.yaw + variation.yaw + face,
         )
     if "size" in kinds:
         placement = replace(placement, box=box_of(variation, placement.size, hands))
@@ -187,6 +188,7 @@ def vary_words(variation: Variation, image: ImageSemantics, prefix: str = "", st
     if variation.style == SHORT and behavior.hand_action:
         others = zip(("pose", "action", "environment"), variation.kept, strict=True)
         left_out = {name: "" for name, keep in others if not keep}
-        composed = compose(behavior.replace(**left_out), prefix=prefix, style=style)
-        return replace(image, prompt=composed.prompt, spans=composed.spans)
+        kept = behavior.replace(**left_out)
+        composed = compose(kept, prefix=prefix, style=style)
+        return replace(image, behavior=kept, prompt=composed.prompt, spans=composed.spans)
     return image

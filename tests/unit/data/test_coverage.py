@@ -17,6 +17,7 @@ from sesahand.data.coverage import (
     even_target,
     find_repeats,
     hand_facts,
+    pair_facts,
     skin_of,
 )
 from sesahand.data.pair_set import PairSet
@@ -88,6 +89,11 @@ def test_stats_draw_a_set_against_a_target(tmp_path, capsys):
         for roll in (0, 0, 90):
             facts = PairFacts(prompt="a person with pale skin", gesture="fist", caption="A man. A pale man.")
             pairs.add(torch.zeros(96, 96, 3), scene_of("fist", roll=roll), facts)
+    first = PairSet(tmp_path / "set")[0]
+    short = replace(
+        first, record=replace(first.record, facts=replace(first.facts, prompt="a fist", caption_style="short"))
+    )
+    assert [pair_facts(pair)[0].bins["skin"] for pair in (first, short)] == ["pale", "not named"], "not in the picture"
     assert PairSet(tmp_path / "set")[0].facts.caption == "A man. A pale man."
     picture = tmp_path / "coverage.png"
     assert main(["dataset", "stats", str(tmp_path / "set"), "--picture", str(picture)]) == 0
