@@ -172,6 +172,8 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             interrupted = True
     tell(finished, folder, time.monotonic() - begin)
+    if options.vary and finished:
+        say(describe_variety(finished))
     return INTERRUPTED if interrupted else 0
 
 
@@ -405,7 +407,6 @@ def tell(finished: list, folder, seconds: float) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows if finished else ():
         say("  ".join([*(f"{text:{width}}" for text, width in zip(row, widths, strict=False)), row[4]]))
-    say_variety(finished)
     made = len(finished)
     each = f", {seconds / made:.1f} s each" if made else ""
     say(f"{made} picture{'' if made == 1 else 's'} in {folder.path}{each}")
@@ -413,15 +414,13 @@ def tell(finished: list, folder, seconds: float) -> None:
         say(str(folder.write_sheet(finished)))
 
 
-def say_variety(finished: list) -> None:
+def describe_variety(finished: list) -> str:
     """Say how much the hands of varied pictures differ, so that ten thousand copies are seen before they are made."""
-    if not any(done.record.caption_style or done.record.scene.betas.any() for done in finished):
-        return
     from ..data.coverage import count_distinct, hand_facts, summarise
 
     records = [done.record for done in finished]
     facts = [fact for one in records for fact in hand_facts(one.scene, one.gesture, one.semantics.prompt)]
-    say(f"{summarise(facts)}; {count_distinct(facts)} of {len(facts)} hands are no near duplicate of another")
+    return f"{summarise(facts)}; {count_distinct(facts)} of {len(facts)} hands are no near duplicate of another"
 
 
 def hush_transformers() -> None:
