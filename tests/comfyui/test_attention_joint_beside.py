@@ -6,8 +6,14 @@ import tiny_transformers
 import torch
 from attention_reference import relative_l2
 from joint_case import Case, region
-from joint_reference import attention, softmax_attention
+from joint_reference import attention, reference, softmax_attention
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
+from sesahand_pack.sesahand.errors import SesaHandError
+
+import comfy.supported_models
+from comfy.model_patcher import ModelPatcher
+from comfy.patcher_extension import WrappersMP
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,3 +61,81 @@ def test_z_images_control_layers_see_no_text_and_stay(settings):
     patched = bias_attention(steered, 2.0, "all", mask=mask)
     got = case.check(patched, {"mask": mask}, plain=steered, steps=1, cfg=1.0)
     assert relative_l2(got, case.sample(bias_attention(case.model, 2.0, "all", mask=mask), steps=1, cfg=1.0)) > 1e-3
+
+
+@pytest.mark.parametrize("name", ["flux", "qwen_image", "z_image", "wan_t2v"])
+def test_weights_in_8_bits_are_biased_as_exactly(name):
+    """They are cast on their way into each layer; the attention is in the type that is computed in."""
+    case = Case(name)
+    case.model = tiny_transformers.model(name, weights=torch.float8_e4m3fn, computed=torch.float32)
+    assert any(weight.dtype == torch.float8_e4m3fn for weight in case.model.model.diffusion_model.parameters())
+    mask = region(case)
+    case.check(bias_attention(case.model, 2.0, "all", mask=mask), {"mask": mask}, steps=1, cfg=1.0)
+
+
+@pytest.mark.parametrize("name", ["flux", "qwen_image", "z_image", "wan_t2v"])
+def test_in_16_bits_the_bias_is_as_exact_as_the_attention_is_without_it(name):
+    case = Case(name)
+    case.model = tiny_transformers.model(name, weights=torch.bfloat16, computed=torch.bfloat16)
+    given = {"steps": 1, "cfg": 1.0}
+
+    def error(got, alpha):
+        with reference(case.model, [case.places], alpha) as other:
+            return relative_l2(got, case.sample(other, **given))
+
+    plain, biased = case.sample(case.model, **given), case.sample(bias_attention(case.model, 2.0, "all"), **given)
+    assert 0 < error(plain, 0.0) < 0.02 and error(biased, 2.0) < 2 * error(plain, 0.0)
+    assert relative_l2(biased, plain) > 3 * error(biased, 2.0)
+
+
+@pytest.mark.parametrize("name", ["qwen_image", "wan_t2v"])
+def test_a_model_of_which_few_layers_stay_loaded_is_biased_alike(name):
+    """Layers that wait in main memory bring their weights, and those of LoRAs, when they are called."""
+    case = Case(name)
+    patched = bias_attention(case.model, 2.0, "all")
+    expected = case.sample(patched)
+    network = case.model.model
+
+    def load_a_little(device, extra_memory=0, force_patch_weights=False):
+        patched.load(device, lowvram_model_memory=4096, force_patch_weights=force_patch_weights)
+        return 0
+
+    patched.detach()
+    patched.partially_load = load_a_little
+    try:
+        assert torch.equal(case.sample(patched), expected)
+        assert network.model_lowvram
+    finally:
+        patched.detach()
+
+
+def test_a_compiled_model_is_biased_to_the_same_bit_in_either_order(monkeypatch):
+    case = Case("qwen_image")
+    network = case.model.model.diffusion_model
+    monkeypatch.setattr(network, "transformer_blocks", network.transformer_blocks[:1])
+    given = {"steps": 1, "cfg": 1.0}
+    expected = case.sample(bias_attention(case.model, 2.0, "all"), **given)
+    before, after = case.model.clone(), bias_attention(case.model, 2.0, "all")
+    set_torch_compile_wrapper(before, backend="eager")
+    assert torch.equal(case.sample(bias_attention(before, 2.0, "all"), **given), expected)
+    # The same compiled network: to compile it once more takes longer than all else here.
+    kind = WrappersMP.APPLY_MODEL
+    [compiled] = before.get_wrappers(kind, "torch.compile")
+    after.add_wrapper_with_key(kind, "torch.compile", compiled)
+    assert torch.equal(case.sample(after, **given), expected)
+
+
+def test_variants_of_a_network_with_more_in_it_are_refused():
+    """VACE runs a second stream with the same lengths."""
+    settings = {
+        "image_model": "wan2.1",
+        **tiny_transformers.WAN,
+        "model_type": "vace",
+        "vace_layers": 1,
+        "vace_in_dim": 96,
+    }
+    config = comfy.supported_models.WAN21_Vace(settings)
+    config.set_inference_dtype(torch.float32, None)
+    made = config.get_model({}, "", device=torch.device("cpu"))
+    with pytest.raises(SesaHandError, match="The attention of WAN21_Vace cannot be biased"):
+        bias_attention(ModelPatcher(made, torch.device("cpu"), torch.device("cpu")))
