@@ -7,7 +7,9 @@ import torch
 from attention_reference import relative_l2
 from joint_case import Case, region
 from joint_reference import attention, reference, softmax_attention
+from sesahand_pack.nodes.patches import joint_attention
 from sesahand_pack.nodes.patches.attention_bias import bias_attention
+from sesahand_pack.sesahand.attention.joint import attend_with_bias
 from sesahand_pack.sesahand.errors import SesaHandError
 
 import comfy.supported_models
@@ -21,6 +23,28 @@ def models():
     torch.set_num_threads(1)
     yield
     tiny_transformers.model.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["qwen_image", "wan_t2v"])
+def test_only_the_rows_that_a_mask_reaches_are_attended_to_with_it(name, monkeypatch):
+    """All others cost nothing, and a mask that reaches none changes no bit."""
+    case = Case(name)
+    mask = torch.zeros(12, 20)
+    plain = case.sample(case.model)
+    assert torch.equal(case.sample(bias_attention(case.model, 2.0, "all", mask=mask)), plain)
+    mask[5:8, 3:9] = 1
+    rows = []
+
+    def counting(attend, query, mask, bias, inside, *args):
+        rows.append((inside.stop - inside.start, bias.shape[2]))
+        return attend_with_bias(attend, query, mask, bias, inside, *args)
+
+    monkeypatch.setattr(joint_attention, "attend_with_bias", counting)
+    case.check(bias_attention(case.model, 2.0, "all", mask=mask), {"mask": mask}, minimum=1e-4)
+    # Patches of 2 x 2 in rows of 10: from the second in the third row to the fifth in the fourth. An attention to the
+    # text alone is not cut.
+    assert {count for count, _ in rows} == ({14} if name == "qwen_image" else {120})
+    assert all(count == of_bias for count, of_bias in rows)
 
 
 def blocks_of(case):
