@@ -16,6 +16,7 @@ from ..errors import SesaHandError
 from ..hands.model import NUM_JOINTS
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
+from ..scene.holding import held_surfaces
 from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .map_table import ALL_MAPS, COLOR_MAPS
@@ -44,12 +45,13 @@ class ConditionMaps:
         parts: Hand parts in the colours of `shading.PART_COLORS`, `[F, H, W, 3]`.
         keypoints: OpenPose hand skeletons, `[F, H, W, 3]`.
         mask: Part of each pixel that hands cover, float32 `[F, H, W]`.
-        metric_depth: z of the nearest surface in metres, float32 `[F, H, W]`; 0 where there is no hand.
+        metric_depth: z of the nearest surface in metres, float32 `[F, H, W]`; 0 where there is neither hand nor object.
         hand_index: Which of the N hands is seen, int16 `[F, H, W]`; -1 for none.
         part_index: Which part of it: MANO joint 0..15, plus 16 for a left hand, int8 `[F, H, W]`; -1 for none.
         boxes: Box around the visible pixels of each hand, float32 `[N, 4]`: left, top, right, bottom in pixels, the
             last two one past the last pixel; zeros for a hand that is not seen.
         frame: The frame that each hand is in, int64 `[N]`.
+        object_mask: Part of each pixel that held objects cover, float32 `[F, H, W]`.
     """
 
     mesh: Tensor | None
@@ -63,6 +65,7 @@ class ConditionMaps:
     part_index: Tensor
     boxes: Tensor
     frame: Tensor
+    object_mask: Tensor
 
     def drawn(self, name: str) -> Tensor:
         """Return a map of colours that was asked for, `[F, H, W, 3]`."""
@@ -84,11 +87,13 @@ def render_maps(
     depth_range: str | tuple[float, float] = "hand",
     normal_convention: str = "normalbae",
     on_frame: Progress | None = None,
+    objects: bool = True,
 ) -> ConditionMaps:
     """Render the condition maps of every frame of a scene, from one rasterisation.
 
-    Hands hide one another pixel by pixel. Wrists, or the ends of forearms, are closed by a flat cap. A warning is
-    logged where a hand cannot be seen because it is behind the camera, outside the picture or smaller than a pixel.
+    Hands and what they hold hide one another pixel by pixel. Wrists, or the ends of forearms, are closed by a flat cap.
+    A warning is logged where a hand cannot be seen because it is behind the camera, outside the picture or smaller than
+    a pixel.
 
     Args:
         scene: Hands and camera; frames without hands are black.
@@ -101,6 +106,7 @@ def render_maps(
         normal_convention: "normalbae" (red left, green up, blue to the camera) or "opengl" (red right).
         on_frame: Called after each frame that has hands with how many are done and how many there are. What it raises
             ends the drawing.
+        objects: Draw what hands hold. Without, the maps are those of the hands alone.
 
     Returns:
         The maps, on the device of the scene.
@@ -116,13 +122,17 @@ def render_maps(
     check_work(scene, posed.vertices, camera)
     surfaces = close_hands(scene, posed.vertices.cpu() if device.type == "mps" else posed.vertices, forearm)
     warn_of_unseen(posed.vertices, scene.camera)
+    if objects and scene.objects:
+        surfaces += object_surfaces(scene, posed.keypoints.to(surfaces[0].vertices.device), camera)
+    holders = [held.hand for held in scene.objects] if objects else []
     shared = shared_span(surfaces, camera, depth_range)
 
     work = surfaces[0].vertices.device if surfaces else torch.device("cpu")
     out = blank_maps(scene, maps, work)
-    boxes = torch.zeros(len(scene), 4, device=work)
+    boxes = torch.zeros(len(surfaces), 4, device=work)
     frames = hands_of_frames(scene.frame)
     for done, (f, hands) in enumerate(frames.items(), 1):
+        hands = hands + [len(scene) + k for k, holder in enumerate(holders) if holder in hands]
         layers, own = view_frame(f, hands, surfaces, camera)
         spans = dict(zip(hands, depth_spans(own, depth_range, shared), strict=True))
         if layers:
@@ -141,8 +151,9 @@ def render_maps(
         metric_depth=out["metric_depth"].to(device),
         hand_index=out["hand_index"].to(device),
         part_index=out["part_index"].to(device),
-        boxes=boxes.to(device),
+        boxes=boxes[: len(scene)].to(device),
         frame=scene.frame,
+        object_mask=out["object_mask"].to(device),
     )
 
 
@@ -152,12 +163,13 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
     colors = [name for name in COLOR_MAPS if name in maps]
     # One block from numpy, which asks the system for huge pages and leaves them untouched: on the CPU, filling many
     # small ones with zeros takes as long as drawing does.
-    block = torch.from_numpy(np.zeros((3 * len(colors) + 2) * math.prod(size), np.float32)).to(device)
-    planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 2)
+    block = torch.from_numpy(np.zeros((3 * len(colors) + 3) * math.prod(size), np.float32)).to(device)
+    planes = block.split([3 * math.prod(size)] * len(colors) + [math.prod(size)] * 3)
     return {
         **{name: plane.view(*size, 3) for name, plane in zip(colors, planes, strict=False)},
-        "mask": planes[-2].view(size),
-        "metric_depth": planes[-1].view(size),
+        "mask": planes[-3].view(size),
+        "metric_depth": planes[-2].view(size),
+        "object_mask": planes[-1].view(size),
         "hand_index": torch.from_numpy(np.full(size, -1, np.int16)).to(device),
         "part_index": torch.from_numpy(np.full(size, -1, np.int8)).to(device),
     }
@@ -165,19 +177,22 @@ def blank_maps(scene: HandScene, maps: tuple[str, ...], device: torch.device) ->
 
 @dataclass(frozen=True, eq=False)
 class HandSurface:
-    """One posed hand, closed.
+    """One posed hand, closed, or one object that a hand holds.
 
     Attributes:
         vertices: `[V, 3]`, metres in the camera's frame.
         faces: Vertex ids `[T, 3]`, counter-clockwise seen from outside.
         num_skin: How many of the faces are skin; the others close the wrist.
-        parts: The part of each face, int8 `[T]`: MANO's joints of a right hand, then those of a left one.
+        parts: The part of each face, int8 `[T]`: MANO's joints of a right hand, then those of a left one; -1 of an
+            object.
+        is_object: Whether it is an object.
     """
 
     vertices: Tensor
     faces: Tensor
     num_skin: int
     parts: Tensor
+    is_object: bool = False
 
 
 def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_convention: str) -> None:
@@ -204,7 +219,7 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
         )
     if len(scene) > MAX_HANDS:
         raise SesaHandError(f"A scene of {len(scene)} hands is more than {MAX_HANDS}; render its frames in parts.")
-    needed = scene.num_frames * height * width * (11 + 12 * len(set(maps) & set(COLOR_MAPS)))
+    needed = scene.num_frames * height * width * (15 + 12 * len(set(maps) & set(COLOR_MAPS)))
     if needed > MAX_BYTES:
         raise SesaHandError(
             f"{scene.num_frames} frames of {width}x{height} pixels with these maps take {needed / 2**30:.0f} GiB, more "
@@ -244,6 +259,20 @@ def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandS
         HandSurface(posed, kinds[side][0], num_skin, kinds[side][1])
         for posed, side in zip(vertices, scene.side, strict=True)
     ]
+
+
+def object_surfaces(scene: HandScene, keypoints: Tensor, camera: Camera) -> list[HandSurface]:
+    """Return the surface of each object of a scene whose hands have `keypoints` `[N, 21, 3]`, metres.
+
+    Raises:
+        SesaHandError: If to draw one takes more memory than it should.
+    """
+    surfaces = []
+    for held, vertices, faces in held_surfaces(scene, keypoints):
+        check_work(scene.select([held.hand]), vertices[None], camera)
+        nothing = torch.full((len(faces),), -1, dtype=torch.int8, device=faces.device)
+        surfaces.append(HandSurface(vertices, faces, len(faces), nothing, is_object=True))
+    return surfaces
 
 
 def in_float32(view: VisiblePixels) -> VisiblePixels:
@@ -386,7 +415,8 @@ class Layer:
 
 def paint_mesh(layer: Layer) -> Tensor:
     """Return the gray `[1, P]` in 0..1 of a layer in the map of the mesh."""
-    return shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
+    gray = shading.shade_mesh(layer.normal, layer.view.x, layer.view.y, layer.camera)[None]
+    return shading.OBJECT_GRAY * gray if layer.surface.is_object else gray
 
 
 def paint_depth(layer: Layer) -> Tensor:
@@ -401,6 +431,8 @@ def paint_normal(layer: Layer) -> Tensor:
 
 def paint_parts(layer: Layer) -> Tensor:
     """Return the colours `[3, P]` in 0..1 of a layer in the map of parts."""
+    if layer.surface.is_object:
+        return torch.tensor(shading.OBJECT_COLOR).to(layer.view.depth)[:, None].expand(3, len(layer.view.x))
     palette = torch.tensor(shading.PART_COLORS).to(layer.view.depth)[layer.surface.parts.long()].T.contiguous()
     return torch.stack([channel.index_select(0, layer.view.face) for channel in palette])
 
@@ -431,11 +463,14 @@ def deposit(
     y = torch.cat([view.y for _, view in layers])
     depth = torch.cat([view.depth for _, view in layers])
     part = torch.cat([surfaces[n].parts.index_select(0, view.face) for n, view in layers])
-    hand = torch.cat([torch.full_like(view.x, n, dtype=torch.int16) for n, view in layers])
+    hand = torch.cat(
+        [torch.full_like(view.x, -1 if surfaces[n].is_object else n, dtype=torch.int16) for n, view in layers]
+    )
     ids = {"metric_depth": depth, "hand_index": hand, "part_index": part}
     if samples == 1:
         pixel = y * out["mask"].shape[2] + x
-        out["mask"][f].view(-1).index_fill_(0, pixel, 1.0)
+        out["mask"][f].view(-1).index_fill_(0, pixel[hand >= 0], 1.0)
+        out["object_mask"][f].view(-1).index_fill_(0, pixel[hand < 0], 1.0)
         for name, value in ids.items():
             out[name][f].view(-1).scatter_(0, pixel, value)
         for name, value in colors.items():
@@ -451,7 +486,9 @@ def deposit(
         grid = value.new_full((4 * height * width,), empty).scatter_(0, pixel, value)
         return quarters(grid.view(2 * height, 2 * width))
 
-    out["mask"][window] = mean_of(four_samples(torch.ones_like(depth)))
+    out["mask"][window] = mean_of(four_samples((hand >= 0).to(depth)))
+    if bool((hand < 0).any()):
+        out["object_mask"][window] = mean_of(four_samples((hand < 0).to(depth)))
     for name, value in colors.items():
         for k, channel in enumerate(value):
             # Gray is averaged once and written to all three channels.
@@ -463,7 +500,7 @@ def deposit(
         closer = other < nearest
         nearest = torch.where(closer, other, nearest)
         hands, parts = torch.where(closer, other_hand, hands), torch.where(closer, other_part, parts)
-    out["metric_depth"][window] = nearest.masked_fill(hands < 0, 0)
+    out["metric_depth"][window] = nearest.masked_fill(nearest.isinf(), 0)
     out["hand_index"][window] = hands
     out["part_index"][window] = parts
 

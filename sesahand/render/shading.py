@@ -17,6 +17,10 @@ AMBIENT = 0.62
 # sRGB in 0..1 of right and left hands where they are told apart by colour: in overlays and in exported files.
 SIDE_COLORS = {"right": (0.93, 0.66, 0.50), "left": (0.48, 0.68, 0.93)}
 
+# How bright an object is beside a hand in the map of the mesh: below 127 of 255, where no hand is, even where it is
+# brightest. Its colour in the map of parts, which is no finger's.
+OBJECT_GRAY, OBJECT_COLOR = 0.45, (0.35, 0.35, 0.35)
+
 NORMAL_CONVENTIONS = {"normalbae": (-1.0, -1.0, -1.0), "opengl": (1.0, -1.0, -1.0)}
 
 # HandRefiner's depth maps run from 255 at a hand's nearest pixel to 51 at its farthest.

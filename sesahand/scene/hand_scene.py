@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import SesaHandError
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, PosedHands, check_parameters
 from .camera import Camera
+from .held_object import HeldObject
 
 SIDES = ("right", "left")
 # While a hand is posed it takes some 150 kB, and then 20 kB.
@@ -36,6 +37,7 @@ class HandScene:
         doubt: How far the landmarks of each hand and of its fingers, thumb first, moved when it was looked at in
             several ways, as a part of its size, `[N, 6]`; NaN where that is not known, None if of no hand. Files do
             not keep it.
+        objects: What hands hold, in the order of the hands; at most one each.
     """
 
     model: HandModel
@@ -50,6 +52,7 @@ class HandScene:
     score: Tensor
     note: str = ""
     doubt: Tensor | None = None
+    objects: tuple[HeldObject, ...] = ()
 
     ARRAYS: ClassVar = ("frame", "global_orient", "hand_pose", "betas", "translation", "score")
 
@@ -67,6 +70,11 @@ class HandScene:
             raise SesaHandError(f"Each side must be 'right' or 'left', got {sorted(set(self.side))}.")
         if self.num_frames < 1:
             raise SesaHandError(f"A scene has at least one frame, got {self.num_frames}.")
+        holding = [held.hand for held in self.objects]
+        if holding != sorted(set(holding)) or not all(0 <= hand < count for hand in holding):
+            raise SesaHandError(
+                f"Objects are held by the hands {holding!s:.80}, expected ascending numbers from 0 to {count - 1}."
+            )
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
             first, last = int(self.frame.min()), int(self.frame.max())
             raise SesaHandError(
@@ -95,7 +103,10 @@ class HandScene:
         index = index.nonzero()[:, 0] if index.dtype == torch.bool else index.long()
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
         doubt = None if self.doubt is None else self.doubt[index.to(self.doubt.device)]
-        return replace(self, side=tuple(self.side[i] for i in index.tolist()), doubt=doubt, **arrays)
+        chosen = index.tolist()
+        by_hand = {held.hand: held for held in self.objects}
+        objects = tuple(replace(by_hand[i], hand=new) for new, i in enumerate(chosen) if i in by_hand)
+        return replace(self, side=tuple(self.side[i] for i in chosen), doubt=doubt, objects=objects, **arrays)
 
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
         """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
@@ -203,7 +214,13 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
     if any(scene.doubt is not None for scene in scenes):
         doubts = [torch.full((len(scene), 6), torch.nan) if scene.doubt is None else scene.doubt for scene in scenes]
         doubt = torch.cat(doubts)
-    return replace(first, num_frames=num_frames, side=side, note=note, doubt=doubt, **arrays)
+    before = [sum(len(each) for each in scenes[:index]) for index in range(len(scenes))]
+    objects = tuple(
+        replace(held, hand=held.hand + count)
+        for scene, count in zip(scenes, before, strict=True)
+        for held in scene.objects
+    )
+    return replace(first, num_frames=num_frames, side=side, note=note, doubt=doubt, objects=objects, **arrays)
 
 
 def _describe(camera: Camera) -> str:

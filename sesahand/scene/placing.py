@@ -26,6 +26,7 @@ from ..hands.rotations import axis_angle_to_matrix, mirror_rotation
 from .bounding_boxes import check_box
 from .camera import Camera
 from .hand_scene import SIDES, HandScene, combine
+from .held_object import HeldObject
 from .mask_regions import Region, find_regions
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Hand:
         side: "right" or "left"; pose and shape are this side's own.
         orient: How it is seen before it is turned, a rotation into the camera's frame `[3, 3]`; None is the canonical
             view.
+        held: What it holds; None is nothing.
     """
 
     model: HandModel
@@ -85,6 +87,7 @@ class Hand:
     betas: Tensor | None = None
     side: str = "right"
     orient: Tensor | None = None
+    held: HeldObject | None = None
 
     def __post_init__(self):
         if self.side not in SIDES:
@@ -107,8 +110,9 @@ class Hand:
         """Return one hand of a scene as it is seen there, without its place."""
         if not 0 <= index < len(scene):
             raise SesaHandError(f"There is no hand {index}: the scene has {len(scene)}.")
+        held = next((held for held in scene.objects if held.hand == index), None)
         return cls(
-            scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index]
+            scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index], held
         )
 
     @classmethod
@@ -168,6 +172,7 @@ class Hand:
             betas=betas.repeat(count, 1),
             translation=translation.to(hand_pose),
             score=torch.ones(count),
+            objects=() if self.held is None else tuple(replace(self.held, hand=n) for n in range(count)),
         )
 
 
@@ -325,7 +330,8 @@ def mirror_hand(hand: Hand) -> Hand:
     """Return the hand of the other side in the mirrored pose."""
     other = "left" if hand.side == "right" else "right"
     hand_pose, betas, orient = hand.parameters()
-    return Hand(hand.model, mirror_rotation(hand_pose), betas, other, mirror_rotation(orient))
+    held = None if hand.held is None else hand.held.mirrored()
+    return Hand(hand.model, mirror_rotation(hand_pose), betas, other, mirror_rotation(orient), held)
 
 
 def place_in_mask(

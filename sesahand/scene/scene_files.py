@@ -12,6 +12,13 @@ JSON, version 1 (lengths in metres, angles in radians, picture sizes in pixels):
 Rotations are written as 3x3 matrices, because axis-angle would not come back bit by bit; on reading, a rotation may be
 a matrix or an axis-angle vector of three numbers. `frame`, `score` and `betas` may be left out (0, 1 and zeros).
 
+Hands that hold something add `objects`, and only they::
+
+     "objects": [{"kind": "sphere", "hand": 0, "size": 1.0, "position": [0.0, -0.05, 0.0], "orient": [[...], ...]}]
+
+each in the hand of that number, one a hand at most, from its wrist joint and in the frame that its `global_orient`
+turns.
+
 An editor's text may also hold `taken_from`: at most 128 characters that say which hands the scene began as. It is the
 editor's own note; nothing here reads more of it than that it is one, and scenes are written without it.
 """
@@ -36,6 +43,7 @@ from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
 from ..hands.rotations import axis_angle_to_matrix
 from .camera import MAX_SIZE, Camera
 from .hand_scene import SIDES, HandScene
+from .held_object import HeldObject
 
 FORMAT, VERSION = "sesahand-hands", 1
 FRAME_OF_REFERENCE = "camera: x right, y down, z forward"
@@ -48,11 +56,13 @@ MAX_TAKEN_FROM = 128
 ROTATION_TOLERANCE = 1e-3
 
 HEADER_FIELDS = ("format", "version", "hand_model", "num_frames", "camera")
-HEADER_OPTIONS = ("frame_of_reference", "units", "dtype")
+HEADER_OPTIONS = ("frame_of_reference", "units", "dtype", "objects")
 TEXT_OPTIONS = (*HEADER_OPTIONS, "taken_from")
 HAND_FIELDS = ("side", "translation", "global_orient", "hand_pose")
 HAND_OPTIONS = ("frame", "score", "betas")
 SCENE_ARRAYS = ("header", "is_right", *HandScene.ARRAYS)
+OBJECT_FIELDS = ("kind", "hand", "position", "orient")
+OBJECT_OPTIONS = ("size",)
 CAMERA_FIELDS = ("focal_length", "principal_point", "width", "height")
 
 
@@ -251,6 +261,7 @@ def _is_finite(value: int | float) -> bool:
 
 def _header(scene: HandScene) -> dict:
     camera = scene.camera
+    objects = {"objects": [_object_fields(held) for held in scene.objects]} if scene.objects else {}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -265,7 +276,34 @@ def _header(scene: HandScene) -> dict:
             "width": camera.width,
             "height": camera.height,
         },
+        **objects,
     }
+
+
+def _object_fields(held: HeldObject) -> dict:
+    position, orient = held.position.tolist(), held.orient.tolist()
+    return {"kind": held.kind, "hand": held.hand, "size": held.size, "position": position, "orient": orient}
+
+
+def _read_objects(value: Any, count: int, label: str) -> tuple[HeldObject, ...]:
+    if not isinstance(value, list) or len(value) > count:
+        raise InvalidFileError(f"{label}: 'objects' must be a list of at most one object for each of {count} hands.")
+    return tuple(_read_object(item, count, f"{label}: objects[{index}]") for index, item in enumerate(value))
+
+
+def _read_object(value: Any, count: int, label: str) -> HeldObject:
+    fields = _fields(value, OBJECT_FIELDS, OBJECT_OPTIONS, label)
+    kind, orient = fields["kind"], numbers(fields["orient"], ((3, 3),), f"{label}.orient")
+    if not isinstance(kind, str):
+        raise InvalidFileError(f"{label}.kind is {kind!r:.40}, expected the name of an object.")
+    check_rotations(orient, f"{label}.orient")
+    hand = whole_number(fields["hand"], 0, count - 1, f"{label}.hand")
+    position = numbers(fields["position"], ((3,),), f"{label}.position")
+    size = float(numbers(fields.get("size", 1), ((),), f"{label}.size"))
+    try:
+        return HeldObject(kind, hand, position.float(), orient.float(), size)
+    except SesaHandError as error:
+        raise InvalidFileError(f"{label}: {error}") from error
 
 
 def _fields(value: Any, required: tuple[str, ...], optional: tuple[str, ...], label: str) -> dict:
@@ -369,6 +407,7 @@ def _assemble(
     model = check_model(data["hand_model"], model, label)
     moved: dict[str, Any] = {name: array.to(dtype) for name, array in arrays.items()}
     try:
-        return HandScene(model, camera, num_frames, frame, side, **moved)
+        objects = _read_objects(data.get("objects", []), len(side), label)
+        return HandScene(model, camera, num_frames, frame, side, objects=objects, **moved)
     except SesaHandError as error:
         raise InvalidFileError(f"{label}: {error}") from error

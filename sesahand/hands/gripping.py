@@ -1,0 +1,302 @@
+"""Closing a hand on an object: where the object lies in it, and how far each finger bends until its skin touches.
+
+Every object begins in a gesture of the library and at a place that was solved with it. Objects that lie in the palm are
+moved along its normal until they touch the open hand, others laid on the thumb; all are moved away from where palm or
+thumb would go into them. Then each finger closes from an open pose along its flexion, in three stages: all its joints,
+its outer two, its last one. Each stage ends where the skin comes within `CLEARANCE` of the object, so that the joints
+above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). Fingers do not look out for each other.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from .contact import part_faces
+from .gestures import find_gesture
+from .limits import angles_from_pose, joint_frames, joint_limits, pose_from_angles
+from .model import NUM_BETAS, HandModel
+from .objects import SIZES, object_distance
+from .rotations import axis_angle_to_matrix
+from .skeleton import FINGER_JOINTS, FINGERS
+
+CONTACT = 0.001
+"""A finger touches from this distance on, in metres."""
+
+CLEARANCE = 0.0001
+"""Space that is left between skin and object, in metres."""
+
+# Poses that are tried at once on a stage, and how often the interval between two of them is searched anew.
+TRIED, REFINED = 24, 3
+
+# How else a finger that misses may be spread at its first joint, radians, how often the object is
+# pushed out of palm and thumb, and how often the hand then closes anew.
+SPREADS = (0.0, *(sign * 0.1 * step for step in range(1, 7) for sign in (1, -1)))
+PUSHES, TRIES = 24, 5
+# How far the thumb below an object that lies on it is opened, until that is clear of the palm, and the steps it takes.
+THUMBS, SETTLED = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 120
+# To be inside the object is so many times worse than to be as far outside.
+INSIDE = 10.0
+
+# From where and how far palms are searched, metres.
+PALM_REACH = 0.12
+
+
+@dataclass(frozen=True)
+class Grasp:
+    """How an object is held.
+
+    Attributes:
+        gesture: The gesture of the library that it begins in.
+        fingers: Those that are to touch.
+        place: Where its middle lies, metres from the rest hand's origin in its frame.
+        turn: How it is turned there, an axis-angle vector in radians.
+        in_palm: Whether it is moved against the open hand.
+    """
+
+    gesture: str
+    fingers: tuple[str, ...]
+    place: tuple[float, float, float]
+    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    in_palm: bool = True
+
+
+GRASPS = {
+    "sphere": Grasp("grasp_sphere", FINGERS[:4], (-0.080, -0.053, 0.001)),
+    "cylinder": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
+    "box": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
+    "cup": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
+    "phone": Grasp("hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False),
+    "pen": Grasp(
+        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), in_palm=False
+    ),
+    "tool": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Grip:
+    """A right hand that holds an object.
+
+    Attributes:
+        hand_pose: Absolute joint rotations `[15, 3, 3]`.
+        position: The object's middle `[3]`, metres from the wrist joint in the hand's frame.
+        orient: Rotation from the object's frame into the hand's, `[3, 3]`.
+        gaps: Distance in metres from the skin of each finger to the object, by the finger's name.
+        depth: How deep the hand goes into the object at most, in metres.
+        missing: The fingers that were to touch and do not.
+    """
+
+    hand_pose: Tensor
+    position: Tensor
+    orient: Tensor
+    gaps: dict[str, float]
+    depth: float
+    missing: tuple[str, ...]
+
+
+def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = None) -> Grip:
+    """Close a right hand on an object.
+
+    Args:
+        model: The hand.
+        kind: A name of `GRASPS`.
+        size: Of the object, in times its usual size, within `SIZES`.
+        betas: Shape of the hand `[10]`; None is the mean shape.
+
+    Returns:
+        The grip; a left hand's is its mirror image.
+
+    Raises:
+        SesaHandError: If there is no such object, or it is smaller or larger than a hand can hold.
+    """
+    if kind not in GRASPS:
+        raise SesaHandError(f"There is no object {kind!r:.40} to hold; objects are {', '.join(GRASPS)}.")
+    if not SIZES[0] <= size <= SIZES[1]:
+        raise SesaHandError(f"The size of an object is {SIZES[0]} to {SIZES[1]} times its usual one, got {size!r}.")
+    return _Closing(model, kind, size, betas).grip()
+
+
+class _Closing:
+    """A hand about to close on one object: both where they are so far."""
+
+    def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None):
+        self.model, self.kind, self.size, self.grasp = model, kind, size, GRASPS[kind]
+        self.betas = torch.zeros(NUM_BETAS) if betas is None else betas.detach().cpu().float()
+        self.frames = joint_frames(model)
+        self.gesture = angles_from_pose(find_gesture(self.grasp.gesture).hand_pose, self.frames)
+        low, high = joint_limits().unbind(-1)
+        self.low, self.high = low, high
+        self.wrist = model.joint_template[0] + model.joint_shapedirs[0] @ self.betas
+        self.turn, self.place = grasp_rotation(self.grasp), torch.tensor(self.grasp.place)
+        self.ids = {part: faces.unique() for part, faces in part_faces(model).items()}
+
+    def skin(self, angles: Tensor) -> Tensor:
+        """Return vertices `[K, V, 3]` in metres of the hand under joint angles `[K, 15, 3]` in radians."""
+        count = len(angles)
+        orient, nothing = torch.eye(3).expand(count, 3, 3), torch.zeros(count, 3)
+        right, betas = torch.ones(count, dtype=torch.bool), self.betas.expand(count, -1)
+        return self.model(orient, pose_from_angles(angles, self.frames), betas, nothing, right).vertices
+
+    def distance(self, points: Tensor, place: Tensor) -> Tensor:
+        """Return the signed distance `[...]` in metres from points `[..., 3]` to the object at `place` `[..., 3]`."""
+        return self.size * object_distance(self.kind, ((points - place) @ self.turn) / self.size)
+
+    def grip(self) -> Grip:
+        opened = angles = self.opened()
+        if self.grasp.in_palm:
+            self.move_to_palm(opened)
+        else:
+            opened = self.lay_on_thumb(opened)
+        for _ in range(TRIES):
+            angles = opened
+            for finger in FINGERS if self.grasp.in_palm else FINGERS[1:]:
+                angles = self.close(angles, finger)
+            if not self.move_out(angles):
+                break
+        distance = self.distance(self.skin(angles[None])[0], self.place)
+        gaps = {finger: float(distance[self.ids[finger]].min()) for finger in FINGERS}
+        return Grip(
+            pose_from_angles(angles, self.frames),
+            self.place - self.wrist,
+            self.turn,
+            {finger: max(0.0, gap) for finger, gap in gaps.items()},
+            max(0.0, -float(distance.min())),
+            tuple(finger for finger in self.grasp.fingers if gaps[finger] > CONTACT),
+        )
+
+    def opened(self) -> Tensor:
+        """Return the angles `[15, 3]` in radians of the hand before it closes."""
+        angles = self.gesture.clone()
+        for finger in FINGERS:
+            joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
+            angles[joints, 0] -= torch.tensor([0.5, 0.4, 0.4]) if finger == "thumb" else self.gesture[joints, 0] * 0.8
+        return torch.minimum(torch.maximum(angles, self.low), self.high)
+
+    def move_to_palm(self, angles: Tensor) -> None:
+        """Move the object along the palm's normal until it touches a hand `[15, 3]`, but for its thumb."""
+        ids = torch.cat([self.ids[part] for part in self.ids if part != "thumb"])
+        points = self.skin(angles[None])[0, ids]
+        near, far = 0.0, PALM_REACH
+        for _ in range(REFINED):
+            offsets = torch.linspace(far, near, TRIED)
+            places = torch.stack([torch.full((TRIED,), self.place[0]), -offsets, self.place[2].expand(TRIED)], -1)
+            free = self.distance(points, places[:, None]).amin(1) >= CLEARANCE
+            last = int(free.int().cumprod(0).sum()) - 1
+            self.place = places[max(last, 0)]
+            far, near = float(offsets[max(last, 0)]), float(offsets[min(last + 1, TRIED - 1)])
+
+    def lay_on_thumb(self, opened: Tensor) -> Tensor:
+        """Lay the object on the thumb and clear of the palm, and return `opened` `[15, 3]` with the thumb it lies on.
+
+        That is the gesture's, or for a thick object one that is opened a little.
+        """
+        joints = [joint - 1 for joint in FINGER_JOINTS["thumb"]]
+        place, turn = self.place, self.turn
+        angles = opened.clone()
+        for share in THUMBS:
+            self.place, self.turn = place, turn
+            angles[joints] = self.gesture[joints] + share * (opened - self.gesture)[joints]
+            if self.settle(angles) >= 0:
+                break
+        return angles
+
+    def settle(self, angles: Tensor) -> float:
+        """Move and turn the object until it touches the thumb of `angles` `[15, 3]`, radians, where others reach it.
+
+        Returns:
+            The least distance in metres that is left to palm and thumb, negative inside.
+        """
+        thumbs = [joint - 1 for joint in FINGER_JOINTS["thumb"]]
+        bent = self.gesture.clone()
+        bent[thumbs] = angles[thumbs]
+        # The skin between thumb and index finger also moves with the latter.
+        skin = self.skin(torch.stack([angles, bent]))
+        thumb = skin[0, self.ids["thumb"]]
+        fixed = torch.cat([thumb, skin[0, self.ids["palm"]], skin[1, self.ids["palm"]]])
+        others = [skin[1, self.ids[finger]] for finger in self.grasp.fingers[1:]]
+        place, turn = self.place, self.turn
+        change = torch.zeros(6, requires_grad=True)
+        optimizer = torch.optim.Adam([change], lr=0.02)
+        for _ in range(SETTLED):
+            # Centimetres and radians move at about the same pace.
+            self.place, self.turn = place + 0.01 * change[:3], turn @ axis_angle_to_matrix(change[3:])
+            inside = (1000 * (3 * CLEARANCE - self.distance(fixed, self.place))).clamp(min=0).square().sum()
+            gap = (1000 * (self.distance(thumb, self.place).min() - 3 * CLEARANCE)).square()
+            reach = torch.stack([self.distance(points, self.place).min() for points in others]).clamp(min=0)
+            optimizer.zero_grad()
+            (inside + gap + (1000 * reach).square().sum() + change.square().sum()).backward()
+            optimizer.step()
+        self.place, self.turn = self.place.detach(), self.turn.detach()
+        return float(self.distance(fixed, self.place).min())
+
+    def move_out(self, angles: Tensor) -> bool:
+        """Move the object away from where palm and thumb of `angles` `[15, 3]` are deepest in it, and say whether."""
+        points = self.skin(angles[None])[0, torch.cat([self.ids["palm"], self.ids["thumb"]])]
+        for push in range(PUSHES):
+            offset = (points - self.place).requires_grad_()
+            distance = self.distance(offset, torch.zeros(3))
+            deepest = distance.argmin()
+            depth = -float(distance[deepest].detach())
+            if depth <= 0:
+                return push > 0
+            self.place = self.place - (depth + CLEARANCE) * torch.autograd.grad(distance[deepest], offset)[0][deepest]
+        return True
+
+    def close(self, angles: Tensor, finger: str) -> Tensor:
+        """Return the angles `[15, 3]` in radians with one finger closed on the object.
+
+        If it passes the object by, or begins inside of it, it does so from where it is spread differently.
+        """
+        joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
+        if finger not in self.grasp.fingers:
+            return self.close_towards(angles, self.gesture, joints[:1], finger)
+        first, best, least = joints[0], angles, float("inf")
+        for spread in SPREADS:
+            opened = angles.clone()
+            opened[first, 1] = (angles[first, 1] + spread).clamp(self.low[first, 1], self.high[first, 1])
+            closed = self.close_towards(opened, self.closed(joints), joints, finger)
+            gap = float(self.distance(self.skin(closed[None])[0, self.ids[finger]], self.place).min())
+            miss = gap if gap >= 0 else -INSIDE * gap
+            if miss < least:
+                best, least = closed, miss
+            if 0 <= gap <= CONTACT:
+                break
+        # A finger that does not reach the object is bent no further than in the gesture.
+        return best if least <= CONTACT else self.close_towards(angles, self.gesture, joints[:1], finger)
+
+    def close_towards(self, angles: Tensor, end: Tensor, stages: list[int], finger: str) -> Tensor:
+        """Return angles `[15, 3]` of a finger closed towards others, radians, in a stage from each joint named on."""
+        joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
+        for first in stages:
+            moved = joints[joints.index(first) :]
+            target = angles.clone()
+            target[moved, 0] = torch.maximum(angles, end)[moved, 0]
+            angles = self.first_contact(angles, target, finger)
+        return angles
+
+    def closed(self, joints: list[int]) -> Tensor:
+        """Return angles `[15, 3]` in radians of a hand closed as far as a grasp of anything asks, at some joints."""
+        end = self.gesture.clone()
+        end[joints, 0] = self.high[joints, 0] - 0.01
+        return end
+
+    def first_contact(self, start: Tensor, end: Tensor, finger: str) -> Tensor:
+        """Return the angles between two, all `[15, 3]` in radians, at which a finger's skin first touches."""
+        ids = self.ids[finger]
+        low, high = 0.0, 1.0
+        for _ in range(REFINED):
+            shares = torch.linspace(low, high, TRIED)
+            tried = start + shares[:, None, None] * (end - start)
+            free = self.distance(self.skin(tried)[:, ids], self.place).amin(1) >= CLEARANCE
+            last = int(free.int().cumprod(0).sum()) - 1
+            if last == TRIED - 1:
+                return tried[last]
+            low, high = float(shares[max(last, 0)]), float(shares[min(last + 1, TRIED - 1)])
+        return start + low * (end - start)
+
+
+def grasp_rotation(grasp: Grasp) -> Tensor:
+    """Return the rotation `[3, 3]` from an object's frame into that of the hand that grasps it."""
+    return axis_angle_to_matrix(torch.tensor(grasp.turn))

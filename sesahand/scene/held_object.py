@@ -1,0 +1,63 @@
+"""An object in a hand. It is said where it is in the hand, so that it goes wherever the hand goes."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import SesaHandError
+from ..hands.objects import SIZES, object_mesh, object_solids
+from ..hands.rotations import mirror_rotation
+
+
+@dataclass(frozen=True, eq=False)
+class HeldObject:
+    """One object that a hand holds.
+
+    Attributes:
+        kind: A name of `hands.objects.OBJECTS`.
+        hand: Which hand of the scene holds it, from 0.
+        position: Its middle from the wrist joint, `[3]`, metres in the frame that `global_orient` turns. A left hand's
+            is its own.
+        orient: Rotation from the object's frame into that one, `[3, 3]`.
+        size: In times its usual size.
+    """
+
+    kind: str
+    hand: int
+    position: Tensor
+    orient: Tensor
+    size: float = 1.0
+
+    def __post_init__(self):
+        object_solids(self.kind)
+        if not SIZES[0] <= self.size <= SIZES[1]:
+            raise SesaHandError(
+                f"The size of an object is {SIZES[0]} to {SIZES[1]} times its usual one, got {self.size!r}."
+            )
+        for name, shape in (("position", (3,)), ("orient", (3, 3))):
+            value = getattr(self, name)
+            if tuple(value.shape) != shape or not torch.isfinite(value).all():
+                raise SesaHandError(
+                    f"An object's {name} has shape {tuple(value.shape)}, expected finite numbers {shape}."
+                )
+
+    def mirrored(self) -> "HeldObject":
+        """Return the object in a hand of the other side."""
+        flip = self.position.new_tensor([-1.0, 1.0, 1.0])
+        return HeldObject(self.kind, self.hand, self.position * flip, mirror_rotation(self.orient), self.size)
+
+    def surface(self, global_orient: Tensor, wrist: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where the object's surface is.
+
+        Args:
+            global_orient: Of the hand that holds it, `[3, 3]` in the camera's frame.
+            wrist: That hand's wrist joint `[3]`, metres in the camera's frame.
+
+        Returns:
+            Vertices `[V, 3]` in metres in the camera's frame, and faces `[T, 3]`, vertex ids, counter-clockwise seen
+            from outside.
+        """
+        vertices, faces = object_mesh(self.kind)
+        in_hand = self.size * vertices.to(wrist) @ self.orient.to(wrist).mT + self.position.to(wrist)
+        return in_hand @ global_orient.to(wrist).mT + wrist, faces.to(wrist.device)
