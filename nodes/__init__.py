@@ -15,6 +15,7 @@ FAMILIES = (
     "picture_encoding",
     "hand",
     "fingers",
+    "holding",
     "editing",
     "condition",
     "control",

@@ -131,6 +131,14 @@ class RenderCondition(io.ComfyNode):
                     "they are drawn from there. width and height can then have any proportions.",
                     **wires.rare(),
                 ),
+                io.Boolean.Input(
+                    "objects",
+                    default=True,
+                    optional=True,
+                    tooltip="Draw what hands hold, from Hold Object. Off shows the hands alone and whole, as "
+                    "ControlNets trained on bare hands want them. Without objects it does nothing.",
+                    **wires.rare(),
+                ),
             ],
             outputs=in_known_order(
                 *map(map_output, MAPS.values()),
@@ -152,13 +160,27 @@ class RenderCondition(io.ComfyNode):
                     tooltip="The boxes as core has them (BOUNDING_BOX, a list for each frame): for SAM3 Detect, Crop "
                     "by BBoxes, Draw BBoxes. Hands that are not seen are left out.",
                 ),
+                io.Mask.Output(
+                    "object_mask",
+                    display_name="object_mask",
+                    tooltip="1 where an object that a hand holds is seen. For inpainting that leaves it as it is.",
+                ),
             ),
         )
 
     @classmethod
     @wires.checked
     def execute(
-        cls, hands, antialias, forearm, depth_range, normal_convention, width=0, height=0, camera_info=None
+        cls,
+        hands,
+        antialias,
+        forearm,
+        depth_range,
+        normal_convention,
+        width=0,
+        height=0,
+        camera_info=None,
+        objects=True,
     ) -> io.NodeOutput:
         if camera_info is None:
             scene = scene_at(hands, width, height)
@@ -171,6 +193,7 @@ class RenderCondition(io.ComfyNode):
             depth_range=depth_range,
             normal_convention=normal_convention,
             on_frame=progress(),
+            objects=objects,
         )
         pictures = {name: getattr(maps, name) for name in MAPS}
         previews = torch.cat([pictures[name][:PREVIEW_FRAMES] for name in MAPS if MAPS[name].color])
@@ -179,7 +202,8 @@ class RenderCondition(io.ComfyNode):
         bboxes = write_bounding_boxes(scene.frame.tolist(), scene.side, maps.boxes, scene.num_frames, size)
         preview = ui.PreviewImage(previews, cls=cls)
         boxes = list_boxes(scene, maps.boxes)
-        return wires.named_outputs(cls, {**pictures, "hand_mesh": mesh, "boxes": boxes, "bboxes": bboxes}, preview)
+        outputs = {**pictures, "hand_mesh": mesh, "boxes": boxes, "bboxes": bboxes, "object_mask": maps.object_mask}
+        return wires.named_outputs(cls, outputs, preview)
 
 
 NODES = [RenderCondition]

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,7 +50,9 @@ def editor_answer(
 
 
 def _text(hands: HandScene) -> str:
-    return (hands if len(hands) <= MOST_HANDS else hands.select(list(range(MOST_HANDS)))).to_json()
+    shown = hands if len(hands) <= MOST_HANDS else hands.select(list(range(MOST_HANDS)))
+    # The editor knows hands alone; what they hold is given to them after it.
+    return replace(shown, objects=()).to_json()
 
 
 def save_background(image: torch.Tensor) -> dict[str, Any] | None:

@@ -131,6 +131,16 @@ def adjust_fingers(graph: Graph) -> int:
     return 4
 
 
+def hold_object(graph: Graph) -> int:
+    for number, kind in enumerate(("sphere", "cup", "box", "cylinder", "phone", "pen", "tool", "cup")):
+        side = "left" if number == 7 else "right"
+        held = graph.add("SesaHandHoldObject", hands=graph.posed("open_palm", side), object=kind)
+        yaw = -60.0 if side == "left" else 0.0 if kind in ("phone", "pen") else 60.0
+        placed = graph.add("SesaHandPlaceHand", hands=[held, 0], yaw=yaw, size=0.6)
+        graph.show(graph.maps([placed, 0], forearm=True), 0)
+    return 4
+
+
 def export_gestures(graph: Graph) -> int:
     library = graph.add("SesaHandExportGestures")
     some = graph.add("ImageFromBatch", image=[library, 1], batch_index=0, length=24)
@@ -351,6 +361,7 @@ def attention_map(graph: Graph) -> int:
 PICTURES: dict[str, Callable[[Graph], int]] = {
     "SesaHandPoseHand": pose_hand,
     "SesaHandAdjustFingers": adjust_fingers,
+    "SesaHandHoldObject": hold_object,
     "SesaHandExportGestures": export_gestures,
     "SesaHandPlaceHand": place_hand,
     "SesaHandCombineHands": combine_hands,

@@ -7,6 +7,7 @@ its outer two, its last one. Each stage ends where the skin comes within `CLEARA
 above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). Fingers do not look out for each other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,10 @@ SPREADS = (0.0, *(sign * 0.1 * step for step in range(1, 7) for sign in (1, -1))
 PUSHES, TRIES = 24, 5
 # How far the thumb below an object that lies on it is opened, until that is clear of the palm, and the steps it takes.
 THUMBS, SETTLED = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0), 120
+# Skin further from an object than this, in metres, does not meet it when it is settled.
+NEAR = 0.03
+# Of a descent, and the differences that a slope is taken by.
+PACE, STEP = 0.02, 1e-6
 # To be inside the object is so many times worse than to be as far outside.
 INSIDE = 10.0
 
@@ -143,6 +148,17 @@ class _Closing:
         """Return the signed distance `[...]` in metres from points `[..., 3]` to the object at `place` `[..., 3]`."""
         return self.size * object_distance(self.kind, ((points - place) @ self.turn) / self.size)
 
+    def distances(self, points: Tensor, place: Tensor, turn: Tensor) -> Tensor:
+        """Return the signed distance `[K, P]` in metres from points `[P, 3]` to the object at K places, turned so.
+
+        Args:
+            points: `[P, 3]`, metres; without P, one for each place.
+            place: `[K, 3]`, metres.
+            turn: `[K, 3, 3]`.
+        """
+        offset = (points - place[..., None, :]) @ turn if place.ndim > 1 else (points - place) @ turn
+        return self.size * object_distance(self.kind, offset / self.size)
+
     def grip(self) -> Grip:
         opened = angles = self.opened()
         if self.grasp.in_palm:
@@ -215,33 +231,40 @@ class _Closing:
         skin = self.skin(torch.stack([angles, bent]))
         thumb = skin[0, self.ids["thumb"]]
         fixed = torch.cat([thumb, skin[0, self.ids["palm"]], skin[1, self.ids["palm"]]])
-        others = [skin[1, self.ids[finger]] for finger in self.grasp.fingers[1:]]
-        place, turn = self.place, self.turn
-        change = torch.zeros(6, requires_grad=True)
-        optimizer = torch.optim.Adam([change], lr=0.02)
-        for _ in range(SETTLED):
+        others = [self.near(skin[1, self.ids[finger]]).double() for finger in self.grasp.fingers[1:]]
+        thumb, fixed = self.near(thumb).double(), self.near(fixed).double()
+        place, turn = self.place.double(), self.turn.double()
+
+        def moved(change: Tensor) -> tuple[Tensor, Tensor]:
             # Centimetres and radians move at about the same pace.
-            self.place, self.turn = place + 0.01 * change[:3], turn @ axis_angle_to_matrix(change[3:])
-            inside = (1000 * (3 * CLEARANCE - self.distance(fixed, self.place))).clamp(min=0).square().sum()
-            gap = (1000 * (self.distance(thumb, self.place).min() - 3 * CLEARANCE)).square()
-            reach = torch.stack([self.distance(points, self.place).min() for points in others]).clamp(min=0)
-            optimizer.zero_grad()
-            (inside + gap + (1000 * reach).square().sum() + change.square().sum()).backward()
-            optimizer.step()
-        self.place, self.turn = self.place.detach(), self.turn.detach()
-        return float(self.distance(fixed, self.place).min())
+            return place + 0.01 * change[..., :3], turn @ axis_angle_to_matrix(change[..., 3:])
+
+        def cost(change: Tensor) -> Tensor:
+            at = moved(change)
+            inside = (1000 * (3 * CLEARANCE - self.distances(fixed, *at))).clamp(min=0).square().sum(-1)
+            gap = (1000 * (self.distances(thumb, *at).amin(-1) - 3 * CLEARANCE)).square()
+            reach = sum((1000 * self.distances(points, *at).amin(-1).clamp(min=0)).square() for points in others)
+            return inside + gap + reach + change.square().sum(-1)
+
+        self.place, self.turn = (each.float() for each in moved(descended(cost, torch.zeros(6).double())))
+        return float(self.distance(fixed.float(), self.place).min())
+
+    def near(self, points: Tensor) -> Tensor:
+        """Return those of points `[P, 3]`, metres, that are not far from the object, and always the nearest."""
+        distance = self.distance(points, self.place)
+        return points[distance <= distance.min().clamp(min=0) + NEAR]
 
     def move_out(self, angles: Tensor) -> bool:
         """Move the object away from where palm and thumb of `angles` `[15, 3]` are deepest in it, and say whether."""
         points = self.skin(angles[None])[0, torch.cat([self.ids["palm"], self.ids["thumb"]])]
         for push in range(PUSHES):
-            offset = (points - self.place).requires_grad_()
-            distance = self.distance(offset, torch.zeros(3))
-            deepest = distance.argmin()
-            depth = -float(distance[deepest].detach())
+            distance = self.distance(points, self.place)
+            depth = -float(distance.min())
             if depth <= 0:
                 return push > 0
-            self.place = self.place - (depth + CLEARANCE) * torch.autograd.grad(distance[deepest], offset)[0][deepest]
+            deepest = points[distance.argmin()].double()
+            outwards = slope(lambda point: self.distances(point, self.place.double(), self.turn.double()), deepest)
+            self.place = self.place - (depth + CLEARANCE) * outwards.float()
         return True
 
     def close(self, angles: Tensor, finger: str) -> Tensor:
@@ -300,3 +323,29 @@ class _Closing:
 def grasp_rotation(grasp: Grasp) -> Tensor:
     """Return the rotation `[3, 3]` from an object's frame into that of the hand that grasps it."""
     return axis_angle_to_matrix(torch.tensor(grasp.turn))
+
+
+def slope(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """Return the gradient `[D]` of a function of points `[K, D]`, by differences: ComfyUI runs nodes without autograd.
+
+    Args:
+        function: Gives a number for each point, `[K]`.
+        at: The point `[D]`, float64, in the function's units.
+    """
+    steps = STEP * torch.eye(len(at), dtype=at.dtype)
+    ahead, behind = function(torch.cat([at + steps, at - steps])).chunk(2)
+    return (ahead - behind) / (2 * STEP)
+
+
+def descended(cost: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    """Return where a cost of points `[K, D]` is low near `start` `[D]`, both without unit, float64.
+
+    Source: Adam (Kingma and Ba, 2015).
+    """
+    point, mean, square = start, torch.zeros_like(start), torch.zeros_like(start)
+    for step in range(1, SETTLED + 1):
+        gradient = slope(cost, point)
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient.square()
+        point = point - PACE * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+    return point

@@ -38,25 +38,25 @@ class Frustum:
 
 
 @dataclass(frozen=True)
-class Block:
+class Cuboid:
     """A box with half its sides in metres."""
 
     half_sides: tuple[float, float, float]
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-Solid = Ball | Frustum | Block
+Solid = Ball | Frustum | Cuboid
 
 OBJECTS: dict[str, tuple[Solid, ...]] = {
     "sphere": (Ball(0.036),),
     "cylinder": (Frustum(0.032, 0.032, 0.060),),
-    "box": (Block((0.028, 0.022, 0.060)),),
+    "box": (Cuboid((0.028, 0.022, 0.060)),),
     "cup": (Frustum(0.029, 0.038, 0.050),),
-    "phone": (Block((0.036, 0.0045, 0.073)),),
+    "phone": (Cuboid((0.036, 0.0045, 0.073)),),
     "pen": (Frustum(0.005, 0.005, 0.062), Frustum(0.0008, 0.005, 0.008, (0.0, 0.0, -0.070))),
     "tool": (
         Frustum(0.015, 0.015, 0.102, (0.0, 0.0, 0.032)),
-        Block((0.016, 0.050, 0.016), (0.0, 0.0, 0.150)),
+        Cuboid((0.016, 0.050, 0.016), (0.0, 0.0, 0.150)),
     ),
 }
 """Objects by name, each the union of its solids at its usual size. New ones go last."""
@@ -90,7 +90,7 @@ def object_distance(kind: str, points: Tensor) -> Tensor:
 def _distance(solid: Solid, points: Tensor) -> Tensor:
     if isinstance(solid, Ball):
         return points.norm(dim=-1) - solid.radius
-    if isinstance(solid, Block):
+    if isinstance(solid, Cuboid):
         outside = points.abs() - points.new_tensor(solid.half_sides)
         return outside.clamp(min=0).norm(dim=-1) + outside.amax(-1).clamp(max=0)
     radius, height = points[..., :2].norm(dim=-1), points[..., 2]
@@ -131,7 +131,7 @@ def _mesh(solid: Solid) -> tuple[Tensor, Tensor]:
     if isinstance(solid, Frustum):
         low, high = (solid.below, -solid.half_length), (solid.above, solid.half_length)
         return _lathe([[(0.0, low[1]), low], [low, high], [high, (0.0, high[1])]])
-    return _block_mesh(solid)
+    return _cuboid_mesh(solid)
 
 
 def _lathe(profiles: list[list[tuple[float, float]]]) -> tuple[Tensor, Tensor]:
@@ -156,7 +156,7 @@ def _lathe(profiles: list[list[tuple[float, float]]]) -> tuple[Tensor, Tensor]:
     return torch.cat(vertices), torch.cat(faces)
 
 
-def _block_mesh(block: Block) -> tuple[Tensor, Tensor]:
+def _cuboid_mesh(cuboid: Cuboid) -> tuple[Tensor, Tensor]:
     vertices, faces = [], []
     for axis in range(3):
         for sign in (-1.0, 1.0):
@@ -165,6 +165,6 @@ def _block_mesh(block: Block) -> tuple[Tensor, Tensor]:
             corners[:, (axis + 1) % 3] = torch.tensor([-1.0, 1.0, 1.0, -1.0])
             corners[:, (axis + 2) % 3] = sign * torch.tensor([-1.0, -1.0, 1.0, 1.0])
             count = 4 * len(vertices)
-            vertices.append(corners * torch.tensor(block.half_sides))
+            vertices.append(corners * torch.tensor(cuboid.half_sides))
             faces += [[count, count + 1, count + 2], [count, count + 2, count + 3]]
     return torch.cat(vertices), torch.tensor(faces)

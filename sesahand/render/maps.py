@@ -134,6 +134,7 @@ def render_maps(
     for done, (f, hands) in enumerate(frames.items(), 1):
         hands = hands + [len(scene) + k for k, holder in enumerate(holders) if holder in hands]
         layers, own = view_frame(f, hands, surfaces, camera)
+        own = join_held(hands, own, len(scene), holders)
         spans = dict(zip(hands, depth_spans(own, depth_range, shared), strict=True))
         if layers:
             for n, view in layers:
@@ -348,6 +349,25 @@ def shared_span(surfaces: list[HandSurface], camera: Camera, depth_range) -> tup
         return depth_range
     # Drawn twice rather than kept: the pixels of all frames together can be more than fit into memory.
     return join_spans([own_span(view_hand(each, camera)) for each in surfaces]) if depth_range == "scene" else None
+
+
+def join_held(
+    shown: list[int], own: list[tuple[float, float]], count: int, holders: list[int]
+) -> list[tuple[float, float]]:
+    """Give an object and the hand that holds it one span of depth, so that they are seen to touch.
+
+    Args:
+        shown: What is in the frame: hands, and from `count` on objects.
+        own: The span of depth of each, metres.
+        count: How many hands the scene has.
+        holders: The hand that holds each object.
+    """
+    spans = dict(zip(shown, own, strict=True))
+    for n in shown:
+        if n >= count:
+            hand = holders[n - count]
+            spans[n] = spans[hand] = join_spans([spans[n], spans[hand]])
+    return [spans[n] for n in shown]
 
 
 def own_span(view: VisiblePixels) -> tuple[float, float]:

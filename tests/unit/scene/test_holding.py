@@ -1,0 +1,154 @@
+"""Objects in the hands of a scene: they go where the hands go, into files and into maps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.hands.gestures import find_gesture
+from sesahand.hands.rotations import axis_angle_to_matrix
+from sesahand.render.maps import render_maps
+from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
+from sesahand.scene.holding import describe_holding, held_surfaces, hold_object
+from sesahand.scene.placement import Placement
+from sesahand.scene.placing import Hand, mirror_hand
+from sesahand.scene.scene_files import load_scene, save_scene
+
+MODEL = load_builtin_hand()
+
+
+@pytest.fixture(scope="module")
+def holding():
+    bare = Placement(size=(160, 160)).place(Hand.in_gesture(MODEL, find_gesture("grasp_sphere")))
+    return hold_object(bare, "sphere", 1.1, torch.tensor([True]))
+
+
+@pytest.fixture(scope="module")
+def scene(holding):
+    return holding.scene
+
+
+def surface(scene, index=0):
+    return held_surfaces(scene, scene.pose().keypoints)[index][1]
+
+
+def test_the_report_names_what_touches(holding):
+    assert describe_holding(holding).startswith("frame 0, right hand, sphere x 1.1: thumb, index, middle, ring")
+
+
+def test_an_object_moves_and_turns_rigidly_with_its_hand(scene):
+    turned = Placement(size=(160, 160)).place(Hand.of(scene).turned(30, 20, 50))
+    moved = replace(turned, translation=turned.translation + torch.tensor([0.01, 0.02, 0.03]))
+    before, after = scene.pose().vertices[0], moved.pose().vertices[0]
+    distances = torch.cdist(before[::40], surface(scene)[::40])
+    torch.testing.assert_close(torch.cdist(after[::40], surface(moved)[::40]), distances, atol=2e-6, rtol=0)
+
+
+def test_a_mirrored_hand_holds_the_mirrored_object(scene):
+    turn = axis_angle_to_matrix(torch.tensor([0.4, -0.7, 1.1]))
+    held = replace(scene.objects[0], kind="tool", orient=turn)
+    hand = replace(Hand.of(scene), orient=torch.eye(3), held=held)
+    place = torch.zeros(1, 3)
+    right, left = (each.scene(scene.camera, torch.eye(3)[None], place) for each in (hand, mirror_hand(hand)))
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    torch.testing.assert_close(left.pose().vertices[0], right.pose().vertices[0] * flip, atol=1e-6, rtol=0)
+    mirrored = surface(right).double() * flip
+    assert torch.cdist(surface(left).double(), mirrored).amin(1).max() < 1e-6
+    assert torch.cdist(surface(left).double(), surface(right).double()).amin(1).max() > 0.01
+
+
+def test_objects_stay_with_their_hands_when_scenes_are_joined_and_hands_chosen(scene):
+    bare = replace(scene, objects=())
+    both = combine([bare, scene])
+    assert [held.hand for held in both.objects] == [1]
+    assert [held.hand for held in concatenate_frames([scene, bare, scene]).objects] == [0, 2]
+    assert [held.hand for held in both.select([1, 0]).objects] == [0]
+    assert both.select([0]).objects == () and both.select_frames([0, 0]).objects[1].hand == 3
+    torch.testing.assert_close(surface(both), surface(scene), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+def test_files_bring_objects_back_bit_by_bit(scene, tmp_path, ending):
+    save_scene(scene, tmp_path / f"hands{ending}")
+    back = load_scene(tmp_path / f"hands{ending}", MODEL)
+    (held,), (found,) = scene.objects, back.objects
+    assert (found.kind, found.hand, found.size) == (held.kind, held.hand, held.size)
+    assert torch.equal(found.position, held.position) and torch.equal(found.orient, held.orient)
+    assert back.to_json() == scene.to_json()
+
+
+def test_a_scene_without_objects_is_written_as_before(scene):
+    assert "objects" not in json.loads(replace(scene, objects=()).to_json())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "anvil"}, {"kind": 7}, {"hand": 1}, {"hand": -1}, {"hand": True}, {"size": 0}, {"size": 1e9},
+        {"position": [0, 0]}, {"orient": [[1, 0, 0]] * 3}, {"colour": "red"},
+    ],
+)  # fmt: skip
+def test_an_object_that_is_none_is_refused(scene, change):
+    data = json.loads(scene.to_json())
+    data["objects"][0].update(change)
+    with pytest.raises(InvalidFileError, match="object"):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+@pytest.mark.parametrize("objects", [7, {}, [7], "twice"])
+def test_a_list_of_objects_that_is_none_is_refused(scene, objects):
+    data = json.loads(scene.to_json())
+    data["objects"] = data["objects"] * 2 if objects == "twice" else objects
+    with pytest.raises(SesaHandError):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+def sphere_depth(scene):
+    """Return the z `[H, W]` in metres at which the ray of each pixel meets the sphere; infinite where it does not."""
+    camera = scene.camera
+    wrist = scene.pose().keypoints[0, 0].double()
+    centre = scene.global_orient[0].double() @ scene.objects[0].position.double() + wrist
+    radius = 0.036 * scene.objects[0].size
+    y, x = torch.meshgrid(torch.arange(camera.height) + 0.5, torch.arange(camera.width) + 0.5, indexing="ij")
+    cx, cy = camera.principal_point
+    ray = torch.stack([(x - cx) / camera.focal_length, (y - cy) / camera.focal_length, torch.ones_like(x)], -1).double()
+    along, square = ray @ centre, ray.square().sum(-1)
+    root = along.square() - square * (centre @ centre - radius**2)
+    return torch.where(root > 0, (along - root.clamp(min=0).sqrt()) / square, torch.inf)
+
+
+def test_hand_and_object_hide_each_other_as_rays_say(scene):
+    maps, bare = render_maps(scene), render_maps(scene, objects=False)
+    hand = torch.where(bare.mask[0] > 0, bare.metric_depth[0].double(), torch.inf)
+    sphere = sphere_depth(scene)
+    clear = (hand - sphere).abs().nan_to_num(posinf=1) > 5e-4
+    # The sphere that is drawn is faceted: at its outline, a pixel may be on either side.
+    certain = torch.isfinite(torch.nn.functional.max_pool2d(sphere[None], 3, 1, 1)[0]) | torch.isinf(
+        -torch.nn.functional.max_pool2d(-sphere[None], 3, 1, 1)[0]
+    )
+    sure = clear & certain
+    assert torch.equal((maps.object_mask[0] > 0)[sure], (sphere < hand)[sure])
+    seen = (maps.object_mask[0] > 0) & sure
+    assert seen.sum() > 300 and ((maps.mask[0] > 0) & torch.isfinite(sphere)).sum() > 30
+    assert (maps.metric_depth[0].double() - sphere)[seen].abs().max() < 1e-3
+    assert not ((maps.mask > 0) & (maps.object_mask > 0)).any()
+
+
+def test_left_out_objects_leave_the_maps_of_the_bare_hands(scene):
+    maps, bare = render_maps(scene, objects=False), render_maps(replace(scene, objects=()))
+    for name in ("mesh", "depth", "normal", "parts", "keypoints", "mask", "metric_depth", "hand_index", "object_mask"):
+        assert torch.equal(getattr(maps, name), getattr(bare, name)), name
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_object_and_hand_are_told_apart_in_every_map(scene, antialias):
+    maps = render_maps(scene, antialias=antialias)
+    alone = maps.object_mask == 1
+    assert alone.any() and (maps.hand_index[alone] == -1).all() and (maps.part_index[alone] == -1).all()
+    assert maps.mesh[alone].max() < 127 / 255 and maps.mesh[alone].min() > 0.2
+    assert (maps.depth[alone] > 0).all() and (maps.metric_depth[alone] > 0).all()
+    assert maps.mesh[maps.mask == 1].min() > 127 / 255
+    assert (maps.mask + maps.object_mask).max() <= 1
