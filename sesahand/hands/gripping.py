@@ -57,7 +57,8 @@ class Grasp:
         fingers: Those that are to touch.
         place: Where its middle lies, metres from the rest hand's origin in its frame.
         turn: How it is turned there, an axis-angle vector in radians.
-        in_palm: Whether it is moved against the open hand.
+        in_palm: Whether it is moved against the open hand; else it is laid on the thumb.
+        by_tips: Whether it is laid on the thumb's last bone, and near those of the others, rather than anywhere.
     """
 
     gesture: str
@@ -65,6 +66,7 @@ class Grasp:
     place: tuple[float, float, float]
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     in_palm: bool = True
+    by_tips: bool = False
 
 
 GRASPS = {
@@ -74,7 +76,7 @@ GRASPS = {
     "cup": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "phone": Grasp("hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False),
     "pen": Grasp(
-        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), in_palm=False
+        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), False, True
     ),
     "tool": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
 }
@@ -135,6 +137,8 @@ class _Closing:
         self.low, self.high = low, high
         self.wrist = model.joint_template[0] + model.joint_shapedirs[0] @ self.betas
         self.turn, self.place = grasp_rotation(self.grasp), torch.tensor(self.grasp.place)
+        faces, parts = model.faces_for("right"), model.part_ids_for()
+        self.tips = {finger: faces[parts == joints[2]].unique() for finger, joints in FINGER_JOINTS.items()}
         self.ids = {part: faces.unique() for part, faces in part_faces(model).items()}
 
     def skin(self, angles: Tensor) -> Tensor:
@@ -231,8 +235,9 @@ class _Closing:
         skin = self.skin(torch.stack([angles, bent]))
         thumb = skin[0, self.ids["thumb"]]
         fixed = torch.cat([thumb, skin[0, self.ids["palm"]], skin[1, self.ids["palm"]]])
-        others = [self.near(skin[1, self.ids[finger]]).double() for finger in self.grasp.fingers[1:]]
-        thumb, fixed = self.near(thumb).double(), self.near(fixed).double()
+        touching = self.tips if self.grasp.by_tips else self.ids
+        others = [skin[1, touching[finger]].double() for finger in self.grasp.fingers[1:]]
+        thumb, fixed = skin[0, touching["thumb"]].double(), self.near(fixed).double()
         place, turn = self.place.double(), self.turn.double()
 
         def moved(change: Tensor) -> tuple[Tensor, Tensor]:
