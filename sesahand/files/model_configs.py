@@ -51,11 +51,16 @@ NOTHING = {
 # Texts that older versions of transformers write down and never open.
 NOT_OPENED = ("special_tokens_map_file", "added_tokens_file")
 # How many of something a network has, and how many at most: far more than any model, and few enough to be made.
+_LAYERS = re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?|layers_per_block)")
+_EXPERTS = re.compile(r"\w*experts")
 COUNTS = (
-    (re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?)"), 1000),
-    (re.compile(r"\w*experts"), 2048),
+    (_LAYERS, 1000),
+    (_EXPERTS, 2048),
     (re.compile(r"num_labels"), 100_000),
     (re.compile(r"\w*(image_seq_len(gth)?|image_tokens|image_token_length)"), 100_000),
+    (re.compile(r"\w*block_types"), 1000),
+    # Of a scheduler, which makes lists of that many numbers.
+    (re.compile(r"num_train_timesteps"), 100_000),
 )
 MOST_PARTS = 100_000
 """Layers times experts."""
@@ -155,7 +160,9 @@ def _check_file(path: Path, key: str, value: Any) -> None:
 def _check_count(path: Path, key: str, value: Any) -> None:
     """Refuse counts that a file of some bytes can claim, and whose parts would be made before a weight is missed."""
     for pattern, most in COUNTS:
-        found = max(_numbers(value), default=0) if pattern.fullmatch(key) else 0
+        # A list has one number for each stage of a network.
+        stages = len(value) if isinstance(value, list) else 0
+        found = max([stages, *_numbers(value)]) if pattern.fullmatch(key) else 0
         if found > most:
             raise InvalidFileError(
                 f"{path} says {key} = {found:.0f}, expected at most {most}, more than any model has; copy it again."
@@ -164,7 +171,7 @@ def _check_count(path: Path, key: str, value: Any) -> None:
 
 def _check_parts(path: Path, content: Any) -> None:
     """Refuse a network of many layers with many experts each."""
-    layers, experts = (_largest(content, kind) for kind, _ in COUNTS[:2])
+    layers, experts = (_largest(content, kind) for kind in (_LAYERS, _EXPERTS))
     if layers * experts > MOST_PARTS:
         raise InvalidFileError(
             f"{path} says that there are {layers:.0f} layers of {experts:.0f} experts, expected at most {MOST_PARTS} "
