@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..errors import InvalidFileError
-from ..files.model_configs import check_configurations
+from ..errors import InvalidFileError, SesaHandError
+from ..files.model_configs import without_choices
+from ..files.model_folders import check_complete, check_model_folder, check_size
+from ..files.panics import refusing_panics
+from ..files.processor_classes import SEEING, check_processors
 from ..training.samples import read_square
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -51,7 +55,7 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
     Raises:
         InvalidFileError: If the folder holds none.
     """
-    from transformers import AutoImageProcessor, AutoModel
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel
 
     folder, local = Path(folder), {"local_files_only": True, "trust_remote_code": False}
     if not (folder / "config.json").is_file():
@@ -59,17 +63,37 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
             f"{folder} is no folder of a transformers model: it lacks config.json. Name the folder that holds it, "
             "preprocessor_config.json and the .safetensors weights."
         )
-    check_configurations(folder)
+    check_model_folder(folder)
+    check_processors(folder, SEEING, "turns pictures into features")
     try:
-        model = AutoModel.from_pretrained(folder, use_safetensors=True, **local)
-        processor = AutoImageProcessor.from_pretrained(folder, **local)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        with refusing_panics(folder):
+            config = without_choices(AutoConfig.from_pretrained(folder, **local))
+            check_size(folder, lambda: AutoModel.from_config(copy.deepcopy(config), trust_remote_code=False))
+            model, report = AutoModel.from_pretrained(
+                folder, config=config, use_safetensors=True, output_loading_info=True, **local
+            )
+            processor = AutoImageProcessor.from_pretrained(folder, **local)
+        _without_random_pooler(model, report)
+        check_complete(folder, model, report)
+    except SesaHandError:
+        raise
+    except Exception as error:
+        # transformers raises a dozen kinds here, all of them about the files.
         raise InvalidFileError(
             f"{folder} cannot be loaded as a vision network ({error!s:.300}). Take CLIP, DINOv2, a ViT or the like as "
             ".safetensors, and copy all of its files."
         ) from error
     device = torch.device(device)
     return Extractor(f"{type(model).__name__}, {folder.name}", model.to(device).eval(), processor, device)
+
+
+def _without_random_pooler(model: Any, report: Mapping[str, Any]) -> None:
+    """Take a pooler away that the weights lack, as those of a classifier do: its features would be random ones."""
+    pooler = getattr(model, "pooler", None)
+    if isinstance(pooler, nn.Module):
+        names = {f"pooler.{name}" for name, _ in pooler.named_parameters()}
+        if names and names <= set(report["missing_keys"]):
+            model.pooler = None
 
 
 def features_of_files(reader, folder: str | Path, size: int, batch_size: int = 32) -> np.ndarray:

@@ -14,10 +14,12 @@ import torch
 from ..callbacks import Progress
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, quote
 from ..files.model_configs import plain_generation, without_choices, without_nulls
+from ..files.model_folders import check_complete, check_size
+from ..files.panics import refusing_panics
+from ..files.processor_classes import check_processors
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
 from .pictures import to_pictures
-from .processor_classes import check_processors
 from .reasoning import without_marks
 
 logger = logging.getLogger(__name__)
@@ -72,14 +74,19 @@ class TransformersVLM:
         config = read_config(folder)
         auto_class = _auto_class(folder, config)
         check_processors(folder)
+
+        def configuration():
+            return without_choices(CONFIG_MAPPING[config["model_type"]].from_dict(without_nulls(config)))
+
         try:
             # Building a model draws random weights before the stored ones replace them.
-            with _seeded(torch.device("cpu"), 0):
-                local = {"local_files_only": True, "trust_remote_code": False}
+            with refusing_panics(folder), _seeded(torch.device("cpu"), 0):
+                check_size(folder, lambda: auto_class.from_config(configuration(), trust_remote_code=False))
                 model, report = auto_class.from_pretrained(
                     folder,
-                    config=without_choices(CONFIG_MAPPING[config["model_type"]].from_dict(without_nulls(config))),
-                    **local,
+                    config=configuration(),
+                    local_files_only=True,
+                    trust_remote_code=False,
                     use_safetensors=True,
                     output_loading_info=True,
                     **{_dtype_argument(): dtype},
@@ -95,7 +102,7 @@ class TransformersVLM:
                 f"{folder} could not be loaded by transformers; copy all of its files again, or choose another model: "
                 f"{error}"
             ) from error
-        _check_complete(folder, model, report)
+        check_complete(folder, model, report)
         logger.info(
             "Loaded the %slanguage model %s (%s)",
             "vision-" if _sees(auto_class) else "",
@@ -238,7 +245,8 @@ class TransformersVLM:
             # The template has already written the first token.
             arguments["add_special_tokens"] = False
         try:
-            inputs = self.processor(**arguments, return_tensors="pt")
+            with refusing_panics(self.name):
+                inputs = self.processor(**arguments, return_tensors="pt")
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise SesaHandError(
                 f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
@@ -264,7 +272,8 @@ class TransformersVLM:
         if len(given) <= len(ids) and torch.equal(ids[: len(given)], given):
             # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
             ids = ids[len(given) :]
-        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+        with refusing_panics(self.name):
+            return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
 def refuse_address(prompt: str) -> None:
@@ -401,7 +410,10 @@ def _load_processor(folder: Path):
     from transformers.utils import is_torchvision_available
 
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with refusing_panics(folder):
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except SesaHandError:
+        raise
     except Exception as error:
         reason = _reason(folder, error)
         if not is_torchvision_available():
@@ -423,7 +435,10 @@ def _load_tokenizer(folder: Path):
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with refusing_panics(folder):
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except SesaHandError:
+        raise
     except Exception as error:
         raise InvalidFileError(
             f"The tokenizer of {folder} could not be loaded: {_reason(folder, error)}. Copy all of its files again, or "
@@ -441,14 +456,3 @@ def _reason(folder: Path, error: Exception) -> str:
     """Why transformers refused the words of a model; its own advice would be to run the folder's code."""
     coded = needs_remote_code(folder)
     return f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
-
-
-def _check_complete(folder: Path, model: torch.nn.Module, report: dict) -> None:
-    """Weights that are not in the file stay random, and the model would write nonsense without an error."""
-    names = {name for name, _ in model.named_parameters()}
-    missing = sorted(names.intersection(report["missing_keys"])) + sorted(map(str, report["mismatched_keys"]))
-    if missing:
-        raise InvalidFileError(
-            f"{folder} lacks {len(missing)} weights of {type(model).__name__}, for example {missing[0]}. The download "
-            "is incomplete, or the files are for other code than that of transformers (take the '-hf' version)."
-        )

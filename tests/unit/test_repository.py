@@ -257,6 +257,38 @@ def test_the_rule_of_the_doors_leaves_other_things_alone(source):
     assert not list(calls_around_the_doors(ast.parse(source)))
 
 
+# What must be asked of a folder before another library reads a network from it, and after.
+BEFORE_AND_AFTER = {"check_model_folder", "check_size", "check_complete", "refusing_panics"}
+# Files that ask it where the folder is opened, not where the network is made.
+ASKED_IN = {"sesahand/vlm/transformers_vlm.py": "sesahand/vlm/folders.py"}
+
+
+def folders_read(tree: ast.Module) -> list[ast.Call]:
+    """The calls by which transformers and diffusers read folders."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if getattr(call.func, "attr", "") == "from_pretrained"]
+
+
+READS_FOLDERS = [path for path in (*LIBRARY, *NODES) if folders_read(parse(path))]
+
+
+@pytest.mark.parametrize("path", READS_FOLDERS, ids=short)
+def test_model_folders_are_looked_at_before_another_library_reads_them(path):
+    beside = ASKED_IN.get(short(path))
+    trees = [parse(path), *([parse(ROOT / beside)] if beside else [])]
+    called = {getattr(node.func, "id", "") for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert called >= BEFORE_AND_AFTER, "see sesahand/files/model_folders.py and panics.py"
+    for call in folders_read(parse(path)):
+        said = {named.arg for named in call.keywords} | {ast.unparse(named.value) for named in call.keywords}
+        assert said & {"local_files_only", "local"}, f"line {call.lineno} may ask a model hub"
+
+
+def test_the_rule_of_model_folders_knows_who_reads_them():
+    assert {path.name for path in READS_FOLDERS} == {
+        "checkpoints.py", "controlnets.py", "features.py", "transformers_vlm.py"
+    }  # fmt: skip
+
+
 def test_the_doors_know_nothing_but_errors():
     """They are at the bottom of the house: every other room may use them."""
     for path in sorted(DOORS.glob("*.py")):
