@@ -59,6 +59,9 @@ COUNTS = (
     (re.compile(r"num_labels"), 100_000),
     (re.compile(r"\w*(image_seq_len(gth)?|image_tokens|image_token_length)"), 100_000),
     (re.compile(r"\w*block_types"), 1000),
+    # Of the pictures that a processor makes, whatever it is given.
+    (re.compile(r"height|width"), 8192),
+    (re.compile(r"min_pixels"), 8192**2),
     # Of a scheduler, which makes lists of that many numbers.
     (re.compile(r"num_train_timesteps"), 100_000),
 )
@@ -245,9 +248,10 @@ def without_choices(config: Any) -> Any:
 
 GENERATION = (
     "custom_generate", "penalty_alpha", "dola_layers", "num_beam_groups", "constraints", "force_words_ids",
-    "prompt_lookup_num_tokens", "compile_config", "watermarking_config", "assistant_early_exit",
+    "prompt_lookup_num_tokens", "num_return_sequences", "compile_config", "watermarking_config", "assistant_early_exit",
 )  # fmt: skip
-"""Settings of a generation_config.json whose code transformers has moved to the internet, or that compile code."""
+"""Settings of a generation_config.json whose code transformers has moved to the internet, that compile code, or that
+ask for more answers than the one that is read."""
 
 
 def plain_generation(config: Any) -> None:

@@ -160,11 +160,13 @@ def test_a_scheduler_of_endlessly_many_steps_is_refused(models):
 
 
 @pytest.mark.parametrize(
-    "content", [{"layers_per_block": 10**9}, {"depths": [1] * 2000}, {"down_block_types": ["a"] * 2000}]
-)
-def test_networks_of_endlessly_many_parts_are_refused(tmp_path, content):
+    "content",
+    [{"layers_per_block": 10**9}, {"depths": [1] * 2000}, {"down_block_types": ["a"] * 2000},
+     {"size": {"height": 10**6, "width": 32}}, {"crop_size": {"width": 10**6}}, {"min_pixels": 10**12}],
+)  # fmt: skip
+def test_what_is_made_by_the_numbers_of_a_configuration_is_bounded(tmp_path, content):
     (tmp_path / "config.json").write_text(json.dumps(content))
-    with pytest.raises(InvalidFileError, match=f"{next(iter(content))} = .* more than any model has"):
+    with pytest.raises(InvalidFileError, match=r"\w+ = .* more than any model has"):
         check_configurations(tmp_path)
 
 
@@ -173,7 +175,8 @@ def test_weights_that_a_folder_lacks_are_not_made_up(models, loaded, part):
     (weights,) = (models / part).glob("*.safetensors")
     state = {f"of.another.network.{name}": value for name, value in load_file(weights).items()}
     save_file(state, weights, {"format": "pt"})
-    with pytest.raises(InvalidFileError, match=r"lacks \d+ weights of \w+, for example"):
+    # Older versions of diffusers say so themselves.
+    with pytest.raises(InvalidFileError, match=r"lacks \d+ weights of \w+, for example|keys are missing"):
         load(models, part, loaded["base"])
 
 
