@@ -93,12 +93,13 @@ class LoadReconstructor(io.ComfyNode):
                     "network_name",
                     options=wires.listed(network_files()),
                     tooltip="A file in models/hand_recon/hamer or models/hand_recon/wilor: hamer.ckpt, "
-                    "wilor_final.ckpt, or the same weights as .safetensors. Which network it is, its layers tell.",
+                    "wilor_final.ckpt, or the same weights as .safetensors; or in models/hand_recon/sesahand: what "
+                    "`sesahand train` exported. Which network it is, the file tells.",
                 ),
                 wires.HandModel.Input(
                     "hand_model",
-                    tooltip="MANO, from Load MANO Hand Model. The networks speak MANO's language, so the built-in hand "
-                    "is refused.",
+                    tooltip="From Load MANO Hand Model: MANO for HaMeR and WiLoR, which speak MANO's language; for a "
+                    "network of your own the hand that it was trained with, which may be builtin.",
                 ),
                 io.Combo.Input(
                     "dtype",

@@ -282,5 +282,5 @@ def world_hands(
 
 
 def as_picture(levels: np.ndarray) -> Tensor:
-    """Return bytes `[H, W, 3]` as a picture in 0..1, float32."""
+    """Return bytes `[H, W, 3]` as a picture `[H, W, 3]` in 0..1, float32."""
     return torch.from_numpy(np.array(levels)).float() / 255

@@ -160,9 +160,14 @@ def set_mean(network: nn.Module, sets: Sequence[Sequence[HandCrop]]) -> None:
 
 
 def weak_camera(keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Return scale and shift `[2]`, metres, that bring keypoints `[21, 3]`, metres, to where they are seen `[21, 2]`.
+    """Return the camera that brings keypoints to where they are seen, as `Prediction.camera` has it.
 
-    As `Prediction.camera` has them; `seen` is in halves of the crop.
+    Args:
+        keypoints: `[21, 3]` metres.
+        seen: `[21, 2]` in halves of the crop from its middle.
+
+    Returns:
+        Scale `[]`, halves of the crop per metre, and shift `[2]` in metres.
     """
     flat = keypoints[:, :2] - keypoints[:, :2].mean(0)
     scale = ((seen - seen.mean(0)) * flat).sum() / flat.square().sum().clamp(min=1e-8)
