@@ -300,7 +300,9 @@ def train_job(place: Place, job: Job, seeds: list[int]) -> None:
             checkpoint_every=10**6,
             log_every=max(1, place.plan.steps // 10),
             data=HandData(tuple(HandSource(name) for name in sets)),
-            training=replace(RECONSTRUCTOR_STEPS, steps=place.plan.steps, batch_size=BATCH),
+            training=replace(
+                RECONSTRUCTOR_STEPS, steps=place.plan.steps, warmup=place.plan.steps // 10, batch_size=BATCH
+            ),
         )
         _, path = train_reconstructor(config, open_set=lambda source, *rest: sets[source.path])
         figures = measure(place, path)

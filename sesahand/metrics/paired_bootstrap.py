@@ -144,8 +144,8 @@ def crossed_difference(
     Source: Owen, "The pigeonhole bootstrap" (2007), which is wide rather than narrow for crossed samples.
     """
     found, reference = np.asarray(found, np.float64), np.asarray(reference, np.float64)
-    each = found - reference if found.shape == reference.shape else np.empty(0)
-    if each.ndim != 2 or not len(each) or each.shape[1] < 2 or not np.isfinite(each).all():
+    fits = found.shape == reference.shape and found.ndim == 2 and found.shape[0] > 0 and found.shape[1] > 1
+    if not fits or not np.isfinite(found - reference).all():
         raise SesaHandError(
             f"Figures of the shapes {found.shape} and {reference.shape} cannot be compared over samples and trainings; "
             "expected finite [samples, trainings] for both, with at least two trainings."
@@ -155,8 +155,8 @@ def crossed_difference(
             f"A confidence of {confidence} with {resamples} resamples means nothing: choose a confidence above 0 and "
             "below 1, and at least one resample."
         )
-    rng = np.random.default_rng(seed)
-    samples, trainings = each.shape
+    each = found - reference
+    rng, (samples, trainings) = np.random.default_rng(seed), each.shape
     # How often each is drawn is all that a mean asks.
     rows = rng.multinomial(samples, np.full(samples, 1 / samples), resamples)
     columns = rng.multinomial(trainings, np.full(trainings, 1 / trainings), resamples)

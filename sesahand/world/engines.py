@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
+from torch import Tensor
 
 from ..render.maps import render_maps
 from ..scene.hand_scene import HandScene
@@ -34,7 +36,7 @@ def flat_picture(scene: HandScene, mesh: np.ndarray, rng: np.random.Generator) -
 def lit_picture(scene: HandScene, mesh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw glossy hands lit from a side before coloured boxes; as `flat_picture`, uint8 `[S, S, 3]`."""
     drawn = render_maps(scene, ("normal",), antialias=True, normal_convention="opengl")
-    normal = drawn.normal[0].numpy() * 2 - 1
+    normal = cast(Tensor, drawn.normal)[0].numpy() * 2 - 1
     normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
     cover = drawn.mask[0].numpy()[..., None]
     light = rng.normal(size=3) * (1, 1, 0.5) + (0, 0.5, 0.8)
