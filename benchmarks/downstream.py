@@ -89,6 +89,7 @@ COMPARED = (
     ("filtering, against all", FILTERED, AE),
     ("true pictures", TRUE, NOTHING),
     ("what is left to true pictures", TRUE, AE),
+    ("true pictures, against those without ControlNet", TRUE, UNCONTROLLED),
 )
 
 
@@ -421,13 +422,10 @@ def report(place: Place, engines: list[str], rows: list[str], counts: list[int],
     """Print a table for each engine and number of pairs, and return everything as numbers."""
     numbers: dict = {}
     for engine in engines:
-        base = figures_of(place, Job(engine, NOTHING, 0), seeds)
         for count in counts:
-            found = {row: figures_of(place, Job(engine, row, count), seeds) for row in rows if row != NOTHING}
-            found = {NOTHING: base, **found}
-            key = f"{engine}, {count} pairs"
-            print(f"\n### Engine {engine!r}, {count} pairs\n\n{means_table(found, base)}\n\n{changes_table(found)}")
-            numbers[key] = {
+            found = {row: figures_of(place, job_of(engine, row, count), seeds) for row in rows}
+            print(f"\n### Engine {engine!r}, {count} pairs\n\n{means_table(found)}\n\n{changes_table(found)}")
+            numbers[f"{engine}, {count} pairs"] = {
                 "means": {row: means_of(values) for row, values in found.items()},
                 "changes": {said: changes_of(found, one, other) for said, one, other in COMPARED},
             }
@@ -449,11 +447,11 @@ def changes_of(found: dict, one: str, other: str) -> dict[str, list[float]]:
     return {name: [each.mean, each.low, each.high] for name, each in changes.items() if each is not None}
 
 
-def means_table(found: dict, base: dict) -> str:
-    main = f"{TRUE_BOXES}, MPJPE"
-    lines = []
+def means_table(found: dict) -> str:
+    """A line for each row: how many hands are added, the means, and the change against the first row."""
+    main, base, lines = f"{TRUE_BOXES}, MPJPE", next(iter(found.values())), []
     for row, values in found.items():
-        change = written(difference(values[main], base[main])) if row != NOTHING else ""
+        change = "" if values is base else written(difference(values[main], base[main]))
         means = means_of(values)
         lines.append([row, f"{int(values['pictures'][0])}", f"{means.pop(main):.1f}", change,
                       *(f"{mean:.1f}" for mean in means.values())])  # fmt: skip
@@ -462,7 +460,7 @@ def means_table(found: dict, base: dict) -> str:
 
 
 def changes_table(found: dict) -> str:
-    names = columns_of(found[NOTHING])
+    names = columns_of(next(iter(found.values())))
     lines = [
         [said, *(written(difference(found[one][name], found[other][name])) for name in names)]
         for said, one, other in COMPARED
@@ -474,9 +472,13 @@ def changes_table(found: dict) -> str:
 # --- Doing it --------------------------------------------------------------------------------------------------------
 
 
+def job_of(engine: str, row: str, count: int) -> Job:
+    """The cell of a row; without added pairs it is one for all numbers of them."""
+    return Job(engine, row, 0 if row == NOTHING else count)
+
+
 def jobs_of(engines: list[str], rows: list[str], counts: list[int]) -> list[Job]:
-    jobs = [Job(engine, NOTHING, 0) for engine in engines]
-    return jobs + [Job(e, row, count) for count in counts for e in engines for row in rows if row != NOTHING]
+    return list(dict.fromkeys(job_of(engine, row, n) for n in counts for engine in engines for row in rows))
 
 
 def tasks_before(place: Place, engines: list[str], rows: list[str], count: int) -> Iterator[tuple[Callable, tuple]]:
@@ -573,7 +575,7 @@ def run(place: Place, engines: list[str], rows: list[str], counts: list[int], se
     return numbers
 
 
-QUICK = Plan(engine_pictures=150, test=120, steps=150, sampler_steps=4)
+QUICK = Plan(engine_pictures=50, test=120, steps=150, sampler_steps=4)
 QUICK_ROWS, QUICK_PAIRS = [NOTHING, UNCONTROLLED, TRUE], 150
 
 
@@ -616,7 +618,6 @@ def main() -> None:
         fingerprint(base),
     )  # fmt: skip
     engines, rows = named(arguments.engines, ENGINES), named(arguments.rows, ROWS)
-    rows = [NOTHING, *(row for row in rows if row != NOTHING)]
     counts = sorted(int(count) for count in arguments.pairs.split(","))
     run(open_place(arguments.out, plan), engines, rows, counts, list(range(arguments.trainings)), arguments.workers)
     print(f"\n{arguments.out / 'results.json'}")

@@ -45,7 +45,7 @@ def train_reconstructor(
     config: ReconstructorConfig,
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[dict], None] = lambda entry: None,
-    open_set: Callable[[HandSource, HandModel, int, int], Sequence] = open_hands,
+    open_set: Callable[[HandSource, HandModel, int, int], Any] = open_hands,
 ) -> tuple[TrainingOutcome, Path | None]:
     """Run a configuration from its newest checkpoint to the end.
 
@@ -84,7 +84,8 @@ def train_reconstructor(
 
     set_mode(network, config)
     watcher = Watcher(stop, report, validate if held_out else None)
-    outcome = train(task, learnt, config.training, config, out, watcher)
+    # The loop asks for samples of any kind, whatever the task takes.
+    outcome = train(task, cast(Any, learnt), config.training, config, out, watcher)
     if not outcome.finished:
         return outcome, None
     path = out / MODEL_FILE
