@@ -30,10 +30,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from blueprints import BLUEPRINTS, Blueprint
 from browser import Frontend, open_frontend
 from comfy_install import FLOOR, find_comfyui
-from comfy_server import ComfyServer
+from comfy_server import ComfyServer, stand_in
 from layouts import WORKFLOWS
 from layouts.parts import Workflow
-from narrow_models import write_checkpoint, write_controlnet
 from rectangles import enter_subgraph, faults, needed_sizes, show_made_up_results, show_rare_inputs
 from sites import DRAWN, Site
 
@@ -349,11 +348,7 @@ class Stage:
         if name not in self.running:
             folder = self.folder / name
             for model in self.models:
-                write = write_controlnet if model["directory"] == "controlnet" else write_checkpoint
-                path = folder / "models" / model["directory"] / model["name"]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not path.exists():
-                    write(path)
+                stand_in(model, folder, self.folder / "models")
             server = ComfyServer(find_comfyui(site.core), folder, site.frontend)
             self.running[name] = self.exits.enter_context(server)
         return self.running[name]

@@ -8,7 +8,16 @@ import workflows
 
 THUMBNAIL = (400, 400)
 HOSTS = ("https://huggingface.co/",)
-LOADERS = {"CheckpointLoaderSimple", "ControlNetLoader"}
+LOADERS = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UNETLoader": "diffusion_models",
+    "LoraLoaderModelOnly": "loras",
+    "CLIPLoader": "text_encoders",
+    "DualCLIPLoader": "text_encoders",
+    "VAELoader": "vae",
+    "ControlNetLoader": "controlnet",
+    "ModelPatchLoader": "model_patches",
+}
 SMALL_MODEL = "SesaHandLoadMini"
 # Nodes with a seed that no run counts up, or that is only noted down.
 SEEDS_THAT_STAY = {"SesaHandExtractSemantics", "SesaHandSavePair"}
@@ -94,7 +103,7 @@ def test_every_loader_says_where_its_file_comes_from(ui):
             assert (
                 model["url"].startswith(HOSTS) and "/resolve/" in model["url"] and model["url"].endswith(model["name"])
             )
-            assert model["directory"] in ("checkpoints", "controlnet")
+            assert model["directory"] == LOADERS[node["type"]]
 
 
 def test_a_workflow_with_the_small_model_opens_with_it_and_says_what_takes_its_place(name, ui):
