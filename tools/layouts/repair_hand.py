@@ -1,7 +1,7 @@
 """The hand of a picture is found, fitted, edited and painted anew by the small model; the best of four stays."""
 
 from .parts import PURPLE, Group, Node
-from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
+from .repairing import STEPS, WHAT_COMES_OUT, Control, with_controlnets, workflow
 
 NOTE = f"""\
 ## Repair a hand in a picture
@@ -37,7 +37,7 @@ LOADING = Group(
 )
 
 WORKFLOW = workflow(
-    Repair(
+    with_controlnets(
         name="repair_hand",
         note=NOTE,
         loading=LOADING,
