@@ -8,6 +8,7 @@ from sesahand_pack import nodes as pack_nodes
 
 import nodes as core
 import workflows
+from comfyui_version import __version__
 
 # Core nodes whose widgets are made in the browser, or that are there for people only.
 NOTES = {"MarkdownNote", "Note"}
@@ -145,6 +146,7 @@ def linked_files(ui: dict) -> set[str]:
 
 @pytest.fixture(params=workflows.NAMES)
 def name(request):
+    workflows.skip_without_nodes(request.param, tuple(int(number) for number in __version__.split(".")[:3]))
     return request.param
 
 

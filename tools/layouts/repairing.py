@@ -89,7 +89,7 @@ class Repair:
         looked_at: Side at which hands are looked for, if it is not the crop's.
         forearm: Whether the maps show the forearm, without which ControlNets of whole scenes paint a cut-off wrist.
         prompts_look: Whether the crop and the maps are encoded with the prompts.
-        core: The ComfyUI that has its nodes, as in `Workflow`.
+        since: The first ComfyUI that has its nodes, as in `Workflow`.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Repair:
     looked_at: int = 0
     forearm: bool = True
     prompts_look: bool = False
-    core: str = "floor"
+    since: str = ""
 
 
 def with_controlnets(
@@ -295,5 +295,5 @@ def workflow(repair: Repair, thumbnail: tuple[str, ...]) -> Workflow:
             RESULT,
         ),
         thumbnail=thumbnail,
-        core=repair.core,
+        since=repair.since,
     )
