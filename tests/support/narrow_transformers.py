@@ -150,9 +150,7 @@ def _z_image_control() -> dict:
 
 def _qwen_image() -> dict:
     settings = {**tiny_transformers.QWEN, "image_model": "qwen_image"}
-    return _filled(
-        comfy.ldm.qwen_image.model.QwenImageTransformer2DModel(**settings, **MADE, operations=OPERATIONS)
-    )
+    return _filled(comfy.ldm.qwen_image.model.QwenImageTransformer2DModel(**settings, **MADE, operations=OPERATIONS))
 
 
 def _qwen25() -> dict:

@@ -19,6 +19,8 @@ LOADERS = {
     "ModelPatchLoader": "model_patches",
 }
 SMALL_MODEL = "SesaHandLoadMini"
+# Workflows with nodes that the floor lacks, and the first ComfyUI that has them.
+NEWER = {"repair_hand_z_image": "0.6.0"}
 # Nodes with a seed that no run counts up, or that is only noted down.
 SEEDS_THAT_STAY = {"SesaHandExtractSemantics", "SesaHandSavePair"}
 
@@ -52,7 +54,8 @@ def test_the_workflows_that_the_readme_names_are_there():
     with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
     with_the_editor = {"pose_editor", "photo_to_edited_hand"}
     with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch", "repair_hand", "image_to_pair"}
-    repairs = {"repair_hand", "repair_hand_sd15", "repair_hand_sdxl"}
+    kinds = ("sd15", "sdxl", "qwen_edit", "z_image", "flux")
+    repairs = {"from_meshgraphormer", *(f"repair_hand_{kind}" for kind in kinds)}
     assert with_files | with_the_editor | with_the_small_model | repairs <= set(workflows.NAMES)
 
 
@@ -79,11 +82,19 @@ def test_nothing_is_muted_bypassed_or_left_unconnected(ui):
         assert linked or node["type"] == "MarkdownNote", f"{node['type']} is connected to nothing"
 
 
-def test_every_node_names_its_pack_and_version(ui):
+def test_every_node_names_its_pack_and_version(name, ui):
+    core = NEWER.get(name, "0.3.64")
     for node in ui["nodes"]:
         ours = node["type"].startswith("SesaHand")
         assert node["properties"]["cnr_id"] == ("sesahand" if ours else "comfy-core")
-        assert node["properties"]["ver"] == (project_version() if ours else "0.3.64")
+        assert node["properties"]["ver"] == (project_version() if ours else core)
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_a_note_says_first_which_comfyui_is_needed_if_it_is_a_newer_one(name, ui):
+    [note] = [node["widgets_values"][0] for node in ui["nodes"] if node["type"] == "MarkdownNote"]
+    said = f"ComfyUI {NEWER[name].removesuffix('.0')} or newer"
+    assert said in note.split("**Steps**")[0].replace("\n", " ")
 
 
 def test_notes_have_no_code_within_sentences(ui):

@@ -1,4 +1,4 @@
-"""What MeshGraphormer's preprocessor took and gave: a picture in, a depth map of its hands and a mask to inpaint out."""
+"""What MeshGraphormer's preprocessor took and gave: a picture in, a depth map of hands and a mask to inpaint out."""
 
 from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 

@@ -14,8 +14,9 @@ repainting of what you painted and moved.
 The small model needs no download and shows the way: it paints rendered hands of 128 x 128 pixels like those it was
 shown, also into photographs.
 
-**Your model**: open *repair_hand_sd15* or *repair_hand_sdxl* instead. Other models have other sizes, maps and
-settings of the sampler, and it is not enough to replace a loader.
+**Your model**: open the workflow that is named after it instead: *repair_hand_sd15*, *repair_hand_sdxl*,
+*repair_hand_qwen_edit*, *repair_hand_z_image* or *repair_hand_flux*. Each has its own sizes, maps and settings of the
+sampler; it is not enough to replace a loader.
 
 **Repair only what is bad**: score the picture first and put Fix Hands Gate in front of Save Image.
 
