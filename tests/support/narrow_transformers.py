@@ -1,197 +1,239 @@
-"""Files of narrow transformers with random weights, which ComfyUI's own loaders take; for inside its process.
+"""Narrow Qwen-Image, Z-Image and FLUX for ComfyUI's own loaders: its classes, their files, with random weights.
 
-`recognise` lets the loaders take them: where a loader works widths out from a file, it is left alone; where it knows
-one width only, it learns a narrow one. `write` writes the file that takes the place of a named one. The networks are
-ComfyUI's own classes, those of the diffusion models with the settings of tiny_transformers.
+A pack beside ours calls `prepare` in a server's process. Core's classes are made a few channels wide, and their weights
+are written under the names that workflows load; for the reading, core's detection is told of these widths, which are no
+published model's. Loaders, nodes, patches and samplers are core's.
 """
 
-import dataclasses
-import json
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import narrow_models
-import tiny_transformers
 import torch
 from safetensors.torch import save_file
 
-import comfy.ldm.flux.model
-import comfy.ldm.lumina.controlnet
-import comfy.ldm.lumina.model
-import comfy.ldm.qwen_image.model
-import comfy.ldm.wan.vae
-import comfy.model_detection
-import comfy.ops
-import comfy.sd
-import comfy.supported_models
-import comfy.text_encoders.flux
-import comfy.text_encoders.llama
-import comfy.text_encoders.qwen_vl
-import comfy.text_encoders.t5
-
-WIDTH = tiny_transformers.QWEN["joint_attention_dim"]  # of all texts
-T5 = {"d_model": WIDTH, "d_ff": 32, "d_kv": 16, "num_heads": 2, "num_layers": 2}
-CLIP = {"num_hidden_layers": 2}
-LANGUAGE = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4}
-QWEN25, QWEN3 = {**LANGUAGE, "num_key_value_heads": 4}, {**LANGUAGE, "num_key_value_heads": 2}
-# The loader counts its heads by the width of one.
-FLUX = {
-    **tiny_transformers.FLUX,
-    **{"in_channels": 16, "out_channels": 16, "hidden_size": 128, "num_heads": 1, "axes_dim": [16, 56, 56]},
-    **{"mlp_ratio": 4.0, "context_in_dim": WIDTH, "vec_in_dim": 768, "depth": 1, "depth_single_blocks": 1},
-    "txt_ids_dims": [],
+HEAD = 128
+"""Channels of an attention head, as in the published models, so that their places in the picture are made as there."""
+TEXT = 64
+"""Channels of a language model."""
+WIDTH, LAYERS = HEAD, 2
+Z_WIDTH = 2 * HEAD
+LANGUAGE_MODEL = {"hidden_size": TEXT, "intermediate_size": TEXT, "num_hidden_layers": 2}
+QWEN = {"num_layers": LAYERS, "attention_head_dim": HEAD, "num_attention_heads": 1, "joint_attention_dim": TEXT}
+Z_IMAGE = {
+    **{"n_heads": Z_WIDTH // HEAD, "n_kv_heads": Z_WIDTH // HEAD, "axes_dims": [32, 48, 48], "rope_theta": 256.0},
+    **{"axes_lens": [1536, 512, 512], "ffn_dim_multiplier": 8 / 3, "z_image_modulation": True, "time_scale": 1000.0},
+    "pad_tokens_multiple": 32,
 }
-Z_IMAGE = {**tiny_transformers.Z_IMAGE, "in_channels": 16}
-HEADS = {"dim": Z_IMAGE["dim"], "n_heads": Z_IMAGE["n_heads"], "n_kv_heads": Z_IMAGE["n_kv_heads"]}
-# What the loader knows of the published one by its fifteen layers.
-CONTROL = {"n_control_layers": 15, "additional_in_dim": 17, "refiner_control": True}
+Z_CONTROL = {"dim": Z_WIDTH, "n_heads": Z_WIDTH // HEAD, "n_kv_heads": Z_WIDTH // HEAD}
+FLUX = {
+    **{"image_model": "flux", "in_channels": 16, "out_channels": 16, "patch_size": 2, "vec_in_dim": 768},
+    **{"context_in_dim": TEXT, "hidden_size": WIDTH, "mlp_ratio": 4.0, "num_heads": 1, "depth": LAYERS},
+    **{"depth_single_blocks": LAYERS, "axes_dim": [16, 56, 56], "theta": 10000, "qkv_bias": True},
+    **{"guidance_embed": True, "txt_ids_dims": []},
+}
+T5 = {"d_model": TEXT, "d_ff": TEXT, "d_kv": 16, "num_heads": 2, "num_layers": 2}
+CLIP_LAYERS = 2
+
+
+def _layer(sd: dict, name: str) -> torch.Size | None:
+    return sd[name].shape if name in sd else None
+
+
+def _detected(original: Callable) -> Callable:
+    """Return core's detection of networks, which reads these widths from the weights, too."""
+
+    @functools.wraps(original)
+    def detect(state_dict, key_prefix, *args, **kwargs):
+        config = original(state_dict, key_prefix, *args, **kwargs)
+        if config and config["image_model"] == "qwen_image":
+            config |= {name: QWEN[name] for name in QWEN if name != "num_layers"}
+        if config and config["image_model"] == "lumina2":
+            config |= Z_IMAGE
+        return config
+
+    return detect
+
+
+def _detected_text(original: Callable, kinds) -> Callable:
+    """Return core's detection of text encoders, which takes a narrow T5 and Qwen3 for the published ones."""
+
+    @functools.wraps(original)
+    def detect(sd):
+        if _layer(sd, "encoder.block.0.layer.1.DenseReluDense.wi_1.weight") == (TEXT, TEXT):
+            return kinds.T5_XXL
+        if "model.layers.0.self_attn.q_norm.weight" in sd and _layer(sd, "model.norm.weight") == (TEXT,):
+            return kinds.QWEN3_4B
+        return original(sd)
+
+    return detect
 
 
 def recognise() -> None:
-    """Let the loaders of this process take what `write` writes, and nothing as wide as the real ones."""
-    _narrow(comfy.text_encoders.llama, "Qwen25_7BVLI_Config", **QWEN25)
-    _narrow(comfy.text_encoders.llama, "Qwen3_4BConfig", **QWEN3)
+    """Let the standard loaders of this process take what `prepare` writes."""
+    import comfy.ldm.lumina.controlnet
+    import comfy.model_detection
+    import comfy.sd
+    import comfy.sd1_clip
+    import comfy.supported_models as supported
+    import comfy.text_encoders.llama as llama
+    import comfy.text_encoders.qwen_vl as qwen_vl
+    import comfy.text_encoders.sd3_clip as sd3_clip
 
-    class Seeing(comfy.text_encoders.qwen_vl.Qwen2VLVisionTransformer):
-        def __init__(self, hidden_size, **options):
-            super().__init__(hidden_size=32, intermediate_size=32, num_heads=2, num_layers=1, **options)
+    comfy.model_detection.detect_unet_config = _detected(comfy.model_detection.detect_unet_config)
+    comfy.sd.detect_te_model = _detected_text(comfy.sd.detect_te_model, comfy.sd.TEModel)
+    # Their heads keep the published size, by which core tells Qwen2.5 from others.
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
+    for name in ("Qwen25_7BVLI_Config", "Qwen3_4BConfig"):
+        setattr(llama, name, functools.partial(getattr(llama, name), **LANGUAGE_MODEL, **heads))
+    seeing = qwen_vl.Qwen2VLVisionTransformer
 
-    class Control(comfy.ldm.lumina.controlnet.ZImage_Control):
-        def __init__(self, **options):
-            super().__init__(**HEADS, **options)
+    def narrow_seeing(hidden_size, **kwargs):
+        return seeing(hidden_size=TEXT, intermediate_size=TEXT, num_heads=2, num_layers=2, **kwargs)
 
-    class TwoTexts(comfy.text_encoders.flux.FluxClipModel):
-        def __init__(self, dtype_t5=None, device="cpu", dtype=None, model_options=None):
-            narrow = {"clip_l_model_config": CLIP, "t5xxl_model_config": T5}
-            super().__init__(dtype_t5, device, dtype, {**(model_options or {}), **narrow})
+    qwen_vl.Qwen2VLVisionTransformer = narrow_seeing
 
-    comfy.text_encoders.qwen_vl.Qwen2VLVisionTransformer = Seeing
-    comfy.ldm.lumina.controlnet.ZImage_Control = Control
-    comfy.text_encoders.flux.FluxClipModel = TwoTexts
-    _detect_text_encoders()
-    _detect_diffusion_models()
+    class NarrowT5(sd3_clip.T5XXLModel):
+        def __init__(self, *args, model_options=None, **kwargs):
+            super().__init__(*args, model_options={**(model_options or {}), "t5xxl_model_config": T5}, **kwargs)
 
+    sd3_clip.T5XXLModel = NarrowT5
 
-def _narrow(module, name: str, **values) -> None:
-    """Give a class of settings other defaults."""
-    fields = [(key, type(value), value) for key, value in values.items()]
-    setattr(module, name, dataclasses.make_dataclass(name, fields, bases=(getattr(module, name),)))
+    if hasattr(supported, "ZImage"):
+        config = {**supported.ZImage.unet_config, "dim": Z_WIDTH}
+        supported.models.insert(0, type("NarrowZImage", (supported.ZImage,), {"unet_config": config}))
 
+        class NarrowControl(comfy.ldm.lumina.controlnet.ZImage_Control):
+            def __init__(self, **kwargs):
+                super().__init__(**{**Z_CONTROL, **kwargs})
 
-def _detect_text_encoders() -> None:
-    known = comfy.sd.detect_te_model
-
-    def detect(weights):
-        if "encoder.block.0.layer.1.DenseReluDense.wi_1.weight" in weights:
-            return comfy.sd.TEModel.T5_XXL
-        if "model.layers.0.self_attn.q_norm.weight" in weights:
-            return comfy.sd.TEModel.QWEN3_4B
-        return known(weights)
-
-    comfy.sd.detect_te_model = detect
+        comfy.ldm.lumina.controlnet.ZImage_Control = NarrowControl
 
 
-def _detect_diffusion_models() -> None:
-    known = comfy.model_detection.detect_unet_config
+def _made(layers: Callable, **settings) -> torch.nn.Module:
+    """Return one of core's networks on the CPU, in float32."""
+    import comfy.ops
 
-    def detect(weights, prefix, **options):
-        found = known(weights, prefix, **options)
-        if found and found["image_model"] == "qwen_image":
-            return {**tiny_transformers.QWEN, **found}
-        if found and found["image_model"] == "lumina2":
-            return {**Z_IMAGE, **found}
-        return found
-
-    class NarrowZImage(comfy.supported_models.ZImage):
-        unet_config = {"image_model": "lumina2", "dim": Z_IMAGE["dim"]}
-
-    comfy.model_detection.detect_unet_config = detect
-    # In front of Lumina 2, which takes every width.
-    comfy.supported_models.models.insert(0, NarrowZImage)
+    return layers(**settings, dtype=torch.float32, device="cpu", operations=comfy.ops.manual_cast)
 
 
-def write(path: Path) -> None:
-    """Write the narrow file of a named one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind = next(kind for kind in WRITERS if path.name.startswith(kind))
-    save_file({name: value.contiguous() for name, value in WRITERS[kind]().items()}, path)
+def qwen_image() -> torch.nn.Module:
+    from comfy.ldm.qwen_image.model import QwenImageTransformer2DModel
+
+    return _made(QwenImageTransformer2DModel, **QWEN)
 
 
-def _filled(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of a network, random."""
-    tiny_transformers.fill(network)
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+def qwen_controlnet() -> torch.nn.Module:
+    from comfy.ldm.qwen_image.controlnet import QwenImageControlNetModel
+
+    return _made(QwenImageControlNetModel, **QWEN)
 
 
-MADE = {"dtype": torch.float32, "device": "cpu"}
-OPERATIONS = comfy.ops.disable_weight_init
+def qwen_text() -> torch.nn.Module:
+    import comfy.text_encoders.llama as llama
+
+    return _made(llama.Qwen25_7BVLI, config_dict={})
 
 
-def _flux() -> dict:
-    return _filled(comfy.ldm.flux.model.Flux(**FLUX, **MADE, operations=OPERATIONS))
+def qwen_vae() -> torch.nn.Module:
+    from comfy.ldm.wan.vae import WanVAE
+
+    shape = {"dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "temperal_downsample": [False, True, True]}
+    return WanVAE(dim=16, z_dim=16, **shape)
 
 
-def _flux_lora() -> dict:
-    """What widens the first layer to the double, as those for control do."""
-    shapes = {
-        "img_in.lora_A.weight": (4, 2 * 4 * FLUX["in_channels"]),
-        "img_in.lora_B.weight": (FLUX["hidden_size"], 4),
-        "single_blocks.0.norm.key_norm.scale": (FLUX["hidden_size"],),
+def z_image() -> torch.nn.Module:
+    from comfy.ldm.lumina.model import NextDiT
+
+    shape = {"patch_size": 2, "in_channels": 16, "dim": Z_WIDTH, "cap_feat_dim": TEXT, "qk_norm": True}
+    return _made(NextDiT, **shape, n_layers=LAYERS, image_model="lumina2", **Z_IMAGE)
+
+
+def z_image_text() -> torch.nn.Module:
+    import comfy.text_encoders.llama as llama
+
+    return _made(llama.Qwen3_4B, config_dict={})
+
+
+def z_image_control() -> torch.nn.Module:
+    import comfy.ldm.lumina.controlnet as controlnet
+
+    shape = {"n_control_layers": 15, "additional_in_dim": 17, "refiner_control": True}
+    return _made(controlnet.ZImage_Control, **shape)
+
+
+def flux() -> torch.nn.Module:
+    from comfy.ldm.flux.model import Flux
+
+    return _made(Flux, **FLUX)
+
+
+def flux_text() -> torch.nn.Module:
+    from comfy.text_encoders.t5 import T5 as Encoder
+
+    settings = {"vocab_size": 32128, "is_gated_act": True, "dense_act_fn": "gelu_pytorch_tanh", "model_type": "t5"}
+    return _made(Encoder, config_dict={**settings, **T5, "relative_attention_num_buckets": 32})
+
+
+def flux_vae() -> torch.nn.Module:
+    from comfy.taesd.taesd import TAESD
+
+    return TAESD(latent_channels=16)
+
+
+def clip_l() -> dict[str, tuple[int, ...]]:
+    from .narrow_models import text_encoder_shapes
+
+    return text_encoder_shapes(layers=12)
+
+
+def flux_depth_lora() -> dict[str, tuple[int, ...]]:
+    """Return the shapes of FLUX's depth control, which widens the layer that takes the picture in to twice."""
+    inside, rank = 4 * FLUX["in_channels"], 4
+    return {
+        "img_in.lora_A.weight": (rank, 2 * inside),
+        "img_in.lora_B.weight": (WIDTH, rank),
+        "img_in.lora_B.bias": (WIDTH,),
+        "single_blocks.0.norm.key_norm.scale": (HEAD,),
     }
-    return narrow_models.random_weights(shapes) | {"single_blocks.0.norm.key_norm.scale": torch.ones(128)}
 
 
-def _z_image() -> dict:
-    return _filled(comfy.ldm.lumina.model.NextDiT(**Z_IMAGE, **MADE, operations=OPERATIONS))
-
-
-def _z_image_control() -> dict:
-    return _filled(comfy.ldm.lumina.controlnet.ZImage_Control(**CONTROL, **MADE, operations=OPERATIONS))
-
-
-def _qwen_image() -> dict:
-    settings = {**tiny_transformers.QWEN, "image_model": "qwen_image"}
-    return _filled(comfy.ldm.qwen_image.model.QwenImageTransformer2DModel(**settings, **MADE, operations=OPERATIONS))
-
-
-def _qwen25() -> dict:
-    return _filled(comfy.text_encoders.llama.Qwen25_7BVLI({}, *MADE.values(), OPERATIONS))
-
-
-def _qwen3() -> dict:
-    return _filled(comfy.text_encoders.llama.Qwen3_4B({}, *MADE.values(), OPERATIONS))
-
-
-def _t5() -> dict:
-    folder = Path(comfy.text_encoders.flux.__file__).parent
-    settings = json.loads((folder / "t5_config_xxl.json").read_text()) | T5
-    return _filled(comfy.text_encoders.t5.T5(settings, *MADE.values(), OPERATIONS))
-
-
-def _clip() -> dict:
-    shapes = narrow_models.text_encoder_shapes(768, CLIP["num_hidden_layers"])
-    return narrow_models.random_weights(shapes, dtype=torch.float8_e4m3fn)
-
-
-def _autoencoder() -> dict:
-    return narrow_models.random_weights(narrow_models.tiny_autoencoder_shapes(latent=16))
-
-
-def _qwen_autoencoder() -> dict:
-    settings = {"dim": 16, "z_dim": 16, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "attn_scales": []}
-    return _filled(comfy.ldm.wan.vae.WanVAE(**settings, temperal_downsample=[False, True, True]))
-
-
-WRITERS = {
-    "flux1-depth-dev-lora": _flux_lora,
-    "flux1-": _flux,
-    "z_image": _z_image,
-    "Z-Image-Turbo-Fun-Controlnet-Union": _z_image_control,
-    "qwen_image_vae": _qwen_autoencoder,
-    "qwen_image": _qwen_image,
-    "qwen_2.5_vl": _qwen25,
-    "qwen_3_4b": _qwen3,
-    "t5xxl": _t5,
-    "clip_l": _clip,
-    "ae.": _autoencoder,
+FILES = {
+    "qwen_image_fp8_e4m3fn": qwen_image,
+    "qwen_image_edit_2511_fp8mixed": qwen_image,
+    "qwen_2.5_vl_7b_fp8_scaled": qwen_text,
+    "qwen_image_vae": qwen_vae,
+    "Qwen-Image-InstantX-ControlNet-Union": qwen_controlnet,
+    "z_image_turbo_bf16": z_image,
+    "qwen_3_4b": z_image_text,
+    "ae": flux_vae,
+    "Z-Image-Turbo-Fun-Controlnet-Union-2.1-2602-8steps": z_image_control,
+    "flux1-dev-fp8": flux,
+    "clip_l": clip_l,
+    "t5xxl_fp8_e4m3fn_scaled": flux_text,
+    "flux1-depth-dev-lora": flux_depth_lora,
 }
-"""What writes each file, by how the published one's name begins."""
+"""What is written for a file that workflows load, by its name: a network, or the shapes of weights."""
+
+
+def write(name: str, path: Path) -> None:
+    """Write random weights for a file that workflows load."""
+    from .narrow_models import random_weights
+
+    made = FILES[Path(name).stem]()
+    if isinstance(made, torch.nn.Module):
+        made = {key: tuple(value.shape) for key, value in made.state_dict().items()}
+    weights = random_weights(made, dtype=torch.bfloat16)
+    # Norms that scale pictures have more than one axis.
+    weights |= {key: torch.ones_like(value) for key, value in weights.items() if key.endswith(".gamma")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path)
+
+
+def prepare(models: Iterable[dict]) -> None:
+    """Write the files that workflows link to, as narrow models, and let this process's loaders take them."""
+    import folder_paths
+
+    recognise()
+    for model in models:
+        write(model["name"], Path(folder_paths.models_dir) / model["directory"] / model["name"])
