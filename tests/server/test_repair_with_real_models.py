@@ -122,9 +122,10 @@ def test_a_finger_is_repainted_by_a_transformer_which_heeds_its_map_and_the_hand
     api = quick(name, attempts=2)
     pictures, run = repaired(server, api)
     assert_only_the_finger_is_new(pictures)
-    assert set(run.executed) == set(api) and report_of(api, run).startswith("score ")
+    assert "over 2 pictures" in report_of(api, run)
     kind, shown = SHOWN_TO[name]
     [steer], [bias] = workflows.nodes_of(api, kind), workflows.nodes_of(api, "SesaHandAttentionBias")
+    assert {steer, bias} <= set(run.executed)
     [render] = workflows.nodes_of(api, "SesaHandRenderCondition")
     assert api[steer]["inputs"][shown][0] == render
     for node, given in ((steer, {shown: [render, 0]}), (bias, {"alpha": 0.0})):

@@ -139,7 +139,8 @@ def qwen_vae() -> torch.nn.Module:
     from comfy.ldm.wan.vae import WanVAE
 
     shape = {"dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "temperal_downsample": [False, True, True]}
-    return WanVAE(dim=16, z_dim=16, **shape)
+    # It encodes pictures of a million pixels, however small what is painted is.
+    return WanVAE(dim=4, z_dim=16, **shape)
 
 
 def z_image() -> torch.nn.Module:
