@@ -19,7 +19,7 @@ from .narrow_transformers import prepare
 prepare({models})
 NODE_CLASS_MAPPINGS = {{}}
 """
-NAMES = ("hand_qwen_image",)
+NAMES = ("hand_qwen_image", "hand_qwen_edit", "hand_z_image", "hand_flux")
 SIDE = 192
 
 
@@ -75,10 +75,10 @@ def difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_sentences_hand_is_painted_steered_and_scored(name, server):
+def test_the_hand_of_the_sentence_is_painted_and_scored_and_its_map_and_its_words_have_an_effect(name, server):
     picture = painted(server, quick(name))
     assert picture.shape == (SIDE, SIDE, 3) and picture.std() > 1
-    fist = painted(server, quick(name, SesaHandExtractSemantics=("caption", "A woman raises her right fist.")))
-    assert difference(picture, fist) > 0.1
+    turned = painted(server, quick(name, SesaHandPlaceHand=("roll", 90.0)))
+    assert difference(picture, turned) > 0.1, "another map, the same prompt"
     unbiased = painted(server, quick(name, SesaHandAttentionBias=("alpha", 0.0)))
     assert difference(picture, unbiased) > 0

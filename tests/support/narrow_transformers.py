@@ -18,7 +18,7 @@ TEXT = 64
 """Channels of a language model."""
 WIDTH, LAYERS = HEAD, 2
 Z_WIDTH = 2 * HEAD
-LANGUAGE_MODEL = {"hidden_size": TEXT, "intermediate_size": TEXT, "num_hidden_layers": 2}
+LANGUAGE_MODEL = {"hidden_size": TEXT, "intermediate_size": TEXT, "num_hidden_layers": 3}
 QWEN = {"num_layers": LAYERS, "attention_head_dim": HEAD, "num_attention_heads": 1, "joint_attention_dim": TEXT}
 Z_IMAGE = {
     **{"n_heads": Z_WIDTH // HEAD, "n_kv_heads": Z_WIDTH // HEAD, "axes_dims": [32, 48, 48], "rope_theta": 256.0},
@@ -33,7 +33,6 @@ FLUX = {
     **{"guidance_embed": True, "txt_ids_dims": []},
 }
 T5 = {"d_model": TEXT, "d_ff": TEXT, "d_kv": 16, "num_heads": 2, "num_layers": 2}
-CLIP_LAYERS = 2
 
 
 def _layer(sd: dict, name: str) -> torch.Size | None:

@@ -1,8 +1,17 @@
 """A sentence, its posed hand, and a picture of it by Qwen-Image under a depth ControlNet."""
 
-from .painting import MARKED, UNWANTED, Painting, control, note, prompt, workflow
+from .painting import MARKED, PROMPT, UNWANTED, Painting, control, note, workflow
 from .parts import Node
-from .transformers import QWEN_CONTROLNET, QWEN_IMAGE_FAMILY, controlnet, loading
+from .transformers import (
+    QWEN_2512_CONTROLNET,
+    QWEN_CONTROLNET,
+    QWEN_IMAGE_2512,
+    QWEN_IMAGE_FAMILY,
+    QWEN_LIGHTNING,
+    controlnet,
+    links,
+    loading,
+)
 
 ABOUT = """\
 A sentence is read, the hand that it speaks of is posed, you bend what is wrong, and its depth map makes Qwen-Image
@@ -12,9 +21,11 @@ HINTS = """\
 Hand too stiff or too smooth? Lower *strength* of Apply ControlNet to 0.7, or *end_percent* to 0.6. Hand wrong? Raise
 both to 1. Another map: connect *keypoints* of Render Hand Depth & Maps in place of *depth*; it is known, too."""
 
-MORE = """\
-Qwen-Image-2512 has a ControlNet of its own in a newer ComfyUI: choose *qwen_image_2512_fp8_e4m3fn* and
-*Qwen-Image-2512-Fun-Controlnet-Union-2602* in the two loaders, and *steps* 50, *cfg* 4.
+MORE = f"""\
+In four steps with this in a LoraLoaderModelOnly behind Load Diffusion Model, *steps* 4 and *cfg* 1:
+{links(QWEN_LIGHTNING)}
+Qwen-Image-2512 in a newer ComfyUI (0.33.0 has it): choose these two in the loaders, *steps* 50 and *cfg* 4:
+{links(QWEN_IMAGE_2512, QWEN_2512_CONTROLNET)}
 """
 
 WORKFLOW = workflow(
@@ -22,10 +33,11 @@ WORKFLOW = workflow(
         name="hand_qwen_image",
         note=note("A hand by Qwen-Image, as posed", ABOUT, HINTS, QWEN_IMAGE_FAMILY, QWEN_CONTROLNET, more=MORE),
         family=QWEN_IMAGE_FAMILY,
+        sentence="A woman raises her right hand making an ok sign in a sunlit kitchen.",
         models=loading(QWEN_IMAGE_FAMILY, controlnet(QWEN_CONTROLNET)),
         control=control(
             (
-                prompt(),
+                PROMPT,
                 UNWANTED,
                 Node(
                     "apply",
@@ -46,5 +58,6 @@ WORKFLOW = workflow(
         model="bias.MODEL",
         positive="apply.positive",
         negative="apply.negative",
+        thumbnail=("render.depth", "render.keypoints"),
     )
 )

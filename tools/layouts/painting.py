@@ -3,12 +3,11 @@
 Each says how its model is loaded and how the hand steers it; sentence, hand, maps, picture and score are the same.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .parts import BLUE, GET_DETECTOR, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .transformers import Family, File, links
 
-SENTENCE = "A woman raises her right hand making an ok sign in a sunlit kitchen."
 STYLE = "natural skin, detailed knuckles and nails, soft daylight, sharp focus"
 
 STEPS = """\
@@ -43,11 +42,13 @@ class Painting:
         name: The workflow's.
         note: What its note says.
         family: Of the model.
+        sentence: What the person and the hand do.
         models: The group that loads it.
         control: The group in which the hand steers it, from the prompt and the maps.
         model: Where the model comes from that is sampled, as "name.output".
         positive: Likewise, what is wanted.
         negative: Likewise, what is not.
+        latent: Likewise, what is sampled; an empty one in the size of the maps if there is none.
         template: Of the prompt; Compose Prompt's own if there is none.
         prefix: In front of it.
     """
@@ -55,14 +56,16 @@ class Painting:
     name: str
     note: str
     family: Family
+    sentence: str
     models: Group
     control: Group
     model: str
     positive: str
     negative: str
+    latent: str = ""
     template: str = ""
     prefix: str = "close-up photo"
-    thumbnail: tuple[str, ...] = field(default=("render.mesh", "render.depth", "render.normal", "render.keypoints"))
+    thumbnail: tuple[str, ...] = ("render.depth",)
 
 
 def note(title: str, about: str, hints: str, family: Family, *controls: File, more: str = "") -> str:
@@ -88,9 +91,9 @@ def note(title: str, about: str, hints: str, family: Family, *controls: File, mo
 {links(*family.files, *controls)}
 {more}The built-in hand's licence is CC0. MediaPipe's hand networks (10 MB, Apache-2.0) come by the command below.
 
-**Attention Bias** raises the hand words of the prompt (*alpha* 0 is off). How much they have is said by Record
-Attention and Attention Map; raise *alpha* if it is under 1 %, lower it if the rest of the prompt is neglected.
-Structural Fusion is not for this model, whose layers all have one resolution.
+**Attention Bias** raises the hand words of the prompt (*alpha* 0 is off). Record Attention and Attention Map say how
+much of the attention they have, and how much more *alpha* makes it 5 %. Structural Fusion is not for this model, whose
+layers all have one resolution.
 
 **Memory**: {family.memory}.
 
@@ -105,7 +108,7 @@ def sentence(painting: Painting) -> Group:
         "Sentence",
         (
             (
-                Node("extract", "SesaHandExtractSemantics", {"caption": SENTENCE}, width=400, height=280),
+                Node("extract", "SesaHandExtractSemantics", {"caption": painting.sentence}, width=400, height=280),
                 Node(
                     "compose",
                     "SesaHandComposePrompt",
@@ -163,12 +166,14 @@ MAPS = Group(
 )
 
 
-def prompt(**inputs: str) -> Node:
-    """Return the node that finds the hand words of the composed prompt and encodes it, or marks what was encoded."""
-    given = {"clip": "clip.CLIP", "text": "compose.prompt", "semantics": "compose.semantics", **inputs}
-    return Node("positive", "SesaHandTextEncode", {}, given, 360, 200)
-
-
+PROMPT = Node(
+    "positive",
+    "SesaHandTextEncode",
+    {},
+    {"clip": "clip.CLIP", "text": "compose.prompt", "semantics": "compose.semantics"},
+    360,
+    200,
+)
 MARKED = Node("marked", "PreviewAny", {}, {"source": "positive.marked"}, 360, 160)
 # Models without guidance by a negative prompt get the positive one emptied, as in the templates of these models.
 NOTHING = Node("negative", "ConditioningZeroOut", {}, {"conditioning": "positive.conditioning"}, 360)
@@ -184,12 +189,15 @@ UNWANTED = Node(
 
 def picture(painting: Painting) -> Group:
     """Return the sampling, in the size of the maps."""
+    empty = (
+        Node("size", "GetImageSize", {}, {"image": "render.mesh"}, height=120),
+        Node("latent", "EmptySD3LatentImage", {}, {"width": "size.width", "height": "size.height"}),
+    )
     return Group(
         "Picture",
         (
             (
-                Node("size", "GetImageSize", {}, {"image": "render.mesh"}, height=120),
-                Node("latent", "EmptySD3LatentImage", {}, {"width": "size.width", "height": "size.height"}),
+                *(() if painting.latent else empty),
                 Node(
                     "sampler",
                     "KSampler",
@@ -198,7 +206,7 @@ def picture(painting: Painting) -> Group:
                         "model": painting.model,
                         "positive": painting.positive,
                         "negative": painting.negative,
-                        "latent_image": "latent.LATENT",
+                        "latent_image": painting.latent or "latent.LATENT",
                     },
                 ),
                 Node("decode", "VAEDecode", {}, {"samples": "sampler.LATENT", "vae": "vae.VAE"}),

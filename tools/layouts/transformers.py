@@ -54,6 +54,16 @@ QWEN_IMAGE_EDIT = _split(
     "qwen_image_edit_2511_fp8mixed.safetensors",
     "20 GB, Apache-2.0",
 )
+# For ComfyUI 0.3.64, which does not read the file above.
+QWEN_IMAGE_EDIT_2509 = _split(
+    "diffusion_models",
+    "Comfy-Org/Qwen-Image-Edit_ComfyUI",
+    "qwen_image_edit_2509_fp8_e4m3fn.safetensors",
+    "20 GB, Apache-2.0",
+)
+QWEN_IMAGE_2512 = _split(
+    "diffusion_models", "Comfy-Org/Qwen-Image_ComfyUI", "qwen_image_2512_fp8_e4m3fn.safetensors", "20 GB, Apache-2.0"
+)
 QWEN_TEXT = _split(
     "text_encoders", "Comfy-Org/Qwen-Image_ComfyUI", "qwen_2.5_vl_7b_fp8_scaled.safetensors", "9.4 GB, Apache-2.0"
 )
@@ -63,6 +73,24 @@ QWEN_CONTROLNET = _split(
     "Comfy-Org/Qwen-Image-InstantX-ControlNets",
     "Qwen-Image-InstantX-ControlNet-Union.safetensors",
     "3.5 GB, Apache-2.0",
+)
+QWEN_2512_CONTROLNET = File(
+    "controlnet",
+    "alibaba-pai/Qwen-Image-2512-Fun-Controlnet-Union",
+    "Qwen-Image-2512-Fun-Controlnet-Union-2602.safetensors",
+    "3.5 GB, Apache-2.0",
+)
+QWEN_LIGHTNING = File(
+    "loras",
+    "lightx2v/Qwen-Image-Lightning",
+    "Qwen-Image-Lightning-4steps-V1.0.safetensors",
+    "1.7 GB, Apache-2.0",
+)
+QWEN_EDIT_LIGHTNING = File(
+    "loras",
+    "lightx2v/Qwen-Image-Edit-2511-Lightning",
+    "Qwen-Image-Edit-2511-Lightning-4steps-V1.0-bf16.safetensors",
+    "0.8 GB, Apache-2.0",
 )
 
 Z_IMAGE = _split("diffusion_models", "Comfy-Org/z_image_turbo", "z_image_turbo_bf16.safetensors", "12 GB, Apache-2.0")
@@ -130,7 +158,14 @@ class Family:
         return (self.diffusion_model, *patches, *self.text_encoders, self.vae)
 
 
-EIGHT_BITS = "for 8-bit weights; ComfyUI loads parts in turn where there is less"
+def _memory(gigabytes: int) -> str:
+    """Return what a note says of memory, by the sizes of the files that are needed at once."""
+    return (
+        f"{gigabytes} GB of VRAM hold all that samples at once; with less, ComfyUI brings it in parts from main "
+        "memory, of which 32 GB are wanted, and takes longer"
+    )
+
+
 QWEN_IMAGE_FAMILY = Family(
     "Qwen-Image",
     QWEN_IMAGE,
@@ -138,7 +173,7 @@ QWEN_IMAGE_FAMILY = Family(
     "qwen_image",
     QWEN_VAE,
     {"steps": 20, "cfg": 2.5, "sampler_name": "euler", "scheduler": "simple"},
-    f"24 GB of VRAM {EIGHT_BITS}",
+    _memory(24),
     side=1328,
     shift=3.1,
 )
@@ -149,7 +184,7 @@ QWEN_EDIT_FAMILY = Family(
     "qwen_image",
     QWEN_VAE,
     {"steps": 20, "cfg": 4, "sampler_name": "euler", "scheduler": "simple"},
-    f"24 GB of VRAM {EIGHT_BITS}",
+    _memory(24),
     shift=3.1,
     patches=(("norm", "CFGNorm", {"strength": 1.0}, "patched_model", None),),
 )
@@ -160,7 +195,7 @@ Z_IMAGE_FAMILY = Family(
     "lumina2",
     Z_IMAGE_VAE,
     {"steps": 8, "cfg": 1, "sampler_name": "res_multistep", "scheduler": "simple"},
-    "16 GB of VRAM for 16-bit weights; ComfyUI loads parts in turn where there is less",
+    _memory(20),
     shift=3,
 )
 FLUX_DEPTH_FAMILY = Family(
@@ -170,7 +205,7 @@ FLUX_DEPTH_FAMILY = Family(
     "flux",
     FLUX_VAE,
     {"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "normal"},
-    f"16 GB of VRAM {EIGHT_BITS}",
+    _memory(16),
     patches=(
         ("lora", "LoraLoaderModelOnly", {"lora_name": FLUX_DEPTH.name, "strength_model": 1.0}, "MODEL", FLUX_DEPTH),
     ),
