@@ -4,11 +4,11 @@ import asyncio
 import copy
 
 import pytest
+from comfyui_version import __version__
 from sesahand_pack import nodes as pack_nodes
 
 import nodes as core
 import workflows
-from comfyui_version import __version__
 
 # Core nodes whose widgets are made in the browser, or that are there for people only.
 NOTES = {"MarkdownNote", "Note"}

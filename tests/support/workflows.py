@@ -26,7 +26,9 @@ def all_nodes(ui: dict) -> list[dict]:
 
 def needed_core(name: str) -> tuple[int, ...]:
     """Return the first release of ComfyUI that has all nodes of a workflow, such as (0, 3, 64): what its nodes say."""
-    versions = {n["properties"]["ver"] for n in all_nodes(read_ui(name)) if n["properties"].get("cnr_id") == "comfy-core"}
+    versions = {
+        n["properties"]["ver"] for n in all_nodes(read_ui(name)) if n["properties"].get("cnr_id") == "comfy-core"
+    }
     return max(tuple(int(number) for number in version.split(".")) for version in versions)
 
 
