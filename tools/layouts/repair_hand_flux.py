@@ -1,5 +1,6 @@
 """The hand of a picture is found, fitted, edited and painted anew by FLUX.1 dev, which its depth map steers."""
 
+from .painting import NOTHING
 from .parts import Node
 from .repair_notes import PROMPT, note
 from .repairing import Repair, workflow
@@ -23,8 +24,7 @@ WORKFLOW = workflow(
         prompts=(
             Node("positive", "SesaHandTextEncode", {"text": PROMPT}, {"clip": "clip.CLIP"}, 360, 220),
             Node("guidance", "FluxGuidance", {"guidance": 10.0}, {"conditioning": "positive.conditioning"}, 360),
-            # Of no account at cfg 1, and the sampler wants one.
-            Node("negative", "ConditioningZeroOut", {}, {"conditioning": "positive.conditioning"}, 360),
+            NOTHING,
         ),
         steering=(
             Node(

@@ -1,5 +1,6 @@
 """The hand of a picture is found, fitted, edited and painted anew by Z-Image Turbo, steered by its depth map."""
 
+from .painting import NOTHING
 from .parts import Node
 from .repair_notes import PROMPT, note
 from .repairing import Repair, workflow
@@ -24,8 +25,7 @@ WORKFLOW = workflow(
         loading=loading(Z_IMAGE_FAMILY, model_patch(Z_IMAGE_CONTROL)),
         prompts=(
             Node("positive", "SesaHandTextEncode", {"text": PROMPT}, {"clip": "clip.CLIP"}, 360, 220),
-            # Of no account at cfg 1, and the sampler wants one.
-            Node("negative", "ConditioningZeroOut", {}, {"conditioning": "positive.conditioning"}, 360),
+            NOTHING,
         ),
         steering=(
             Node(

@@ -12,7 +12,7 @@ was made.
 """
 
 
-def note(title: str, about: str, hints: str, family: Family, *controls: File) -> str:
+def note(title: str, about: str, hints: str, family: Family, *controls: File, more: str = "") -> str:
     """Return the text of a note.
 
     Args:
@@ -21,6 +21,7 @@ def note(title: str, about: str, hints: str, family: Family, *controls: File) ->
         hints: What to change if the hand is not as wanted.
         family: Of the model.
         controls: Files beside the family's own.
+        more: On other files that do.
     """
     return f"""\
 ## Repair a hand in a picture with {title}
@@ -33,7 +34,7 @@ moved is painted anew. {about}
 {hints}
 
 **Models**
-{links(*family.files, *controls)}
+{links(*family.files, *controls)}{more}
 MediaPipe's hand networks (10 MB, Apache-2.0) come by the command above; the built-in hand's licence is CC0.
 
 **Attention Bias** raises the hand words of the prompt (*alpha* 0 is off; Record Attention and Attention Map say how
