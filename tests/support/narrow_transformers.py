@@ -5,6 +5,7 @@ are written under the names that workflows load; for the reading, core's detecti
 published model's. Loaders, nodes, patches and samplers are core's.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -27,11 +28,13 @@ Z_IMAGE = {
 }
 Z_CONTROL = {"dim": Z_WIDTH, "n_heads": Z_WIDTH // HEAD, "n_kv_heads": Z_WIDTH // HEAD}
 FLUX = {
-    **{"image_model": "flux", "in_channels": 16, "out_channels": 16, "patch_size": 2, "vec_in_dim": 768},
+    **{"in_channels": 16, "out_channels": 16, "patch_size": 2, "vec_in_dim": 768},
     **{"context_in_dim": TEXT, "hidden_size": WIDTH, "mlp_ratio": 4.0, "num_heads": 1, "depth": LAYERS},
     **{"depth_single_blocks": LAYERS, "axes_dim": [16, 56, 56], "theta": 10000, "qkv_bias": True},
     **{"guidance_embed": True, "txt_ids_dims": []},
 }
+VAE = 4
+"""Channels of the outermost layers of Qwen-Image's autoencoder, which encodes whole pictures of a megapixel."""
 T5 = {"d_model": TEXT, "d_ff": TEXT, "d_kv": 16, "num_heads": 2, "num_layers": 2}
 
 
@@ -49,6 +52,9 @@ def _detected(original: Callable) -> Callable:
             config |= {name: QWEN[name] for name in QWEN if name != "num_layers"}
         if config and config["image_model"] == "lumina2":
             config |= Z_IMAGE
+        # The current core works these out; the floor takes them for known.
+        if config and config["image_model"] == "flux":
+            config |= {name: FLUX[name] for name in ("context_in_dim", "hidden_size", "num_heads")}
         return config
 
     return detect
@@ -70,10 +76,9 @@ def _detected_text(original: Callable, kinds) -> Callable:
 
 def recognise() -> None:
     """Let the standard loaders of this process take what `prepare` writes."""
-    import comfy.ldm.lumina.controlnet
+    import comfy.ldm.wan.vae as wan_vae
     import comfy.model_detection
     import comfy.sd
-    import comfy.sd1_clip
     import comfy.supported_models as supported
     import comfy.text_encoders.llama as llama
     import comfy.text_encoders.qwen_vl as qwen_vl
@@ -83,7 +88,7 @@ def recognise() -> None:
     comfy.sd.detect_te_model = _detected_text(comfy.sd.detect_te_model, comfy.sd.TEModel)
     # Their heads keep the published size, by which core tells Qwen2.5 from others.
     heads = {"num_attention_heads": 4, "num_key_value_heads": 4}
-    for name in ("Qwen25_7BVLI_Config", "Qwen3_4BConfig"):
+    for name in {"Qwen25_7BVLI_Config", "Qwen3_4BConfig"} & vars(llama).keys():
         setattr(llama, name, functools.partial(getattr(llama, name), **LANGUAGE_MODEL, **heads))
     seeing = qwen_vl.Qwen2VLVisionTransformer
 
@@ -98,7 +103,15 @@ def recognise() -> None:
 
     sd3_clip.T5XXLModel = NarrowT5
 
+    class NarrowVAE(wan_vae.WanVAE):
+        def __init__(self, dim=0, **kwargs):
+            super().__init__(dim=VAE, **kwargs)
+
+    wan_vae.WanVAE = NarrowVAE
+
     if hasattr(supported, "ZImage"):
+        import comfy.ldm.lumina.controlnet
+
         config = {**supported.ZImage.unet_config, "dim": Z_WIDTH}
         supported.models.insert(0, type("NarrowZImage", (supported.ZImage,), {"unet_config": config}))
 
@@ -138,8 +151,7 @@ def qwen_vae() -> torch.nn.Module:
     from comfy.ldm.wan.vae import WanVAE
 
     shape = {"dim_mult": [1, 2, 4, 4], "num_res_blocks": 2, "temperal_downsample": [False, True, True]}
-    # It encodes pictures of a million pixels, however small what is painted is.
-    return WanVAE(dim=4, z_dim=16, **shape)
+    return WanVAE(z_dim=16, **shape)
 
 
 def z_image() -> torch.nn.Module:
@@ -163,9 +175,10 @@ def z_image_control() -> torch.nn.Module:
 
 
 def flux() -> torch.nn.Module:
-    from comfy.ldm.flux.model import Flux
+    from comfy.ldm.flux.model import Flux, FluxParams
 
-    return _made(Flux, **FLUX)
+    known = {field.name for field in dataclasses.fields(FluxParams)}
+    return _made(Flux, **{name: value for name, value in FLUX.items() if name in known})
 
 
 def flux_text() -> torch.nn.Module:
