@@ -50,9 +50,10 @@ def test_it_stays_the_same_when_it_is_saved_again(loaded, frontend):
         assert {k: new.get(k) for k in ("id", "type", "pos", "properties")} == {
             k: old.get(k) for k in ("id", "type", "pos", "properties")
         }
-        # Of a node without widgets, one frontend keeps an empty list and another nothing. A newer core may know one more.
-        values, known = new.get("widgets_values") or [], old.get("widgets_values") or []
-        assert values == known or not old["type"].startswith("SesaHand") and values[: len(known)] == known
+        # Of a node without widgets, one frontend keeps an empty list and another nothing.
+        kept, saved = old.get("widgets_values") or [], new.get("widgets_values") or []
+        # A newer core may have given a node of its own more widgets, behind those that it had.
+        assert (saved if old["type"].startswith("SesaHand") else saved[: len(kept)]) == kept
         assert {entry["name"] for entry in old.get("inputs", [])} <= {entry["name"] for entry in new.get("inputs", [])}
 
 

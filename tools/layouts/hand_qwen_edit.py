@@ -10,11 +10,11 @@ A sentence is read, the hand that it speaks of is posed, you bend what is wrong,
 ComfyUI that loads this file (0.33.0 was tried); 0.3.64 takes the older one that is named below."""
 
 HINTS = """\
-**The sentence to a picture**: *Turn the grey hand of Picture 1 into a real hand ... Keep the pose of each finger, the
+**The sentence to a picture**: *Turn the white hand of Picture 1 into a real hand ... Keep the pose of each finger, the
 size, the place and the side that is seen exactly as in Picture 1.* It stands in *template* of Compose Prompt, around
 what you typed; the model calls its pictures by their numbers.
 
-Hand still grey, or like plastic? Say in *style* what skin it has. Pose lost? Connect *depth* to *image2* of both
+Hand still white, or like plastic? Say in *style* what skin it has. Pose lost? Connect *depth* to *image2* of both
 encoders, and add to the template: *Picture 2 is the depth map of the hand.* A person of yours: connect Load Image to
 *image3* of both, and add *The person is that of Picture 3.*"""
 
@@ -26,9 +26,9 @@ For ComfyUI 0.3.64 in place of the first:
 """
 
 TEMPLATE = (
-    "Turn the grey hand of Picture 1 into a real hand, in a close-up photo: {prefix}, {pose}, {action}, {hand_action}, "
-    "{environment}, {style}. Keep the pose of each finger, the size, the place and the side that is seen exactly as in "
-    "Picture 1."
+    "Turn the white hand of Picture 1 into a real hand, in a close-up photo: {prefix}, {pose}, {action}, "
+    "{hand_action}, {environment}, {style}. Keep the pose of each finger, the size, the place and the side that is "
+    "seen exactly as in Picture 1."
 )
 PICTURES = {"clip": "clip.CLIP", "vae": "vae.VAE", "image1": "render.mesh"}
 
