@@ -9,8 +9,10 @@ from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import HandTokens, check_encoding, marked, row_columns
 from ..sesahand.errors import SesaHandError
 from ..sesahand.models.families import TEXT_ENCODERS, TEXT_ROWS, TextRows
-from .semantics import CATEGORY, note_without_columns, tokens_of, with_columns
+from .semantics import note_without_columns, tokens_of, with_columns
 from .wires import Semantics, checks, found_by
+
+CATEGORY = "SesaHand/semantics"
 
 
 @dataclass(frozen=True)
