@@ -58,11 +58,13 @@ def models_of(names) -> list[dict]:
 
 
 def quick(name: str, **changes: tuple[str, object]) -> dict:
-    """Return a workflow with two steps on a small picture; `changes` are (input, value) by a node's type."""
+    """Return a workflow with one step on a small picture; `changes` are (input, value) by a node's type."""
     api = workflows.read_api(name)
     for node in api.values():
         if node["class_type"] == "KSampler":
-            node["inputs"]["steps"] = 2
+            node["inputs"]["steps"] = 1
+        if node["class_type"] == "ImageScale":
+            node["inputs"]["width"] = SIDE
         if node["class_type"] == "SesaHandPlaceHand":
             node["inputs"].update(width=SIDE, height=SIDE)
         if node["class_type"] in changes:
