@@ -248,7 +248,26 @@ def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, 
     person = phrase_head(tokens[k : k + 3]) == "person" and item.has("det") and _relative_follows(tokens, k)
     if person or (opener in (",", "and", ";", "while") and is_absolute(tokens, k)):
         return start, None, opener
+    if opener in ("while", "where", "whereas") and item.form != "ing" or _thing_does(tokens, at, k):
+        # what things do beside a person is left out, also where its verb is not known
+        return start, None, opener
     return None
+
+
+def _thing_does(tokens: list[Token], at: int, k: int) -> bool:
+    """Whether a thing of its own does something behind ", and" or "as": "as lightning stitches the clouds together"."""
+    joined = tokens[at].lower == "as" or tokens[at].has("mark", "conj") and tokens[k - 1].lower == "and"
+    if not joined or not (tokens[k].content or tokens[k].has("det")):
+        return False
+    for j in range(k + 1, min(k + 5, len(tokens) - 1)):
+        item, before, after = tokens[j], tokens[j - 1], tokens[j + 1]
+        if item.has("mark", "conj", "prep", "person", "pronoun", "hand", "body") or before.has("person"):
+            return False
+        singular = before.content and not before.plural and not before.roles and not before.verb
+        known = item.lower.endswith("s") and not item.roles and not item.lower.endswith(("ss", "us", "'s"))
+        if known and singular and after.has("det", "prep", "adv", "mark", "owner"):
+            return True
+    return False
 
 
 def _new_verb_beside(tokens: list[Token], k: int, current: Clause) -> bool:

@@ -23,6 +23,7 @@ from .clauses import RELATIVE, Clause, phrase_head, split
 from .denials import told
 from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
+from .openings import in_order
 from .places import place_phrases, place_subject
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
@@ -55,13 +56,14 @@ def extract(caption: str) -> BehaviorSemantics:
     reading = Reading()
     number = itertools.count()
     for words in sentences(plain(read_syntax(caption).text)):
-        stretches, tags = take_tags(told(words))
-        _meet_tagged(reading, tags)
-        for stretch in stretches:
-            for part in lift(stretch):
-                _read_sentence(reading, next(number), part, bool(tags))
-        for tag in tags:
-            _read_tag(reading, next(number), tag)
+        for ordered in in_order(told(words)):
+            stretches, tags = take_tags(ordered)
+            _meet_tagged(reading, tags)
+            for stretch in stretches:
+                for part in lift(stretch):
+                    _read_sentence(reading, next(number), part, bool(tags))
+            for tag in tags:
+                _read_tag(reading, next(number), tag)
     if reading.anyone and not any(reading.phrases.values()):
         reading.phrases["pose"] = _presence(reading)
     return write(reading) if reading.anyone else BehaviorSemantics()

@@ -131,7 +131,7 @@ def _without_time(words: list[Token]) -> list[Token]:
 
 def says_hands(words: list[Token]) -> bool:
     """Whether a tag speaks of hands: "hand on hip", "v", "peace sign"."""
-    if any(item.lower in _OPEN_HANDS for item in words):
+    if any(item.lower in _OPEN_HANDS or item.lower in ("left", "right") and item.has("hand") for item in words):
         return True
     return bool(find_mentions(" ".join("it" if GLUE in item.text else item.text for item in words)))
 
