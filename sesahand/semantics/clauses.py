@@ -74,7 +74,7 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return False
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
-        return not (before is None and after is not None and after.has("person") and not opening)
+        return not (before is None and after is not None and after.has("person", "hand", "body") and not opening)
     if item.form == "base":
         if item.roles and not item.has("adv") and (before is None or not before.takes_plural_verb):
             return False
@@ -156,9 +156,9 @@ def is_absolute(tokens: list[Token], start: int, opener: str = ",") -> bool:
     """Whether a phrase about a body part or a held thing stands at `start`: "his arms crossed", "a cup in her hand"."""
     stop = next((k for k in range(start, len(tokens)) if tokens[k].has("mark", "sub", "rel")), len(tokens))
     phrase = tokens[start:stop]
-    cut = next(
-        (k for k, item in enumerate(phrase) if k and (item.has("prep", "adv") or item.form in ("ed", "ing"))), None
-    )
+    told = (k for k, item in enumerate(phrase) if k and (item.has("prep", "adv") or item.form in ("ed", "ing")))
+    # "her left arm raised": left is no verb there
+    cut = next((k for k in told if not (phrase[k].lower == "left" and _limb_follows(phrase, k))), None)
     if cut is None or not phrase[0].content and not phrase[0].has("det", "owner", "standin"):
         return False
     head = phrase_head(phrase[:cut])
@@ -166,6 +166,10 @@ def is_absolute(tokens: list[Token], start: int, opener: str = ",") -> bool:
         return phrase[cut].lower != "of" or any(item.form in ("ed", "ing") for item in phrase[cut:])
     in_hand = phrase[cut].lower in ("in", "between", "on") and any(item.has("hand") for item in phrase[cut:])
     return head == "thing" and in_hand
+
+
+def _limb_follows(words: list[Token], k: int) -> bool:
+    return k + 1 < len(words) and words[k + 1].has("hand", "body")
 
 
 Opening = tuple[int, int | None, str]

@@ -42,6 +42,7 @@ def _affirmed(piece: list[Token]) -> list[Token]:
     kept, k = [], 0
     while k < len(piece):
         word, end = piece[k].lower, _denied_until(piece, k)
+        described = end is not None and _is_described(piece, k)
         aimed = bool(kept) and kept[-1].lower in ("at", "to", "for") and word in ("nothing", "nobody")
         while aimed and kept and not (kept[-1].verb and kept[-1].form):
             # "she points at nothing": she does not
@@ -53,8 +54,11 @@ def _affirmed(piece: list[Token]) -> list[Token]:
             k += 1
         else:
             k = end
-            if kept and kept[-1].lower == "with":
+            if kept and kept[-1].lower == "with" or described and kept and kept[-1].lower == "and":
                 kept.pop()
+            if k < len(piece) and piece[k].has("conj") and not any(item.form in ("ing", "s") for item in kept):
+                # "the child stops waving and sits down"
+                k += 1
             if (
                 kept
                 and word != "without"
@@ -78,11 +82,15 @@ def _denied_until(piece: list[Token], k: int) -> int | None:
     if word == "neither":
         return _next(piece, k + 1, lambda item: item.has("mark", "sub"))
     if word in _NO:
-        described = k > 0 and piece[k - 1].lower in ("with", "and")
-        return _next(piece, k + 1, lambda item: _begins_anew(item, "without" if described else word))
+        return _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
     if word in _CEASES and k + 1 < len(piece) and piece[k + 1].form == "ing":
         return _next(piece, k + 2, lambda item: item.has("mark", "sub", "conj"))
     return None
+
+
+def _is_described(piece: list[Token], k: int) -> bool:
+    """Whether "no" only says what somebody goes without: "with no shirt and no gloves"."""
+    return piece[k].lower == "no" and k > 0 and piece[k - 1].lower in ("with", "and")
 
 
 def _begins_anew(item: Token, word: str) -> bool:

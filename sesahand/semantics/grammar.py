@@ -53,6 +53,7 @@ _SIDES_OF_PLACES = frozenset(lexicon.SIDES_OF_PLACES.split())
 _COLLECTIVES = frozenset(lexicon.COLLECTIVES.split())
 _NOT_ADVERBS = frozenset(lexicon.NOT_ADVERBS.split())
 _NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
+_PERSON_PAIRS = frozenset(tuple(pair.split()) for pair in lexicon.PERSON_PAIRS.split("|"))
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
 
@@ -163,7 +164,7 @@ def sentences(text: str) -> list[list[Token]]:
     found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
     return [
         words[k : k + LONGEST_SENTENCE]
-        for words in map(_name_hands, map(_name_cans, map(_merge_marks, found)))
+        for words in map(_name_stars, map(_name_hands, map(_name_cans, map(_merge_marks, found))))
         for k in range(0, len(words), LONGEST_SENTENCE)
     ]
 
@@ -173,6 +174,16 @@ def _name_cans(words: list[Token]) -> list[Token]:
     return [
         replace(item, roles=frozenset())
         if item.lower in ("can", "cans") and k and (words[k - 1].has("det", "color", "prep"))
+        else item
+        for k, item in enumerate(words)
+    ]
+
+
+def _name_stars(words: list[Token]) -> list[Token]:
+    """Read "pop star" and "private eye" as persons."""
+    return [
+        replace(item, roles=frozenset({"person"}), verb="", verb_classes=frozenset(), form="")
+        if k and (words[k - 1].lower, item.lower) in _PERSON_PAIRS
         else item
         for k, item in enumerate(words)
     ]

@@ -25,8 +25,8 @@ _PARTS = frozenset(
 _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
-_LIFTED = frozenset("raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip".split())
-_TAKING = frozenset({"take", "use", "apply"})
+_LIFTED = frozenset("raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply".split())
+_TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
 _NUMBERS = {"two": 2, "both": 2, "three": 3, "four": 4, "couple": 2, "twin": 2, "twins": 2, "pair": 2}
 _ANIMALS = frozenset(form for noun in lexicon.ANIMALS.split() for form in lexicon.noun_forms(noun))

@@ -128,6 +128,13 @@ PERSON_SUFFIXES = (
 )
 NOT_A_PERSON = "wrist fist list mist twist waist checklist playlist wrists fists lists waists human specimen ramen"
 
+# Two words that name a person though neither does alone.
+PERSON_PAIRS = (
+    "pop star|rock star|movie star|film star|sports star|private eye|tour guide|street vendor|next door|little one"
+    "|hand model|chief executive|point guard|goth kid|cabin crew|honor guard|first lady|prime minister|flight crew"
+    "|camera crew|stage crew|road crew|pit crew|ground crew|fire eater|sword swallower|chimney sweep"
+)
+
 PERSON_STANDINS = "one other another both each some two three four most others"
 
 # Parts of the body whose placement is pose. Eyes, hair, skin and the face are appearance and are left out.
@@ -355,12 +362,18 @@ PLACE_PARTS = """
     end edge middle center centre side corner front back top summit bank shore foot heart rest step steps stairs roof
     entrance doorway
 """
+# What makes a place of another in a tag: "airport gate", "theater box".
+PARTS_OF_PLACES = """
+    gate bench seat box steps stairs lane corner counter door doorway entrance floor wall deck booth table lounge
+    grounds exit aisle pew row ruins edge side view landing window interior exterior yard roof platform square
+"""
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
 PLACE_PAIRS = (
     "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
-    "|market stall|ski lift"
+    "|market stall|ski lift|pit lane|los angeles|new york|san francisco|hong kong|las vegas|new orleans|rio de janeiro"
+    "|washington dc|santa fe|cape town|buenos aires|mexico city|tide pool|film set|assembly line|checkout line|red carpet"
 )
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
@@ -467,6 +480,7 @@ LEAD_INS = (
 
 # Phrases that say "hand" and mean none.
 FALSE_HANDS = (
+    r"\b(?:marble|bronze|granite|plaster|stone|sculpted|skeletal)\s+(?:hands?|fists?|fingers?|palms?)\b",
     r"\bpalm[\s-](?:trees?|fronds?|leaf|leaves|beach|oil)\b",
     r"\b(?:second|first)[\s-]hand\b",
     r"\bpoint(?:ing)?\s+of\s+view\b",
@@ -500,6 +514,34 @@ FALSE_HANDS = (
     r"\bfist\s*fights?\b|\bfruit\s+punch\b|\bpunch\s*(?:line|bag|ing\s+bag)s?\b",
 )
 
+# Figures of speech: they are taken out, and none of their hands is a hand.
+IDIOMS = (
+    r"\b(?:who\s+|that\s+)?(?:rul(?:es?|ed|ing)|govern(?:s|ed|ing)?)\b[^,.;]{0,20}\s(?:with\s+)?an?\s+(?:iron|heavy|firm|steady|velvet)\s+(?:fist|hand)\b,?",
+    r"\bhand\s+in\s+glove(?:\s+with\s+\w+\s+\w+)?,?",
+    r"\b(?:fingers?|thumbs?)\s+crossed\s+for\s+[^,.;]+,?",
+    r"\b(?:with\s+)?(?:keep(?:s|ing)?|kept)\s+(?:(?:his|her|their)\s+)?fingers\s+crossed\b,?",
+    r"\b(?:who\s+|that\s+)?know(?:s|n|ing)?\s+[^,.;]{1,40}?like\s+the\s+back\s+of\s+(?:his|her|their|the)\s+hands?\b,?",
+    r"\b(?:get(?:s|ting)?\s+|got\s+|getting\s+)?out\s+of\s+hand\b,?",
+    r"\b(?:pass(?:es|ed|ing)?\s+)?from\s+hand\s+to\s+hand\b,?",
+    r"\b(?:wins?\s+|winning\s+|won\s+)?hands\s+down\b,?",
+    r"\bsingle[\s-]?handed(?:ly)?\b,?|\bcaught\s+red[\s-]handed\b,?|\bevenhandedly\b",
+    r"\b(?:(?:lives?|living|lived)\s+(?:from\s+)?)?(?:from\s+)?hand[\s-]to[\s-]mouth\b,?",
+    r"\b(?:with\s+|has\s+|having\s+)?(?:a\s+lot\s+of\s+|too\s+much\s+|some\s+)?(?:time|blood)\s+on\s+(?:his|her|their)\s+hands\b,?",
+    r"\bwash(?:es|ed|ing)?\s+(?:his|her|their)\s+hands\s+of\b",
+    r"\b(?:takes?|taking|took)\s+(?:matters|the\s+law|things)\s+into\s+(?:his|her|their)\s+own\s+hands\b,?",
+    r"\b(?:who\s+is\s+)?all\s+(?:fingers\s+and\s+)?thumbs\b,?|\b(?:has|have|having|with)\s+(?:his|her|their)\s+hands\s+full\b,?",
+    r"\b(?:has|have|having|had|get|gets|getting|gained?|with)\s+the\s+upper\s+hand\b,?",
+    r"\b(?:los(?:es?|ing)|lost|keep(?:s|ing)?|kept|tighten(?:s|ed|ing)?|get|gets|getting|with)\s+(?:an?\s+|his\s+|her\s+|their\s+|the\s+)?"
+    r"(?:\w+\s+)?(?:grip|grasp|hold)\s+(?:on|of|over)\s+(?:reality|power|life|things|the\s+(?:city|country|nation|kingdom|town|truth|situation|throne|business|crowd|game|world))\b,?",
+    r"\bin\s+the\s+(?:\w+\s+)?grip\s+of\s+(?:fear|grief|panic|winter|an?\s+\w+|the\s+\w+)\b,?",
+    r"\bunder\s+(?:his|her|their)\s+thumb\b|\baround\s+(?:his|her|their)\s+little\s+finger\b|\b(?:wait(?:s|ing|ed)?\s+\w+\s+)?hand\s+and\s+foot\b",
+    r"\b(?:without|never|not)\s+lift(?:ing|s)?\s+a\s+finger\b,?|\bsleight\s+of\s+hand\b|\bshow\s+of\s+hands\b|\bhand\s+over\s+fist\b",
+    r"\bchang(?:es?|ed|ing)\s+hands\b|\bjoin(?:s|ed|ing)?\s+forces\b|\b(?:an?\s+)?old\s+hand\s+at\s+[^,.;]+,?",
+    r"\b(?:\w+\s+)hands\s+(?:high|tall)\b,?|\bat\s+(?:first|second)[\s-]hand\b,?|\bby\s+(?:my|your|his|her)\s+hand\s+in\s+marriage\b",
+    r"\b(?:first|second)[\s-]?hand\s+(?=\w)|\bhands[\s-]on\s+(?=\w)|\bhand[\s-]me[\s-]downs?\b|\bright[\s-]hand\s+(?=man\b|woman\b)",
+    r"\btwo\s+thumbs\s+up\s+from\s+the\s+(?:critics|press|jury|fans|audience)\b[:,]?|\bpeace\s+(?:offering|treaty|talks?|march|prize)s?\b",
+)
+
 # Phrases that say a person and mean none.
 FALSE_PERSONS = (r"\b(?:grandfather|grandmother)\s+clocks?\b", r"\b(?:king|queen)[\s-]size\b", r"\baction\s+figures?\b")
 
@@ -513,6 +555,7 @@ FALSE_COLORS = (
 
 # Phrases that the rules take out before they read a caption.
 EMPTY_PHRASES = (
+    *IDIOMS,
     r"\bat\s+(?:this|that|some)\s+point\b,?",
     r"\b(?:score\s\d+(?:\sup)?|(?:rating|source)\s(?:\w+)|(?:cowboy|wide|medium|full|low\sangle|high\sangle)\sshot)\b,?",
     r"\b(?:upper|full|lower)\sbody\b,?",

@@ -9,6 +9,7 @@ _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _AIMED = frozenset("point look stare gaze wave aim glance".split())
+_VEHICLES = frozenset("car cars bus train van truck taxi plane boat".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
@@ -59,6 +60,9 @@ def _place_end(words: list[Token], start: int) -> int | None:
     pair = " ".join(item.lower for item in words[k - 2 : k])
     if k < len(words) and words[k].lower == "of" and words[k - 1].lower in _PARTS:
         return _place_end(words, k)
+    if words[start].lower == "of" and words[k - 1].lower in _VEHICLES and words[start - 1].lower not in _PARTS:
+        # "on the hood of a car"
+        return None
     if pair in _NOT_PLACES or not (words[k - 1].has("place") or pair in _PAIRS):
         return None
     before = words[start - 1] if start else None
