@@ -74,7 +74,9 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return False
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
-        return not (before is None and after is not None and after.has("person", "hand", "body") and not opening)
+        if before is not None or after is None or opening:
+            return True
+        return not (after.has("person") or item.form == "ed" and after.has("hand", "body"))
     if item.form == "base":
         if item.roles and not item.has("adv") and (before is None or not before.takes_plural_verb):
             return False

@@ -171,7 +171,7 @@ HANDWORK_VERBS = """
     pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
     dip smooth release collect squirt spray uncork clink haul
     airbrush anchor annotate anoint autograph backcomb bang baste bead bend bet bind bleach blot bowl braze
-    bridle browse buckle buff bundle calibrate calligraph card cauterize chafe chip chuck churn clamp clasp
+    bridle browse buckle buff bundle calibrate calligraph cauterize chafe chip chuck churn clamp clasp
     cleave clip cock coil cork cram crease crosshatch crumble crumple crush cuff cup cure curl dangle darn
     deadhead debone decant detangle disassemble disentangle dish dismantle dissect doff dollop don doodle
     doorbell drain dunk dye emboss etch examine extinguish fasten fell felt fend fiddle fidget fill fillet
@@ -538,7 +538,7 @@ IDIOMS = (
     r"\b(?:without|never|not)\s+lift(?:ing|s)?\s+a\s+finger\b,?|\bsleight\s+of\s+hand\b|\bshow\s+of\s+hands\b|\bhand\s+over\s+fist\b",
     r"\bchang(?:es?|ed|ing)\s+hands\b|\bjoin(?:s|ed|ing)?\s+forces\b|\b(?:an?\s+)?old\s+hand\s+at\s+[^,.;]+,?",
     r"\b(?:\w+\s+)hands\s+(?:high|tall)\b,?|\bat\s+(?:first|second)[\s-]hand\b,?|\bby\s+(?:my|your|his|her)\s+hand\s+in\s+marriage\b",
-    r"\b(?:first|second)[\s-]?hand\s+(?=\w)|\bhands[\s-]on\s+(?=\w)|\bhand[\s-]me[\s-]downs?\b|\bright[\s-]hand\s+(?=man\b|woman\b)",
+    r"\b(?:first|second)[\s-]?hand\s+(?=\w)|\bhands-on\s+(?=\w)|\bhand[\s-]me[\s-]downs?\b|\bright[\s-]hand\s+(?=man\b|woman\b)",
     r"\btwo\s+thumbs\s+up\s+from\s+the\s+(?:critics|press|jury|fans|audience)\b[:,]?|\bpeace\s+(?:offering|treaty|talks?|march|prize)s?\b",
 )
 
