@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ..errors import SesaHandError
 from . import prompts
 from .behavior import COMPONENTS, BehaviorSemantics
-from .grammar import NOUNS, VERBS
+from .gesture_words import find_mentions
+from .grammar import NOUNS, VERBS, sentences
 from .scoring import content_words
 
 MOST_INVENTED = 0.34
@@ -20,6 +21,8 @@ MOST_REPEATED = 0.8
 """A component with more of a long caption's words than this sorts nothing out."""
 _LONG_CAPTION = 15
 _STOLEN_WORDS = 6
+_MOST_MORE = 3
+_WHERE = frozenset("in at on inside within near behind beside through across along".split())
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,40 @@ def _problem(name: str, answer: Mapping[str, str], caption: str, by_rules: Behav
         return f"has words that the caption has not ({', '.join(invented)[:60]})"
     if len(said) > _LONG_CAPTION and len(found) > MOST_REPEATED * len(said) > len(_words(own)):
         return "repeats the whole caption"
-    if name == "hand_action" and own and not found & _words(own):
-        return "says nothing of what the hands do"
+    return _doubt(name, text, found, caption, by_rules)
+
+
+def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: BehaviorSemantics) -> str:
+    """Why a component in the caption's words is still not believed, beside what the rules read; empty if it is."""
+    own = _words(getattr(by_rules, name))
+    if not found:
+        return "only names who is there" if own else ""
+    others = {"pose", "environment", *(("action", "hand_action") if name in ("pose", "environment") else ())} - {name}
+    elsewhere = frozenset().union(*(_words(getattr(by_rules, other)) for other in others)) - own
+    if 2 * len(found & elsewhere) >= len(found):
+        return "says what belongs to another component"
+    if not own:
+        return "" if _is_of_kind(name, text, caption) else f"tells of no {name.replace('_', ' ')}"
+    missing = own - found - (_words(by_rules.hand_action) if name == "action" else frozenset())
+    if 2 * len(missing) > len(own):
+        return "says little of what the caption says of it"
+    if len(found) > 2 * len(own) + _MOST_MORE:
+        return "says much besides"
     return ""
+
+
+def _is_of_kind(name: str, text: str, caption: str) -> bool:
+    """Whether a text can be the component that the rules did not find."""
+    tokens = [item for words in sentences(text) for item in words]
+    if name == "pose":
+        return any("posture" in item.verb_classes or item.has("body") for item in tokens)
+    if name == "hand_action":
+        by_hand = any(not item.verb_classes.isdisjoint(("grasp", "handwork")) for item in tokens)
+        return by_hand or any(item.has("hand") for item in tokens) or bool(find_mentions(text))
+    if name == "action":
+        return any(item.verb_classes - {"dropped", "posture"} for item in tokens)
+    before = caption.lower().partition(text.lower().removeprefix("in ").removeprefix("the ").strip())[0].split()[-2:]
+    return any(item.has("place") for item in tokens) or any(word in _WHERE for word in before)
 
 
 def _words(text: str) -> frozenset[str]:

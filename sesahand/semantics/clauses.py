@@ -294,6 +294,10 @@ def _belongs_to_current(tokens: list[Token], at: int, k: int, own: int, opener: 
         return True
     if tokens[at].lower == "," and current.verb is None and _coordinates(tokens, current.start, at, own):
         return True
+    worn = current.verb is not None and tokens[current.verb].verb_classes == {"dropped"} and _participle_only(current)
+    if opener == "and" and worn and tokens[own].form == "ing" and phrase_head(tokens[k:own]) == "thing":
+        # "wearing a vest and a helmet giving a thumbs up": the helmet gives nothing
+        return True
     bare = not tokens[k].has("det", "pronoun", "person", "owner")
     # "wearing a coat and goggles is looking": the list goes on, the verb is the person's.
     return opener == "and" and bare and tokens[own].has("aux") and _participle_only(current)

@@ -475,6 +475,8 @@ LEAD_INS = (
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
     r"there(?:\s+(?:is|are)|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
+    r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is)\s+(?:taken|shot|captured|framed)\s+[^.\n]{0,40}?"
+    r"\s+and\s+(?:shows|depicts|captures|features|presents)\s+",
     r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is|were)\s+(?:taken|shot|set)\s+",
 )
 
@@ -594,7 +596,7 @@ MISSHAPEN = (
 OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
 
 BACKGROUND = (
-    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b"
+    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b|\boverlooking\b"
     r"|\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
 )
 

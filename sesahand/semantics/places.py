@@ -1,5 +1,7 @@
 """Where a caption says that something happens: prepositional phrases and subjects that name a place."""
 
+import itertools
+
 from . import lexicon
 from .clauses import verbal
 from .grammar import Token
@@ -9,6 +11,7 @@ _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _AIMED = frozenset("point look stare gaze wave aim glance".split())
+_FURNITURE = frozenset("table counter bench sink desk chair stool island seat floor window bed couch stairs steps".split())
 _VEHICLES = frozenset("car cars bus train van truck taxi plane boat".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
@@ -29,6 +32,12 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
             found.append((k, end))
             k = end
     return found
+
+
+def furnished_places(words: list[Token]) -> list[Token]:
+    """Places whose furniture a clause names: the kitchen of "at a kitchen table"."""
+    pairs = itertools.pairwise(words)
+    return [place for place, thing in pairs if place.has("place") and thing.lower in _FURNITURE and not place.verb]
 
 
 def is_backdrop(phrase: list[Token]) -> bool:

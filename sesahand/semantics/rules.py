@@ -24,7 +24,7 @@ from .denials import told
 from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
 from .openings import in_order
-from .places import place_phrases, place_subject
+from .places import furnished_places, place_phrases, place_subject
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
 from .tag_lists import names_place, person_of_tag, says_deed, says_hands, says_pose, take_tags
@@ -223,7 +223,10 @@ def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
     words = clause.tokens[clause.start : clause.end]
     alone = clause.verb is None and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
-    reading.places += [(trust, words[start:end]) for start, end in place_phrases(words)]
+    found = place_phrases(words)
+    reading.places += [(trust, words[start:end]) for start, end in found]
+    if not found and trust == 0:
+        reading.places += [(2, [item]) for item in furnished_places(words)]
     if kind == "thing" and clause.start == 0 or clause.verb is None:
         named = place_subject(clause.subject)
         reading.places += [(1, named)] if named else []
