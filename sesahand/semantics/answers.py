@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from ..errors import SesaHandError
 from . import prompts
 from .behavior import COMPONENTS, BehaviorSemantics
+from .denials import told
 from .gesture_words import find_mentions
-from .grammar import NOUNS, VERBS, sentences
+from .grammar import NOUNS, VERBS, join, sentences
+from .hand_words import hand_word_spans
+from .plain import plain
 from .scoring import content_words
 
 MOST_INVENTED = 0.34
@@ -76,13 +79,18 @@ def _problem(name: str, answer: Mapping[str, str], caption: str, by_rules: Behav
         return "repeats the instruction or an example"
     if translated:
         return ""
-    found, said = _words(text), _words(caption)
+    found, said = _words(text), _words(_told_words(caption))
     invented = sorted(found - said)
     if found and len(invented) > MOST_INVENTED * len(found):
         return f"has words that the caption has not ({', '.join(invented)[:60]})"
     if len(said) > _LONG_CAPTION and len(found) > MOST_REPEATED * len(said) > len(_words(own)):
         return "repeats the whole caption"
     return _doubt(name, text, found, caption, by_rules)
+
+
+def _told_words(caption: str) -> str:
+    """A caption without what it denies: "not making a fist" is no fist."""
+    return " ".join(join(told(words)) for words in sentences(plain(caption, keep_asides=True)))
 
 
 def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: BehaviorSemantics) -> str:
@@ -96,8 +104,10 @@ def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: 
         return "says what belongs to another component"
     if not own:
         return "" if _is_of_kind(name, text, caption) else f"tells of no {name.replace('_', ' ')}"
+    if name != "environment" and found & _words(by_rules.environment) - own:
+        return "also says where it happens"
     missing = own - found - (_words(by_rules.hand_action) if name == "action" else frozenset())
-    if 2 * len(missing) > len(own):
+    if 3 * len(missing) > len(own):
         return "says little of what the caption says of it"
     if len(found) > 2 * len(own) + _MOST_MORE:
         return "says much besides"
@@ -110,8 +120,7 @@ def _is_of_kind(name: str, text: str, caption: str) -> bool:
     if name == "pose":
         return any("posture" in item.verb_classes or item.has("body") for item in tokens)
     if name == "hand_action":
-        by_hand = any(not item.verb_classes.isdisjoint(("grasp", "handwork")) for item in tokens)
-        return by_hand or any(item.has("hand") for item in tokens) or bool(find_mentions(text))
+        return bool(hand_word_spans(text) or find_mentions(text))
     if name == "action":
         return any(item.verb_classes - {"dropped", "posture"} for item in tokens)
     before = caption.lower().partition(text.lower().removeprefix("in ").removeprefix("the ").strip())[0].split()[-2:]
@@ -128,7 +137,7 @@ def _is_stolen(text: str, caption: str) -> bool:
     """Whether a text is the instruction's or an example's, and not the caption's."""
     if text.lower() in caption.lower():
         return False
-    if any(text == told for _, _, components in prompts.EXTRACTION_EXAMPLES for told in components.values()):
+    if any(text == said for _, _, components in prompts.EXTRACTION_EXAMPLES for said in components.values()):
         return True
     words = text.lower().split()
     instruction = " ".join(prompts.EXTRACTION_SYSTEM.lower().split())
@@ -138,7 +147,7 @@ def _is_stolen(text: str, caption: str) -> bool:
 
 def repeats_instruction(answer: str) -> bool:
     """Whether an answer without JSON is what the model was told, not what it says of a picture."""
-    told = {" ".join(line.lower().split()) for line in prompts.EXTRACTION_SYSTEM.splitlines()}
-    told |= {text.lower() for text, _, _ in prompts.EXTRACTION_EXAMPLES}
+    instructed = {" ".join(line.lower().split()) for line in prompts.EXTRACTION_SYSTEM.splitlines()}
+    instructed |= {text.lower() for text, _, _ in prompts.EXTRACTION_EXAMPLES}
     said = " ".join(answer.lower().split())
-    return any(len(line) > 30 and line in said for line in told)
+    return any(len(line) > 30 and line in said for line in instructed)
