@@ -299,8 +299,10 @@ def _is_ellipsis(words: list[Token], k: int) -> bool:
     if words[k].lower not in _SIDES or not k:
         return False
     after = words[k + 1] if k + 1 < len(words) else None
-    if after is not None and not after.has("pronoun") and (
-        after.content and not after.verb or after.lower in _HANDS | _PARTS
+    if (
+        after is not None
+        and not after.has("pronoun")
+        and (after.content and not after.verb or after.lower in _HANDS | _PARTS)
     ):
         return False
     before = [item.lower for item in words[max(0, k - 2) : k]]
@@ -606,6 +608,11 @@ def _placed(words: list[Token], main: _HandWord | None) -> bool:
     """Whether a unit says where its hand is, so that nothing more is to be expected of it."""
     if main is None:
         return False
+    if main.start and words[main.start - 1].lower in ("on", "around") and words[0].lower != "with":
+        # "one glove on her left hand"
+        return True
+    if words[main.start].lower == "on" and main.start:
+        return True
     following = words[main.at + 1 : main.at + 4]
     at = next((k for k, item in enumerate(following) if item.has("prep") and not item.has("adv")), None)
     if at is None:

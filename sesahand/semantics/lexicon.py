@@ -315,7 +315,7 @@ PLACES = """
     starship submarine tundra oasis marketplace stairwell clearing hideout lair
     tokyo kyoto osaka shibuya shinjuku paris london york manhattan brooklyn venice rome seoul berlin shanghai beijing
     bangkok mumbai istanbul cairo moscow barcelona amsterdam lisbon prague havana chicago
-    vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    saloon vestibule foyer parlor pantry skyscraper competition treehouse alleyway
     airplane airstrip alaska alcove alp amphitheater amphitheatre andalusia antarctica anteroom apiary arboretum
     arctic argentina armory ashram asylum athens atlantis auckland australia aviary backlot backstreet badlands
     bali barnyard bavaria bayou bazar beachfront beergarden belfry belltower bivouac boardroom boathouse
@@ -450,7 +450,7 @@ OPINIONS = """
     quaint rustic attractive pretty cute breathtaking majestic iconic delicate graceful gracefully confidently
     happily cheerfully casually masterpiece highres hd uhd 4k 8k detailed photorealistic realistic cinematic
     bokeh best quality seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty
-    packed blurred blurry whimsical vibrant absurdres newest grand cramped opulent lavish cavernous sprawling
+    packed blurred blurry whimsical vibrant absurdres newest cramped opulent lavish cavernous sprawling
     luxurious sumptuous spacious magnificent imposing enchanting mysterious eerie gloomy shadowy weathered
 """
 

@@ -347,6 +347,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     moves_body = moved == "body" and not hands and not any(item.has("owner") for item in rest[:2])
     if (moved == "hand" or hands and moved in ("body", "appearance")) and classes & {"posture", "grasp"}:
         return ["hand_action"]
+    if (
+        hands
+        and classes == {"posture"}
+        and moved == "thing"
+        and phrase_head(rest) == "thing"
+        and not rest[0].has("prep")
+    ):
+        # "tilting the cup with her left hand"
+        return ["hand_action"]
     if "posture" in classes and (not with_object or moves_body or classes == {"posture"}):
         return ["pose", "hand_action"] if hands and "grasp" not in classes else ["pose"]
     if "grasp" in classes and rest and not (moved == "thing" and "handwork" in classes):
