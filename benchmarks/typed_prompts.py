@@ -56,7 +56,11 @@ def load(kind: str, half: str | None = None) -> list[Labelled]:
         if entry.components["action"] == "=":
             entry.components["action"] = entry.components["hand_action"]
         entries.append(entry)
-    return entries if half not in ("dev", "scored") else [entry for k, entry in enumerate(entries) if (k >= FIRST) == (half == "scored")]
+    return (
+        entries
+        if half not in ("dev", "scored")
+        else [entry for k, entry in enumerate(entries) if (k >= FIRST) == (half == "scored")]
+    )
 
 
 def _note(entry: Labelled, name: str, value: str) -> None:

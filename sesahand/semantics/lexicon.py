@@ -125,6 +125,11 @@ PERSON_SUFFIXES = (
     "makers",
     "keeper",
     "keepers",
+    *(
+        form
+        for word in "worker player dancer singer seller hunter fighter trainer herder monger wright".split()
+        for form in (word, word + "s")
+    ),
 )
 NOT_A_PERSON = "wrist fist list mist twist waist checklist playlist wrists fists lists waists human specimen ramen"
 
@@ -170,25 +175,23 @@ HANDWORK_VERBS = """
     wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
     pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
     dip smooth release collect squirt spray uncork clink haul
-    airbrush anchor annotate anoint autograph backcomb bang baste bead bend bet bind bleach blot bowl braze
-    bridle browse buckle buff bundle calibrate calligraph cauterize chafe chip chuck churn clamp clasp
-    cleave clip cock coil cork cram crease crosshatch crumble crumple crush cuff cup cure curl dangle darn
-    deadhead debone decant detangle disassemble disentangle dish dismantle dissect doff dollop don doodle
-    doorbell drain dunk dye emboss etch examine extinguish fasten fell felt fend fiddle fidget fill fillet
-    fingerpick flay fling fondle fork frank fumble gather gesticulate gild gouge graft grease grope gut hack
-    hail harness heave highlight hoe hoist holster hook hoover hurl husk ignite incise ink inscribe install
-    irrigate itch jab jerk jimmy jot juice kindle knot lacquer lasso latch lather launder leash lever lick lob
-    loom lop lubricate lunge marinate mash mime mist moisturize moor mould mow muddle muss needle nock nudge
-    outline padlock palpate paste pat patch peg pen perfume photocopy pickle plate pleat plop plough ply poke
-    pollinate pop pot pound press prise probe prod pulley putt quilt raise rap reap reload repot restring rewire
-    rivet rope rosin ruffle saddle scan scour scrawl scythe seal sheathe shell shield shine shoe shred sieve
-    sift skewer skin smack smock snuff sow spank spike spin splash splice splint split spraypaint stain starch
-    stencil stoke stow strain strap stroke suture swirl syringe tack tally tangle tape tat tease temper tether
-    thresh thrust thump tinker tip titrate tousle tow transplant trim tweak tweeze twiddle twirl unbolt unbuckle
-    unbutton uncap unclip uncoil uncover underline unfasten unfold unholster unhook unknot unlatch unload
-    unsheathe unstrap untangle unveil vaccinate vacuum varnish volley wedge weed whip winch winnow wire wrinkle
-    yank zest
-    warm check
+    airbrush anchor annotate anoint autograph backcomb bang baste bead bet bind bleach blot bowl braze bridle
+    browse buckle buff bundle calibrate calligraph cauterize chafe check chip chuck churn clamp clasp cleave
+    clip cock coil cork cram crease crosshatch crumble crumple crush cuff cup cure dangle darn deadhead debone
+    decant detangle disassemble disentangle dish dismantle dissect doff dollop don doodle doorbell drain dunk
+    dye emboss etch examine extinguish fasten fell felt fend fiddle fidget fill fillet fingerpick flay fling
+    fondle fork frank fumble gesticulate gild gouge graft grease grope gut hack hail harness heave highlight hoe
+    hoist holster hook hoover hurl husk ignite incise ink inscribe install irrigate itch jab jerk jimmy jot
+    juice kindle knot lacquer lasso latch lather launder leash lever lick lob loom lop lubricate lunge marinate
+    mash mime mist moisturize moor mould mow muddle muss needle nock nudge outline padlock palpate paste pat
+    patch peg pen perfume photocopy pickle plate pleat plop plough ply poke pollinate pop pot pound press prise
+    probe prod pulley putt quilt raise rap reap reload repot restring rewire rivet rope rosin ruffle saddle scan
+    scour scrawl scythe seal sheathe shell shield shine shoe shred sieve sift skewer skin smack smock snuff sow
+    spank spike spin splash splice splint split spraypaint stain starch stencil stoke stow strain strap stroke
+    suture swirl syringe tack tally tangle tape tat tease temper tether thresh thrust thump tinker tip titrate
+    tousle tow transplant trim tweak tweeze twiddle twirl unbolt unbuckle unbutton uncap unclip uncoil uncover
+    underline unfasten unfold unholster unhook unknot unlatch unload unsheathe unstrap untangle unveil vaccinate
+    vacuum varnish volley warm wedge weed whip winch winnow wire wrinkle yank zest
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -220,30 +223,30 @@ ACTION_VERBS = """
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
     fence chant recite pedal glide wade splash sprint vault tumble lunge
-    abseil accept act agree alight amble ambush announce arrest arrive ascend assault attack audition babysit
-    baptize barbecue bargain bark battle beam beg bet bewitch bicker birdwatch bleed bless blink blog blush
-    board boil boogie bow brake brawl breakdance breakfast breastfeed brew brood burgle burp busk cackle
-    calculate call campaign canoe canter canvass captain caress cartwheel cheat chuckle chug clamber coach code
-    collapse command commute compose conduct confess confide conjure conquer contemplate count court cram crash
-    creep croon curtsy daydream debate debug declaim declare decline declutter defend depart descend design
-    devour dine disagree discover disembark dismount disobey distil divorce document doubt dream duel elude
-    enchant enlist entertain escape evade exclaim explore faint falter feast ferment flip flirt forage frolic
-    gallop gamble gambol game gasp genuflect giggle glare glower gobble govern grapple grieve growl guffaw guide
-    gulp hack haggle handcuff haunt headbang hesitate hiccup hiss howl hurdle impersonate interrogate introduce
-    invade invent investigate jive judge leer levitate lick line lobby lunch maintain manage marry meow mime
-    morph mosh mount mourn mumble munch murmur mutter narrate negotiate nibble nuzzle obey oversee pace pant
-    parachute parade park party peek peep peer pickpocket pilot pirouette plead pledge plod ponder post pout
-    preach preen proclaim program promise propose prostrate prowl punt pursue quarrel question queue quiver raft
-    raid ramble rap rappel rebel receive recharge recover referee reflect refuel refuse reign rejoice relocate
-    repair report retreat return revise riot roam roar roast rob romp rove row rule saddle salute saunter save
-    savor savour scale scan scold scout scowl scramble scream scroll scuffle seek sentence serenade shake
-    shapeshift shoot shoplift shudder sigh sightsee simmer sketch skid slither slumber slurp smirk smooch
-    smuggle snack snarl snicker sniff snore snuggle soak sob solve somersault soothe spar speed spit spy stagger
-    stalk stammer stargaze steal steer stomp stream stride strike strut stutter suck suffer sulk summon
-    surrender survey swagger swallow sway swear sweat swig tan tango teleport testify tidy tour track trample
-    transform trap trek tremble trot trudge tutor twerk umpire usher vape visit vlog vomit vow wail waltz warm
-    welcome wonder woo worship yell yodel
-    wake awaken rouse cool signal spill flinch startle tempt seduce adore admire inspire marvel keep
+    abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
+    audition awaken babysit baptize barbecue bargain bark battle beam beg bet bewitch bicker birdwatch bleed
+    bless blink blog blush board boil boogie brake brawl breakdance breakfast breastfeed brew brood burgle burp
+    busk cackle calculate call campaign canoe canter canvass captain caress cartwheel cheat chuckle chug clamber
+    coach code collapse command commute compose conduct confess confide conjure conquer contemplate cool count
+    court cram crash creep croon curtsy daydream debate debug declaim declare decline declutter defend depart
+    descend design devour dine disagree discover disembark dismount disobey distil divorce document doubt dream
+    duel elude enchant enlist entertain escape evade exclaim explore faint falter feast ferment flinch flip
+    flirt forage frolic gallop gamble gambol game gasp genuflect giggle glare glower gobble govern grapple
+    grieve growl guffaw guide gulp hack haggle handcuff haunt headbang hesitate hiccup hiss howl hurdle
+    impersonate inspire interrogate introduce invade invent investigate jive judge keep leer levitate lick line
+    lobby lunch maintain manage marry marvel meow mime morph mosh mount mourn mumble munch murmur mutter narrate
+    negotiate nibble nuzzle obey oversee pace pant parachute parade park party peek peep peer pickpocket pilot
+    pirouette plead pledge plod ponder post pout preach preen proclaim program promise propose prostrate prowl
+    punt pursue quarrel question queue quiver raft raid ramble rap rappel rebel receive recharge recover referee
+    reflect refuel refuse reign rejoice relocate repair report retreat return revise riot roam roar roast rob
+    romp rouse rove row rule saddle salute saunter save savor savour scale scan scold scout scowl scramble
+    scream scroll scuffle seduce seek sentence serenade shake shapeshift shoot shoplift shudder sigh sightsee
+    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snore snuggle soak
+    sob solve somersault soothe spar speed spill spit spy stagger stalk stammer stargaze startle steal steer
+    stomp stream stride strike strut stutter suck suffer sulk summon surrender survey swagger swallow sway swear
+    sweat swig tan tango teleport tempt testify tidy tour track trample transform trap trek tremble trot trudge
+    tutor twerk umpire usher vape visit vlog vomit vow wail wake waltz warm welcome wonder woo worship yell
+    yodel
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.

@@ -14,6 +14,7 @@ _AIMED = frozenset("point look stare gaze wave aim glance".split())
 _FURNITURE = frozenset(
     "table counter bench sink desk chair stool island seat floor window bed couch stairs steps".split()
 )
+_HEAPS = frozenset("mountain mountains hill hills sea ocean river forest island field lake stream party".split())
 _VEHICLES = frozenset("car cars bus train van truck taxi plane boat".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
@@ -59,7 +60,7 @@ def _backdrop_end(words: list[Token], start: int) -> int | None:
 
 def _place_end(words: list[Token], start: int) -> int | None:
     """One past the last word of the place phrase that the preposition at `start` begins, or None if it begins none."""
-    if start and words[start - 1].lower in ("front", "out", "instead"):
+    if start and words[start].lower == "of" and words[start - 1].lower in ("front", "out", "instead"):
         return None
     k = start + 1
     while k < len(words) and _in_noun_phrase(words, k):
@@ -71,6 +72,9 @@ def _place_end(words: list[Token], start: int) -> int | None:
     pair = " ".join(item.lower for item in words[k - 2 : k])
     if k < len(words) and words[k].lower == "of" and words[k - 1].lower in _PARTS:
         return _place_end(words, k)
+    if words[k - 1].lower in _HEAPS and [item.lower for item in words[k : k + 1]] == ["of"]:
+        # "behind a mountain of turmeric"
+        return None
     if words[start].lower == "of" and words[k - 1].lower in _VEHICLES and words[start - 1].lower not in _PARTS:
         # "on the hood of a car"
         return None

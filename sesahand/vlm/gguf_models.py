@@ -40,7 +40,9 @@ def check_gguf(path: Path) -> None:
     # transformers also looks at the files beside it.
     check_configurations(path.parent)
     if any(each.suffix.lower() in {".pkl", ".pickle"} for each in path.parent.iterdir()):
-        raise UnsafeFileError(f"{path.parent} holds pickles, which can run code. Move {path.name} to a folder of its own.")
+        raise UnsafeFileError(
+            f"{path.parent} holds pickles, which can run code. Move {path.name} to a folder of its own."
+        )
 
 
 def _check_sizes(path: Path, header: GGUFHeader, architecture: str) -> None:
