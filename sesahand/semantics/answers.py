@@ -24,7 +24,8 @@ MOST_REPEATED = 0.8
 """A component with more of a long caption's words than this sorts nothing out."""
 _LONG_CAPTION = 15
 _STOLEN_WORDS = 6
-_MOST_MORE = 3
+MOST_BESIDES = 0.34
+"""Words of a component, as a share of the rules' words for it, that the rules did not take."""
 _WHERE = frozenset("in at on inside within near behind beside through across along".split())
 
 
@@ -53,6 +54,8 @@ def settle(answer: Mapping[str, str], caption: str, by_rules: BehaviorSemantics,
     Raises:
         SesaHandError: If nothing of the answer can be used; the message is written to be shown to the model.
     """
+    if not translated and not any(by_rules.to_dict().values()) and not _names_somebody(caption):
+        raise SesaHandError("the description names nobody, so that all components are empty.")
     kept: dict[str, str] = {}
     origins, problems = [], []
     for name in COMPONENTS:
@@ -88,6 +91,12 @@ def _problem(name: str, answer: Mapping[str, str], caption: str, by_rules: Behav
     return _doubt(name, text, found, caption, by_rules)
 
 
+def _names_somebody(caption: str) -> bool:
+    """Whether a caption has a word for a person, or for somebody's hand or body."""
+    found = (item for words in sentences(plain(caption)) for item in words)
+    return any(item.has("person", "hand", "body", "pronoun") and item.lower != "it" for item in found)
+
+
 def _told_words(caption: str) -> str:
     """A caption without what it denies: "not making a fist" is no fist."""
     return " ".join(join(told(words)) for words in sentences(plain(caption, keep_asides=True)))
@@ -109,8 +118,9 @@ def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: 
     missing = own - found - (_words(by_rules.hand_action) if name == "action" else frozenset())
     if 3 * len(missing) > len(own):
         return "says little of what the caption says of it"
-    if len(found) > 2 * len(own) + _MOST_MORE:
-        return "says much besides"
+    besides = found - own - _words(by_rules.hand_action)
+    if len(besides) > len(own) * MOST_BESIDES:
+        return f"says more than it should ({', '.join(sorted(besides))[:60]})"
     return ""
 
 
@@ -123,8 +133,8 @@ def _is_of_kind(name: str, text: str, caption: str) -> bool:
         return bool(hand_word_spans(text) or find_mentions(text))
     if name == "action":
         return any(item.verb_classes - {"dropped", "posture"} for item in tokens)
-    before = caption.lower().partition(text.lower().removeprefix("in ").removeprefix("the ").strip())[0].split()[-2:]
-    return any(item.has("place") for item in tokens) or any(word in _WHERE for word in before)
+    named = text.lower().removeprefix("in ").removeprefix("the ").strip()
+    return any(word in _WHERE for word in caption.lower().partition(named)[0].split()[-2:])
 
 
 def _words(text: str) -> frozenset[str]:

@@ -511,7 +511,7 @@ def _thing_in_hand(words: list[Token], hands: list[_HandWord]) -> str | None:
 
 
 def _thing_around(words: list[Token], hands: list[_HandWord]) -> str | None:
-    """What a hand is put around: "both hands wrapped around the mug"; or has, as in "in her right hand she has a quill"."""
+    """What a hand is put around, or has: "both hands wrapped around the mug", "in her right hand she has a quill"."""
     for hand in hands:
         behind = range(hand.at + 1, min(hand.at + 4, len(words)))
         around = next((k for k in behind if words[k].lower in ("around", "round")), None)
