@@ -13,6 +13,11 @@ _SIZES = ("embedding_length", "feed_forward_length", "attention.head_count", "at
 _SIZES += ("attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size")
 
 
+def has_gguf() -> bool:
+    """Whether the package is installed by which transformers reads such files."""
+    return importlib.util.find_spec("gguf") is not None
+
+
 def check_gguf(path: Path) -> None:
     """Refuse a GGUF file that would not make a language model, before transformers believes what it says.
 
@@ -22,7 +27,7 @@ def check_gguf(path: Path) -> None:
             not have.
         UnsafeFileError: Something beside it could run code.
     """
-    if importlib.util.find_spec("gguf") is None:
+    if not has_gguf():
         raise SesaHandError(
             f"{path.name} is a GGUF file, which needs the package gguf: pip install gguf, then restart. Or take the "
             "model's folder with config.json and .safetensors, or serve the file with llama.cpp and use Connect VLM."

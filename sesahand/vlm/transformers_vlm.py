@@ -109,9 +109,9 @@ class TransformersVLM:
 
     @classmethod
     def _load_gguf(cls, path: Path, dtype: torch.dtype) -> "TransformersVLM":
+        check_gguf(path)
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        check_gguf(path)
         local = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
         try:
             with _seeded(torch.device("cpu"), 0):
