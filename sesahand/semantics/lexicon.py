@@ -354,7 +354,7 @@ PLACES = """
     spacestation spain spillway springs stables stairway steppe stockholm stockroom storefront storehouse
     storeroom streambank streetcar streetcorner summerhouse sunroom sydney synagogue taiga taipei takeaway
     taproom teahouse tearoom tenement texas thailand thicket tibet tidepool tollbooth toolshed torii toronto
-    townhouse township townsquare trackside tradeshow trattoria treetop treetops trolley trolleybus tuscany
+    townhouse township townsquare trackside tradeshow trattoria  treetops trolley trolleybus tuscany
     underbrush underground undergrowth underpass underworld vale vancouver varanasi vestry viaduct vicarage
     vienna vietnam vinery walkway warsaw wasteland watchtower waterfront waterhole watermill waterpark waterside
     weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed workbench
