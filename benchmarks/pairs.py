@@ -10,6 +10,7 @@ import argparse
 import statistics
 import tempfile
 import time
+import tracemalloc
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ from sesahand.render.maps import render_maps
 from sesahand.semantics.behavior import BehaviorSemantics
 
 MAPS = ("mesh", "depth", "normal", "mask")
-LARGE = 100_000
+LARGE = 1_000_000
 
 
 def noisy_picture(maps) -> torch.Tensor:
@@ -87,6 +88,10 @@ def main() -> None:
 
                 clock(f"floor: encode the pixels, {kind}", encode_only, 1)
         grow_index(Path(folder) / "png0", LARGE)
+        tracemalloc.start()
+        PairSet(Path(folder) / "png0")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
         for _ in range(arguments.rounds):
             clock(f"open a set of {LARGE} pairs", lambda: PairSet(Path(folder) / "png0"), 1)
     print("| what | ms | a second | KiB a pair |\n|---|---:|---:|---:|")
@@ -94,6 +99,7 @@ def main() -> None:
         median = statistics.median(times[name])
         size = f"{sizes[name] / 1024:.0f}" if name in sizes else ""
         print(f"| {name} | {1e3 * median:.1f} | {1 / median:.1f} | {size} |")
+    print(f"\nOpening the set of {LARGE} pairs took at most {peak / 2**20:.0f} MiB.")
 
 
 if __name__ == "__main__":

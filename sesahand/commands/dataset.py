@@ -1,4 +1,4 @@
-"""Look into a set of image-mesh pairs, check and repair it, or write it in the formats of others."""
+"""Look into sets of image-mesh pairs, check and repair them, make new ones of them, or write the formats of others."""
 
 import argparse
 from pathlib import Path
@@ -6,19 +6,44 @@ from pathlib import Path
 from ..data.formats import FORMATS
 from .progress import progress
 
-HELP = "look into a set of image-mesh pairs, check it, or export it"
+HELP = "look into sets of image-mesh pairs, check, merge, filter, split or export them"
 MAX_NAMED = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    stats = actions.add_parser("stats", help="count what is in a set")
-    check = actions.add_parser("check", help="read every file of a set and say what is wrong")
-    export = actions.add_parser("export", help="write a set in a format of others")
-    for action, run_action in ((stats, show_stats), (check, check_set), (export, export_set)):
-        action.add_argument("folder", type=Path, help="the set: a folder that Save Image-Mesh Pair wrote")
+    stats = actions.add_parser("stats", help="count what is in sets")
+    check = actions.add_parser("check", help="read every file of sets and say what is wrong")
+    export = actions.add_parser("export", help="write sets in a format of others")
+    merge = actions.add_parser("merge", help="make one set of several; goes on where it was stopped")
+    keep = actions.add_parser("filter", help="make a set of the pairs that are wanted")
+    split = actions.add_parser("split", help="deal pairs out into sets, all of one pose into the same")
+    for action, run_action in (
+        (stats, show_stats), (check, check_sets), (export, export_sets), (merge, merge_sets), (keep, filter_sets),
+        (split, split_sets),
+    ):  # fmt: skip
+        action.add_argument(
+            "folders", type=Path, nargs="+", metavar="FOLDER",
+            help="a set: a folder that Save Image-Mesh Pair or `generate --pairs` wrote; of several, keys begin "
+            "with their folders' names",
+        )  # fmt: skip
         action.set_defaults(run_action=run_action)
+    for action in (merge, keep):
+        action.add_argument("--out", required=True, type=Path, help="the new set")
+    keep.add_argument("--minimum-score", type=float, help="0 to 1")
+    keep.add_argument("--minimum-detector-score", type=float, help="0 to 1")
+    keep.add_argument("--maximum-mse-2d", type=float, help="mean squared error of the keypoints")
+    keep.add_argument("--gesture", nargs="+", help="only these gestures")
+    keep.add_argument("--side", choices=("right", "left"), help="only pictures whose hands are all of this side")
+    keep.add_argument("--hands", type=int, help="only pictures of so many hands")
+    keep.add_argument("--minimum-size", type=float, help="of each hand's box, as a part of the picture's shorter side")
+    split.add_argument("--out", required=True, type=Path, help="the folder that the sets are made in")
+    split.add_argument(
+        "--share", nargs="+", type=named_share, default=[("train", 0.9), ("test", 0.1)], metavar="NAME=SHARE",
+        help="the sets and their shares (default: train=0.9 test=0.1)",
+    )  # fmt: skip
+    split.add_argument("--seed", type=int, default=0, help="another seed deals otherwise")
     check.add_argument(
         "--repair", action="store_true", help="drop damaged pairs, and delete unfinished files and those of no pair"
     )
@@ -35,36 +60,53 @@ def run(options: argparse.Namespace) -> int:
     return options.run_action(options)
 
 
+def named_share(text: str) -> tuple[str, float]:
+    """Parse NAME=SHARE."""
+    name, _, share = text.partition("=")
+    return name, float(share)
+
+
 def show_stats(options: argparse.Namespace) -> int:
     """Print the counts, and a line for each kind of stray file."""
     from ..data.check import describe, find_strays, gather_statistics
-    from ..data.pair_set import PairSet
+    from ..data.several_sets import PairSets
 
-    pairs = PairSet(options.folder)
+    pairs = PairSets(options.folders)
     print(describe(gather_statistics(progress(pairs, len(pairs), "reading"))))
-    if pairs.index.torn:
-        print(f"problem: the last record is torn ({pairs.index.torn} bytes); the next writer drops it")
-    for kind, paths in find_strays(pairs).items():
-        if paths:
-            print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
+    for each in pairs.sets:
+        if each.index.torn:
+            print(f"problem: the last record is torn ({each.index.torn} bytes); the next writer drops it")
+        for kind, paths in find_strays(each).items():
+            if paths:
+                print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
     return 0
 
 
-def check_set(options: argparse.Namespace) -> int:
+def check_sets(options: argparse.Namespace) -> int:
+    """Check the sets one by one; 1 if anything is wrong with one and stays so."""
+    found = []
+    for folder in options.folders:
+        if len(options.folders) > 1:
+            print(f"{folder}:")
+        found.append(check_set(folder, options.repair))
+    return max(found)
+
+
+def check_set(folder: Path, repaired: bool) -> int:
     """Print what is wrong with each pair, repair it if asked, and return 1 if anything is wrong and stays so."""
     from ..data.check import find_damage, find_strays, repair
     from ..data.pair_set import PairSet
     from ..errors import InvalidFileError
 
     try:
-        pairs = PairSet(options.folder)
+        pairs = PairSet(folder)
     except InvalidFileError as error:
-        if not options.repair:
+        if not repaired:
             raise
         print(error)
-        print("\n".join(repair(options.folder)))
-        pairs = PairSet(options.folder)
-    found = zip(pairs.keys, find_damage(pairs), strict=True)
+        print("\n".join(repair(folder)))
+        pairs = PairSet(folder)
+    found = zip(pairs.index.keys(), find_damage(pairs), strict=True)
     damaged = {key: fault for key, fault in progress(found, len(pairs), "checking") if fault}
     for fault in list(damaged.values())[:MAX_NAMED]:
         print(fault)
@@ -72,20 +114,22 @@ def check_set(options: argparse.Namespace) -> int:
     for kind, paths in strays.items():
         print(f"{len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
     print(f"{len(pairs) - len(damaged)} of {len(pairs)} pairs are whole")
-    if options.repair:
-        print("\n".join(repair(options.folder, damaged) or ["nothing to repair"]))
+    if repaired:
+        print("\n".join(repair(folder, damaged) or ["nothing to repair"]))
         return 0
     return 1 if damaged or "partial" in strays or "orphan" in strays or pairs.index.torn else 0
 
 
-def export_set(options: argparse.Namespace) -> int:
-    """Write the set and print how many pairs were written and left out."""
+def export_sets(options: argparse.Namespace) -> int:
+    """Write the sets and print how many pairs were written and left out."""
+    from ..data.arranging import Wanted
     from ..data.formats import export_pairs
-    from ..data.pair_set import PairSet
+    from ..data.several_sets import PairSets
     from ..hands.loading import load_hand_model
 
-    pairs = PairSet(options.folder, [load_hand_model(options.hand_model)])
-    chosen = (pair for pair in progress(pairs, len(pairs), "writing") if is_good(pair, options.minimum_score))
+    pairs = PairSets(options.folders, [load_hand_model(options.hand_model)])
+    wanted = Wanted(score=options.minimum_score if options.minimum_score > 0 else None)
+    chosen = (pair for pair in progress(pairs, len(pairs), "writing") if wanted.keeps(pair))
     done = export_pairs(chosen, options.format, options.out)
     below = len(pairs) - done.written - done.left_out
     print(f"{done.written} pairs written to {options.out}")
@@ -96,6 +140,44 @@ def export_set(options: argparse.Namespace) -> int:
     return 0
 
 
-def is_good(pair, minimum_score: float) -> bool:
-    """Tell whether a pair's score reaches a minimum; one without a score reaches only 0."""
-    return minimum_score <= 0 or (pair.facts.score is not None and pair.facts.score >= minimum_score)
+def merge_sets(options: argparse.Namespace) -> int:
+    """Write one set of several and print how many pairs it has."""
+    from ..data.arranging import copy_pairs
+    from ..data.several_sets import PairSets
+
+    pairs = PairSets(options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "copying"), options.out)
+    print(f"{kept} pairs of {len(options.folders)} sets are in {options.out}")
+    return 0
+
+
+def filter_sets(options: argparse.Namespace) -> int:
+    """Write the wanted pairs and print how many they are."""
+    from ..data.arranging import Wanted, copy_pairs
+    from ..data.several_sets import PairSets
+
+    wanted = Wanted(
+        score=options.minimum_score,
+        detector_score=options.minimum_detector_score,
+        mse_2d=options.maximum_mse_2d,
+        gestures=options.gesture and tuple(options.gesture),
+        side=options.side,
+        hands=options.hands,
+        hand_size=options.minimum_size,
+    )
+    pairs = PairSets(options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, wanted.keeps)
+    print(f"{kept} of {len(pairs)} pairs are in {options.out}")
+    return 0
+
+
+def split_sets(options: argparse.Namespace) -> int:
+    """Deal the pairs out and print how many went where."""
+    from ..data.arranging import split_pairs
+    from ..data.several_sets import PairSets
+
+    pairs = PairSets(options.folders)
+    counts = split_pairs(progress(pairs, len(pairs), "dealing"), options.out, dict(options.share), options.seed)
+    for name, count in counts.items():
+        print(f"{count} pairs are in {options.out / name}")
+    return 0

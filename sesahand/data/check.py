@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import delete_file, inside, is_file, is_folder, list_folder
 from ..files.locks import WriterLock
 from ..files.reading import read_lines
-from ..files.writing import write_whole
-from .index import MAX_LINE, START
+from ..files.writing import write_with
+from .index import MAX_LINE, key_of
 from .layout import (
     FOLDER,
     INDEX,
@@ -27,6 +29,8 @@ from .record import PairRecord
 SCORE_BINS = 10
 # A report names no more of a kind than this.
 MAX_NAMED = 10
+# Of a folder's number that a record can name, see `record.MAX_FOLDER`.
+MOST_DIGITS = 8
 
 
 @dataclass
@@ -94,7 +98,8 @@ def find_strays(pairs: PairSet) -> dict[str, list[Path]]:
         and folders among it: they may be anything, and are left alone.
     """
     strays: dict[str, list[Path]] = {"partial": [], "orphan": [], "foreign": []}
-    homes = {pair.key: pair.record for pair in pairs}
+    homes = np.fromiter((pair.record.folder for pair in pairs), np.int64)
+    in_order = np.argsort(homes, kind="stable")
     for folder in list_folder(pairs.root):
         if UNFINISHED.fullmatch(folder.name) and is_file(folder):
             strays["partial"].append(folder)
@@ -103,21 +108,29 @@ def find_strays(pairs: PairSet) -> dict[str, list[Path]]:
         if not is_folder(folder):
             strays["foreign"].append(folder)
             continue
+        number = int(folder.name[-MOST_DIGITS:])
+        first, last = np.searchsorted(homes, (number, number + 1), sorter=in_order)
+        known = names_of(pairs, in_order[first:last]) if folder.name == folder_name(number) else set()
         for path in list_folder(pairs.root, folder.name):
             match = SAMPLE_FILE.fullmatch(path.name)
-            record = homes.get(match[1]) if match else None
             if UNFINISHED.fullmatch(path.name) and is_file(path):
                 strays["partial"].append(path)
             elif match is None or not is_file(path):
                 strays["foreign"].append(path)
-            elif record is None or path.name not in names_of(record) or folder.name != folder_name(record.folder):
+            elif path.name not in known:
                 strays["orphan"].append(path)
     return strays
 
 
-def names_of(record: PairRecord) -> set[str]:
-    """Return the names of a sample's files."""
-    return {f"{record.key}.{ending}" for ending in (record.picture, "npz", *(f"{name}.png" for name in record.maps))}
+def names_of(pairs: PairSet, numbers: Iterable[int]) -> set[str]:
+    """Return the names of the files of some pairs of a set."""
+    records = (pairs[number].record for number in numbers)
+    return {f"{record.key}.{ending}" for record in records for ending in endings_of(record)}
+
+
+def endings_of(record: PairRecord) -> tuple[str, ...]:
+    """Return what the names of a sample's files end with, behind its key and a dot."""
+    return record.picture, "npz", *(f"{name}.png" for name in record.maps)
 
 
 def find_damage(pairs: PairSet) -> Iterator[str | None]:
@@ -176,19 +189,23 @@ def _rewrite_index(root: Path, damaged: set[str]) -> list[str]:
     path = inside(root, INDEX)
     if not path.exists():
         return []
-    kept, seen, lines = [], set(), 0
-    for line in read_lines(path, follow=False, longest=MAX_LINE):
-        lines += 1
-        match = START.match(line)
-        key = match[1].decode() if match and line.endswith(b"}\n") else None
-        if key is None or key in seen or key in damaged or not _is_record(line):
-            continue
-        seen.add(key)
-        kept.append(line)
-    if len(kept) == lines:
+    # Read before it is written: a sound index stays as it is, and any may be larger than memory.
+    lines = sum(1 for _ in read_lines(path, follow=False, longest=MAX_LINE))
+    kept = sum(1 for _ in _sound_lines(path, damaged))
+    if kept == lines:
         return []
-    write_whole(path, b"".join(kept))
-    return [f"dropped {lines - len(kept)} of {lines} lines of the index"]
+    write_with(path, lambda file: file.writelines(_sound_lines(path, damaged)))
+    return [f"dropped {lines - kept} of {lines} lines of the index"]
+
+
+def _sound_lines(path: Path, damaged: set[str]) -> Iterator[bytes]:
+    """Yield the lines that hold a record whose key has not come before and is not `damaged`."""
+    seen = set(damaged)
+    for line in read_lines(path, follow=False, longest=MAX_LINE):
+        key = key_of(line) if line.endswith(b"}\n") else ""
+        if key and key not in seen and _is_record(line):
+            seen.add(key)
+            yield line
 
 
 def _is_record(line: bytes) -> bool:

@@ -31,7 +31,8 @@ SAMPLES_PER_FOLDER = 1000
 PICTURE_SUFFIXES = ("png", "jpg")
 MAX_HEADER_BYTES = 1 << 16
 
-KEY = re.compile(r"[a-z0-9][a-z0-9_]{0,63}")
+LONGEST_KEY = 64
+KEY = re.compile(rf"[a-z0-9][a-z0-9_]{{0,{LONGEST_KEY - 1}}}")
 SAMPLE_FILE = re.compile(rf"({KEY.pattern})(?:\.(?:{'|'.join(ALL_MAPS)})\.png|\.npz|\.png|\.jpg)")
 FOLDER = re.compile(r"[0-9]{5,}")
 UNFINISHED = re.compile(rf"\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
@@ -42,12 +43,13 @@ def check_key(key: str) -> str:
     """Return the key if it can name a sample.
 
     Raises:
-        SesaHandError: If it is not made of a-z, 0-9 and _, is longer than 64, or is kept for a device by Windows.
+        SesaHandError: If it is not made of a-z, 0-9 and _, is longer than `LONGEST_KEY`, or is kept for a
+            device by Windows.
     """
     if not isinstance(key, str) or not KEY.fullmatch(key) or key.upper() in RESERVED:
         raise SesaHandError(
-            f"{quote(key)} cannot be the key of a pair: use a to z, 0 to 9 and _, at most 64 characters, such as "
-            "'fist_0001'."
+            f"{quote(key)} cannot be the key of a pair: use a to z, 0 to 9 and _, at most {LONGEST_KEY} characters, "
+            "such as 'fist_0001'."
         )
     return key
 

@@ -28,15 +28,17 @@ class Pair:
         root: The set's folder, links followed.
         record: What the index says of it.
         models: The hand models at hand, by name.
+        own_key: What it is called beside pairs of other sets; empty for the key that it has in its own.
     """
 
     root: Path
     record: PairRecord
     models: dict[str, HandModel]
+    own_key: str = ""
 
     @property
     def key(self) -> str:
-        return self.record.key
+        return self.own_key or self.record.key
 
     @property
     def facts(self) -> PairFacts:
@@ -96,7 +98,7 @@ class Pair:
         if kind not in (self.record.picture, "npz", *self.record.maps):
             there = ", ".join(("picture", "npz", *self.record.maps))
             raise SesaHandError(f"The pair {self.key!r} has no {quote(kind)}; it has {there}.")
-        return check_inside(sample_file(self.root, self.record.folder, self.key, kind), self.root)
+        return check_inside(sample_file(self.root, self.record.folder, self.record.key, kind), self.root)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = read_hand_file(self.path("npz"))
@@ -111,7 +113,7 @@ class Pair:
 class PairSet(Sequence):
     """The whole samples of a set, as a sequence of `Pair`; also a map-style dataset for torch's DataLoader.
 
-    Opening it reads where the records begin and nothing else, so that a hundred thousand pairs open in a moment. It
+    Opening it reads where the records begin and nothing else, so that a million pairs open in seconds. It
     shows the set as it was then; a writer may go on meanwhile.
 
     Args:
@@ -133,25 +135,25 @@ class PairSet(Sequence):
         self.models = {model.name: model for model in (load_hand_model(BUILTIN), *hand_models)}
 
     def __len__(self) -> int:
-        return len(self.index.starts)
+        return len(self.index)
 
     def __getitem__(self, number: int) -> Pair:  # type: ignore[override]  # one at a time: pairs are read from disk
         if not -len(self) <= number < len(self):
             raise IndexError(f"There is no pair {number}: the set has {len(self)}.")
         number %= len(self)
-        label = f"{self.index.path}, pair {number}"
-        return Pair(self.root, PairRecord.from_line(self.index.read_line(number), label), self.models)
+        return self._pair(self.index.read_line(number), number)
 
     def __iter__(self) -> Iterator[Pair]:
-        return (self[number] for number in range(len(self)))
+        for number, line in enumerate(self.index.lines()):
+            yield self._pair(line, number)
 
     def __contains__(self, key: object) -> bool:
-        return key in self.index.keys
+        return isinstance(key, str) and self.index.find(key) is not None
 
     @property
     def keys(self) -> list[str]:
         """The keys of all pairs, in the order of writing."""
-        return list(self.index.keys)
+        return list(self.index.keys())
 
     def find(self, key: str) -> Pair:
         """Return the pair with a key.
@@ -159,9 +161,13 @@ class PairSet(Sequence):
         Raises:
             SesaHandError: If there is none.
         """
-        if key not in self.index.keys:
+        number = self.index.find(key)
+        if number is None:
             raise SesaHandError(
-                f"The set {self.root} has no pair {quote(key)}. Keys of its {len(self.index.keys)} pairs stand in the "
-                "index beside them."
+                f"The set {self.root} has no pair {quote(key)}. Keys of its {len(self)} pairs stand in the index "
+                "beside them."
             )
-        return self[self.index.keys[key]]
+        return self[number]
+
+    def _pair(self, line: bytes, number: int) -> Pair:
+        return Pair(self.root, PairRecord.from_line(line, f"{self.index.path}, pair {number}"), self.models)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..errors import SesaHandError, quote
 from ..files.folders import delete_file, is_file, list_folder, make_folder
 from ..files.locks import WriterLock
-from ..files.reading import open_regular
+from ..files.reading import open_regular, read_bytes
 from ..files.writing import write_whole
 from ..render.map_table import ALL_MAPS
 from ..scene.hand_scene import HandScene
@@ -33,7 +34,8 @@ from .layout import (
     numbered_key,
     sample_file,
 )
-from .picture_files import encode, to_levels
+from .pair_set import Pair
+from .picture_files import MAX_PICTURE_BYTES, encode, to_levels
 from .record import PairFacts, PairRecord
 
 
@@ -77,11 +79,11 @@ class PairWriter:
         self.close()
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._found) + len(self._added)
 
     def __contains__(self, key: str) -> bool:
         """Whether a sample is in the set already, so that its making can be skipped."""
-        return key in self._keys
+        return key in self._added or self._found.find(key) is not None
 
     def close(self) -> None:
         """Let others write. Nothing is pending: every sample was on the disk when `add` returned."""
@@ -115,14 +117,27 @@ class PairWriter:
             SesaHandError: If the key is taken, anything cannot be stored, or the disk is full; the set is as before.
         """
         key = self._next_key() if key is None else check_key(key)
-        if key in self._keys:
-            raise SesaHandError(
-                f"The set {self.root} has a pair {key!r} already; pairs are never replaced. Choose another key, or "
-                "none to have it numbered."
-            )
+        self._refuse_taken(key)
         record, levels, posed = self._prepare(picture, scene, facts, maps, key, frame)
         files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
         self._append(record, {**files, "npz": posed.to_npz()})
+        return key
+
+    def adopt(self, pair: Pair) -> str:
+        """Append a pair of another set under its key there, its files byte by byte.
+
+        Returns:
+            The key.
+
+        Raises:
+            SesaHandError: If the key is taken, a file is missing or too large, or the disk is full; the set is as
+                before. What is in the files is not looked at.
+        """
+        key = check_key(pair.key)
+        self._refuse_taken(key)
+        record = replace(pair.record, key=key, folder=len(self) // SAMPLES_PER_FOLDER)
+        kinds = (record.picture, *record.maps, "npz")
+        self._append(record, {kind: read_bytes(pair.path(kind), MAX_PICTURE_BYTES) for kind in kinds})
         return key
 
     def check(
@@ -160,7 +175,7 @@ class PairWriter:
         posed = pose_scene(hands)
         record = PairRecord(
             key=key,
-            folder=len(self._keys) // SAMPLES_PER_FOLDER,
+            folder=len(self) // SAMPLES_PER_FOLDER,
             picture=self.picture_format,
             width=width,
             height=height,
@@ -178,6 +193,13 @@ class PairWriter:
                 f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}: shorten its texts."
             )
         return record, pixels, posed
+
+    def _refuse_taken(self, key: str) -> None:
+        if key in self:
+            raise SesaHandError(
+                f"The set {self.root} has a pair {key!r} already; pairs are never replaced. Choose another key, or "
+                "none to have it numbered."
+            )
 
     def _append(self, record: PairRecord, files: dict[str, bytes]) -> None:
         line = record.to_line()
@@ -200,7 +222,7 @@ class PairWriter:
                 "folder."
             ) from error
         self._end += len(line)
-        self._keys[record.key] = len(self._keys)
+        self._added.add(record.key)
 
     def _make_folder(self) -> None:
         """Make the folder of the set and its header, if there is none."""
@@ -223,9 +245,10 @@ class PairWriter:
 
     def _begin(self) -> None:
         check_header(self.root)
-        found = read_index(self.root)
-        self._keys, self._end = found.keys, found.end
-        for parts in ((), (folder_name(len(self._keys) // SAMPLES_PER_FOLDER),)):
+        self._found = found = read_index(self.root)
+        self._added: set[str] = set()
+        self._end = found.end
+        for parts in ((), (folder_name(len(self) // SAMPLES_PER_FOLDER),)):
             for leftover in list_folder(self.root, *parts):
                 if UNFINISHED.fullmatch(leftover.name) and is_file(leftover):
                     delete_file(self.root, *parts, leftover.name)
@@ -234,7 +257,7 @@ class PairWriter:
             self._index.truncate(found.end)
 
     def _next_key(self) -> str:
-        number = len(self._keys)
-        while numbered_key(number) in self._keys:
+        number = len(self)
+        while numbered_key(number) in self:
             number += 1
         return numbered_key(number)

@@ -1,8 +1,28 @@
 """One open page of each real frontend; it must be closed before others run an event loop of their own."""
 
+from pathlib import Path
+
 import pytest
 from browser import NoBrowser, open_frontend
-from sites import ALL, SITES
+from sites import ALL, SITES, is_looked_at
+
+import workflows
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests of a workflow in frontends in which it is not looked at."""
+    left_out = [item for item in items if HERE in item.path.parents and not looked_at(item)]
+    config.hook.pytest_deselected(items=left_out)
+    gone = set(left_out)
+    items[:] = [item for item in items if item not in gone]
+
+
+def looked_at(item) -> bool:
+    parameters = getattr(item, "callspec", None) and item.callspec.params or {}
+    names = [value for value in parameters.values() if value in workflows.NAMES]
+    return "site" not in parameters or all(is_looked_at(name, parameters["site"]) for name in names)
 
 
 @pytest.fixture(scope="session", params=SITES)

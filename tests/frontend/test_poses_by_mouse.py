@@ -14,6 +14,7 @@ from comfy_install import ROOT
 from detector_files import detector_folder, real_picture
 from hand_artist import HandArtist, poses
 from hand_editor import HandEditor, add_editor, empty_graph
+from sites import EVERY
 
 from sesahand.hands.contact import gap, penetration_depths
 from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
@@ -30,7 +31,8 @@ LONGEST = 60
 SOFT = 1.5
 
 
-pytestmark = pytest.mark.parametrize("site", ["floor", "newest-vue"], indirect=True, scope="session")
+SITES = ["floor", "newest-vue"] if EVERY else ["newest-vue"]
+pytestmark = pytest.mark.parametrize("site", SITES, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="module")

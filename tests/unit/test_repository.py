@@ -198,7 +198,7 @@ EXCEPTIONS = {
         "zipfile.ZipFile": "the user's own wheel, read member by member against known sums",
         "archive.open": "see above",
     },
-    "sesahand/data/formats/hamer.py": {"tarfile.open": "writes into a file that the door has opened"},
+    "sesahand/data/formats/tars.py": {"tarfile.open": "writes into a file that the door has opened"},
     "sesahand/data/hand_arrays.py": {"np.savez": "into memory"},
     "sesahand/data/picture_files.py": {"Image.fromarray(levels).save": "into memory"},
     "sesahand/evaluation/results.py": {"np.savez": "into memory"},

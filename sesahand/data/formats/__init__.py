@@ -20,6 +20,7 @@ FORMATS = {
     "hamer-eval": "hamer.export_evaluation",
     "handrefiner": "handrefiner.export",
     "coco": "coco.export",
+    "webdataset": "webdataset.export",
 }
 """Of each format the function of this package that writes pairs into a folder and returns how many it wrote and left
 out; its file is loaded when it is asked for."""
@@ -37,7 +38,7 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
     """Write pairs in a format of others.
 
     Args:
-        pairs: A `PairSet` or any of its pairs.
+        pairs: A `PairSet`, several, or any of their pairs.
         format: A name in `FORMATS`.
         out: A new or empty folder. Lists that name the files come last, so that a part of an export is not taken for
             all of it.

@@ -18,22 +18,20 @@ Pairs without hands are left out, and of the others hands that are not wholly in
 Source: hamer/datasets/image_dataset.py of HaMeR (Pavlakos et al., 2024).
 """
 
-import io
-import tarfile
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ...files.arrays import write_npz
-from ...files.writing import write_whole, write_with
+from ...files.writing import write_whole
 from ...hands.mano import MANO_NAME
 from ..pair_set import Pair
 from .pixels import picture_bytes
 from .python_objects import to_pyd
+from .tars import write_tar
 
 SAMPLES_PER_TAR = 1000
 BOX_FACTOR = 2.0
@@ -58,7 +56,7 @@ def export_tars(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     source, number = samples(), 0
     while some := list(islice(source, 1)):
         together = chain(some, islice(source, SAMPLES_PER_TAR - 1))
-        count += write_with(out / f"{number:06d}.tar", partial(_fill, together))
+        count += write_tar(out / f"{number:06d}.tar", map(_files_of, together))
         number += 1
     if number:
         last = f"..{number - 1:06d}" if number > 1 else ""
@@ -123,19 +121,8 @@ def describe_hands(pair: Pair) -> list[dict]:
     return described
 
 
-def _fill(samples: Iterable[tuple[Pair, list[dict]]], file: BinaryIO) -> int:
-    """Write a tar of some pairs into a file, and return how many they were."""
-    count = 0
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        for pair, hands in samples:
-            hands = [{**hand, "scale": BOX_FACTOR * hand["scale"] / BOX_UNIT} for hand in hands]
-            _put(tar, f"{pair.key}.jpg", picture_bytes(pair, "jpg"))
-            _put(tar, f"{pair.key}.data.pyd", to_pyd(hands))
-            count += 1
-    return count
-
-
-def _put(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(data)
-    tar.addfile(entry, io.BytesIO(data))
+def _files_of(sample: tuple[Pair, list[dict]]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names of a sample's files and what is in them."""
+    pair, hands = sample
+    yield f"{pair.key}.jpg", picture_bytes(pair, "jpg")
+    yield f"{pair.key}.data.pyd", to_pyd([{**hand, "scale": BOX_FACTOR * hand["scale"] / BOX_UNIT} for hand in hands])
