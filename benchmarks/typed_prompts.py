@@ -1,7 +1,8 @@
 """How well the rules read prompts as people type them: components, hands, and captions that are right as a whole.
 
 The captions and the definition of "right" are in `data/typed/`, whose README says how they were made. The first 20 of
-each kind and those of `more/` were developed on, the scores of the others were watched; `--half unseen` is to be quoted.
+each kind and those of `more/` were developed on, the scores of the others were watched; `--half unseen` is the one to
+quote.
 
 Run: python benchmarks/typed_prompts.py [--half dev|more|scored|unseen] [--show KIND]
 """
