@@ -84,8 +84,8 @@ class Fusion:
 
     Attributes:
         enabled: Whether there is any.
-        mode: "paper" or "blend".
-        strength: lambda of blend mode.
+        mode: "paper", "blend", or "gated": on top of the plain feature, by a gate that is learnt from 0.
+        strength: lambda of blend mode, factor of the gate.
         resolutions: Which self-attention maps are summed, named as at 512 px.
         layers: "last" or "all".
         refine: Which residuals are refined: "middle", "coarsest", "to_16" or "to_32".
