@@ -9,8 +9,10 @@ from ..files.gguf_header import GGUFHeader, read_gguf_header
 from ..files.model_configs import check_configurations
 
 MOST_WIDTH = 1 << 16
-_SIZES = ("embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv")
-_SIZES += ("attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size")
+_SIZES = (
+    "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv",
+    "attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size",
+)  # fmt: skip
 
 
 def has_gguf() -> bool:

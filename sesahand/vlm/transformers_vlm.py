@@ -115,7 +115,8 @@ class TransformersVLM:
         local = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
         try:
             with _seeded(torch.device("cpu"), 0):
-                model, report = AutoModelForCausalLM.from_pretrained(
+                # With the report asked for, it is a pair, which transformers' types do not know.
+                model, report = AutoModelForCausalLM.from_pretrained(  # type: ignore[misc]
                     path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
                 )
             tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
