@@ -116,9 +116,10 @@ class TransformersVLM:
         try:
             with _seeded(torch.device("cpu"), 0):
                 # With the report asked for, it is a pair, which transformers' types do not know.
-                model, report = AutoModelForCausalLM.from_pretrained(  # type: ignore[misc]
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
                     path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
                 )
+            model, report = loaded
             tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
         except Exception as error:
             # As with folders, a dozen kinds, all of them about the file.
