@@ -19,7 +19,7 @@ from sesahand.reconstruct.fitting import hand_prior
 from sesahand.reconstruct.fitting.fit import fit_hands
 from sesahand.reconstruct.landmarks import DOUBTFUL_HAND, HandLandmarks
 
-GROSS = {("op_241", 2), ("wi_ring", 1), ("pa_cello", 1)}
+GROSS = {("op_241", 2), ("wi_ring", 1), ("pa_cello", 1), ("us_hockey", 0)}
 WIDTHS = (1.0, 0.5, 0.4)
 SIGMAS = 3.0
 

@@ -14,6 +14,7 @@ from ..sesahand.export.gesture_library import THUMBNAIL, check_export, export_ge
 from ..sesahand.render.contact_sheet import captioned_pictures
 from ..sesahand.render.overlay import STYLES, draw_hands, draw_turntable
 from . import wires
+from .notices import show_on_node
 from .output_files import check_prefix, graph_metadata, output_path, relative_to_output
 from .progress import progress
 
@@ -145,6 +146,7 @@ class ExportMesh(io.ComfyNode):
     ) -> io.NodeOutput:
         if not len(hands):
             logger.warning("Export Hand Mesh: there are no hands, and so no file of them.")
+            show_on_node("There are no hands, and so no file of them.")
             # What takes them does not run: viewers and savers complain of a path that is none.
             return io.NodeOutput(*[ExecutionBlocker(None)] * len(cls.define_schema().outputs))
         size = hands.camera.width, hands.camera.height

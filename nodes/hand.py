@@ -1,7 +1,9 @@
 """Hands: a model of them, a pose, a place in the picture, and files of them."""
 
 import hashlib
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -16,6 +18,9 @@ from ..sesahand.hands.loading import BUILTIN, load_hand_model
 from ..sesahand.hands.model import NUM_BETAS
 from ..sesahand.hands.shaping import shape_pose
 from ..sesahand.hands.skeleton import FINGERS
+from ..sesahand.reconstruct.as_seen import place_as_seen
+from ..sesahand.reconstruct.people import People
+from ..sesahand.reconstruct.size_beside import too_small
 from ..sesahand.scene.bounding_boxes import Box, parse_box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
@@ -31,6 +36,7 @@ from ..sesahand.scene.placing import (
     place_in_box,
     place_in_mask,
     place_row,
+    without_fingers,
 )
 from ..sesahand.scene.scene_files import save_scene
 from ..sesahand.scene.viewer_camera import ViewerCamera
@@ -45,7 +51,9 @@ from .progress import progress
 
 MANO_SUFFIXES = {".pkl", ".npz", ".safetensors"}
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
+AS_SEEN = "as seen"
 
+logger = logging.getLogger(__name__)
 
 register_model_folder("mano", MANO_SUFFIXES)
 
@@ -71,27 +79,29 @@ def check_box_in_picture(box: str | None = None, width=None, height=None, mask=(
 
 
 def place_over_masks(
-    hands: HandScene, camera: Camera, masks: torch.Tensor, angles: tuple[float, ...], **how
+    hands: HandScene, camera: Camera, masks: torch.Tensor, place: Callable[..., HandScene], people
 ) -> HandScene:
-    """Place one hand, turned by angles, over every mask, or the hand of each frame over the mask of that frame."""
+    """Place one hand over every mask, or the hand of each frame over the mask of that frame."""
     if len(hands) == 1 and hands.num_frames == 1:
-        return place_in_mask(Hand.of(hands).turned(*angles), camera, masks, **how, on_region=progress())
+        return place(Hand.of(hands), camera, masks, people, on_region=progress())
     check_one_hand_a_frame(hands)
     if len(masks) not in (1, hands.num_frames):
         raise SesaHandError(
             f"There are {len(masks)} masks for hands of {hands.num_frames} frames; give one mask, or one for each."
         )
     masks = masks.expand(hands.num_frames, -1, -1)
+    everyone = None if people is None else People.read(people, camera.width, camera.height, hands.num_frames)
     placed = [HandScene.empty(hands.model, camera, hands.num_frames)]
     # A frame without white shows no hand, as in a batch of masks for one hand; only a batch without any is an error.
     seen = [index for index, frame in enumerate(hands.frame.tolist()) if masks[frame].any() or not masks.any()]
     report = progress(len(seen))
     for done, index in enumerate(seen, 1):
-        scene = place_in_mask(
-            Hand.of(hands, index).turned(*angles),
+        frame = int(hands.frame[index])
+        scene = place(
+            Hand.of(hands, index),
             camera,
-            masks[hands.frame[index]],
-            **how,
+            masks[frame, None],
+            None if everyone is None else everyone.of_frame(frame).hands,
             on_region=lambda *_, done=done: report(done - 1),
         )
         frame = hands.frame[index].repeat(len(scene))
@@ -172,6 +182,32 @@ def place_in_boxes(hands: HandScene, camera: Camera, boxes: list[list[Box]], *an
         placed.append(replace(scene, frame=torch.tensor([frame]), num_frames=len(boxes)))
         report(done)
     return combine(placed)
+
+
+def way_over_mask(facing: str, region: str, fingers: float | None, angles: tuple[float, ...]):
+    """Return what puts a hand over masks, as `place_over_masks` calls it."""
+
+    def place(hand: Hand, camera: Camera, masks: torch.Tensor, people, on_region) -> HandScene:
+        if facing == AS_SEEN:
+            if people is None:
+                raise SesaHandError("facing is 'as seen': connect the landmarks of Detect Hands to people.")
+            return place_as_seen(hand, camera, masks, people, region, angles, on_region)
+        hand = hand.turned(*angles) if facing == AS_POSED else hand
+        return place_in_mask(hand, camera, masks, region, fingers, on_region=on_region, facing=facing)
+
+    return place
+
+
+def say_too_small(placed: HandScene, people, over_mask: bool) -> None:
+    """Show on the node, and log, which hands are too small for a hand, or beside the people of the picture."""
+    notices = [] if people is None else too_small(placed, people)
+    for notice in notices:
+        logger.warning("Place Hand: %s", notice)
+    if over_mask:
+        # Placing has logged it.
+        notices += filter(None, [without_fingers(placed)])
+    if notices:
+        show_on_node("\n".join(notices))
 
 
 def check_one_place(**given) -> None:
@@ -475,15 +511,16 @@ class PlaceHand(io.ComfyNode):
                     default="mask",
                     tooltip="With a mask: mask lets the fingers point along the painted shape, away from the "
                     "picture's edge; roll lets them point as roll says, if the guess was wrong. With facing as posed "
-                    "neither: roll turns the hand on.",
+                    "or as seen neither: roll turns the hand on.",
                 ),
                 io.Mask.Input(
                     "mask",
                     optional=True,
                     tooltip="Paint the place of the whole hand white, for example over a malformed hand: the hand is "
                     "placed and sized to cover it, and x, y and size do not count. Fingers point along the painted "
-                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed alone. "
-                    "A batch of masks gives a frame each; hands of several frames take a mask each, or share one.",
+                    "shape, and the side that facing names is seen; pitch and yaw count with facing as posed and as "
+                    "seen alone. A batch of masks gives a frame each; hands of several frames take a mask each, or "
+                    "share one.",
                 ),
                 wires.BoundingBox.Input(
                     "bounding_box",
@@ -503,12 +540,23 @@ class PlaceHand(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "facing",
-                    options=list(FACINGS),
+                    options=[*FACINGS, AS_SEEN],
                     default=PALM,
                     optional=True,
                     tooltip="With a mask, which does not tell: what of the hand faces you. as posed: nothing is "
                     "guessed, the hand stays as it comes, turned by roll, pitch and yaw, and the mask gives place and "
-                    "size alone.",
+                    "size alone. as seen: the hand is turned as the one that people shows in the mask, then by roll, "
+                    "pitch and yaw.",
+                ),
+                io.MultiType.Input(
+                    "people",
+                    types=[wires.Landmarks, wires.PoseKeypoints],
+                    optional=True,
+                    tooltip="The hands or faces of the picture that the hand goes into: landmarks from Detect Hands or "
+                    "POSE_KEYPOINT. A hand that comes out less than half as large as theirs, because a mask or box is "
+                    "too small for a whole hand, is said on this node with both sizes. Nothing else changes, unless "
+                    "facing is as seen.",
+                    **wires.rare(),
                 ),
             ],
             outputs=[
@@ -540,6 +588,7 @@ class PlaceHand(io.ComfyNode):
         bounding_box=None,
         camera_info=None,
         facing=PALM,
+        people=None,
     ) -> io.NodeOutput:
         check_one_place(mask=mask, bounding_box=bounding_box, box=box.strip() or None if mask is None else None)
         if mask is not None:
@@ -550,15 +599,16 @@ class PlaceHand(io.ComfyNode):
             hands, lens = viewer.turn(hands), viewer.lens(width, height)
         if mask is not None and len(hands):
             direction = roll if mask_direction == "roll" else None
-            how = {"region": mask_region, "fingers": direction, "facing": facing}
-            angles = (roll, pitch, yaw) if facing == AS_POSED else (0.0, 0.0, 0.0)
-            return io.NodeOutput(place_over_masks(hands, lens, mask, angles, **how))
-        if bounding_box is not None and len(hands):
-            boxes = read_bounding_boxes(bounding_box, 0)
-            return io.NodeOutput(place_in_boxes(hands, lens, boxes, roll, pitch, yaw))
-        half = size * min(width, height) / 2
-        target = (x * width - half, y * height - half, x * width + half, y * height + half)
-        return io.NodeOutput(place_frames(hands, lens, read_box(box) or target, roll, pitch, yaw))
+            place = way_over_mask(facing, mask_region, direction, (roll, pitch, yaw))
+            placed = place_over_masks(hands, lens, mask, place, people)
+        elif bounding_box is not None and len(hands):
+            placed = place_in_boxes(hands, lens, read_bounding_boxes(bounding_box, 0), roll, pitch, yaw)
+        else:
+            half = size * min(width, height) / 2
+            target = (x * width - half, y * height - half, x * width + half, y * height + half)
+            placed = place_frames(hands, lens, read_box(box) or target, roll, pitch, yaw)
+        say_too_small(placed, people, over_mask=mask is not None)
+        return io.NodeOutput(placed)
 
 
 @wires.checks()

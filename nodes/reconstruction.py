@@ -6,6 +6,7 @@ from ..sesahand.reconstruct.fitting.fit import Fitting
 from ..sesahand.reconstruct.fitting.fit_report import describe_fit, worst_error
 from ..sesahand.reconstruct.landmarks import HandLandmarks
 from ..sesahand.reconstruct.reconstructing import reconstruct_hands
+from ..sesahand.reconstruct.second_reading import describe_taken
 from ..sesahand.scene.camera import Camera
 from . import wires
 from .progress import progress
@@ -73,6 +74,14 @@ class ReconstructHands(io.ComfyNode):
                     tooltip="With a reconstructor: fit the hand model to the network's depth and the detector's points "
                     "afterwards. Puts the hands exactly over the picture, seen by the camera chosen above.",
                 ),
+                io.Boolean.Input(
+                    "second_reading",
+                    default=False,
+                    optional=True,
+                    tooltip="Take the other reading of fingers that may be bent or straight: those of which the report "
+                    "says so, and which Detect Hands draws a second time, dotted. All other fingers stay. A "
+                    "reconstructor looks at the picture itself and follows only if refine is on.",
+                ),
             ],
             outputs=[
                 wires.Hands.Output(
@@ -98,12 +107,23 @@ class ReconstructHands(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(
-        cls, landmarks, camera, fov, image=None, hand_model=None, reconstructor=None, refine=False
+        cls,
+        landmarks,
+        camera,
+        fov,
+        image=None,
+        hand_model=None,
+        reconstructor=None,
+        refine=False,
+        second_reading=False,
     ) -> io.NodeOutput:
         lens = camera_for(landmarks, camera, fov)
         fitting = Fitting(hand_model, lens, progress())
-        fitted = reconstruct_hands(landmarks, image, reconstructor or fitting, fitting if refine else None)
+        read = landmarks.second_reading() if second_reading else landmarks
+        fitted = reconstruct_hands(read, image, reconstructor or fitting, fitting if refine else None)
         report = describe_fit(fitted)
+        if second_reading:
+            report += f"\n{describe_taken(landmarks)}"
         if landmarks.camera is not None and lens == landmarks.camera:
             report += (
                 f"\ncamera: that of the landmarks, a focal length of {lens.focal_length:.0f} px, not camera and fov"

@@ -26,6 +26,7 @@ COMMANDS = (
     "train-judge",
     "train",
     "generate",
+    "fusion-check",
 )
 
 LEFT_OUT = {"train-judge": ".evaluation.reader"}

@@ -2,10 +2,10 @@
 
 import logging
 
-from comfy_execution.utils import get_executing_context
-
 from comfy.model_patcher import ModelPatcher
 from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
+from ..notices import show_on_node
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +34,7 @@ def tell_of_size(model: ModelPatcher, trained: int) -> None:
         notice = describe_size(width, height, trained)
         if notice:
             logger.warning("%s", notice)
-            _show_on_node(notice)
+            show_on_node(notice)
         return executor(noise, *args, **kwargs)
 
     add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, KEY, outer_sample, model.model_options, is_model_options=True)
-
-
-def _show_on_node(text: str) -> None:
-    """Show a text on the node that is running, if a server runs it."""
-    from server import PromptServer
-
-    context, server = get_executing_context(), getattr(PromptServer, "instance", None)
-    if context is not None and server is not None:
-        server.send_progress_text(text, context.node_id)

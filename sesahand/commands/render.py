@@ -1,13 +1,17 @@
 """Pose and place a hand, or load a scene, and write its condition maps as PNG files."""
 
 import argparse
+import logging
 from pathlib import Path
 
 # `scene.placing.FACINGS` as options, without what it takes to load them.
 FACINGS = ("palm", "back", "as-posed", "thumb-side", "little-finger-side")
+AS_SEEN = "as-seen"
 LEFTS = ("mirrored", "own")
 HELP = "pose and place a hand, or load a scene, and write its condition maps"
 
+
+logger = logging.getLogger(__name__)
 
 SMALLEST = 16
 DEFAULT_FOV = 40.0
@@ -22,13 +26,21 @@ EXCLUDED = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("gesture", nargs="?", help="a name that `sesahand gestures` lists (default: open_palm)")
-    add_hand_arguments(parser)
+    add_hand_arguments(parser, (*FACINGS, AS_SEEN))
+    parser.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FILE",
+        help="the picture that the hand goes into, or OpenPose's keypoints of it (.json), which may have faces too: "
+        "warns if the hand would be far too small beside the hands and faces there; with --facing as-seen the hand is "
+        "turned as the one seen in the mask",
+    )
     parser.add_argument("--forearm", action="store_true", help="draw the forearm too")
     parser.add_argument("--antialias", action="store_true", help="soft edges")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write into (default: out)")
 
 
-def add_hand_arguments(parser: argparse._ActionsContainer) -> None:
+def add_hand_arguments(parser: argparse._ActionsContainer, facings: tuple[str, ...] = FACINGS) -> None:
     """Add the options by which hands are loaded, or posed and placed."""
     parser.add_argument(
         "--scene",
@@ -54,7 +66,7 @@ def add_hand_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--yaw", type=float, help="degrees about the vertical; 180 shows the back")
     parser.add_argument(
         "--facing",
-        choices=FACINGS,
+        choices=facings,
         help="with --mask, what faces the viewer: palm (default), another side, or as-posed, the hand as it is, turned "
         "by --roll, --pitch and --yaw, which is the default where one of these is given",
     )
@@ -73,7 +85,13 @@ def run(options: argparse.Namespace) -> int:
 
     check_options(options)
     model = load_hand_model(options.hand_model)
-    scene = loaded_hands(options, model) if options.scene else placed_hand(options, model)
+    people = None if options.beside is None else read_people(options.beside)
+    if options.scene:
+        scene = loaded_hands(options, model)
+    else:
+        scene = hand_as_seen(options, model, people) if options.facing == AS_SEEN else placed_hand(options, model)
+    if people is not None:
+        warn_of_small(scene, people)
     for path in write_maps(scene, options.out, antialias=options.antialias, forearm=options.forearm):
         print(path)
     return 0
@@ -91,8 +109,42 @@ def check_options(options: argparse.Namespace) -> None:
         raise SesaHandError("A mask takes one hand, got --side both: choose right or left.")
     if options.facing is not None and options.mask is None:
         raise SesaHandError("--facing tells how a hand lies over a mask: it needs --mask. Else turn it with --yaw.")
+    if options.facing == AS_SEEN and options.beside is None:
+        raise SesaHandError("--facing as-seen needs to know the picture's hands: name the picture with --beside.")
     if options.lefts is not None and options.scene is None:
         raise SesaHandError("--lefts tells how a file holds left hands: it needs --scene.")
+
+
+def read_people(path: Path):
+    """Return the hands of a picture, or the text of OpenPose's keypoints in a JSON file."""
+    from ..files.pictures import read_picture
+    from ..reconstruct.detection.detector import as_colour, load_detector
+    from .given_places import read_text
+
+    if path.suffix.lower() == ".json":
+        return read_text(path)
+    return load_detector()(as_colour(read_picture(path)))
+
+
+def warn_of_small(scene, people) -> None:
+    """Log which hands of a scene are far too small beside those of a picture."""
+    from ..reconstruct.size_beside import too_small
+
+    for notice in too_small(scene, people):
+        logger.warning("%s", notice)
+
+
+def hand_as_seen(options: argparse.Namespace, model, people):
+    """Return the scene of one hand over a mask, turned as the hand that is seen there and then by the angles."""
+    from ..reconstruct.as_seen import place_as_seen
+    from ..scene.camera import Camera
+    from ..scene.placing import mirror_hand
+
+    hand, mask = gesture_hand(options, model), read_mask(options.mask)
+    hand = mirror_hand(hand) if options.side == "left" else hand
+    fov = DEFAULT_FOV if options.fov is None else options.fov
+    turn = (options.roll or 0.0, options.pitch or 0.0, options.yaw or 0.0)
+    return place_as_seen(hand, Camera.from_fov(mask.shape[1], mask.shape[0], fov), mask[None], people, turn=turn)
 
 
 def loaded_hands(options: argparse.Namespace, model):
@@ -112,11 +164,15 @@ def loaded_hands(options: argparse.Namespace, model):
 
 def placed_hand(options: argparse.Namespace, model):
     """Return the scene of one hand, or of a pair, that the options describe."""
+    return placement(options).place(gesture_hand(options, model), options.side or "right")
+
+
+def gesture_hand(options: argparse.Namespace, model):
+    """Return the right hand in the gesture that the options name."""
     from ..scene.placing import Hand
     from ..semantics.gestures import gesture_called
 
-    gesture = gesture_called("open_palm" if options.gesture is None else options.gesture)
-    return placement(options).place(Hand.in_gesture(model, gesture), options.side or "right")
+    return Hand.in_gesture(model, gesture_called("open_palm" if options.gesture is None else options.gesture))
 
 
 def placement(options: argparse.Namespace):

@@ -47,6 +47,17 @@ def other_fingers(pixels: Tensor, metres: Tensor, chosen: Tensor) -> tuple[Tenso
     return pixels.masked_fill(~known[..., None], torch.nan), metres.masked_fill(~known[..., None], torch.nan)
 
 
+def describe_taken(landmarks: HandLandmarks) -> str:
+    """Return which fingers the second reading of landmarks has otherwise, in words, or that none is.
+
+    Args:
+        landmarks: As they were found, before `HandLandmarks.second_reading`.
+    """
+    told = zip(landmarks.frame.tolist(), landmarks.side, describe_second_readings(landmarks), strict=True)
+    taken = [f"picture {frame}, {side} hand: {text.replace(' may be ', ' ')}" for frame, side, text in told if text]
+    return f"second reading: {'; '.join(taken) or 'no finger has one'}"
+
+
 def describe_second_readings(landmarks: HandLandmarks) -> list[str]:
     """Return for each hand which of its fingers may be bent otherwise than taken, in words; empty if none."""
     second = landmarks.second_reading()

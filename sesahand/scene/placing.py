@@ -59,6 +59,9 @@ YAWS = {PALM: 0.0, "back": 180.0, "thumb side": 90.0, "little-finger side": -90.
 
 # A region with a longer side of fewer pixels has no room for fingers.
 SMALLEST_HAND = 32
+NO_FINGERS = (
+    "a hand of that size has no fingers to be seen. Paint the whole hand white, or crop the picture to it first."
+)
 SHORTLIST = 12
 # Beyond this overlap of the boxes, an upright and unforeshortened hand matters more than a tighter fit.
 GOOD_OVERLAP, LEAST_OVERLAP = 0.92, 0.84
@@ -396,12 +399,18 @@ def place_in_mask(
 
 def _warn_of_small(regions: list[Region]) -> None:
     """Log that a region is too small for a hand of which anything is seen."""
-    longer = [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (region.box for region in regions)]
-    if min(longer) < SMALLEST_HAND:
-        logger.warning(
-            "A white region of the mask is %d pixels long: a hand of that size has no fingers to be seen. Paint the "
-            "whole hand white, or crop the picture to it first.", min(longer),
-        )  # fmt: skip
+    longer = min(max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in (region.box for region in regions))
+    if longer < SMALLEST_HAND:
+        logger.warning("A white region of the mask is %d pixels long: %s", longer, NO_FINGERS)
+
+
+def without_fingers(placed: HandScene) -> str:
+    """Return that a hand is too small in the picture for its fingers to be seen; "" if all are large enough."""
+    if not len(placed):
+        return ""
+    seen = placed.camera.project(placed.pose().vertices)
+    longer = float((seen.amax(1) - seen.amin(1)).amax(1).min())
+    return f"A hand is {longer:.0f} pixels long: {NO_FINGERS}" if longer < SMALLEST_HAND else ""
 
 
 @dataclass(frozen=True)

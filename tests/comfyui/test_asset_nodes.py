@@ -120,9 +120,12 @@ def test_frames_become_an_animation_or_one_file_each(posed, output):
     assert answer.result[1] == "still_00002_f0000.obj"
 
 
-def test_without_hands_there_is_no_file_and_what_would_take_it_does_not_run(posed, output):
+def test_without_hands_there_is_no_file_and_what_would_take_it_does_not_run(posed, output, monkeypatch):
+    told = []
+    monkeypatch.setattr(assets, "show_on_node", told.append)
     none = HandScene.empty(posed.model, posed.camera)
     answer = run(assets.ExportMesh, hands=none)
+    assert told == ["There are no hands, and so no file of them."]
     assert len(answer.result) == 3 and all(isinstance(each, ExecutionBlocker) for each in answer.result)
     assert all(each.message is None for each in answer.result) and not list(output.iterdir()), "and that is no error"
     overlay, turntable = run(assets.DrawHands, hands=none, views=2).result

@@ -14,6 +14,7 @@ from sesahand_pack.nodes import condition, hand, wires
 from sesahand_pack.nodes.model_folders import register_model_folder
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.loading import load_hand_model
+from sesahand_pack.sesahand.reconstruct.landmarks import HandLandmarks
 from sesahand_pack.sesahand.scene.camera import Camera
 from sesahand_pack.sesahand.scene.hand_scene import HandScene, concatenate_frames
 from sesahand_pack.sesahand.semantics.extractor import extract_semantics
@@ -139,7 +140,7 @@ def same_hand(one, other):
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What Pose Hand shows on itself."""
+    """What a node shows on itself."""
     texts = []
     monkeypatch.setattr(hand, "show_on_node", texts.append)
     return texts
@@ -335,6 +336,49 @@ def test_a_mask_shows_the_side_that_facing_names_or_the_hand_as_it_comes(posed):
     film = concatenate_frames([posed, posed])
     both = run(hand.PlaceHand, hands=film, mask=mask, facing="as posed", yaw=70.0)[0]
     assert both.num_frames == 2 and torch.equal(both.global_orient[0], both.global_orient[1])
+
+
+def seen_of(scene) -> HandLandmarks:
+    points = scene.pose().keypoints
+    seen = scene.camera.project(points)
+    return HandLandmarks(
+        scene.camera.width, scene.camera.height, scene.num_frames, scene.frame, scene.side, seen, points,
+        torch.cat([seen.amin(1), seen.amax(1)], 1), scene.score, torch.ones(len(scene)),
+    )  # fmt: skip
+
+
+def test_a_mask_too_small_beside_the_people_of_the_picture_is_said_on_the_node(posed, shown, caplog):
+    people = seen_of(run(hand.PlaceHand, hands=posed, size=0.8)[0])
+    mask = torch.zeros(1, 512, 512)
+    mask[:, 230:280, 240:280] = 1
+    alone = run(hand.PlaceHand, hands=posed, mask=mask)[0]
+    assert shown == [] and not caplog.text
+    told = run(hand.PlaceHand, hands=posed, mask=mask, people=people)[0]
+    assert torch.equal(told.translation, alone.translation), "it is said, and nothing moves"
+    [text] = shown
+    assert "pixels long in its place, but beside the picture's right hand" in text and text in caplog.text
+    assert run(hand.PlaceHand, hands=posed, people=people, size=0.8) and len(shown) == 1
+    mask[:] = 0
+    mask[:, 230:250, 240:250] = 1
+    run(hand.PlaceHand, hands=posed, mask=mask)
+    assert "no fingers to be seen" in shown[1]
+
+
+def test_a_hand_is_turned_as_the_one_that_people_show_in_the_mask(posed, shown):
+    turned = run(hand.PlaceHand, hands=posed, size=0.8, yaw=160.0, roll=100.0)[0]
+    people = seen_of(turned)
+    mask = torch.zeros(1, 512, 512)
+    mask[:, 60:450, 60:450] = 1
+    seen = run(hand.PlaceHand, hands=posed, mask=mask, facing="as seen", people=people)[0]
+    assert torch.allclose(seen.global_orient, turned.global_orient, atol=1e-3)
+    film = concatenate_frames([posed, posed])
+    away = run(hand.PlaceHand, hands=posed, size=0.8, yaw=10.0)[0]
+    both = run(
+        hand.PlaceHand, hands=film, mask=mask, facing="as seen", people=seen_of(concatenate_frames([turned, away]))
+    )[0]
+    assert torch.allclose(both.global_orient, torch.cat([turned.global_orient, away.global_orient]), atol=1e-3)
+    with pytest.raises(SesaHandError, match="connect the landmarks of Detect Hands to people"):
+        run(hand.PlaceHand, hands=posed, mask=mask, facing="as seen")
 
 
 @pytest.mark.parametrize("format", ["json", "npz"])

@@ -32,19 +32,20 @@ def landmarks_of(scene) -> HandLandmarks:
     )  # fmt: skip
 
 
+def placed_gesture(gesture: str, side: str, x: float):
+    """Return a hand as Pose Hand and Place Hand give it."""
+    schema = hand.PoseHand.define_schema().inputs
+    widgets = {i.id: i.default for i in schema if not i.optional} | {"gesture": gesture, "side": side}
+    hands = hand.PoseHand.execute(**widgets).result[0]
+    schema = hand.PlaceHand.define_schema().inputs
+    widgets = {i.id: i.default for i in schema if getattr(i, "default", None) is not None}
+    return hand.PlaceHand.execute(**widgets | {"hands": hands, "x": x, "size": 0.4}).result[0]
+
+
 @pytest.fixture(scope="module")
 def posed():
     """A right hand and a left hand in one picture, as Pose Hand and Place Hand give them."""
-
-    def place(side: str, x: float):
-        schema = hand.PoseHand.define_schema().inputs
-        widgets = {i.id: i.default for i in schema if not i.optional} | {"gesture": "victory", "side": side}
-        hands = hand.PoseHand.execute(**widgets).result[0]
-        schema = hand.PlaceHand.define_schema().inputs
-        widgets = {i.id: i.default for i in schema if getattr(i, "default", None) is not None}
-        return hand.PlaceHand.execute(**widgets | {"hands": hands, "x": x, "size": 0.4}).result[0]
-
-    return combine([place("right", 0.3), place("left", 0.7)])
+    return combine([placed_gesture("victory", "right", 0.3), placed_gesture("victory", "left", 0.7)])
 
 
 @pytest.fixture
@@ -124,6 +125,21 @@ def test_refining_takes_the_networks_depth_and_the_detectors_points(posed, landm
     hands, fine, report = run(flat, **given, refine=True)
     assert rough > 0.05 > 0.01 > fine and "ambiguous" not in report
     assert (hands.pose().keypoints - posed.pose().keypoints).norm(dim=-1).mean() < 5e-3
+
+
+def test_the_second_reading_is_fitted_where_it_is_asked_for_and_said(posed, landmarks):
+    # The middle finger of the first hand may as well be bent: its points fall back to the knuckle.
+    second_2d, second_3d = torch.full((2, 21, 2), NAN), torch.full((2, 21, 3), NAN)
+    fist = landmarks_of(placed_gesture("fist", "right", 0.3))
+    second_2d[0, 9:13], second_3d[0, 9:13] = fist.keypoints_2d[0, 9:13], fist.keypoints_3d[0, 9:13]
+    both = replace(landmarks, second_2d=second_2d, second_3d=second_3d)
+    first, _, report = run(both)
+    other, _, said = run(both, second_reading=True)
+    assert "middle may be bent" in report and "second reading:" not in report
+    assert said.splitlines()[-1] == "second reading: picture 0, right hand: middle bent"
+    tip, wrist = (scene.pose().keypoints[0, [12, 0]] for scene in (first, other))
+    assert (tip[0] - tip[1]).norm() > 1.3 * (wrist[0] - wrist[1]).norm(), "the tip comes to the palm"
+    assert run(landmarks, second_reading=True)[2].splitlines()[-1] == "second reading: no finger has one"
 
 
 def test_what_does_not_fit_together_is_refused(posed, landmarks):

@@ -13,9 +13,11 @@ import pytest
 import torch
 from mano_fixture import write_mano
 from PIL import Image
+from seen_hands import landmarks_of
 
 from sesahand.cli import COMMANDS, attach_negatives, main
 from sesahand.hands.gestures import gesture_names
+from sesahand.reconstruct.detection.external import write_keypoints
 from sesahand.render.maps import ALL_MAPS
 from sesahand.scene.scene_files import load_scene
 
@@ -112,6 +114,22 @@ def test_a_hand_over_a_mask_shows_the_side_that_is_asked_for(tmp_path, given, sh
     assert (points[5, 0] > points[17, 0]) == (shown == "palm") and points[12, 1] < points[0, 1]
 
 
+def test_a_mask_is_compared_with_the_people_of_the_picture(tmp_path, caplog):
+    mask = np.zeros((256, 256), np.uint8)
+    mask[100:140, 100:130] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    Image.fromarray(np.full((256, 256), 255, np.uint8)).save(tmp_path / "white.png")
+    assert main(["render", "open_palm", "--side", "left", "--roll", "90", "--yaw", "180", "--size", "256x256"]) == 0
+    scene = load_scene(tmp_path / "out/scene.json")
+    (tmp_path / "people.json").write_text(json.dumps(write_keypoints(landmarks_of(scene))))
+    assert main(["render", "fist", "--mask", "mask.png", "--beside", "people.json"]) == 0
+    assert "pixels long in its place, but beside the picture's left hand" in caplog.text
+    seen = ["--facing", "as-seen", "--beside", "people.json"]
+    assert main(["render", "fist", "--side", "left", "--mask", "white.png", *seen]) == 0
+    turned = load_scene(tmp_path / "out/scene.json")
+    torch.testing.assert_close(turned.global_orient[0], scene.global_orient[0], atol=0.2, rtol=0)
+
+
 def hamer_file(path, **more) -> None:
     one = torch.eye(3).numpy()
     np.savez(
@@ -136,6 +154,7 @@ def test_render_reads_what_hamer_writes(tmp_path, capsys):
         ("--scene s.json --mask m.png", "--scene settles what --mask would"),
         ("--scene s.json --roll 0", "--scene settles what --roll would"),
         ("--mask m.png --box 1,2,3,4 --size 64x64", "--mask settles what --size, --box would"),
+        ("--facing as-seen --mask m.png", "--facing as-seen needs to know the picture's hands: name the picture"),
         ("--facing back", "--facing tells how a hand lies over a mask: it needs --mask"),
         ("--mask m.png --side both", "A mask takes one hand"),
         ("--lefts own", "--lefts tells how a file holds left hands: it needs --scene"),

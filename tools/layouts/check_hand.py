@@ -16,7 +16,7 @@ finger is wrong, and a picture. What is good enough for Fix Hands Gate and Keep 
    example what the workflow *generate_hand* paints. It must have the proportions of *width* and *height* in Place Hand.
    A batch of pictures gets a score each.
 
-**Reading it**: the hand that was asked for scores 0.6 to 0.9, another gesture or a malformed hand mostly below 0.5.
+**Reading it**: the hand that was asked for scores 0.6 to 0.9, another gesture mostly below 0.5, but not a sixth finger.
 White is what was asked for, coloured what was found. The detector was made for photographs: a few gestures, *three* and
 *four* among them, it does not find in a drawing on black.
 

@@ -25,6 +25,13 @@ BODY_WRISTS = {"right": 4, "left": 7}
 CLEARLY_NEARER = 0.25
 BODY_POINTS = 18
 FACE_POINTS = 70
+FACE_SIZES = (68, FACE_POINTS)
+# Points of a face among OpenPose's 68 or 70, and among the body's 18 or 25, whose ears and eyes have other numbers.
+FACE_NAMES = {"right jaw": 0, "left jaw": 16, "chin": 8, "nose root": 27}
+HEAD_NAMES = {
+    18: {"right eye": 14, "left eye": 15, "right ear": 16, "left ear": 17},
+    25: {"right eye": 15, "left eye": 16, "right ear": 17, "left ear": 18},
+}
 # DWPose drops points it is less sure of; SDPose hands them on.
 LEAST_CONFIDENCE = 0.3
 # A hand of which fewer points than these are sure is none.
@@ -169,6 +176,63 @@ def read_keypoints(
     return _to_landmarks([hand for hand in found if hand is not None], width, height, num_frames)
 
 
+@dataclass(frozen=True, eq=False)
+class Face:
+    """What is known of a face.
+
+    Attributes:
+        frame: The picture it is in, from 0.
+        points: Known points `[2]` in pixels by their names in `FACE_NAMES` and `HEAD_NAMES`.
+    """
+
+    frame: int
+    points: dict[str, Tensor]
+
+
+def read_faces(value, width: int, height: int, least_confidence: float = LEAST_CONFIDENCE) -> list[Face]:
+    """Read the faces of POSE_KEYPOINT: those points of face and head from which their size can be told.
+
+    Args:
+        value: POSE_KEYPOINT, see `read_keypoints`; what `is_pose_keypoints` says yes to.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        least_confidence: Points of less confidence are unknown.
+    """
+    faces = []
+    for frame, entry in enumerate(pictures_of(value)):
+        canvas = [entry.get("canvas_width", width), entry.get("canvas_height", height)]
+        people = entry.get("people", [])
+        if not isinstance(people, list) or len(people) > MAX_HANDS or not (_is_numbers(canvas, 2) and min(canvas) > 0):
+            raise _wrong_keypoints(entry)
+        for person in people:
+            body = _sure_points(person, "pose_keypoints_2d", canvas, width, height, least_confidence)
+            face = _sure_points(person, "face_keypoints_2d", canvas, width, height, least_confidence)
+            names = {name: body[index] for name, index in HEAD_NAMES.get(len(body), {}).items()}
+            if len(face) in FACE_SIZES:
+                names |= {name: face[index] for name, index in FACE_NAMES.items()}
+            known = {name: point for name, point in names.items() if torch.isfinite(point).all()}
+            if known:
+                faces.append(Face(frame, known))
+    return faces
+
+
+def _sure_points(person, name: str, canvas: list[float], width: int, height: int, least_confidence: float) -> Tensor:
+    """Return points `[K, 2]` of a person in pixels, NaN for unsure ones; none of what is not such a list."""
+    numbers = person.get(name) if isinstance(person, dict) else None
+    count = len(numbers) if isinstance(numbers, list | tuple) else 0
+    if not count or count % 3 or not _is_numbers(numbers, count):
+        return torch.zeros(0, 2)
+    points = torch.tensor(numbers, dtype=torch.float32).view(-1, 3)
+    sure = points[:, 2] >= max(least_confidence, 1e-6)
+    return _in_pixels(torch.where(sure[:, None], points[:, :2], math.nan), canvas, width, height)
+
+
+def pictures_of(value) -> list[dict]:
+    """Return POSE_KEYPOINT as a list of pictures, also of one picture alone or of JSON text."""
+    entries = _from_json(value, "keypoints")
+    return [entries] if isinstance(entries, dict) else entries
+
+
 def is_pose_keypoints(value) -> bool:
     """Return whether a value, or JSON text, is POSE_KEYPOINT: of pictures with people."""
     if isinstance(value, str):
@@ -225,17 +289,10 @@ def _in_pixels(points: Tensor, canvas: list[float], width: int, height: int) -> 
 
 def _body_wrists(person, canvas: list[float], width: int, height: int, least_confidence: float) -> dict[str, Tensor]:
     """Return the wrists `[2]` (pixels) of a person's body that are sure, by side; what is no body has none."""
-    numbers = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
-    count = len(numbers) if isinstance(numbers, list | tuple) else 0
-    if count < 3 * BODY_POINTS or count % 3 or not _is_numbers(numbers, count):
+    places = _sure_points(person, "pose_keypoints_2d", canvas, width, height, least_confidence)
+    if len(places) < BODY_POINTS:
         return {}
-    points = torch.tensor(numbers, dtype=torch.float32).view(-1, 3)
-    sure = points[:, 2] >= max(least_confidence, 1e-6)
-    if not sure.any():
-        return {}
-    places = torch.where(sure[:, None], points[:, :2], math.nan)
-    places = _in_pixels(places, canvas, width, height)
-    return {side: places[index] for side, index in BODY_WRISTS.items() if sure[index]}
+    return {side: places[index] for side, index in BODY_WRISTS.items() if places[index].isfinite().all()}
 
 
 def _at_wrists(hands: list[_Hand], wrists: dict[str, Tensor]) -> list[_Hand]:

@@ -22,6 +22,7 @@ LEAST_LABEL, LABEL_SIZE = 11, 13
 LABEL_COLOR, LABEL_EDGE = (255, 255, 255), (0, 0, 0)
 # The dots of doubtful fingers.
 DOUBTFUL_COLOR, DOT_RADIUS, MOST_DOTS = (190, 190, 190), 1.5, 200
+SECOND_COLOR = (255, 225, 80)
 # A notice has letters of this part of the picture's width, to be read on a node, on a band of this colour.
 NOTICE_SIZE, LEAST_NOTICE, MOST_NOTICE = 1 / 18, 11, 96
 NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
@@ -30,7 +31,8 @@ NOTICE_COLOR, NOTICE_BAND = (255, 230, 150), (60, 40, 0)
 def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
     """Draw each hand's skeleton over its picture, and beside its wrist the side and the score.
 
-    Fingers that are not to be relied on are dotted in grey, and the score of such a hand has a question mark.
+    Fingers that are not to be relied on are dotted in grey, and the score of such a hand has a question mark. A finger
+    that may be bent otherwise is drawn a second time so, dotted in yellow.
 
     Args:
         pictures: `[F, H, W, 3]` of 0..1, those that the landmarks belong to.
@@ -58,13 +60,17 @@ def draw_landmarks(pictures: Tensor, landmarks: HandLandmarks) -> Tensor:
             sure[first : first + 4] = np.nan
         draw_keypoints(canvases[frame], sure[None], scale)
         for first in vague:
-            _draw_doubtful(canvases[frame], points[[0, *range(first, first + 4)]], scale)
+            _dot_finger(canvases[frame], points[[0, *range(first, first + 4)]], scale, DOUBTFUL_COLOR)
+        others = torch.as_tensor(landmarks.second_2d)[index].detach().cpu().double().numpy()
+        for finger in landmarks.has_second[index].nonzero()[:, 0].tolist():
+            other = others[1 + 4 * finger : 5 + 4 * finger]
+            _dot_finger(canvases[frame], np.concatenate([points[:1], other]), scale, SECOND_COLOR)
         mark = "?" if doubt[0] > DOUBTFUL_HAND else ""
         _write(canvases[frame], points, f"{landmarks.side[index]} {float(landmarks.score[index]):.2f}{mark}", scale)
     return torch.from_numpy(canvases).float() / 255
 
 
-def _draw_doubtful(canvas: np.ndarray, points: np.ndarray, scale: float) -> None:
+def _dot_finger(canvas: np.ndarray, points: np.ndarray, scale: float, color: tuple[int, int, int]) -> None:
     """Dot the bones of a finger `[5, 2]`, from the wrist to its tip, in pixels."""
     import cv2
 
@@ -74,7 +80,7 @@ def _draw_doubtful(canvas: np.ndarray, points: np.ndarray, scale: float) -> None
         steps = min(MOST_DOTS, max(1, round(float(np.linalg.norm(end - start)) / (3 * radius))))
         for part in np.arange(steps + 1) / steps:
             place = np.floor(start + part * (end - start)).astype(int).tolist()
-            cv2.circle(canvas, place, radius, DOUBTFUL_COLOR, -1)
+            cv2.circle(canvas, place, radius, color, -1)
 
 
 def _write(canvas: np.ndarray, points: np.ndarray, text: str, scale: float) -> None:
