@@ -68,6 +68,7 @@ COUNTS = (
 MOST_PARTS = 100_000
 """Layers times experts."""
 QUANTIZED = ("quantization_config", "compression_config")
+SAFETENSORS = (".safetensors", ".safetensors.index.json")
 # Names that timm takes as addresses: "hf-hub:owner/repository", "local-dir:folder".
 ADDRESSED = ("backbone", "architecture")
 MOST_FILES = 200
@@ -138,16 +139,21 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} asks for {key} {quote(value)}, which leads elsewhere. Write the plain name of a network that "
             "transformers or timm has, or take another model."
         )
-    if name == "transformers_weights" and value and (not isinstance(value, str) or Path(value).name != value):
+    if name == "transformers_weights" and value and not _is_safetensors_beside(value):
         raise UnsafeFileError(
-            f"{path} asks for the weights {quote(value)}, which are not beside it. Put them there, and write their "
-            "plain name."
+            f"{path} asks for the weights {quote(value)}, expected .safetensors beside it: others can carry code. Put "
+            "them there, and write their plain name."
         )
     if name == "model_type" and isinstance(value, str) and _fetches_kernels(value):
         raise UnsafeFileError(
             f"{path} asks for the model type {quote(value)}, for which transformers downloads and runs kernels where "
             "the package kernels is installed. Uninstall that package, or take another model."
         )
+
+
+def _is_safetensors_beside(name: Any) -> bool:
+    """Whether it is the plain name of safetensors weights, or of their index; transformers takes an adapter's too."""
+    return isinstance(name, str) and Path(name).name == name and name.endswith(SAFETENSORS)
 
 
 def _check_file(path: Path, key: str, value: Any) -> None:

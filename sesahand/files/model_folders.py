@@ -46,9 +46,8 @@ def check_model_folder(folder: Path, has_weights: bool = True, has_words: bool =
             f"{folder} holds no .safetensors weights. Other formats can carry code and are not read: download the "
             "model's safetensors version, or convert it."
         )
-    for name in names:
-        if _is_index(name):
-            _check_shards(folder / name)
+    for name in filter(_is_index, names if has_weights else ()):
+        _check_shards(folder / name)
     pickles = [name for name in names if name.lower().endswith(PICKLES)]
     if has_words and pickles:
         raise UnsafeFileError(
@@ -97,12 +96,13 @@ class _Weightless(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def check_size(folder: Path, build: Callable[[], nn.Module]) -> None:
+def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = None) -> None:
     """Refuse a network of far more numbers than the files hold, before there is memory for it.
 
     Args:
-        folder: Holds the weights.
+        folder: Holds the weights, or is the file of them.
         build: Makes the network; here its numbers take no memory.
+        held: How many numbers there are; None counts those of the safetensors.
 
     Raises:
         InvalidFileError: If it is so, or no network can be made.
@@ -120,7 +120,7 @@ def check_size(folder: Path, build: Callable[[], nn.Module]) -> None:
         ) from error
     needed = sum(value.numel() for value in network.parameters())
     tables = sum(value.numel() * value.element_size() for value in network.buffers())
-    held, size, damage = _held(folder)
+    held, size, damage = _held(folder) if held is None else (held, 0, "")
     if needed > 2 * held + MORE_NUMBERS or tables > size + MORE_BYTES:
         if damage:
             raise InvalidFileError(f"{folder} could not be loaded: {damage}")

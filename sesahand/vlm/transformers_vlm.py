@@ -1,5 +1,6 @@
 """Models of transformers that write text, about images or alone, from a local folder: safetensors, nothing fetched."""
 
+import copy
 import inspect
 import logging
 import threading
@@ -116,24 +117,31 @@ class TransformersVLM:
 
     @classmethod
     def _load_gguf(cls, path: Path, dtype: torch.dtype) -> "TransformersVLM":
-        check_gguf(path)
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        held = check_gguf(path)
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
         local = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
         try:
-            with _seeded(torch.device("cpu"), 0):
+            with refusing_panics(path), _seeded(torch.device("cpu"), 0):
+                config = without_choices(AutoConfig.from_pretrained(path.parent, **local))
+                build = AutoModelForCausalLM.from_config
+                check_size(path, lambda: build(copy.deepcopy(config), trust_remote_code=False), held)
                 # With the report asked for, it is a pair, which transformers' types do not know.
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
                 )
+                tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
             model, report = loaded
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
+        except SesaHandError:
+            raise
         except Exception as error:
             # As with folders, a dozen kinds, all of them about the file.
             raise InvalidFileError(
                 f"{path} could not be loaded by transformers; download it again, or choose another model: {error}"
             ) from error
-        _check_complete(path, model, report)
+        if getattr(model, "generation_config", None) is not None:
+            plain_generation(model.generation_config)
+        check_complete(path, model, report)
         return cls(model, tokenizer, path.stem)
 
     def __repr__(self) -> str:

@@ -94,6 +94,16 @@ def test_an_index_that_names_pickles_as_weights_is_refused(models, loaded, part,
         load(models, part, loaded["base"])
 
 
+@pytest.mark.parametrize("name", ["adapter_model.bin", "../model.safetensors", ["model.safetensors"]])
+@pytest.mark.parametrize("part", ["llama", "vit", "base/text_encoder"])
+def test_a_configuration_that_names_other_weights_is_refused(models, part, name, monkeypatch):
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickle was opened"))
+    torch.save({}, models / part / "adapter_model.bin")
+    change(models / part / "config.json", transformers_weights=name)
+    with pytest.raises(UnsafeFileError, match="asks for the weights"):
+        load(models, part)
+
+
 @pytest.mark.parametrize("part", ["llama", "vit", "base/text_encoder", "base/tokenizer"])
 def test_pickles_where_transformers_reads_words_are_refused(models, part):
     (models / part / "vocab.pkl").write_bytes(b"cbuiltins\nopen\n(Vx\ntR.")
