@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
-from ..files.model_configs import without_choices
-from ..files.model_folders import check_complete, check_model_folder, check_size
-from ..files.panics import refusing_panics
+from ..errors import InvalidFileError
 from ..files.processor_classes import SEEING, check_processors
+from ..models.vision_networks import load_vision_network
 from ..training.samples import read_square
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -55,7 +52,7 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
     Raises:
         InvalidFileError: If the folder holds none.
     """
-    from transformers import AutoConfig, AutoImageProcessor, AutoModel
+    from transformers import AutoImageProcessor
 
     folder, local = Path(folder), {"local_files_only": True, "trust_remote_code": False}
     if not (folder / "config.json").is_file():
@@ -63,37 +60,17 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
             f"{folder} is no folder of a transformers model: it lacks config.json. Name the folder that holds it, "
             "preprocessor_config.json and the .safetensors weights."
         )
-    check_model_folder(folder)
     check_processors(folder, SEEING, "turns pictures into features")
+    model = load_vision_network(folder)
     try:
-        with refusing_panics(folder):
-            config = without_choices(AutoConfig.from_pretrained(folder, **local))
-            check_size(folder, lambda: AutoModel.from_config(copy.deepcopy(config), trust_remote_code=False))
-            model, report = AutoModel.from_pretrained(
-                folder, config=config, use_safetensors=True, output_loading_info=True, **local
-            )
-            processor = AutoImageProcessor.from_pretrained(folder, **local)
-        _without_random_pooler(model, report)
-        check_complete(folder, model, report)
-    except SesaHandError:
-        raise
+        processor = AutoImageProcessor.from_pretrained(folder, **local)
     except Exception as error:
-        # transformers raises a dozen kinds here, all of them about the files.
+        # As with the network, a dozen kinds, all of them about the files.
         raise InvalidFileError(
-            f"{folder} cannot be loaded as a vision network ({error!s:.300}). Take CLIP, DINOv2, a ViT or the like as "
-            ".safetensors, and copy all of its files."
+            f"The image processor of {folder} cannot be loaded ({error!s:.300}). Copy all of its files."
         ) from error
     device = torch.device(device)
     return Extractor(f"{type(model).__name__}, {folder.name}", model.to(device).eval(), processor, device)
-
-
-def _without_random_pooler(model: Any, report: Mapping[str, Any]) -> None:
-    """Take a pooler away that the weights lack, as those of a classifier do: its features would be random ones."""
-    pooler = getattr(model, "pooler", None)
-    if isinstance(pooler, nn.Module):
-        names = {f"pooler.{name}" for name, _ in pooler.named_parameters()}
-        if names and names <= set(report["missing_keys"]):
-            model.pooler = None
 
 
 def features_of_files(reader, folder: str | Path, size: int, batch_size: int = 32) -> np.ndarray:

@@ -101,10 +101,23 @@ def check_configurations(folder: Path) -> None:
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
-        content = read_json(path, MAX_CONFIG_BYTES)
-        for key, value in all_entries(content):
-            _check(path, key, value)
-        _check_parts(path, content)
+        check_configuration(path, read_json(path, MAX_CONFIG_BYTES))
+
+
+def check_configuration(path: Path, content: Any) -> None:
+    """Refuse one configuration that asks for more than data, wherever it stands.
+
+    Args:
+        path: The file that holds it, for messages.
+        content: What it says, as JSON has it.
+
+    Raises:
+        UnsafeFileError: If it asks for code or for files from elsewhere.
+        InvalidFileError: If the model is quantized, or larger than any.
+    """
+    for key, value in all_entries(content):
+        _check(path, key, value)
+    _check_parts(path, content)
 
 
 def _check(path: Path, key: str, value: Any) -> None:

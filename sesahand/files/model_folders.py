@@ -96,6 +96,29 @@ class _Weightless(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def without_memory(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
+    """Return a network whose numbers take no memory, to see how large it is.
+
+    Args:
+        folder: Holds its configuration, for the message.
+        build: Makes it.
+
+    Raises:
+        InvalidFileError: If no network can be made.
+    """
+    try:
+        with torch.device("meta"), _Weightless():
+            return build()
+    except SesaHandError:
+        raise
+    except Exception as error:
+        # The libraries raise a dozen kinds over settings that make no network.
+        raise InvalidFileError(
+            f"{folder} cannot be loaded: its configuration makes no network ({error!s:.300}). Copy or download the "
+            "folder again."
+        ) from error
+
+
 def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = None) -> None:
     """Refuse a network of far more numbers than the files hold, before there is memory for it.
 
@@ -107,17 +130,7 @@ def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = 
     Raises:
         InvalidFileError: If it is so, or no network can be made.
     """
-    try:
-        with torch.device("meta"), _Weightless():
-            network = build()
-    except SesaHandError:
-        raise
-    except Exception as error:
-        # The libraries raise a dozen kinds over settings that make no network.
-        raise InvalidFileError(
-            f"{folder} cannot be loaded: its configuration makes no network ({error!s:.300}). Copy or download the "
-            "folder again."
-        ) from error
+    network = without_memory(folder, build)
     needed = sum(value.numel() for value in network.parameters())
     tables = sum(value.numel() * value.element_size() for value in network.buffers())
     held, size, damage = _held(folder) if held is None else (held, 0, "")
