@@ -20,6 +20,8 @@ The groups of cells:
 
 With the small model the world's reader reads them; only what it reads well enough is published. For Stable Diffusion
 the hand detector does, and FID needs --features, a vision network of transformers, and --photos, a folder of pictures.
+With --denoising there is a column of the loss on the held-out pictures themselves: smaller is better, and its intervals
+are far narrower than those of anything that is read in pictures.
 Figures are kept in --out after each batch: the same command goes on, and with more samples it draws only the new ones.
 """
 
@@ -36,6 +38,7 @@ import numpy as np
 from sesahand.commands.progress import Bar
 from sesahand.errors import SesaHandError
 from sesahand.evaluation.cells import HAND, OTHER, Cell
+from sesahand.evaluation.denoising import DENOISING
 from sesahand.evaluation.drawing import draw_pictures
 from sesahand.evaluation.features import features_of_files, load_extractor
 from sesahand.evaluation.measuring import (
@@ -69,7 +72,7 @@ GROUPS = ("table", "se", "ae", "alpha", "lambda", "residuals")
 # What a small table shows of the reader's columns: what the paper's Table 3 has in this world, and what could be lost.
 KEY_COLUMNS = (
     "mask_iou", "mse_2d", *DETECTED, "gesture", "gesture_confidence", "side", "view", "background", "background_color",
-    "skin", "beside", "nothing_beside",
+    "skin", "beside", "nothing_beside", DENOISING,
 )  # fmt: skip
 
 
@@ -300,6 +303,9 @@ def set_up(arguments: argparse.Namespace, generator: HandGenerator) -> Bench:
         network = load_extractor(arguments.features, generator.device)
         readers.append(FeatureReader(network))
         extractor, identity["features"] = network.name, fingerprint(arguments.features)
+    if arguments.denoising:
+        identity["denoising"] = True
+        published.append(DENOISING)
     if arguments.photos and arguments.features:
         reference = features_of_files(network, arguments.photos, size)
         extractor += f", against {len(reference)} pictures of {arguments.photos.name}"
@@ -334,7 +340,15 @@ def measure_all(arguments, generators: dict[str, HandGenerator], groups: list[Gr
             }
             kept = CellResults(about, count, turns, arguments.out / cell.file_name())
             results[cell.name] = measure(
-                cell, generator, bench.requests, bench.reader, kept, batch_size, refined, Bar(cell.name)
+                cell,
+                generator,
+                bench.requests,
+                bench.reader,
+                kept,
+                batch_size,
+                refined,
+                Bar(cell.name),
+                bench.identity.get("denoising", False),
             )
     return results
 
@@ -472,6 +486,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sampler", help="ddim, euler, dpm++, 'dpm++ karras' (default ddim)")
     parser.add_argument("--batch-size", type=int, help="pictures drawn at a time (small model 32, others 4)")
     parser.add_argument("--pictures", type=int, default=0, help="also draw so many samples of each cell on a sheet")
+    parser.add_argument(
+        "--denoising", action="store_true", help="also the denoising loss on the held-out pictures, five noises each"
+    )
     parser.add_argument("--all-columns", action="store_true", help="print every column that may be published")
     model = parser.add_argument_group("models")
     model.add_argument("--base", default=EMBEDDED, help="a diffusers folder or .safetensors (default: the small model)")

@@ -27,6 +27,7 @@ COMMANDS = (
     "train-judge",
     "train",
     "generate",
+    "fusion-check",
 )
 
 LEFT_OUT = {"train-judge": ".evaluation.reader"}

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from ..data.formats import FORMATS
+from . import photographs
 from .progress import progress
 from .saying import say
 
-HELP = "look into sets of image-mesh pairs, check, merge, filter, split or export them"
+HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, split or export them"
 MAX_NAMED = 10
 
 
@@ -30,6 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "with their folders' names",
         )  # fmt: skip
         action.set_defaults(run_action=run_action)
+    photographs.add_arguments(actions.add_parser("add-photographs", help=photographs.HELP))
+    stats.add_argument(
+        "--target",
+        metavar="NAME",
+        help="also count views, gestures, bends, sizes, sides, skins, shapes and near duplicates against a target: "
+        "even, or the folder of another set",
+    )
+    stats.add_argument("--picture", type=Path, metavar="FILE", help="draw these histograms (target: even)")
     for action in (merge, keep):
         action.add_argument("--out", required=True, type=Path, help="the new set")
     keep.add_argument("--minimum-score", type=float, help="0 to 1")
@@ -80,7 +89,30 @@ def show_stats(options: argparse.Namespace) -> int:
         for kind, paths in find_strays(each).items():
             if paths:
                 say(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
+    if options.target is not None or options.picture is not None:
+        show_coverage(pairs, options.target or "even", options.picture)
     return 0
+
+
+def show_coverage(pairs, target_name: str, path: Path | None) -> None:
+    """Print a set's histograms against a target, and draw them into a file if there is one."""
+    from ..data.coverage import Coverage, describe_coverage, pair_facts
+    from ..data.coverage_picture import draw_coverage
+    from ..errors import SesaHandError
+    from ..files.pictures import save_picture
+    from ..generate.filling import open_target
+
+    target = open_target(target_name)
+    facts = [fact for pair in progress(pairs, len(pairs), "measuring") for fact in pair_facts(pair)]
+    coverage = Coverage.of(facts)
+    say(describe_coverage(coverage, target, facts))
+    if path is None:
+        return
+    try:
+        save_picture(draw_coverage(coverage, target), path)
+    except (OSError, ValueError) as error:
+        raise SesaHandError(f"{path} cannot be written ({error}). Choose another file with --picture.") from error
+    say(path)
 
 
 def check_sets(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SesaHandError
+from .photographs import known_maps
 from .progress import Bar
 from .reconstruct import INTERRUPTED, count
 from .render import DEFAULT_FOV, LEFTS, add_hand_arguments, placement
@@ -61,7 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="of the first picture; the next ones count on (default 0)")
     parser.add_argument("--repeat", type=Path, metavar="FILE", help="make a picture again from its *_parameters.json")
 
+    parser.add_argument(
+        "--vary",
+        nargs="?",
+        const="all",
+        metavar="KINDS",
+        help="let pictures differ by seed and number: all, or of view, side, shape, size, joints, caption, with commas",
+    )
+
     words = parser.add_argument_group("words")
+    words.add_argument("--captions", type=Path, metavar="FILE", help="a text file with one caption a line")
     words.add_argument("--verbatim", action="store_true", help="let the sentence be the prompt, without reducing it")
     words.add_argument("--prefix", default="", help="goes in front of the prompt")
     words.add_argument("--style", default="", help="goes behind the prompt")
@@ -111,6 +121,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     results = parser.add_argument_group("results")
     results.add_argument("--pairs", type=Path, metavar="FOLDER", help="append the pictures to this image-mesh pair set")
+    results.add_argument(
+        "--pair-maps", metavar="NAMES", help="maps that the pairs get beside the one painted from, with commas"
+    )
+    results.add_argument(
+        "--fill",
+        nargs="?",
+        const="even",
+        metavar="TARGET",
+        help="choose variations for what the pair set lacks of a target (default even); needs --pairs and --vary",
+    )
     results.add_argument("--no-score", action="store_true", help="do not look for the hands in the pictures")
     results.add_argument("--detector", type=Path, metavar="FOLDER", help="where `get-detector --to` put its files")
 
@@ -144,6 +164,7 @@ def run(options: argparse.Namespace) -> int:
             pairs,
             order.base,
             order.controlnet,
+            more_maps(options),
         )
         try:
             for done in workshop.make(jobs, options.batch_size, Bar("generating")):
@@ -151,6 +172,8 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             interrupted = True
     tell(finished, folder, time.monotonic() - begin)
+    if options.vary and finished:
+        say(describe_variety(finished))
     return INTERRUPTED if interrupted else 0
 
 
@@ -167,6 +190,14 @@ def check_options(options: argparse.Namespace) -> None:
         given = [spelled(name) for name in weak if getattr(options, name) is not None]
         if getattr(options, strong) is not None and given:
             raise SesaHandError(f"{spelled(strong)} settles what {', '.join(given)} would: leave out one or the other.")
+    if options.repeat and (options.captions or options.vary):
+        raise SesaHandError("--repeat makes one picture as it was made: leave out --captions and --vary.")
+    if options.fill is not None and not (options.pairs and options.vary):
+        raise SesaHandError("--fill chooses variations for a set of pairs: add --pairs and --vary.")
+    if options.pair_maps is not None and options.pairs is None:
+        raise SesaHandError("--pair-maps are maps of the pairs: add --pairs.")
+    more_maps(options)
+    varied_kinds(options)
     if options.repeat and (options.sentences or options.verbatim or options.vlm or options.count != 1):
         raise SesaHandError(
             "--repeat makes one picture as it was made: leave out sentences, --verbatim, --vlm, --count."
@@ -192,6 +223,32 @@ def check_options(options: argparse.Namespace) -> None:
     if options.seed is not None:
         check_seeds([options.seed])
     SamplingSettings(**given_settings(options))
+
+
+def more_maps(options: argparse.Namespace) -> tuple[str, ...]:
+    """The maps that pairs get beside the one that they are painted from."""
+    return known_maps(options.pair_maps or "")
+
+
+def varied_kinds(options: argparse.Namespace) -> tuple[str, ...]:
+    """What varies from picture to picture."""
+    from ..generate.variety import KINDS, check_kinds
+
+    return KINDS if options.vary == "all" else check_kinds(split_words(options.vary))
+
+
+def split_words(text: str | None) -> tuple[str, ...]:
+    """The words of a list with commas."""
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def chooser(options: argparse.Namespace):
+    """What chooses variations for what a set of pairs lacks, or None."""
+    if options.fill is None:
+        return None
+    from ..generate.filling import open_filler
+
+    return open_filler(options.pairs, options.fill, options.seed or 0)
 
 
 def given_settings(options: argparse.Namespace) -> dict:
@@ -226,10 +283,11 @@ def ordered(options: argparse.Namespace) -> Commission:
     from ..generate.order import Order
     from ..hands.loading import load_hand_model
     from ..models.small.embedded import EMBEDDED
-    from ..semantics.captions import check_readable
+    from ..semantics.captions import check_readable, read_caption_lines
     from ..vlm.opening import open_vlm
 
-    texts = (*options.sentences, *([options.picture] if options.picture else [])) or EXAMPLES
+    lines = () if options.captions is None else read_caption_lines(options.captions)
+    texts = (*options.sentences, *lines, *([options.picture] if options.picture else [])) or EXAMPLES
     for text in texts:
         check_readable(text)
     model = load_hand_model(options.hand_model)
@@ -248,6 +306,8 @@ def ordered(options: argparse.Namespace) -> Commission:
         options.count,
         options.seed or 0,
         note,
+        varied_kinds(options),
+        chooser(options),
     )
     if not order.said:
         raise SesaHandError("There is no sentence: say what the person and the hand do.")
@@ -352,6 +412,15 @@ def tell(finished: list, folder, seconds: float) -> None:
     say(f"{made} picture{'' if made == 1 else 's'} in {folder.path}{each}")
     if made > 1:
         say(str(folder.write_sheet(finished)))
+
+
+def describe_variety(finished: list) -> str:
+    """Say how much the hands of varied pictures differ, so that ten thousand copies are seen before they are made."""
+    from ..data.coverage import count_distinct, hand_facts, summarise
+
+    records = [done.record for done in finished]
+    facts = [fact for one in records for fact in hand_facts(one.scene, one.gesture, one.semantics.prompt)]
+    return f"{summarise(facts)}; {count_distinct(facts)} of {len(facts)} hands are no near duplicate of another"
 
 
 def hush_transformers() -> None:

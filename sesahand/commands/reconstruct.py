@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reconstructor",
         type=Path,
         metavar="FILE",
-        help="HaMeR's or WiLoR's checkpoint (.ckpt or .safetensors) instead of fitting; needs MANO as --hand-model",
+        help="a network instead of fitting: what `sesahand train` exported, or HaMeR's or WiLoR's checkpoint (.ckpt or "
+        ".safetensors), which need MANO as --hand-model",
     )
     parser.add_argument(
         "--refine", action="store_true", help="with --reconstructor: fit its hands to the detector's points afterwards"
@@ -268,10 +269,10 @@ def open_reconstructor(options: argparse.Namespace, model):
             raise SesaHandError("--refine fits a network's hands afterwards: name one with --reconstructor.")
         return None
     from ..generate.pipeline import choose_device
-    from ..reconstruct.learned.checkpoints import load_network
-    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+    from ..reconstruct.learned.checkpoints import load_network, told_hand_model
+    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_hand_model
 
-    check_is_mano(model, "A hand reconstructor")
+    check_hand_model(model, told_hand_model(options.reconstructor), "A hand reconstructor")
     network = load_network(options.reconstructor)
     return LearnedReconstructor(network.to(choose_device("auto")).eval(), model)
 

@@ -1,4 +1,4 @@
-"""Train a ControlNet with structural fusion on a frozen Stable Diffusion 1.5 base, or the small model from nothing.
+"""Train a ControlNet with structural fusion on Stable Diffusion 1.5, the small model, or a reconstructor of hands.
 
 An interrupted training (Ctrl-C, --minutes, a power cut) goes on exactly where it was when the same command runs again.
 On several GPUs: accelerate launch -m sesahand train ...
@@ -12,7 +12,7 @@ import time
 
 from .saying import say, say_json
 
-HELP = "train a ControlNet with structural fusion, or the small model from nothing"
+HELP = "train a ControlNet with structural fusion, the small model, or a reconstructor of hands"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,13 +91,20 @@ class Stop:
 
 
 def _train(config, stop: Stop) -> list | None:
-    from ..training.config import MiniConfig
+    from ..training.config import MiniConfig, ReconstructorConfig
     from ..training.controlnet import train_controlnet
+    from ..training.reconstructor import train_reconstructor
     from ..training.small_model import MiniTraining
 
+    if isinstance(config, ReconstructorConfig):
+        return _paths(train_reconstructor(config, stop, lambda entry: report("reconstructor", entry)))
     if isinstance(config, MiniConfig):
         return MiniTraining(config, stop, report).run()
-    _, path = train_controlnet(config, stop, lambda entry: report("controlnet", entry))
+    return _paths(train_controlnet(config, stop, lambda entry: report("controlnet", entry)))
+
+
+def _paths(answer: tuple) -> list | None:
+    _, path = answer
     return None if path is None else [path]
 
 

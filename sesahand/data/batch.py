@@ -13,7 +13,7 @@ from ..errors import SesaHandError
 from ..scene.hand_scene import HandScene
 from ..semantics.behavior import ImageSemantics
 from .picture_files import to_levels
-from .record import PairFacts
+from .record import PairFacts, storable
 from .writer import PairWriter
 
 
@@ -144,7 +144,8 @@ class PairBatch:
         said = _pick(self.semantics, index)
         if said is None:
             return replace(self.facts, score=score)
-        return replace(self.facts, score=score, semantics=said.behavior, prompt=self.facts.prompt or said.prompt)
+        prompt, caption = self.facts.prompt or said.prompt, self.facts.caption or storable(said.caption)
+        return replace(self.facts, score=score, semantics=said.behavior, prompt=prompt, caption=caption)
 
 
 def _pick(values: Sequence | Tensor, index: int):

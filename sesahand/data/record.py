@@ -19,6 +19,8 @@ MAX_HANDS = 1000
 MAX_SCALES = 32
 MAX_FOLDER = 10**7
 MAX_SEED = 2**64 - 1
+LATER_FACTS = ("caption", "caption_style")
+"""Facts that records of the first sets lack; a record without them is written as it was then."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class PairFacts:
         detector_score: Mean confidence of the detector in the picture's hands, 0 to 1, or None.
         mse_2d: Mean squared error of the keypoints found in the picture, or None.
         source: What made the picture, for example a checkpoint's name; empty if unknown.
+        caption: The raw words that the prompt was made of, as a captioner or a person gave them; empty if unknown.
+        caption_style: What the prompt is made like, for example "clean", "short" or "raw"; empty if nobody chose.
     """
 
     prompt: str = ""
@@ -46,9 +50,11 @@ class PairFacts:
     detector_score: float | None = None
     mse_2d: float | None = None
     source: str = ""
+    caption: str = ""
+    caption_style: str = ""
 
     def __post_init__(self):
-        for name in ("prompt", "gesture", "source"):
+        for name in ("prompt", "gesture", "source", *LATER_FACTS):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MAX_TEXT:
                 raise SesaHandError(f"{name} is {quote(value)}, expected text of at most {MAX_TEXT} characters.")
@@ -126,6 +132,7 @@ class PairRecord:
         facts = data.pop("facts")
         semantics = self.facts.semantics
         facts["semantics"] = None if semantics is None else semantics.to_dict()
+        facts = {name: value for name, value in facts.items() if value or name not in LATER_FACTS}
         return json.dumps({**data, **facts}, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
     @classmethod
@@ -137,6 +144,8 @@ class PairRecord:
         """
         data = parse_json(line, label)
         names = [name for name in (*cls.__dataclass_fields__, *PairFacts.__dataclass_fields__) if name != "facts"]
+        if isinstance(data, dict):
+            data = {**dict.fromkeys(LATER_FACTS, ""), **data}
         if not isinstance(data, dict) or set(data) != set(names):
             raise InvalidFileError(f"{label} is {quote(data)}, expected an object with the fields {', '.join(names)}.")
         try:
@@ -187,6 +196,11 @@ def _read_hand(hand: Any, label: str) -> HandSummary:
         raise InvalidFileError(f"{label}: score is {quote(score)}, expected 0 to 1.")
     left, top, right, bottom = map(float, box)
     return HandSummary(hand["side"], (left, top, right, bottom), float(score))
+
+
+def storable(text: str) -> str:
+    """Return a raw caption as a record holds it: without halves of character pairs, no longer than a text may be."""
+    return text[:MAX_TEXT].encode("utf-8", "ignore").decode()
 
 
 def _is_number(value: Any) -> bool:

@@ -17,6 +17,7 @@ from ..fusion.settings import FusionSettings
 from ..generate.pipeline import HandGenerator
 from ..metrics.frechet_distance import fid
 from .cells import Cell
+from .denoising import DENOISING, denoising_losses
 from .drawing import draw_pictures
 from .requests import Requests
 from .results import CellResults
@@ -33,6 +34,7 @@ def measure(
     batch_size: int,
     refined: FusionSettings | None = None,
     progress: Progress | None = None,
+    denoising: bool = False,
 ) -> CellResults:
     """Draw and read what is missing of a cell; its file is written after every batch.
 
@@ -45,6 +47,7 @@ def measure(
         batch_size: Pictures at a time.
         refined: See `drawing.draw_pictures`.
         progress: Called with pictures done and their number.
+        denoising: Also measure the held-out denoising loss.
 
     Returns:
         `results`.
@@ -53,7 +56,10 @@ def measure(
         began = time.perf_counter()
         pictures = draw_pictures(generator, cell, requests, indices, turn, refined)
         results.seconds += time.perf_counter() - began
-        results.add(turn, indices, *reader(pictures, indices))
+        columns, features = reader(pictures, indices)
+        if denoising:
+            columns[DENOISING] = denoising_losses(generator, cell, requests, indices, turn, refined)
+        results.add(turn, indices, columns, features)
         results.save()
         if progress is not None:
             progress(int(results.done.sum()), results.done.size)

@@ -31,7 +31,7 @@ PROOF = {
 OBJECTS = ("beside", "beside_color", "held", "held_color")
 JUDGED = (*PROOF, *HEADS)
 DETECTED = ("found", "hand_confidence", "mse_2d_detector", "score")
-SMALLER_IS_BETTER = ("mse_2d", "mse_2d_detector", "fid")
+SMALLER_IS_BETTER = ("mse_2d", "mse_2d_detector", "fid", "denoising_loss")
 TITLES = {
     "mask_iou": "mask IoU",
     "silhouette_iou": "silhouette IoU",
@@ -49,6 +49,7 @@ TITLES = {
     "mse_2d_detector": "MSE-2D (detector, where found)",
     "score": "SesaHand score",
     "fid": "FID",
+    "denoising_loss": "denoising loss",
 }
 
 

@@ -116,6 +116,7 @@ class FusionCollector:
         detach: Keep gradients from flowing through the maps into queries and keys.
         checkpoint: Recompute the maps in the backward pass instead of holding their intermediate results.
         chunk_bytes: See `pooled_self_attention`.
+        gate: The gate of gated mode while it is learnt; None takes the settings'.
 
     Raises:
         SesaHandError: if a residual that is to be refined has no chosen map that is fine enough for it.
@@ -130,8 +131,11 @@ class FusionCollector:
         detach: bool = False,
         checkpoint: bool = False,
         chunk_bytes: int | None = None,
+        gate: Tensor | None = None,
     ):
         self.settings = settings
+        # Not by copying the value: what is learnt from 0 has hooks while it still is 0.
+        self.gate = gate
         self.attention = layout.select_attention(settings)
         self.residuals = layout.select_residuals(settings)
         self.detach = detach
@@ -193,9 +197,9 @@ class FusionCollector:
         return self._replays.setdefault(thread, _Call(self.size))
 
     def attach(self) -> list[RemovableHandle]:
-        """Put the hooks on, none at strength 0; they work until each returned handle is removed."""
+        """Put the hooks on, none at strength 0 or a gate of 0; they work until each returned handle is removed."""
         handles: list[RemovableHandle] = []
-        if self.settings.is_off:
+        if self.settings.is_off and (self.gate is None or self.settings.strength == 0):
             return handles
         # Partials of methods instead of closures: a deep copy of the model then gets a collector of its own.
         for index, layer in enumerate(self.attention):
@@ -300,7 +304,8 @@ class FusionCollector:
 
     def _refine(self, feature: Tensor, level: int) -> Tensor:
         settings = self.settings
-        return fuse(feature, self.psi(level), settings.mode, settings.strength, settings.orientation)
+        gate = settings.gate if self.gate is None else self.gate
+        return fuse(feature, self.psi(level), settings.mode, settings.strength, settings.orientation, gate)
 
     def _needed_maps(self, level: int) -> int:
         return sum(layer.level <= level for layer in self.attention)

@@ -8,6 +8,7 @@ import torch.utils.checkpoint
 from torch import Tensor
 
 from ..errors import SesaHandError
+from .settings import GATED
 
 Grid = tuple[int, int]
 
@@ -161,15 +162,19 @@ def cell_tokens(size: Grid, grid: Grid) -> Tensor:
     return tokens.flatten(0, 1).flatten(1)
 
 
-def fuse(feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: str) -> Tensor:
-    """Refine a feature by a pooled self-attention map: `psi' f`, or a blend of it with `f`.
+def fuse(
+    feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: str, gate: float | Tensor = 0.0
+) -> Tensor:
+    """Refine a feature by a pooled self-attention map: `psi' f`, or a blend of it with `f`, or `f` and a part of it.
 
     Args:
         feature: `[B, C, h, w]`, any floating dtype.
         psi: `[B, h*w, h*w]` float32, rows are queries.
-        mode: "paper" (as it is) or "blend" (rows made to sum to one, then mixed with the feature).
-        strength: lambda of blend mode, 0..1.
+        mode: "paper" (as it is), "blend" (rows made to sum to one, then mixed with the feature) or "gated" (as it is,
+            times the gate, on top of the feature).
+        strength: lambda of blend mode and factor of the gate, 0..1.
         orientation: "gather" `out_i = sum_j psi_ij f_j`, or "scatter" `out_j = sum_i psi_ij f_i`.
+        gate: Of gated mode; a tensor `[]` while it is learnt.
 
     Returns:
         `[B, C, h, w]` in the feature's dtype.
@@ -188,6 +193,8 @@ def fuse(feature: Tensor, psi: Tensor, mode: str, strength: float, orientation: 
             attended = total > 0
             refined = torch.where(attended, refined / torch.where(attended, total, 1), flat)
             refined = torch.lerp(flat, refined, strength)
+        if mode == GATED:
+            refined = flat + strength * gate * refined
         return refined.unflatten(2, feature.shape[2:]).to(feature.dtype)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from ..errors import SesaHandError
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from ..models.base import BaseModel
@@ -20,16 +22,21 @@ from ..vlm.captioner import Captioner
 from ..world.vocabulary import in_small_words
 from .canvas import check_size, see_at, size_for
 from .requests import PictureRequest, read_words
+from .variety import RAW, Variation, check_kinds, draw_variation, vary_hand, vary_placement, vary_words
 
+Chooser = Callable[[int, Callable[[Variation], HandScene]], Variation]
+_FACE = re.compile(r"\b(?:palm|palms|back of|back side|backs of|knuckles)\b", re.IGNORECASE)
+_DIRECTION = re.compile(r"\b(?:up|down|upwards?|downwards?|thumbs?)(?:\b|_)", re.IGNORECASE)
 _ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One picture to be made: what is asked of it, and the seed of its noise."""
+    """One picture to be made: what is asked of it, the seed of its noise, and the style of its words if that varies."""
 
     request: PictureRequest
     seed: int
+    style: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +46,22 @@ class Said:
     Attributes:
         image: Its semantics and prompt.
         hands: Gesture and side of each hand, "both" for a mirrored pair; none where the hands are given.
+        names_side: Whether the words or the order say which hand it is.
     """
 
     image: ImageSemantics
     hands: tuple[tuple[str, str], ...]
+    names_side: bool = True
+
+    @property
+    def names_face(self) -> bool:
+        """Whether the words speak of the palm or the back of a hand."""
+        return _FACE.search(f"{self.image.caption} {self.image.prompt}") is not None
+
+    @property
+    def names_direction(self) -> bool:
+        """Whether the words, or the gesture itself, say where a hand points."""
+        return _DIRECTION.search(f"{self.image.caption} {self.image.prompt} {self.gesture}") is not None
 
     @property
     def gesture(self) -> str:
@@ -68,6 +87,9 @@ class Order:
         style: Goes behind it.
         count: Pictures of each sentence.
         seed: Of the first picture; the next ones count on.
+        vary: What of the pictures varies by seed and number, of `variety.KINDS`; words alone where hands are given.
+        choose: Chooses among variations of a picture: called with its number and with what makes the hands of a
+            variation, it returns one. None takes the first.
         on_note: Called with what the user should know of the words.
     """
 
@@ -85,6 +107,20 @@ class Order:
     count: int = 1
     seed: int = 0
     on_note: Callable[[str], None] = lambda note: None
+    vary: tuple[str, ...] = ()
+    choose: Chooser | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "vary", check_kinds(self.vary))
+        hand = set(self.vary) - {"caption"}
+        if hand and self.hands is not None:
+            raise SesaHandError(f"The hands are given, so {', '.join(sorted(hand))} cannot vary: leave out one.")
+        if hand and self.placement.mask is not None:
+            raise SesaHandError(f"A mask settles the hand, so {', '.join(sorted(hand))} cannot vary: leave out one.")
+        if "size" in hand and self.placement.box is not None:
+            raise SesaHandError("A box settles place and size, so size cannot vary: leave out one of them.")
+        if "caption" in self.vary and self.verbatim:
+            raise SesaHandError("Verbatim words are the prompt as they are, so caption cannot vary: leave out one.")
 
     @cached_property
     def said(self) -> tuple[Said, ...]:
@@ -104,11 +140,29 @@ class Order:
         width, height = self._size(base)
         jobs: list[Job] = []
         for said in self.said:
-            image = in_small_words(said.image) if base.is_mini and not self.verbatim else said.image
             for _ in range(self.count):
-                scene = see_at(self._scene(said, len(jobs), (width, height)), width, height)
-                jobs.append(Job(PictureRequest(image, scene, said.gesture), self.seed + len(jobs)))
+                variation, scene = self._variation(said, len(jobs), (width, height))
+                scene = see_at(scene, width, height)
+                image, style = said.image, ""
+                if "caption" in self.vary and variation is not None:
+                    image, style = vary_words(variation, image, self.prefix, self.style), variation.style
+                image = in_small_words(image) if base.is_mini and not self.verbatim and style != RAW else image
+                jobs.append(Job(PictureRequest(image, scene, said.gesture), self.seed + len(jobs), style))
         return jobs
+
+    def _variation(self, said: Said, number: int, size: tuple[int, int]) -> tuple[Variation | None, HandScene]:
+        """How picture `number` varies, if it does, and its hands."""
+        if not self.vary:
+            return None, self._scene(said, number, size)
+
+        def scene_of(variation: Variation) -> HandScene:
+            return self._scene(said, number, size, variation)
+
+        if self.choose is not None:
+            variation = self.choose(number, scene_of)
+        else:
+            variation = draw_variation(self.seed, number)
+        return variation, scene_of(variation)
 
     def _read(self, text: str) -> Said:
         caption = read_caption(text, self.vlm, seed=self.seed)
@@ -118,7 +172,8 @@ class Order:
         if self.hands is not None:
             gesture = () if self.gesture is None else ((gesture_called(self.gesture).name, "right"),)
             return Said(image, gesture)
-        return Said(image, self._hands_of(image))
+        named = self.side is not None or any(hand.side for hand in image.hands)
+        return Said(image, self._hands_of(image), named)
 
     def _hands_of(self, image: ImageSemantics) -> tuple[tuple[str, str], ...]:
         """Gesture and side of each hand: as ordered, else as the sentence describes them."""
@@ -149,12 +204,21 @@ class Order:
         mask = self.placement.mask
         return None if mask is None else (mask.shape[1], mask.shape[0])
 
-    def _scene(self, said: Said, number: int, size: tuple[int, int]) -> HandScene:
+    def _scene(self, said: Said, number: int, size: tuple[int, int], variation: Variation | None = None) -> HandScene:
         if self.hands is not None:
             return self.hands.select_frames([number % self.hands.num_frames])
         model = load_hand_model() if self.hand_model is None else self.hand_model
         placement = replace(self.placement, size=size)
-        posed = [(Hand.in_gesture(model, gesture_called(name)), side) for name, side in said.hands]
+        if variation is None:
+            posed = [(Hand.in_gesture(model, gesture_called(name)), side) for name, side in said.hands]
+        else:
+            hands = 2 * len(said.hands) if said.hands[0][1] == "both" else len(said.hands)
+            placement = vary_placement(
+                variation, self.vary, placement, hands, not said.names_face, not said.names_direction
+            )
+            posed = [(vary_hand(variation, self.vary, model, gesture_called(name)), side) for name, side in said.hands]
+            if "side" in self.vary and hands == 1 and not said.names_side:
+                posed = [(posed[0][0], variation.side)]
         if len(posed) == 1:
             return placement.place(*posed[0])
         return placement.place_all([mirror_hand(hand) if side == "left" else hand for hand, side in posed])

@@ -37,6 +37,7 @@ def generate_pictures(
     out: str | Path | None = None,
     batch_size: int = 1,
     progress: Progress | None = None,
+    vary: Sequence[str] = (),
 ) -> list[Finished]:
     """Make pictures whose hands obey both a sentence and a posed 3D hand.
 
@@ -59,6 +60,8 @@ def generate_pictures(
         out: A folder for the pictures with their maps, hands and parameters; None writes nothing.
         batch_size: Pictures made at a time.
         progress: Called with the steps of the sampler that are done, and all steps.
+        vary: What differs from picture to picture, of "view", "side", "shape", "size", "joints" and "caption"; picture
+            i is a function of the seed and i alone.
 
     Returns:
         For each picture itself (`picture`, `[H, W, 3]` of 0..1), its map, its record and, if asked for, its score.
@@ -76,6 +79,7 @@ def generate_pictures(
         vlm=vlm,
         count=count,
         seed=seed,
+        vary=tuple(vary),
     )
     # What cannot be read is told before a model is loaded.
     _ = order.said

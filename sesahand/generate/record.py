@@ -21,7 +21,7 @@ from .sampling import SamplingSettings
 FORMAT, VERSION = "sesahand-picture", 1
 MAX_BYTES = 64 << 20
 FIELDS = ("format", "version", "base", "controlnet", "map", "seed", "dtype", "settings", "semantics", "scene")
-OPTIONAL = ("gesture", "made_with", "score")
+OPTIONAL = ("gesture", "made_with", "score", "caption_style")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,7 @@ class PictureRecord:
         gesture: Name of the gesture, or empty.
         score: How well the hands were met, 0 to 1, or None.
         made_with: Versions and device, which decide on rounding.
+        caption_style: Of the prompt, one of `variety.STYLES`; empty unless it varies.
     """
 
     base: str
@@ -53,6 +54,7 @@ class PictureRecord:
     gesture: str = ""
     score: float | None = None
     made_with: dict = field(default_factory=dict)
+    caption_style: str = ""
 
     def to_json(self) -> str:
         """The record as JSON text."""
@@ -70,6 +72,7 @@ class PictureRecord:
                 "dtype": self.dtype,
                 "settings": self.settings.to_dict(),
                 "made_with": self.made_with,
+                **({"caption_style": self.caption_style} if self.caption_style else {}),
                 "semantics": json.loads(SemanticsBatch((self.semantics,)).to_json())[0],
                 "scene": json.loads(self.scene.to_json()),
             },
@@ -120,6 +123,7 @@ def read_record(path: str | Path, model: HandModel | None = None) -> PictureReco
             SemanticsBatch.from_json(json.dumps([data["semantics"]])).images[0],
             scene_from_json(json.dumps(data["scene"]), model, "scene"),
             str(data.get("gesture", "")),
+            caption_style=str(data.get("caption_style", "")),
         )
     except InvalidFileError as error:
         raise InvalidFileError(f"{path}: {error}") from error

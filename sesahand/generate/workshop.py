@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from ..callbacks import Progress
-from ..data.record import PairFacts
+from ..data.record import PairFacts, storable
 from ..data.writer import PairWriter
 from ..models.small.embedded import EMBEDDED
 from ..models.small.model_files import CONTROLS, control_path
 from ..reconstruct.scoring.picture_scorer import PictureScorer
+from ..render.maps import COLOR_MAPS
 from .maps import control_map
 from .order import Job
 from .picture_folder import Finished, PictureFolder
@@ -36,6 +38,7 @@ class Workshop:
         pairs: Also gets each picture as an image-mesh pair.
         base: What the records call the base; None takes its own path.
         controlnet: What they call the ControlNet, likewise.
+        more_maps: Condition maps that the pairs get beside the one that the ControlNet is shown.
     """
 
     generator: HandGenerator
@@ -47,6 +50,7 @@ class Workshop:
     pairs: PairWriter | None = None
     base: str | None = None
     controlnet: str | None = None
+    more_maps: tuple[str, ...] = ()
 
     def make(self, jobs: Sequence[Job], batch_size: int = 1, progress: Progress | None = None) -> Iterator[Finished]:
         """Make pictures and yield each when it is written; one that is yielded is lost no more.
@@ -89,8 +93,13 @@ class Workshop:
             if self.folder is not None:
                 self.folder.write(done)
             if self.pairs is not None:
-                add_pair(self.pairs, done)
+                add_pair(self.pairs, done, self._more_maps(job))
             yield done
+
+    def _more_maps(self, job: Job) -> dict[str, Tensor]:
+        """The further maps of a picture's hands, by name."""
+        scene = job.request.scene
+        return {name: control_map(scene, name, self.forearm) for name in self.more_maps}
 
     def _record(self, job: Job, map_name: str, settings: SamplingSettings, score: float | None) -> PictureRecord:
         generator, request = self.generator, job.request
@@ -106,6 +115,7 @@ class Workshop:
             request.gesture,
             score,
             made_with(str(generator.device)),
+            job.style,
         )
 
 
@@ -117,8 +127,14 @@ def names_of(generator: HandGenerator) -> tuple[str, str]:
     return base.name if base.name == EMBEDDED else str(base.path), control
 
 
-def add_pair(pairs: PairWriter, done: Finished) -> None:
-    """Append a picture, its map, its hands and all that is known of it to a set of pairs."""
+def add_pair(pairs: PairWriter, done: Finished, more_maps: Mapping[str, Tensor] | None = None) -> None:
+    """Append a picture, its map, its hands and all that is known of it to a set of pairs.
+
+    Args:
+        pairs: The set.
+        done: The picture.
+        more_maps: Further maps of its hands by name, `[H, W, 3]` in 0..1.
+    """
     record, settings, scored = done.record, done.record.settings, done.scored
     scales = {
         "strength": float(settings.strength),
@@ -133,7 +149,10 @@ def add_pair(pairs: PairWriter, done: Finished) -> None:
         seed=record.seed,
         control_scales=scales,
         source=Path(record.base).name,
+        caption=storable(record.semantics.caption),
+        caption_style=record.caption_style,
         **found,
     )
-    shown = done.map[..., 0] if record.map == "mask" else done.map
-    pairs.add(done.picture, record.scene, facts, {record.map: shown})
+    maps = {**(more_maps or {}), record.map: done.map}
+    maps = {name: shown[..., 0] if name not in COLOR_MAPS else shown for name, shown in maps.items()}
+    pairs.add(done.picture, record.scene, facts, maps)

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 from ..errors import SesaHandError
 from ..fusion.collector import AttentionLayer, ControlNetLayout, FusionCollector, Residual
 from ..fusion.own_calls import OwnCalls
@@ -71,6 +73,7 @@ def attach_structural_fusion(
     detach_psi: bool = False,
     checkpoint: bool = False,
     chunk_bytes: int | None = None,
+    gate: Tensor | None = None,
 ) -> AttachedFusion | None:
     """Refine a ControlNet's residuals by its own self-attention maps in every forward pass from now on.
 
@@ -85,6 +88,7 @@ def attach_structural_fusion(
         detach_psi: Keep gradients from flowing through the maps. The paper trains end to end, so they flow by default.
         checkpoint: Recompute the maps in the backward pass: slower, but training then never holds a whole map either.
         chunk_bytes: Upper bound on the attention scores held at a time; None chooses for the device.
+        gate: The parameter of gated mode that a training learns, float32 without dimensions; None takes the settings'.
 
     Returns:
         A handle with `detach()`, also usable in a `with` statement; `detach_structural_fusion` does the same.
@@ -95,7 +99,7 @@ def attach_structural_fusion(
     Source: paper sec. 3.
     """
     settings = settings or FusionSettings()
-    return _attach(controlnet, settings, OwnCalls(), detach_psi, checkpoint, chunk_bytes)
+    return _attach(controlnet, settings, OwnCalls(), detach_psi, checkpoint, chunk_bytes, gate)
 
 
 @contextmanager
@@ -112,13 +116,14 @@ def _attach(
     detach_psi: bool = False,
     checkpoint: bool = False,
     chunk_bytes: int | None = None,
+    gate: Tensor | None = None,
 ) -> AttachedFusion:
     layout = diffusers_layout(controlnet)
     acting = [one for one in _attached(controlnet) if one.own_calls]
     # What another thread has attached for itself is none of this one's.
     if any(one.own_calls.is_entered or one.own_calls.is_of_this_thread for one in acting):
         raise SesaHandError("This ControlNet has structural fusion attached already; detach_structural_fusion() first.")
-    collector = FusionCollector(layout, settings, detach_psi, checkpoint, chunk_bytes)
+    collector = FusionCollector(layout, settings, detach_psi, checkpoint, chunk_bytes, gate)
     return AttachedFusion(controlnet, collector, own_calls)
 
 

@@ -12,6 +12,7 @@ from ..vlm.captioner import Captioner
 from .prompts import CAPTION_INSTRUCTION
 
 LONGEST_CAPTION = 100_000
+LONGEST_LIST = 50_000_000
 
 
 def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512, seed: int = 0) -> str:
@@ -40,6 +41,20 @@ def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512,
         picture = read_picture(path)
         return vlm.describe(picture, CAPTION_INSTRUCTION, max_tokens=max_tokens, seed=seed)[0].strip()
     return _read_text(path)
+
+
+def read_caption_lines(path: Path) -> tuple[str, ...]:
+    """The captions of a text file that holds one a line; empty lines are none.
+
+    Raises:
+        InvalidFileError: If it cannot be read, holds no caption, or is too long.
+    """
+    text = _read_file(path, LONGEST_LIST)
+    lines = tuple(" ".join(line.split()) for line in text.splitlines() if line.strip())
+    for number, line in enumerate(lines, 1):
+        if len(line) > LONGEST_CAPTION:
+            raise _too_long(f"Caption {number} of {path}")
+    return lines
 
 
 def check_readable(what: str) -> None:
@@ -79,10 +94,14 @@ def _exists(question: Callable[[], bool]) -> bool:
 
 
 def _read_text(path: Path) -> str:
+    return _unwrapped(_read_file(path, LONGEST_CAPTION))
+
+
+def _read_file(path: Path, longest: int) -> str:
     try:
         # Windows' editors put a mark in front of UTF-8, which is no part of the caption.
         with io.TextIOWrapper(open_regular(path), encoding="utf-8-sig") as file:
-            text = file.read(LONGEST_CAPTION + 1)
+            text = file.read(longest + 1)
     except UnicodeDecodeError as error:
         raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error
     except OSError as error:
@@ -91,6 +110,10 @@ def _read_text(path: Path) -> str:
         ) from error
     if not text.strip():
         raise InvalidFileError(f"{path} is empty. It should hold one caption.")
-    if len(text) > LONGEST_CAPTION:
-        raise _too_long(str(path))
-    return _unwrapped(text)
+    if len(text) > longest:
+        if longest == LONGEST_CAPTION:
+            raise _too_long(str(path))
+        raise InvalidFileError(
+            f"{path} has more than {longest} characters. Share the captions out among several files."
+        )
+    return text

@@ -76,7 +76,7 @@ def train_controlnet(
     path = out / "controlnet.safetensors"
     with main_process_first() as is_main:
         if is_main:
-            write_controlnet(path, networks.controlnet, config.fusion.settings, facts_of(config, outcome, len(learnt)))
+            write_controlnet(path, networks.controlnet, task.learnt_fusion, facts_of(config, outcome, len(learnt)))
     return outcome, path
 
 

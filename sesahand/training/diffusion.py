@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..fusion.settings import FusionSettings
+from ..fusion.settings import GATED, FusionSettings
 from ..models.diffusers_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
 from ..models.networks import Networks
 from ..models.small.tokenizer import tokenize
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
+
+GATE_RATE = 10.0
+"""How much faster the gate learns than the weights: it is one number that has to come away from 0."""
 
 
 class DiffusionTask(nn.Module):
@@ -67,6 +71,8 @@ class DiffusionTask(nn.Module):
             # A copy of a ControlNet that had the fusion has it too.
             detach_structural_fusion(networks.controlnet)
         self._refined = self._refined_residuals()
+        gated = fused != NEVER and fusion.enabled and fusion.mode == GATED
+        self.gate = nn.Parameter(torch.zeros(())) if gated else None
         self._attached: FusionSettings | None = None
 
     @property
@@ -76,7 +82,16 @@ class DiffusionTask(nn.Module):
 
     def groups(self) -> list[tuple[list[nn.Parameter], float]]:
         """The trained parameters with their factor of the learning rate."""
-        return [(list(part.parameters()), self.rates.get(name, 1.0)) for name, part in self.trained.items()]
+        groups = [(list(part.parameters()), self.rates.get(name, 1.0)) for name, part in self.trained.items()]
+        return groups if self.gate is None else [*groups, ([self.gate], GATE_RATE)]
+
+    @property
+    def learnt_fusion(self) -> FusionSettings | None:
+        """The fusion that the weights are trained with, its gate as far as it has been learnt."""
+        settings = self.fusion.settings if self.fused != NEVER else None
+        if settings is None or self.gate is None:
+            return settings
+        return dataclasses.replace(settings, gate=float(self.gate.detach()))
 
     def to_device(self, device: torch.device) -> None:
         """Move the frozen parts; the loop moves the others."""
@@ -173,6 +188,7 @@ class DiffusionTask(nn.Module):
                 settings,
                 detach_psi=self.fusion.detach_psi,
                 checkpoint=self.fusion.recompute,
+                gate=self.gate,
             )
         self._attached = settings
 

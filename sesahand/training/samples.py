@@ -123,7 +123,9 @@ class PairSamples:
         control = read_square(pair.path(self.control), self.size)
         hand = read_square(pair.path("mask"), self.size) if "mask" in pair.record.maps else control
         hand = np.where(hand.max(-1) > 0, np.uint8(255), np.uint8(0))
-        return TrainingSample(picture, control, hand, {CLEAN: pair.prompt})
+        # A prompt that is the caption itself is no clean one, but the only one there is.
+        raw = {VERBOSE: pair.facts.caption} if pair.facts.caption else {}
+        return TrainingSample(picture, control, hand, {CLEAN: pair.prompt, **raw})
 
 
 def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:

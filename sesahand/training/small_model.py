@@ -16,6 +16,7 @@ from torch import nn
 from ..errors import SesaHandError, quote
 from ..files.arrays import create_array, map_array
 from ..files.folders import inside, rename
+from ..fusion.settings import FusionSettings
 from ..models.networks import Networks
 from ..models.small.embedded import EMBEDDED, embedded_path
 from ..models.small.model_files import (
@@ -84,6 +85,7 @@ class MiniTraining:
         self.make_samples = make_samples or self._rendered
         self.tokenizer = load_tokenizer()
         self.stages: list[_Stage] = []
+        self._learnt_fusion: FusionSettings | None = None
 
     def run(self) -> list[Path] | None:
         """Train what is missing and export it.
@@ -120,7 +122,7 @@ class MiniTraining:
             controlnet = self._control_start(model, scaffold)
             if not self._control(control, fused, model, controlnet, learnt, latents, shown):
                 return None
-            fusion = self.config.fusion.settings if fused == ALWAYS else None
+            fusion = self._learnt_fusion
             paths.append(control_path(paths[0], control))
             with main_process_first() as is_main:
                 if is_main:
@@ -232,7 +234,9 @@ class MiniTraining:
         config = self.config
         networks = self._networks(model, controlnet)
         task = DiffusionTask(networks, ["controlnet"], config.control_noise, config.fusion, fused, latents=latents)
-        return self._train(name, task, learnt, config.controls, self._drawer(name, task, shown))
+        finished = self._train(name, task, learnt, config.controls, self._drawer(name, task, shown))
+        self._learnt_fusion = task.learnt_fusion
+        return finished
 
     def _networks(self, model: MiniModel, controlnet) -> Networks:
         parts = model.unet, model.text_encoder, self.tokenizer, model.autoencoder

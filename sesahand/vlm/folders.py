@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,13 +17,13 @@ MAX_DEPTH = 3
 
 
 def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
-    """List the folders that hold a config and safetensors weights, as Hugging Face repositories do.
+    """List the folders that hold a config and safetensors weights, as Hugging Face repositories do, and GGUF files.
 
     Args:
         roots: Folders to look in; those that do not exist are passed over. Where two hold the same name the first wins.
 
     Returns:
-        Name (path below its root, with forward slashes) to folder, sorted by name.
+        Name (path below its root, with forward slashes) to folder or file, sorted by name.
     """
     found: dict[str, Path] = {}
     visited = set()
@@ -37,14 +38,24 @@ def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
             is_model = "config.json" in files and any(name.endswith(".safetensors") for name in files)
             if is_model and relative.parts:
                 found.setdefault(relative.as_posix(), Path(path))
+            for name in filter(_is_language_model, files):
+                found.setdefault((relative / name).as_posix(), Path(path) / name)
             deep = is_model or len(relative.parts) >= MAX_DEPTH
             folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
     return dict(sorted(found.items()))
 
 
+def _is_language_model(name: str) -> bool:
+    """Whether a file is a model in GGUF, not what only sees for one or is a part of one."""
+    name = name.lower()
+    return name.endswith(".gguf") and "mmproj" not in name and not re.search(r"-\d{5}-of-\d{5}\.gguf$", name)
+
+
 def fingerprint(folder: str | Path) -> str:
     """A text that changes when a file of the folder is replaced: names, sizes and times, without reading weights."""
-    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
+    one = Path(folder)
+    found = [one] if one.is_file() else [Path(entry) for entry in os.scandir(folder) if entry.is_file()]
+    entries = [(path.name, path.stat()) for path in found]
     return json.dumps(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries))
 
 

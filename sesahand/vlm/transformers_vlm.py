@@ -16,6 +16,7 @@ from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeF
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
+from .gguf_models import check_gguf
 from .pictures import to_pictures
 from .processor_classes import check_processors
 from .reasoning import without_marks
@@ -55,10 +56,10 @@ class TransformersVLM:
 
     @classmethod
     def load(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "TransformersVLM":
-        """Read a model folder as Hugging Face publishes them into main memory.
+        """Read a model folder as Hugging Face publishes them into main memory, or a language model in one GGUF file.
 
         Args:
-            folder: Holds config.json, *.safetensors, the tokenizer's and the processor's files.
+            folder: Holds config.json, *.safetensors, the tokenizer's and the processor's files; or a .gguf file.
             dtype: Of the weights in memory.
 
         Raises:
@@ -69,6 +70,8 @@ class TransformersVLM:
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
         folder = Path(folder)
+        if folder.suffix.lower() == ".gguf":
+            return cls._load_gguf(folder, dtype)
         config = read_config(folder)
         auto_class = _auto_class(folder, config)
         check_processors(folder)
@@ -103,6 +106,28 @@ class TransformersVLM:
             type(model).__name__,
         )
         return cls(model, processor, folder.name)
+
+    @classmethod
+    def _load_gguf(cls, path: Path, dtype: torch.dtype) -> "TransformersVLM":
+        check_gguf(path)
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        local = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+        try:
+            with _seeded(torch.device("cpu"), 0):
+                # With the report asked for, it is a pair, which transformers' types do not know.
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
+                    path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
+                )
+            model, report = loaded
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
+        except Exception as error:
+            # As with folders, a dozen kinds, all of them about the file.
+            raise InvalidFileError(
+                f"{path} could not be loaded by transformers; download it again, or choose another model: {error}"
+            ) from error
+        _check_complete(path, model, report)
+        return cls(model, tokenizer, path.stem)
 
     def __repr__(self) -> str:
         return f"TransformersVLM({self.name!r}, {type(self.model).__name__})"

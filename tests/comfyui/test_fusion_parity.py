@@ -53,6 +53,7 @@ SETTINGS = [
     FusionSettings(mode="paper", layers="all", refine="to_32"),
     FusionSettings(strength=0.4, refine="coarsest"),
     FusionSettings(strength=1.0, orientation="scatter", refine="to_16"),
+    FusionSettings(mode="gated", strength=1.0, gate=0.3, refine="to_16"),
 ]
 
 

@@ -5,7 +5,8 @@ A tar holds `KEY.jpg` and `KEY.data.pyd`, a pickled list with a dictionary a han
 over all hands, beside `images/KEY.jpg`.
 
 - `hand_pose [48]`: axis-angle, global orientation first, MANO's joint order, the mean pose in it. A left hand's is its
-  own: the loaders mirror it.
+  own: the loaders mirror it. `has_hand_pose` is 1 only for MANO: bones of another hand lie otherwise at rest, and
+  its rotations, which are written all the same, are not MANO's.
 - `betas [10]` with `has_betas`: 1 only for MANO. Those of any other hand mean something else: zeros are written.
 - `keypoints_2d [21, 3]` in pixels of the picture, its left top corner at (0, 0), and `keypoints_3d [21, 4]` in metres,
   camera frame, in OpenPose's order; the last number is 1 where the point is known.
@@ -112,7 +113,7 @@ def describe_hands(pair: Pair) -> list[dict]:
                 "hand_pose": hands.pose[n],
                 "betas": hands.betas[n] if is_mano else np.zeros(10, np.float32),
                 "right": np.array(summary.side == "right", np.float32),
-                "has_hand_pose": np.array(1, np.float32),
+                "has_hand_pose": np.array(is_mano, np.float32),
                 "has_betas": np.array(is_mano, np.float32),
                 "personid": 0,
                 "extra_info": {"hand_model": pair.record.hand_model, "licence": pair.record.hand_licence},

@@ -35,7 +35,7 @@ from .duplicates import are_new, choose_hands, without_repeats, worth_of
 from .external import HandBox
 from .looks import Looks, as_side, join_looks, mean_look, sizes, spread_of
 from .network import Network
-from .palm_views import FIRST_VIEWS, PALM_VIEWS, PalmView
+from .palm_views import FIRST_VIEWS, ONE_VIEW, PALM_VIEWS, PalmView
 from .palms import (
     NO_PALMS,
     NUM_ANCHORS,
@@ -73,6 +73,7 @@ SECOND_CHANCES = (-0.6, 0.6)
 
 # More looks at a hand that was found: by how much its square is turned (radians) and scaled, and whether the network
 # sees the mirror image.
+STRAIGHT_LOOKS = ((0.0, 1.0, False), (0.0, 1.0, True))
 MORE_LOOKS = ((-0.35, 1.0, False), (0.35, 1.0, True), (0.0, 0.8, False), (0.0, 1.25, True))
 # A look from further off, straight and in the mirror, may read a finger otherwise; how sure both must be of the hand.
 FAR, SURE = 1.5, 0.9
@@ -80,6 +81,9 @@ FAR, SURE = 1.5, 0.9
 MOST_SPREAD = 0.14
 # How sure a palm must be that the first two views do not show, and how much the hand there must be worth.
 MORE_PALMS, LEAST_WORTH = 0.3, 0.6
+
+# An expected hand is found if another's landmarks are nearer to its own, on average, than this part of its size.
+EXPECTED_WITHIN = 0.5
 
 # Tiles are this part of the picture's longer side, and overlap by half.
 TILE_PARTS = (2, 4)
@@ -132,6 +136,7 @@ class HandDetector(nn.Module):
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
         quick: bool = False,
+        expected: Tensor | None = None,
     ) -> HandLandmarks:
         """Find hands.
 
@@ -146,6 +151,8 @@ class HandDetector(nn.Module):
                 raise to stop.
             quick: Look for palms in the first two views only, a quarter of the palm networks' work, and never in parts
                 of a picture; and read each hand once. `thorough` does nothing then.
+            expected: Keypoints `[K, 21, 2]` in pixels of hands that were asked for in the only picture. Where a quick
+                look finds none of them it looks at their own place; it takes a single view for the others then.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -165,7 +172,9 @@ class HandDetector(nn.Module):
         for frame, pixels in enumerate(pictures):
             report(frame)
             picture = Picture(pixels.float().cpu())
-            if boxes is None:
+            if expected is not None and quick:
+                looks = self.find_expected(picture, threshold, expected.detach().float().cpu())
+            elif boxes is None:
                 looks = self.find_hands(picture, threshold, thorough, FIRST_VIEWS if quick else PALM_VIEWS)
             else:
                 own = [box for box in boxes if box.frame == frame]
@@ -186,9 +195,9 @@ class HandDetector(nn.Module):
             turned = self.look_twice(picture, torch.cat([hidden.squares(angle) for angle in SECOND_CHANCES]))
             turned = choose_hands(turned.select(turned.stable), threshold)
             hands = join_looks([hands, turned.select(are_new(turned, hands))])
-        hands = self.measure(picture, hands)
+        hands = self.measure(picture, hands, again=views != ONE_VIEW)
         hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
-        if views == FIRST_VIEWS:
+        if views in (FIRST_VIEWS, ONE_VIEW):
             return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
@@ -198,6 +207,21 @@ class HandDetector(nn.Module):
             if thorough or not len(hands) or sizes(hands.keypoints_2d).max() < SMALL_HAND * longer / part:
                 hands = self.add_small_hands(picture, hands, tiles_of(picture, part), threshold)
         return hands
+
+    def find_expected(self, picture: Picture, threshold: float, expected: Tensor) -> Looks:
+        """Find the hands of one picture at a quick look, and those expected `[K, 21, 2]` also where they should be.
+
+        The palm networks miss hands whose colour is that of what is behind them; the landmark network, shown the very
+        place and turn, reads them. It sees nothing of what fingers were asked for.
+        """
+        hands = self.find_hands(picture, threshold, False, ONE_VIEW)
+        missed = expected[~are_near(expected, hands.keypoints_2d)]
+        if not len(missed):
+            return hands
+        looks = choose_hands(self.look_twice(picture, squares_around(missed)), threshold)
+        looks = self.measure(picture, looks, again=False)
+        looks = looks.select(looks.spread.mean(1) <= MOST_SPREAD)
+        return without_repeats(hands, looks)
 
     def add_small_hands(self, picture: Picture, hands: Looks, tiles: Tensor, threshold: float) -> Looks:
         """Add what can be seen in tiles `[K, 4]` of a picture to its hands."""
@@ -278,12 +302,18 @@ class HandDetector(nn.Module):
             parts.append(mean_look(straight, self._read(crops.flip(2), some, -1.0)) if mirrored else straight)
         return join_looks(parts) if parts else self._read(torch.zeros(0, size, size, 3), squares)
 
-    def measure(self, picture: Picture, hands: Looks) -> Looks:
-        """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread."""
+    def measure(self, picture: Picture, hands: Looks, again: bool = True) -> Looks:
+        """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread.
+
+        Args:
+            picture: The picture.
+            hands: What is known of them.
+            again: Look at them straight and in the mirror once more, too; else what is known stands for these two.
+        """
         size = self.landmark.input_shape[1]
         around = squares_around(hands.keypoints_2d)
-        looks = []
-        for angle, scale, mirrored in ((0.0, 1.0, False), (0.0, 1.0, True), *MORE_LOOKS):
+        looks = [] if again else [hands, hands]
+        for angle, scale, mirrored in (*(STRAIGHT_LOOKS if again else ()), *MORE_LOOKS):
             squares = around * torch.tensor([1.0, 1.0, scale, 1.0]) + torch.tensor([0.0, 0.0, 0.0, angle])
             crops = picture.cut(squares, size, "border")
             looks.append(self._read(crops.flip(2), squares, -1.0) if mirrored else self._read(crops, squares))
@@ -475,6 +505,14 @@ def points_elsewhere(palms: Palms, looks: Looks, hands: Looks) -> Tensor:
     angles = palms.squares()[:, 3] - squares_around(looks.keypoints_2d)[:, 3]
     known = ~torch.tensor(are_new(looks, hands), dtype=torch.bool)
     return known & (angles.cos() < math.cos(ELSEWHERE))
+
+
+def are_near(expected: Tensor, found: Tensor) -> Tensor:
+    """Tell which expected hands `[K, 21, 2]` lie where one of the found `[N, 21, 2]` is, bool `[K]`; both in pixels."""
+    if not len(found):
+        return torch.zeros(len(expected), dtype=torch.bool)
+    distance = (expected[:, None] - found[None]).norm(dim=-1).mean(-1).amin(1)
+    return distance < EXPECTED_WITHIN * sizes(expected)
 
 
 def reach_tips(keypoints: Tensor) -> Tensor:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ...render.rasterizer import NEAR
 from ...scene.hand_scene import HandScene
 from ..detection.detector import HandDetector, load_detector
 from ..fitting.fit import fit_usable_hands
+from ..landmarks import HandLandmarks
 from .score import HandScores, score_hands
 
 # Hands in small pictures are found in an enlargement; the detector's own squares are of 192 and 224 pixels.
 LEAST_SIDE = 384
+# Whether a hand is the right one is often not to be seen in small pictures: a side of which the detector is less sure
+# than this is taken to be the one that was asked for.
+SURE_OF_SIDE = 0.85
 # Where hands were asked for, hands are to be expected: less sureness is asked of the detector than of photographs.
 THRESHOLD = 0.2
 
@@ -63,14 +69,59 @@ class PictureScorer:
 
     @torch.no_grad()
     def __call__(self, picture: Tensor, requested: HandScene) -> PictureScore:
-        """PictureScorer one picture `[H, W, 3]` of 0..1 against the hands of one frame, whose camera took it."""
+        """Score one picture `[H, W, 3]` of 0..1 against the hands of one frame, whose camera took it."""
         size = requested.camera.width, requested.camera.height
         factor = max(1, -(-LEAST_SIDE // min(size)))
         large = requested.resized(factor * size[0], factor * size[1])
         shown = torch.nn.functional.interpolate(
             picture.movedim(-1, 0)[None], scale_factor=factor, mode="bicubic", antialias=False
         )
+        points = _visible_keypoints(large)
         # Hundreds of pictures are scored whose hands are neither small nor many.
-        landmarks = self.detector(shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD, quick=True)
+        landmarks = self.detector(
+            shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD, quick=True, expected=points
+        )
+        landmarks = with_asked_sides(landmarks, requested.side, _keypoints(large))
         found = fit_usable_hands(landmarks, requested.model, large.camera).scene.resized(*size)
         return PictureScore(found, score_hands(requested, found))
+
+
+def with_asked_sides(landmarks: HandLandmarks, sides: Sequence[str], expected: Tensor) -> HandLandmarks:
+    """Give hands of doubtful side the side that was asked for at their place.
+
+    Args:
+        landmarks: Of one picture.
+        sides: "right" or "left" of each of K hands that were asked for.
+        expected: Their keypoints `[K, 21, 2]`, pixels; NaN behind the camera.
+
+    Returns:
+        The landmarks; where a side changes, depths are reversed, as the two sides look alike but for that.
+    """
+    if not len(landmarks.side) or not len(sides):
+        return landmarks
+    distance = (landmarks.keypoints_2d[:, None] - expected[None]).norm(dim=-1).mean(-1)
+    nearest = distance.nan_to_num(torch.inf).argmin(1).tolist()
+    asked = [sides[index] for index in nearest]
+    kept = [
+        own if float(sure) >= SURE_OF_SIDE else wanted
+        for own, wanted, sure in zip(landmarks.side, asked, landmarks.side_score, strict=True)
+    ]
+    turned = torch.tensor([own != now for own, now in zip(landmarks.side, kept, strict=True)])
+    points = landmarks.keypoints_3d.clone()
+    points[turned, :, 2] *= -1
+    return replace(landmarks, side=tuple(kept), keypoints_3d=points)
+
+
+def _keypoints(scene: HandScene) -> Tensor:
+    """Keypoints `[N, 21, 2]` in pixels, float32; NaN for hands behind the camera."""
+    points = scene.pose().keypoints.double().cpu()
+    ahead = (points[..., 2] > NEAR).all(1)
+    points = points.where(ahead[:, None, None], torch.ones_like(points))
+    return scene.camera.project(points).where(ahead[:, None, None], torch.tensor(torch.nan, dtype=points.dtype)).float()
+
+
+def _visible_keypoints(scene: HandScene) -> Tensor:
+    """Keypoints `[K, 21, 2]` of the hands whose middle is in the picture, in pixels."""
+    points = _keypoints(scene)
+    middle, edge = points.mean(1), points.new_tensor([scene.camera.width, scene.camera.height])
+    return points[((middle >= 0) & (middle < edge)).all(1)]

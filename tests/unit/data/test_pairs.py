@@ -402,7 +402,10 @@ def test_statistics_are_counts_done_by_hand(tmp_path):
 def test_a_batch_is_written_picture_by_picture_and_bad_scores_are_left_out(tmp_path):
     pictures = torch.stack([make_picture(n) for n in range(3)])
     scene = make_scene(0, ("right", "left", "right"), frames=3)
-    said = [ImageSemantics(BehaviorSemantics(pose=f"pose {n}"), "typed", prompt=f"prompt {n}") for n in range(3)]
+    said = [
+        ImageSemantics(BehaviorSemantics(pose=f"pose {n}"), "rules", caption=f"caption {n}", prompt=f"prompt {n}")
+        for n in range(3)
+    ]
     batch = PairBatch(pictures, scene, {"mesh": pictures, "mask": pictures[:1, ..., 0]}, PairFacts(seed=4), said,
                       [0.9, 0.2, 0.5], 0.5)  # fmt: skip
     with PairWriter(tmp_path / "set") as writer:
@@ -410,6 +413,7 @@ def test_a_batch_is_written_picture_by_picture_and_bad_scores_are_left_out(tmp_p
     assert keys == ["00000000", LeftOut.LOW_SCORE, "00000001"]
     first, last = PairSet(tmp_path / "set")
     assert [first.prompt, last.prompt] == ["prompt 0", "prompt 2"] and last.semantics.pose == "pose 2"
+    assert last.facts.caption == "caption 2", "the raw caption stays beside the prompt"
     assert_same_scene(last.scene, dataclasses.replace(scene.select([2]), num_frames=1, frame=torch.zeros(1).long()))
     assert torch.equal(last.map("mask"), pictures[:1, ..., 0]) and last.facts.seed == 4 and last.facts.score == 0.5
     report = describe_batch(keys, "set", 2)
@@ -467,3 +471,16 @@ def test_the_hand_that_was_posed_is_the_models(tmp_path):
     record = PairSet(tmp_path / "set")[1].record
     assert (record.hand_model, record.hand_licence, record.flat_hand) == (MODEL.name, MODEL.licence, True)
     assert len(record.vertices_sha256) == 64
+
+
+def test_records_of_the_first_sets_are_read_and_written_as_they_were(tmp_path):
+    write_set(tmp_path / "set", 1)
+    index = tmp_path / "set" / "index.jsonl"
+    [line] = index.read_bytes().splitlines(keepends=True)
+    assert b'"caption' not in line, "a pair without a caption is written as the first version wrote it"
+    record = PairRecord.from_line(line, "line")
+    assert record.to_line() == line and record.facts.caption == ""
+    told = dataclasses.replace(record, facts=dataclasses.replace(record.facts, caption="A hand.", caption_style="raw"))
+    assert PairRecord.from_line(told.to_line(), "line") == told
+    with pytest.raises(InvalidFileError, match="caption"):
+        PairRecord.from_line(told.to_line().replace(b'"A hand."', b"7"), "line")

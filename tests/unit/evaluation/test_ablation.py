@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 from tiny_diffusion import save_diffusers, save_mini
 
 from sesahand.attention.tokens import plain_columns
-from sesahand.evaluation.cells import HAND, HAND_NOUN, OTHER, Cell
+from sesahand.evaluation.cells import HAND, HAND_NOUN, OTHER, Cell, noise_seed
+from sesahand.evaluation.denoising import TIMES, denoising_losses
 from sesahand.evaluation.drawing import chosen_columns, draw_pictures
 from sesahand.evaluation.measuring import measure_pictures
 from sesahand.evaluation.reader.network import (
@@ -28,6 +30,10 @@ from sesahand.evaluation.requests import Requests
 from sesahand.generate.maps import control_map
 from sesahand.generate.pipeline import HandGenerator
 from sesahand.metrics.frechet_distance import fid
+from sesahand.models.networks import Networks
+from sesahand.models.small.tokenizer import tokenize
+from sesahand.training.config import Fusion, Noise
+from sesahand.training.diffusion import DiffusionTask
 from sesahand.training.samples import VERBOSE
 from sesahand.world.cache import render_samples
 from sesahand.world.synthetic import SyntheticHands
@@ -98,6 +104,41 @@ def test_all_cells_draw_the_same_noise_and_differ_in_one_thing(small, rendered):
         assert torch.equal(draw(), plain)
 
 
+def test_the_denoising_loss_is_that_of_the_training_and_differs_by_cell(small, rendered):
+    requests, base = Requests(rendered.source, rendered), small.base
+
+    def losses(indices=(0, 1), turn=0, **changes):
+        return denoising_losses(small, Cell("x", **changes), requests, list(indices), turn)
+
+    plain = losses()
+    assert plain.shape == (2,) and (losses() == plain).all() and not (losses(turn=1) == plain).any()
+    np.testing.assert_allclose(losses([1]), plain[1:], rtol=1e-4)
+    for changes in ({"words": VERBOSE}, {"controlled": False}, {"fusion": small.controlnet.fusion}, {"alpha": 2.0},
+                    {"weight": 1.3}, {"silenced": "refined"}):  # fmt: skip
+        assert (losses(**changes) != plain).all(), changes
+    # The same by the training's own task: one sample, its noise, each of the times.
+    parts = base.unet, base.text_encoder, base.tokenizer, base.autoencoder
+    task = DiffusionTask(
+        Networks(*parts, DDIMScheduler.from_config(base.scheduler.config), small.controlnet.model),
+        [],
+        Noise(min_snr=0.0, hand_weight=1.0),
+        Fusion(enabled=False),
+    )
+    noise = torch.randn(1, 4, SIZE // 8, SIZE // 8, generator=torch.Generator().manual_seed(noise_seed(0, 0)))
+    batch = {
+        "pictures": requests.pictures([0]).movedim(-1, 1) * 2 - 1,
+        "control": requests.maps([0], "mesh").movedim(-1, 1),
+        "hand": torch.zeros(1, 1, SIZE // 8, SIZE // 8),
+        "token_ids": tokenize(base.tokenizer, [requests.prompt(0, "clean")]),
+        "keep_control": torch.ones(1),
+        "keep_skips": torch.ones(1),
+        "noise": noise,
+    }
+    with torch.no_grad():
+        each = [float(task({**batch, "time": torch.tensor([round(part * 999)])})["loss"]) for part in TIMES]
+    assert plain[0] == pytest.approx(sum(each) / len(each), rel=1e-4)
+
+
 def test_the_bias_on_other_words_has_as_many_and_none_of_the_hands(small, rendered):
     requests = Requests(rendered.source, rendered)
     prompts = [requests.prompt(index, "clean") for index in range(3)]
@@ -153,7 +194,7 @@ def test_quality_prints_what_the_reader_may_say_and_names_the_rest(monkeypatch, 
 def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, mini, rendered, reader):
     out = folder / "table"
     options = ["--base", mini, "--heldout", folder / "heldout", "--judge", reader, "--steps", "1", "--device", "cpu"]
-    options += ["--out", out, "--cells", "table,se", "--se-base", mini]
+    options += ["--out", out, "--cells", "table,se", "--se-base", mini, "--denoising"]
     run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1")
     times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")}
     printed = run(monkeypatch, capsys, "ablation", *options, "--samples", "2", "--seeds", "1", "--pictures", "2")
@@ -161,7 +202,7 @@ def test_the_ablation_goes_on_and_says_the_same(monkeypatch, capsys, folder, min
     assert sheets[0].height > sheets[1].height > 5 * rendered.source.size, "a row for each cell, map and render"
     assert {path.name: path.stat().st_mtime_ns for path in out.glob("*.npz")} == times and len(times) == 9
     assert "| AE |" in printed and "| none, (hand:1.3) | 2 |" in printed and "SE in training and asking" in printed
-    assert "silhouette IoU: the reader has 0.900" in printed
+    assert "silhouette IoU: the reader has 0.900" in printed and "denoising loss" in printed
     written = json.loads((out / "results.json").read_text())["groups"]["The alignments, one after the other"]
     ae = written["differences"]["AE"]["columns"]["gesture_confidence"]
     cells = written["cells"]

@@ -70,3 +70,14 @@ def test_paper_mode_is_off_or_full():
 def test_settings_that_are_off_say_so(mode):
     assert FusionSettings(mode, 0).describe() == "off (strength 0)"
     assert FusionSettings(mode).describe().startswith(mode)
+
+
+def test_a_gate_travels_with_the_weights_and_with_gated_mode_alone():
+    gated = FusionSettings(mode="gated", strength=1.0, gate=-0.25, refine="to_16")
+    assert FusionSettings.from_metadata(gated.to_metadata()) == gated and not gated.is_off
+    assert FusionSettings(mode="gated", gate=0.0).is_off and "gate -0.25" in gated.describe()
+    assert not any("gate" in key for key in FusionSettings(mode="paper").to_metadata())
+    with pytest.raises(SesaHandError, match="has no gate"):
+        FusionSettings(mode="blend", gate=0.5)
+    with pytest.raises(InvalidFileError, match="Update SesaHand"):
+        FusionSettings.from_metadata({**gated.to_metadata(), "sesahand.sf_gate": "nan"})

@@ -332,3 +332,46 @@ def test_levels_are_counted_from_the_latent():
     layout = diffusers_layout(controlnet())
     assert [residual.level for residual in layout.residuals] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3]
     assert [layer.level for layer in layout.attention] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_a_gate_of_0_and_a_strength_of_0_leave_no_hook_and_no_bit():
+    model = controlnet()
+    plain = residuals(model)
+    for settings in (FusionSettings("gated", 1.0, gate=0.0), FusionSettings("gated", 0.0, gate=0.7)):
+        with attach_structural_fusion(model, settings) as attached:
+            assert not attached.collector.attach()
+            assert all(map(torch.equal, residuals(model), plain))
+
+
+def test_a_gate_adds_its_part_of_the_paper_s_product_to_the_feature():
+    model = controlnet()
+    seen = {}
+    hook = model.controlnet_mid_block.register_forward_pre_hook(lambda _, args: seen.update(feature=args[0]))
+
+    def feature(settings=None):
+        if settings is None:
+            residuals(model)
+            return seen["feature"]
+        # The recording hook was there first: what it sees is refined by a second one, so it is put on again.
+        with attach_structural_fusion(model, settings):
+            late = model.controlnet_mid_block.register_forward_pre_hook(lambda _, args: seen.update(feature=args[0]))
+            residuals(model)
+            late.remove()
+            return seen["feature"]
+
+    plain, paper = feature(), feature(FusionSettings("paper"))
+    gated = feature(FusionSettings("gated", 0.5, gate=0.3))
+    hook.remove()
+    torch.testing.assert_close(gated, plain + 0.15 * paper, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gate_that_is_learnt_from_0_gets_a_gradient():
+    model, gate = controlnet(), torch.nn.Parameter(torch.zeros(()))
+    plain = residuals(model)
+    with attach_structural_fusion(model, FusionSettings("gated", 1.0), gate=gate):
+        # While it is learnt its hooks are on, and attention that is computed together with the map rounds otherwise.
+        for one, other in zip(residuals(model), plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        down, middle = model(**inputs(), return_dict=False)
+        middle.square().sum().backward()
+    assert gate.grad.abs() > 0

@@ -56,6 +56,29 @@ def test_a_sentence_becomes_a_picture_that_its_parameters_repeat(mini, tmp_path,
     assert main(["dataset", "check", "set"]) == 0
 
 
+def test_captions_of_a_file_vary_and_their_pairs_keep_words_and_maps(mini, tmp_path, capsys):
+    (tmp_path / "captions.txt").write_text(
+        "A man in a garden makes a fist. Birds are singing.\n\nA woman at a table shows an ok sign.\n"
+    )
+    arguments = ("--captions", "captions.txt", "--no-score", "--vary", "--seed", "3", "--count", "3")
+    assert generate(mini, *arguments, "--out", "a", "--pairs", "set", "--pair-maps", "mask,depth") == 0
+    assert "hands are no near duplicate" in capsys.readouterr().out
+    pairs = [*PairSet(tmp_path / "set")]
+    assert [pair.facts.gesture for pair in pairs] == ["fist"] * 3 + ["ok"] * 3
+    assert all(set(pair.record.maps) == {"mesh", "mask", "depth"} for pair in pairs)
+    assert all(pair.facts.caption == "A man in a garden makes a fist. Birds are singing." for pair in pairs[:3])
+    assert {pair.facts.caption_style for pair in pairs} <= {"clean", "short", "raw"}
+    assert len({tuple(pair.parameters.betas.flatten().tolist()) for pair in pairs}) == 6
+    # What is varied is in the record, so that a picture can be made again.
+    record = json.loads((tmp_path / "a/0002_parameters.json").read_text())
+    assert record["caption_style"] == pairs[1].facts.caption_style
+    assert main(["generate", "--repeat", "a/0002_parameters.json", "--device", "cpu", "--no-score", "--out", "b"]) == 0
+    assert (tmp_path / "b/0001_picture.png").read_bytes() == (tmp_path / "a/0002_picture.png").read_bytes()
+    # Filling looks at what the set has, and says so by other hands than chance gave.
+    assert generate(mini, *arguments, "--out", "c", "--pairs", "set", "--fill") == 0
+    assert len(PairSet(tmp_path / "set")) == 12
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

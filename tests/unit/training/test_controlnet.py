@@ -119,6 +119,19 @@ def test_a_half_precision_base_with_checkpointing_is_trained_on(pairs, base, tmp
     assert again.finished
 
 
+def test_a_gate_is_learnt_resumed_and_written_into_the_file(pairs, base, tmp_path):
+    pytest.importorskip("accelerate")
+    changes = ["fusion.mode=gated", "training.steps=6", "training.learning_rate=0.003", "precision=no"]
+    config = load_config(write_config(tmp_path, base, pairs), [*changes, "validate_every=0"])
+    _, path = train_controlnet(replace(config, out=str(tmp_path / "whole")))
+    whole = read_controlnet_weights(path).settings
+    assert whole.mode == "gated" and whole.gate != 0 and not whole.is_off
+    stops = iter([False, False, True])
+    assert not train_controlnet(config, stop=lambda: next(stops))[0].finished
+    _, path = train_controlnet(config)
+    assert read_controlnet_weights(path).settings == whole, "as if it had not been stopped"
+
+
 def write_config(folder, base, pairs):
     """Two steps that draw validation pictures."""
     path = folder / "config.json"
@@ -161,9 +174,15 @@ def test_pairs_and_their_export_to_attentionhand_are_the_same_samples(tmp_path):
     picture = torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(1)).mul(255).round() / 255
     with PairWriter(tmp_path / "set") as writer:
         writer.add(picture, scene, PairFacts("a hand, red wall"), {"mesh": maps.mesh[0], "mask": maps.mask[0]})
-        writer.add(picture, HandScene.empty(scene.model, camera), PairFacts("no hand"), {"mesh": maps.mesh[0] * 0})
+        writer.add(
+            picture,
+            HandScene.empty(scene.model, camera),
+            PairFacts("none", caption="No hand."),
+            {"mesh": maps.mesh[0] * 0},
+        )
     pairs = open_samples(tmp_path / "set", 64)
     assert len(pairs) == 2 and pairs[0].captions == {"clean": "a hand, red wall"}
+    assert pairs[1].captions == {"clean": "none", "verbose": "No hand."}
     assert (pairs[0].picture == picture.mul(255).byte().numpy()).all()
     assert (pairs[0].hand > 0).mean() == pytest.approx(float((maps.mask[0] > 0).float().mean()))
     assert not pairs[1].hand.any()
