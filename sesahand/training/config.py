@@ -16,9 +16,13 @@ from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.reading import read_bytes
 from ..fusion.settings import FusionSettings
 from ..models.small.layout import MiniLayout
+from .ranges import check_range as _check_range
+from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
+# Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
+MOST_DOTS = 256
 PRECISIONS = ("no", "bf16", "fp16")
 # What may differ when an interrupted training goes on: it changes no number of the result.
 FREE_TO_CHANGE = frozenset(
@@ -332,8 +336,43 @@ class MiniConfig(Common):
             raise SesaHandError("With base_of there is no scaffold to start from: set control_start=unet.")
 
 
-Config = ControlNetConfig | MiniConfig
-KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig}
+RECONSTRUCTOR_STEPS = Steps(2000, 32, 1, 2e-3, warmup=50, decay_from=0.2, betas=(0.9, 0.999), average=0.0)
+
+
+@dataclass(frozen=True)
+class ReconstructorConfig(Common):
+    """A network that reconstructs hands from crops of pictures.
+
+    Attributes:
+        kind: "reconstructor".
+        hand_model: "builtin", or a MANO file or its folder: the hand whose parameters are told.
+        start: A file to go on from: of an earlier training, or HaMeR's or WiLoR's checkpoint, which need MANO.
+        backbone: What is trained from nothing, without `start`.
+        frozen: Train the head alone.
+        data: The sets.
+        augmentation: What is changed each time.
+        losses: What is learnt.
+        training: The optimisation.
+    """
+
+    kind: str = "reconstructor"
+    hand_model: str = "builtin"
+    start: str = ""
+    backbone: Backbone = field(default_factory=Backbone)
+    frozen: bool = False
+    data: HandData = field(default_factory=HandData)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    losses: HandLosses = field(default_factory=HandLosses)
+    training: Steps = field(default_factory=lambda: RECONSTRUCTOR_STEPS)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.data.sets:
+            raise SesaHandError("data.sets is empty: name at least one folder of image-mesh pairs.")
+
+
+Config = ControlNetConfig | MiniConfig | ReconstructorConfig
+KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig}
 
 
 def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Config:
@@ -384,6 +423,8 @@ def _read(path: Path) -> dict:
         elif sys.version_info >= (3, 11):
             import tomllib
 
+            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+                raise ValueError(f"a line has more than {MOST_DOTS} dots")
             values = tomllib.loads(text)
         else:
             raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")
@@ -432,6 +473,14 @@ def _build(kind: type, values: dict, where: str):
     return kind(**built) if not where else built
 
 
+def _made(kind: type, values: dict, where: str):
+    """Make an entry of a list of tables, which has no owner whose defaults it would keep."""
+    try:
+        return kind(**values)
+    except SesaHandError as error:
+        raise SesaHandError(f"{where}: {error}") from None
+
+
 def _value(hint: Any, value: Any, name: str):
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
@@ -443,7 +492,11 @@ def _value(hint: Any, value: Any, name: str):
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(value, name)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(value)
+        kind = typing.get_args(hint)[0]
+        if not dataclasses.is_dataclass(kind):
+            return tuple(value)
+        rows = [(_value(kind, row, f"{name}[{number}]"), number) for number, row in enumerate(value)]
+        return tuple(_made(cast(type, kind), row, f"{name}[{number}]") for row, number in rows)
     wrong = isinstance(value, bool) != (origin is bool)
     if wrong or not isinstance(value, origin):
         raise SesaHandError(f"{name} is {quote(value)}, expected {_type_name(origin)}.")
@@ -462,9 +515,3 @@ def _as_float(value: int, name: str) -> float:
 def _type_name(kind: type) -> str:
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}
     return names.get(kind, "a table of numbers")
-
-
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        raise SesaHandError(f"{name} is {quote(value)}; choose a number from {low:g} to {high:g}.")

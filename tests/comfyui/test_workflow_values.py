@@ -4,6 +4,7 @@ import asyncio
 import copy
 
 import pytest
+from comfyui_version import __version__
 from sesahand_pack import nodes as pack_nodes
 
 import nodes as core
@@ -154,6 +155,7 @@ def linked_files(ui: dict) -> set[str]:
 
 @pytest.fixture(params=workflows.NAMES)
 def name(request):
+    workflows.skip_without_nodes(request.param, tuple(int(number) for number in __version__.split(".")[:3]))
     return request.param
 
 

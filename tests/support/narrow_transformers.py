@@ -48,12 +48,12 @@ def _detected(original: Callable) -> Callable:
     @functools.wraps(original)
     def detect(state_dict, key_prefix, *args, **kwargs):
         config = original(state_dict, key_prefix, *args, **kwargs)
-        if config and config["image_model"] == "qwen_image":
+        if config and config.get("image_model") == "qwen_image":
             config |= {name: QWEN[name] for name in QWEN if name != "num_layers"}
-        if config and config["image_model"] == "lumina2":
+        if config and config.get("image_model") == "lumina2":
             config |= Z_IMAGE
         # The current core works these out; the floor takes them for known.
-        if config and config["image_model"] == "flux":
+        if config and config.get("image_model") == "flux":
             config |= {name: FLUX[name] for name in ("context_in_dim", "hidden_size", "num_heads")}
         return config
 
