@@ -149,7 +149,7 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
     seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance gather
-    doze laze loaf loiter loll repose slumber slump snooze
+    doze laze loaf loiter loll repose slumber slump snooze sleep nap snore float drowse
 """
 
 # What a hand does with a thing without this being an activity of its own.
@@ -211,12 +211,12 @@ ACTION_VERBS = """
     sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
     lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
     glance read study think work practice exercise train compete perform examine inspect check browse search buy
-    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pause linger pray meditate teach
+    sell shop pay order choose select wait relax enjoy celebrate cheer pause linger pray meditate teach
     learn help assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn
     squint
     smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
     show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
-    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
+    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel bathe
     shower dress undress sunbathe fish hunt camp garden farm graze guard patrol protest vote deliver collect
     gather share play care begin start continue finish stop attempt hurry rush hover sled snorkel mimic focus
     concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
@@ -241,7 +241,7 @@ ACTION_VERBS = """
     reflect refuel refuse reign rejoice relocate repair report retreat return revise riot roam roar roast rob
     romp rouse rove row rule saddle salute saunter save savor savour scale scan scold scout scowl scramble
     scream scroll scuffle seduce seek sentence serenade shake shapeshift shoot shoplift shudder sigh sightsee
-    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snore snuggle soak
+    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snuggle soak
     sob solve somersault soothe spar speed spill spit spy stagger stalk stammer stargaze startle steal steer
     stomp stream stride strike strut stutter suck suffer sulk summon surrender survey swagger swallow sway swear
     sweat swig tan tango teleport tempt testify tidy tour track trample transform trap trek tremble trot trudge
@@ -359,6 +359,14 @@ PLACES = """
     vienna vietnam vinery walkway warsaw wasteland watchtower waterfront waterhole watermill waterpark waterside
     weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed workbench
     workroom worksite workspace yurt ziggurat zurich
+    tower turret rampart parapet battlement nave cloister cell chamber apothecary girder scaffold scaffolding rooftops
+    ridge ledge moor fen bog marshes plain plains crater canopy outcrop overhang escarpment gully saltflat crossroads
+    grotto hollow knoll mesa riverbank spit scree dell downs thicket veld floe tideline shallows atoll
+    halfpipe velodrome bleachers grandstands bullring ballpark speedway gymnasium tatami dohyo piste racecourse
+    loggia portico veranda conservatory vault tomb tombs mausoleum necropolis pyramid acropolis parthenon
+    alcazar kremlin louvre pantheon duomo kasbah souk medina caravanserai favela barrio hutong
+    bindery creamery smithy cleanroom glasshouse mortuary trenches barricade
+    nook den bleacher slum precinct cul-de-sac bypass roundabout underpass gatehouse
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
@@ -366,7 +374,10 @@ PLACE_PARTS = """
     entrance doorway
 """
 # What makes a place of another in a tag: "airport gate", "theater box".
-PARTS_OF_PLACES = "gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift"
+PARTS_OF_PLACES = """
+    gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift door doorway seat bench
+    pew pit ramp wall walls tower interior roof corner floor counter stairs ring cell bay bowl edge
+"""
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
@@ -374,7 +385,13 @@ PLACE_PAIRS = (
     "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
     "|market stall|ski lift|pit lane|los angeles|new york|san francisco|hong kong|las vegas|new orleans|rio de janeiro"
     "|washington dc|santa fe|cape town|buenos aires|mexico city|tide pool|film set|assembly line|checkout line"
-    "|red carpet"
+    "|red carpet|bus seat|park bench|orchestra pit|skate ramp|skate park|rock face|cliff face|salt flat|salt flats"
+    "|concrete bowl|sand dune|ice floe|phone booth|photo booth|noodle stand|food stand|food truck|hot spring|rice field"
+    "|rice paddy|finish line|starting line|parking space|taxi stand|gas station|petrol station|subway car|window seat"
+    "|church pew|porch swing|cable car|ferris wheel|construction site|crime scene|wrestling mat|balance beam|batting cage"
+    "|checkout counter|loading dock|rock pool|ice rink|oil rig|trading floor|waiting area|press box|penalty box|bell tower"
+    "|clock tower|water tower|night market|flea market|sports ground|corn maze|hedge maze|city wall|castle wall"
+    "|harbor wall|sea wall|walk-in closet|study room|stone circle"
 )
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"

@@ -16,6 +16,7 @@ _FURNITURE = frozenset(
 )
 _HEAPS = frozenset("mountain mountains hill hills sea ocean river forest island field lake stream party".split())
 _VEHICLES = frozenset("car cars bus train van truck taxi plane boat".split())
+_BESIDE = frozenset("under behind beside near by over at".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
@@ -41,6 +42,11 @@ def furnished_places(words: list[Token]) -> list[Token]:
     """Places whose furniture a clause names: the kitchen of "at a kitchen table"."""
     pairs = itertools.pairwise(words)
     return [place for place, thing in pairs if place.has("place") and thing.lower in _FURNITURE and not place.verb]
+
+
+def names_pair(phrase: list[Token]) -> bool:
+    """Whether a phrase ends in a place of two words: "a crowded bus stop"."""
+    return " ".join(item.lower for item in phrase[-2:]) in _PAIRS
 
 
 def is_backdrop(phrase: list[Token]) -> bool:
@@ -70,6 +76,9 @@ def _place_end(words: list[Token], start: int) -> int | None:
     if words[k - 1].has("adv") and not words[k - 1].has("place"):
         k -= 1
     pair = " ".join(item.lower for item in words[k - 2 : k])
+    if words[start].lower in _BESIDE and words[k - 1].lower in _VEHICLES:
+        # "under an old truck"
+        return None
     if k < len(words) and words[k].lower == "of" and words[k - 1].lower in _PARTS:
         return _place_end(words, k)
     if words[k - 1].lower in _HEAPS and [item.lower for item in words[k : k + 1]] == ["of"]:

@@ -8,6 +8,7 @@ from . import lexicon
 from .clauses import verbal
 from .gesture_words import find_mentions
 from .grammar import Token
+from .places import names_pair
 from .plain import GLUE
 
 LONGEST_TAG = 5
@@ -118,6 +119,8 @@ def names_place(words: list[Token]) -> bool:
         # "airport gate", "park bench"
         words = words[:-1]
     last, lead = words[-1], words[:-1]
+    if names_pair(words):
+        return not any(item.has("pronoun", "hand", "person") for item in lead[:-1])
     if (
         last.lower in _BACKDROPS
         and not any(item.has("prep") for item in lead)
