@@ -70,6 +70,9 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     if before is not None and before.lower in ("one", "other") and item.form == "ing" and item.verb_classes:
         # "one making a fist, the other waving"
         return True
+    if before is not None and before.lower == "other" and item.form == "s" and not item.roles and _object_follows(after):
+        # "the other holds an apple"
+        return True
     if before is not None and _asks_for_noun(before):
         return False
     if item.form in ("ing", "ed"):
@@ -84,12 +87,18 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
             before.takes_plural_verb or before.has("rel", "adv") or before.lower in ("to", "and", "or")
         )
     if item.has("hand", "body", "person", "place") and before is not None:
+        if item.lower in ("grips", "grasps") and _object_follows(after):
+            return True
         return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
         return opening and after is not None and not after.has("conj", "sub", "rel", "aux")
     # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
     inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
     return not before.plural or before.has("rel") or inner
+
+
+def _object_follows(after: Token | None) -> bool:
+    return after is not None and after.has("det", "owner")
 
 
 def _next_is(tokens: list[Token], i: int, role: str) -> bool:

@@ -4,6 +4,7 @@ import re
 
 from . import lexicon
 from .grammar import Token, join
+from .places import place_phrases
 
 _NOT = frozenset("not never cannot n't".split())
 _NO = frozenset("no without nothing none neither nor nobody".split())
@@ -81,11 +82,22 @@ def _denied_until(piece: list[Token], k: int) -> int | None:
         return _next(piece, k + 2, lambda item: item.has("mark", "pronoun", "sub") or item.has("person"))
     if word == "neither":
         return _next(piece, k + 1, lambda item: item.has("mark", "sub"))
+    if word in ("nobody", "none") or pair == "no one":
+        return _next_person(piece, k + 2)
     if word in _NO:
-        return _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
+        end = _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
+        # "snow falls without a sound on the courtyard"
+        return min([end, *(k + 1 + start for start, _ in place_phrases(piece[k + 1 : end]) if start)])
     if word in _CEASES and k + 1 < len(piece) and piece[k + 1].form == "ing":
         return _next(piece, k + 2, lambda item: item.has("mark", "sub", "conj"))
     return None
+
+
+def _next_person(piece: list[Token], start: int) -> int:
+    """Where what nobody does ends, or the person begins to whom nobody does it: "no one waves at | the girl"."""
+    end = _next(piece, start, lambda item: _begins_anew(item, "nobody"))
+    aimed = (k for k in range(start, end - 1) if piece[k].has("det") and piece[k + 1].has("person"))
+    return next(aimed, end)
 
 
 def _is_described(piece: list[Token], k: int) -> bool:

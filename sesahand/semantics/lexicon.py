@@ -127,7 +127,7 @@ PERSON_SUFFIXES = (
     "keepers",
     *(
         form
-        for word in "worker player dancer singer seller hunter fighter trainer herder monger wright".split()
+        for word in "reader writer holder driver rider teller goer walker owner leader binder blower tamer breather worker player dancer singer seller hunter fighter trainer herder monger wright".split()
         for form in (word, word + "s")
     ),
 )
@@ -256,6 +256,13 @@ DROPPED_VERBS = """
     surround convey evoke capture portray exude enhance complement match don clad consist provide dominate
     occupy remain overlook sparkle glow glisten shine loom litter clutter fade
 """
+
+# Whoever does one of these to a place is there.
+VISITING_VERBS = "explore enter visit roam tour wander haunt inhabit patrol"
+# What shows a person without being one.
+LIKENESSES = "statue sculpture bust mannequin figurine doll puppet painting mural engraving relief carving"
+# Adjectives that say how somebody is placed.
+POSED = "asleep astride prone supine"
 
 IRREGULAR_FORMS = {
     "stand": "stood", "sit": "sat", "lie": "lay lain lying", "bend": "bent", "kneel": "knelt", "lean": "leant",
@@ -491,6 +498,8 @@ LEAD_INS = (
     r"|portrait|close-up|closeup)(?:\s+(?:view|shot|photo|photograph|image|portrait))?\s+(?:of|showing)\s+",
     r"(?:an?\s+(?:\w+[\s-]){0,3}?)?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
+    r"(?:an?\s+|the\s+)?(?:[\w-]+\s+)?(?:look|glimpse|peek|glance)\s+(?:at|of)\s+(?=an?\s)",
+    r"(?:an?|the)\s+(?:\w+\s+){0,2}?(?:poster|still|snapshot|polaroid|screenshot|wallpaper|artwork|rendering)\s+(?:of|showing)\s+",
     r"there(?:\s+(?:is|are)|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
     r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is)\s+(?:taken|shot|captured|framed)\s+[^.\n]{0,40}?"

@@ -22,7 +22,7 @@ _BRACKETS = re.compile(r"(?<=[\w,.])(\s*)(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]
 _STRAY_BRACKETS = re.compile(r"\\?[()\[\]{}]")
 _DASHES = re.compile(r"\s*(?:—|–|\s-{1,3}\s|--)\s*")
 _CONTRACTION = re.compile(r"\b(he|she|it|who|there|they|we|you|i)('(?:s|re|ve|m))\b", re.IGNORECASE)
-_LEAD_INS = re.compile(rf"(^|\n|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
+_LEAD_INS = re.compile(rf"(^|\n|[.!?:]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
 _NAMES = re.compile("|".join(lexicon.FALSE_HANDS + lexicon.FALSE_COLORS + lexicon.FALSE_PERSONS), re.IGNORECASE)
 _EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _AT_CAMERA = re.compile(rf"(\w+)(?:,?\s+\w+ly)?\s+(?:{'|'.join(lexicon.AT_CAMERA)})", re.IGNORECASE)

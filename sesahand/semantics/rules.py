@@ -24,7 +24,7 @@ from .denials import told
 from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
 from .openings import in_order
-from .places import furnished_places, place_phrases, place_subject
+from .places import bare_places, furnished_places, place_object, place_phrases, place_subject
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
 from .tag_lists import names_place, person_of_tag, says_deed, says_hands, says_pose, take_tags
@@ -36,6 +36,9 @@ _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
 _HAVE = frozenset("have has having had got".split())
 _NEGATIONS = frozenset(lexicon.NEGATIONS.split())
 _SEEN = frozenset(lexicon.SEEN.split())
+_LIKENESSES = frozenset(lexicon.LIKENESSES.split())
+_VISITING = frozenset(lexicon.VISITING_VERBS.split())
+_LYING = frozenset(lexicon.POSED.split())
 _OWN_HANDS = frozenset("hand hands palm palms fist fists fingers".split())
 _PARTICLES = frozenset(lexicon.PARTICLES.split())
 _TAKE_PARTICLE = frozenset(lexicon.TAKE_PARTICLE.split())
@@ -142,7 +145,7 @@ def _read_sentence(reading: Reading, number: int, words: list[Token], in_list: b
             reading.phrases[component].append(Phrase(clause, number, subject, reading.person, bool(own)))
         if kind == "person" and own and clause.verb is None:
             reading.presence.append(clause)
-        _note_places(reading, clause, kind)
+        _note_places(reading, clause, kind, opening=number == 0)
         if own and _is_aside(clause, kind):
             # "with her chin in her hand, and looks out": the next clause is about the person again.
             subject, kind = before
@@ -198,11 +201,24 @@ def _untold(clause: Clause) -> bool:
 def _own_subject(clause: Clause, reading: Reading) -> list[Token]:
     """Whom a clause names as its subject; nothing if it shares that of the clause before."""
     if clause.subject:
-        return clause.subject
+        return _shown_person(clause) or clause.subject
     if clause.verb is None:
         clause.subject = _leading_phrase(clause.tokens[clause.start : clause.end])
         return clause.subject
     return _last_person(clause.tokens[: clause.start]) if clause.opener == "who" else []
+
+
+def _shown_person(clause: Clause) -> list[Token]:
+    """The person that a thing is on or of, and who does what follows: "a coat on a tall man walking"."""
+    subject = clause.subject
+    if phrase_head(subject) != "thing" or not subject[-1].has("person") or clause.verb is None:
+        return []
+    if clause.tokens[clause.verb].form != "ing" or clause.verb != clause.group or subject[0].lower in _NEGATIONS:
+        return []
+    if any(item.lower in _LIKENESSES for item in subject):
+        return []
+    at = max((k for k, item in enumerate(subject) if item.lower in ("on", "at", "of", "around", "for")), default=None)
+    return [] if at is None else subject[at + 1 :]
 
 
 def _note_open_place(reading: Reading, words: list[Token]) -> None:
@@ -218,18 +234,24 @@ def _place_tag(words: list[Token]) -> str:
     return join(undecorated(bare[0], keep_colors=False)) if bare else ""
 
 
-def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
-    """Note the places a clause names, with how far they can be trusted: 0 best, 2 least."""
+def _note_places(reading: Reading, clause: Clause, kind: str, opening: bool = False) -> None:
+    """Note the places a clause names, with how far they can be trusted: 0 best, 3, only in an opening, least."""
     words = clause.tokens[clause.start : clause.end]
     alone = clause.verb is None and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
     found = place_phrases(words)
     reading.places += [(trust, words[start:end]) for start, end in found]
+    if trust == 0 and clause.verb is not None and clause.tokens[clause.verb].verb in _VISITING:
+        visited = place_object(clause.tokens[clause.verb + 1 : clause.end])
+        reading.places += [(0, visited)] if visited else []
     if not found and trust == 0:
         reading.places += [(2, [item]) for item in furnished_places(words)]
     if kind == "thing" and clause.start == 0 or clause.verb is None:
         named = place_subject(clause.subject)
         reading.places += [(1, named)] if named else []
+    if opening and trust == 2 and not found:
+        # "steam fills the railway station"
+        reading.places += [(3, phrase) for phrase in bare_places(words)[:1]]
 
 
 def _is_aside(clause: Clause, kind: str) -> bool:
@@ -295,11 +317,15 @@ def _classify(clause: Clause, kind: str) -> list[str]:
         return []
     if kind in ("thing", "appearance"):
         leaves = clause.verb is not None and clause.tokens[clause.verb].form == "ing" and _from_hand(words)
-        return ["hand_action"] if hands and (clause.opener == "with" or leaves) else []
+        held = clause.verb is None and clause.opener in (",", "and") and _stands_in_hand(words)
+        return ["hand_action"] if hands and (clause.opener == "with" or leaves or held) else []
     if kind == "hand":
         return ["hand_action"]
     if kind == "body":
         return ["hand_action"] if hands else ["pose"]
+    if clause.verb is None and any(item.lower in _LYING for item in words):
+        # "an old man asleep in an armchair"
+        return ["pose"]
     if clause.verb is None:
         # "a waiter with his left hand behind his back"
         return ["hand_action"] if any(item.lower in _OWN_HANDS for item in words) and _has_with(words) else []
@@ -316,6 +342,12 @@ def _from_hand(words: list[Token]) -> bool:
     """Whether a thing moves out of somebody's hand: "a plate falling from her left hand"."""
     out = next((k for k, item in enumerate(words) if item.lower in ("from", "into", "out")), len(words))
     return any(item.has("hand") for item in words[out:])
+
+
+def _stands_in_hand(words: list[Token]) -> bool:
+    """Whether a thing is told to be in a hand: "a coffee cup in his left hand"."""
+    at = next((k for k, item in enumerate(words) if k and item.lower in ("in", "between")), None)
+    return at is not None and any(item.has("hand") for item in words[at : at + 5])
 
 
 def _names_gesture(words: list[Token]) -> bool:

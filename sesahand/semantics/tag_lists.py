@@ -81,7 +81,8 @@ def _is_prose(words: list[Token], pieces: list[list[Token]]) -> bool:
     if any(piece and piece[0].form == "s" and not piece[0].roles for piece in pieces[1:]):
         # "his opponent, a young woman, throws a ball"
         return True
-    ended = words[-1].lower in (".", "!", "?")
+    finite = any(item.form == "s" and verbal(words, k) for k, item in enumerate(words) if k)
+    ended = words[-1].lower in (".", "!", "?") and (finite or words[0].text[:1].isupper() or words[0].has("det"))
     return ended or any(piece and piece[0].has("conj", "sub", "rel") for piece in pieces[1:])
 
 
@@ -151,7 +152,8 @@ def says_hands(words: list[Token]) -> bool:
 def says_pose(words: list[Token]) -> bool:
     """Whether a tag says how a body is placed: "sitting", "arms behind back", "from behind" not."""
     if any("posture" in item.verb_classes and item.form in ("ing", "ed") for item in words):
-        return True
+        # "floating hair" is no pose
+        return not (words[0].form == "ing" and len(words) == 2 and words[1].has("appearance"))
     at = next((k for k, item in enumerate(words) if item.has("body")), None)
     if at is None:
         return False
