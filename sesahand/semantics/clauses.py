@@ -86,6 +86,9 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return before is not None and (
             before.takes_plural_verb or before.has("rel", "adv") or before.lower in ("to", "and", "or")
         )
+    if item.has("hand") and before is None and not (_object_follows(after) or after and after.has("object pronoun")):
+        # "hands under a blanket"
+        return False
     if item.has("hand", "body", "person", "place") and before is not None:
         if item.lower in ("grips", "grasps") and _object_follows(after):
             return True

@@ -443,7 +443,7 @@ ADVERBS = """
     up down out together apart forward forwards backward backwards back away close closer off over very quite
     just also too still almost already now then there here alone aside sideways upright straight tight firmly
     wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
-    cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
+    cross-legged barefoot asleep astride prone supine not slightly carefully gently tightly partly fully around again even well
 """
 NOT_ADVERBS = "family assembly butterfly jelly belly elderly friendly lovely early ugly curly woolly"
 ING_NOUNS = """
@@ -536,6 +536,7 @@ FALSE_HANDS = (
     r"\b(?:out\s+of|in\s+good|in\s+safe)\s+hands?\b",
     r"\bhands?[\s-](?:on\s+(?:experience|training|workshop|approach)|off|free|down)\b",
     r"\b(?:green|sore)\s+thumb\b",
+    r"\b(?:fist|hand|palm|finger|thumb)[\s-](?:sized?|shaped)\b",
     r"\bhands?\s+of\s+(?:time|fate|god|cards|poker)\b",
     r"\bfinger\s+on\s+the\s+pulse\b",
     r"\bto\s+the\s+point\b|\bpoint\s+of\b|\bpointing\s+out\b",
@@ -558,6 +559,10 @@ IDIOMS = (
     r"\b(?:with\s+|has\s+|having\s+)?(?:a\s+lot\s+of\s+|too\s+much\s+|some\s+)?(?:time|blood)\s+on\s+(?:his|her|their)\s+hands\b,?",
     r"\bwash(?:es|ed|ing)?\s+(?:his|her|their)\s+hands\s+of\b",
     r"\b(?:takes?|taking|took)\s+(?:matters|the\s+law|things)\s+into\s+(?:his|her|their)\s+own\s+hands\b,?",
+    r"\b(?:has|have|had|having|with)\s+[^,.;]{1,25}?\s+in\s+the\s+palm\s+of\s+(?:his|her|their)\s+hands?\b,?",
+    r"\b(?:who\s+)?(?:hold|has|have|had|hav|own)(?:s|ing)?\s+the\s+keys?\s+to\s+(?:the\s+|his\s+|her\s+|my\s+)?"
+    r"(?:city|kingdom|future|success|heart|mystery|universe|happiness|victory|world)\b,?",
+    r"\b(?:who\s+(?:is|was)\s+)?hooked\s+on\s+(?:\w+ing\s+)?\w+\b,?",
     r"\b(?:who\s+is\s+)?all\s+(?:fingers\s+and\s+)?thumbs\b,?|\b(?:has|have|having|with)\s+(?:his|her|their)\s+hands\s+full\b,?",
     r"\b(?:has|have|having|had|get|gets|getting|gained?|with)\s+the\s+upper\s+hand\b,?",
     r"\b(?:los(?:es?|ing)|lost|keep(?:s|ing)?|kept|tighten(?:s|ed|ing)?|get|gets|getting|with)\s+(?:an?\s+|his\s+|her\s+|their\s+|the\s+)?"
@@ -664,7 +669,8 @@ ANIMALS = """
 # What moves or shows without anybody's hand: "a flag waving", "an arrow points".
 MOVED_BY_WIND = """
     flag flags banner banners hair grass wheat cape scarf ribbon ribbons tail leaves branches curtain curtains arrow
-    arrows sign signs needle compass ears ear tower roof feather feathers kelp seaweed tentacles
+    arrows sign signs signpost weathervane mountain mountains peak peaks spire spires steeple obelisk rocket cannon
+    cannons rifle gun beam antenna road path statue statues needle compass ears ear tower roof feather feathers kelp seaweed tentacles
 """
 
 
