@@ -11,7 +11,9 @@ from . import lexicon
 from .grammar import Token
 
 _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
-_VERBAL = frozenset("building crossing landing parking opening drawing painting setting clearing ringing".split())
+_VERBAL = frozenset(
+    "lighting icing filling wiring building crossing landing parking opening drawing painting setting clearing ringing".split()
+)
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
 
@@ -67,10 +69,16 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     acts = i and tokens[i - 1].has("aux") or acting and item.lower in _VERBAL and _next_is(tokens, i, "det")
     if item.lower in _ING_NOUNS and not acts:
         return False
-    if before is not None and before.lower in ("one", "other") and item.form == "ing" and item.verb_classes:
+    if before is not None and before.lower in ("one", "other", "both") and item.form == "ing" and item.verb_classes:
         # "one making a fist, the other waving"
         return True
-    if before is not None and before.lower == "other" and item.form == "s" and not item.roles and _object_follows(after):
+    if (
+        before is not None
+        and before.lower == "other"
+        and item.form == "s"
+        and not item.roles
+        and _object_follows(after)
+    ):
         # "the other holds an apple"
         return True
     if before is not None and _asks_for_noun(before):
@@ -92,6 +100,9 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     if item.has("hand", "body", "person", "place") and before is not None:
         if item.lower in ("grips", "grasps") and _object_follows(after):
             return True
+        if item.has("place") and "posture" in item.verb_classes and after is not None and after.has("prep", "adv"):
+            # "a gentleman in a waistcoat lounges in a chair"
+            return any(earlier.has("person", "pronoun") for earlier in tokens[max(0, i - 6) : i])
         return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
         return opening and after is not None and not after.has("conj", "sub", "rel", "aux")

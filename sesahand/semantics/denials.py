@@ -9,7 +9,7 @@ from .places import place_phrases
 _NOT = frozenset("not never cannot n't".split())
 _NO = frozenset("no without nothing none neither nor nobody".split())
 _ENDS = frozenset("but just only instead while".split())
-_REFUSES = frozenset("refuse refuses refused refusing unable fail fails failed failing hardly barely scarcely".split())
+_FAILS = frozenset("unable fail fails failed failing hardly barely scarcely".split())
 _AVOIDS = frozenset("avoid avoids avoided avoiding".split())
 _CEASES = frozenset("stop stops stopped quit quits ceases ceased".split())
 _GONE = re.compile(rf"{lexicon.NOT_SHOWN}|{lexicon.MISSHAPEN}", re.IGNORECASE)
@@ -96,8 +96,8 @@ def _denied_until(piece: list[Token], k: int) -> int | None:
         return min([end, *(k + 1 + start for start, _ in place_phrases(piece[k + 1 : end]) if start)])
     following = piece[k + 1] if k + 1 < len(piece) else None
     ceases = word in _CEASES and following is not None and following.form == "ing"
-    refuses = word in _REFUSES and following is not None and following.lower in ("to", "able")
-    if ceases or refuses or word in _AVOIDS and following is not None:
+    fails = word in _FAILS and following is not None and following.lower in ("to", "able")
+    if ceases or fails or word in _AVOIDS and following is not None:
         return _next(piece, k + 2, lambda item: item.has("mark", "sub", "conj"))
     return None
 

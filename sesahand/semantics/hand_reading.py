@@ -28,7 +28,7 @@ _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
 _LIFTED = frozenset(
-    "raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply pass hand offer draw".split()
+    "raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply pass offer draw".split()
 )
 _TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
@@ -474,7 +474,10 @@ def _is_passive(words: list[Token], k: int) -> bool:
 
 def _is_base(words: list[Token], k: int) -> bool:
     before = words[k - 1] if k else None
-    return words[k].form == "base" and (before is None or before.plural or before.lower in ("and", "they", "i", "to"))
+    intended = k > 1 and words[k - 2].lower in ("ready", "about", "tries", "trying", "going", "prepares", "preparing")
+    if words[k].form != "base" or before is not None and before.lower == "to" and intended:
+        return False
+    return before is None or before.plural or before.lower in ("and", "they", "i", "to")
 
 
 def _object_behind(words: list[Token], k: int) -> str | None:
@@ -554,7 +557,11 @@ def _instrument(words: list[Token]) -> str | None:
 
 
 def _works(item: Token) -> bool:
-    return not item.verb_classes.isdisjoint(("grasp", "handwork")) and item.form in ("ing", "s") and not item.has("hand", "person")
+    return (
+        not item.verb_classes.isdisjoint(("grasp", "handwork"))
+        and item.form in ("ing", "s")
+        and not item.has("hand", "person")
+    )
 
 
 def _belongs_to_thing(words: list[Token], k: int) -> bool:

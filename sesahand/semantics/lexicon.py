@@ -223,7 +223,7 @@ ACTION_VERBS = """
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
     fence chant recite pedal glide wade splash sprint vault tumble lunge
-    abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
+    flash abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
     audition awaken babysit baptize barbecue bargain bark battle beam beg bet bewitch bicker birdwatch bleed
     bless blink blog blush board boil boogie brake brawl breakdance breakfast breastfeed brew brood burgle burp
     busk cackle calculate call campaign canoe canter canvass captain caress cartwheel cheat chuckle chug clamber
@@ -259,6 +259,8 @@ DROPPED_VERBS = """
 
 # Whoever does one of these to a place is there.
 VISITING_VERBS = "explore enter visit roam tour wander haunt inhabit patrol"
+# Things do these by themselves: "falling leaves", "a rocking chair".
+DONE_BY_THINGS = "fall float rock glow move drift swirl fly burn flow rise fade shoot bloom"
 # What shows a person without being one.
 LIKENESSES = "statue sculpture bust mannequin figurine doll puppet painting mural engraving relief carving"
 # Adjectives that say how somebody is placed.
@@ -383,7 +385,7 @@ PLACE_PARTS = """
 # What makes a place of another in a tag: "airport gate", "theater box".
 PARTS_OF_PLACES = """
     gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift door doorway seat bench
-    pew pit ramp wall walls tower interior roof corner floor counter stairs ring cell bay bowl edge
+    crowd pew pit ramp wall walls tower interior roof corner floor counter stairs ring cell bay bowl edge
 """
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
@@ -559,7 +561,7 @@ IDIOMS = (
     r"\b(?:with\s+|has\s+|having\s+)?(?:a\s+lot\s+of\s+|too\s+much\s+|some\s+)?(?:time|blood)\s+on\s+(?:his|her|their)\s+hands\b,?",
     r"\bwash(?:es|ed|ing)?\s+(?:his|her|their)\s+hands\s+of\b",
     r"\b(?:takes?|taking|took)\s+(?:matters|the\s+law|things)\s+into\s+(?:his|her|their)\s+own\s+hands\b,?",
-    r"\b(?:has|have|had|having|with)\s+[^,.;]{1,25}?\s+in\s+the\s+palm\s+of\s+(?:his|her|their)\s+hands?\b,?",
+    r"\b(?:has|have|had|having)\s+[^,.;]{1,25}?\s+in\s+the\s+palm\s+of\s+(?:his|her|their)\s+hands?\b,?",
     r"\b(?:who\s+)?(?:hold|has|have|had|hav|own)(?:s|ing)?\s+the\s+keys?\s+to\s+(?:the\s+|his\s+|her\s+|my\s+)?"
     r"(?:city|kingdom|future|success|heart|mystery|universe|happiness|victory|world)\b,?",
     r"\b(?:who\s+(?:is|was)\s+)?hooked\s+on\s+(?:\w+ing\s+)?\w+\b,?",
@@ -654,7 +656,7 @@ TAKE_PARTICLE = "haul reel put take pull pick hand hold turn roll give pour slip
 # Whoever is tied somewhere does nothing by hand.
 FIXED_VERBS = "tie bind strap chain buckle pin shackle handcuff"
 # Verbs that stand as tags in their base form.
-DEEDS_AS_TAGS = "smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep blush shrug"
+DEEDS_AS_TAGS = "hug kiss cuddle yawn stare fight kick bow smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep blush shrug"
 # How a thing is held that is held between fingers.
 BETWEEN_FINGERS = (
     r"\b(?:between|with)\s+(?:(?:his|her|their|the|its|a)\s+)*(?:(?:right|left)\s+)?(?:thumb|index)(?:\s+finger)?\s+and\b"

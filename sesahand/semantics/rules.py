@@ -370,8 +370,10 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):
         return ["pose"]
+    particle = ""
     if verb.verb in _TAKE_PARTICLE and len(rest) > 1 and rest[0].lower in _PARTICLES:
         # "putting on her gloves"
+        particle = rest[0].lower if rest[0].lower in ("on", "off") else ""
         rest = rest[1:] if not rest[1].has("prep", "mark") else rest
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
@@ -392,12 +394,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["pose", "hand_action"] if hands and "grasp" not in classes else ["pose"]
     if "grasp" in classes and rest and not (moved == "thing" and "handwork" in classes):
         return ["pose"] if moves_body else ["hand_action"]
-    if hands or _is_handwork(verb, rest, with_object):
+    if hands or _is_handwork(verb, rest, with_object, particle):
         return ["action", "hand_action"]
     return ["action"]
 
 
-def _is_handwork(verb: Token, rest: list[Token], with_object: bool) -> bool:
+def _is_handwork(verb: Token, rest: list[Token], with_object: bool, particle: str) -> bool:
     if "handwork" in verb.verb_classes:
         return with_object or verb.verb not in _NEEDS_OBJECT
+    if verb.verb == "take" and with_object and bool(particle):
+        # "taking off her gloves"
+        return True
     return verb.verb in ("play", "take") and any(item.lower in _PLAYED_BY_HAND for item in rest)

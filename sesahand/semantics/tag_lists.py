@@ -16,12 +16,13 @@ _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 _PLACE_PREPOSITIONS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _PARTS_OF_PLACES = frozenset(lexicon.PARTS_OF_PLACES.split())
 _DEEDS = frozenset(lexicon.DEEDS_AS_TAGS.split())
+_DONE_BY_THINGS = frozenset(lexicon.DONE_BY_THINGS.split())
 _PLACED = frozenset("spread outstretched akimbo wide bent crossed raised".split())
 _LIMBS = frozenset("arm arms leg legs knee knees".split())
 _TIMES = frozenset("night dusk dawn sunset sunrise noon midnight winter summer autumn spring day daytime rain".split())
 _OPEN_HANDS = frozenset(
     "hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists "
-    "handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
+    "facepalm headpat headpats fistbump handstand handholding steepled handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
 )
 
 
@@ -109,6 +110,8 @@ def _is_tag(piece: list[Token]) -> bool:
     person = next((k for k, item in enumerate(words) if item.has("person")), None)
     if person is not None and any(item.has("prep") or item.form == "ed" for item in words[person + 1 :]):
         return False
+    if len(words) == 2 and words[0].form == "ing" and words[0].verb in _DONE_BY_THINGS and not words[1].has("adv"):
+        return True
     deeds = [k for k, item in enumerate(words) if item.verb and item.form in ("ing", "s") and verbal(words, k, k == 0)]
     return len(words) == 1 or not deeds
 
@@ -146,6 +149,9 @@ def says_hands(words: list[Token]) -> bool:
     """Whether a tag speaks of hands: "hand on hip", "v", "peace sign"."""
     if any(item.lower in _OPEN_HANDS or item.lower in ("left", "right") and item.has("hand") for item in words):
         return True
+    if words[0].form == "ing" and "grasp" in words[0].verb_classes and "posture" not in words[0].verb_classes:
+        # "carrying", "reaching"
+        return True
     return bool(find_mentions(" ".join("it" if GLUE in item.text else item.text for item in words)))
 
 
@@ -159,6 +165,9 @@ def says_pose(words: list[Token]) -> bool:
         return False
     # "arms behind back", "crossed arms"
     before, behind = words[:at], words[at + 1 :]
+    if at == 1 and words[0].lower == "on":
+        # "on back"
+        return True
     placed = any(item.form == "ed" or item.lower in _PLACED for item in before) and words[at].lower in _LIMBS
     return placed or any(item.has("prep", "adv") or item.form == "ed" or item.lower in _PLACED for item in behind)
 

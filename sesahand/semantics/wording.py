@@ -299,7 +299,9 @@ def _environment(reading: Reading) -> str:
     places: dict[str, str] = {}
     for trust, words in reading.places:
         if trust == best:
-            kept = [item for item in undecorated(words, is_backdrop(words) or names_pair(words)) if item.lower != "grand"]
+            kept = [
+                item for item in undecorated(words, is_backdrop(words) or names_pair(words)) if item.lower != "grand"
+            ]
             if kept[0].lower == "of":
                 # "the counter of a kitchen" is in a kitchen
                 kept[0] = token("in")
