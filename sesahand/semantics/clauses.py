@@ -12,7 +12,8 @@ from .grammar import Token
 
 _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
 _VERBAL = frozenset(
-    "lighting icing filling wiring building crossing landing parking opening drawing painting setting clearing ringing".split()
+    "lighting icing filling wiring building crossing landing parking opening drawing painting setting clearing "
+    "ringing".split()
 )
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
@@ -81,8 +82,14 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     ):
         # "the other holds an apple"
         return True
+    if before is not None and before.lower in ("on", "off") and item.form == "s" and "posture" in item.verb_classes:
+        # "a clown with half his makeup on sits"
+        return True
     if before is not None and _asks_for_noun(before):
         return False
+    if item.form == "s" and item.verb_classes == {"dropped"} and item.has("place") and _object_follows(after):
+        # "a hill overlooks a sea"
+        return True
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
         if before is not None or after is None or opening:

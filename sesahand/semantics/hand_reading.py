@@ -28,7 +28,7 @@ _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
 _LIFTED = frozenset(
-    "raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply pass offer draw".split()
+    "raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply pass offer".split()
 )
 _TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())

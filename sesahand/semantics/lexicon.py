@@ -127,7 +127,10 @@ PERSON_SUFFIXES = (
     "keepers",
     *(
         form
-        for word in "reader writer holder driver rider teller goer walker owner leader binder blower tamer breather worker player dancer singer seller hunter fighter trainer herder monger wright".split()
+        for word in (
+            "reader writer holder driver rider teller goer walker owner leader binder blower tamer breather worker "
+            "player dancer singer seller hunter fighter trainer herder monger wright"
+        ).split()
         for form in (word, word + "s")
     ),
 )
@@ -334,7 +337,7 @@ PLACES = """
     bookstall boston brazil breakwater bridgehead broadway brussels budapest bungalow busan busstop byway cabana
     cabaret cabaña california camper campground cantina capitol carnival carport carriageway casablanca casbah
     catacomb catacombs causeway cavern charterhouse checkpoint china chinatown choirloft churchyard citadel
-    claypit cloakroom clubhouse coalmine coastline cobblestones coffeehouse coffeeshop coliseum colonnade
+    claypit cloakroom clubhouse coalmine coastline coffeehouse coffeeshop coliseum colonnade
     colosseum compartment congress conservatory consulate convent cookhouse copenhagen cornershop corral cowpen
     cowshed crag creche crossroad cyberspace dairy dancefloor darkroom delhi deli delicatessen dinghy diningroom
     disco discotheque dockside dockyard dome dovecote drawbridge dreamscape dreamworld driveway drugstore dubai
@@ -366,7 +369,7 @@ PLACES = """
     townhouse township townsquare trackside tradeshow trattoria  treetops trolley trolleybus tuscany
     underbrush underground undergrowth underpass underworld vale vancouver varanasi vestry viaduct vicarage
     vienna vietnam vinery walkway warsaw wasteland watchtower waterfront waterhole watermill waterpark waterside
-    weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed workbench
+    weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed
     workroom worksite workspace yurt ziggurat zurich
     tower turret rampart parapet battlement nave cloister cell chamber apothecary girder scaffold scaffolding rooftops
     ridge ledge moor fen bog marshes plain plains crater canopy outcrop overhang escarpment gully saltflat crossroads
@@ -394,11 +397,12 @@ PLACE_PAIRS = (
     "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
     "|market stall|ski lift|pit lane|los angeles|new york|san francisco|hong kong|las vegas|new orleans|rio de janeiro"
     "|washington dc|santa fe|cape town|buenos aires|mexico city|tide pool|film set|assembly line|checkout line"
-    "|red carpet|bus seat|park bench|orchestra pit|skate ramp|skate park|rock face|cliff face|salt flat|salt flats"
+    "|red carpet|orchestra pit|skate ramp|skate park|rock face|cliff face|salt flat|salt flats"
     "|concrete bowl|sand dune|ice floe|phone booth|photo booth|noodle stand|food stand|food truck|hot spring|rice field"
-    "|rice paddy|finish line|starting line|parking space|taxi stand|gas station|petrol station|subway car|window seat"
-    "|church pew|porch swing|cable car|ferris wheel|construction site|crime scene|wrestling mat|balance beam|batting cage"
-    "|checkout counter|loading dock|rock pool|ice rink|oil rig|trading floor|waiting area|press box|penalty box|bell tower"
+    "|rice paddy|finish line|starting line|parking space|taxi stand|gas station|petrol station|subway car"
+    "|cable car|ferris wheel|construction site|crime scene|wrestling mat|balance beam"
+    "|batting cage|checkout counter|loading dock|rock pool|ice rink|oil rig|trading floor|waiting area|press box"
+    "|penalty box|bell tower"
     "|clock tower|water tower|night market|flea market|sports ground|corn maze|hedge maze|city wall|castle wall"
     "|harbor wall|sea wall|walk-in closet|study room|stone circle"
 )
@@ -445,7 +449,8 @@ ADVERBS = """
     up down out together apart forward forwards backward backwards back away close closer off over very quite
     just also too still almost already now then there here alone aside sideways upright straight tight firmly
     wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
-    cross-legged barefoot asleep astride prone supine not slightly carefully gently tightly partly fully around again even well
+    cross-legged barefoot asleep astride prone supine not slightly carefully gently tightly partly fully around
+    again even well
 """
 NOT_ADVERBS = "family assembly butterfly jelly belly elderly friendly lovely early ugly curly woolly"
 ING_NOUNS = """
@@ -656,7 +661,10 @@ TAKE_PARTICLE = "haul reel put take pull pick hand hold turn roll give pour slip
 # Whoever is tied somewhere does nothing by hand.
 FIXED_VERBS = "tie bind strap chain buckle pin shackle handcuff"
 # Verbs that stand as tags in their base form.
-DEEDS_AS_TAGS = "hug kiss cuddle yawn stare fight kick bow smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep blush shrug"
+DEEDS_AS_TAGS = """
+    hug kiss cuddle yawn stare fight kick bow smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep
+    blush shrug
+"""
 # How a thing is held that is held between fingers.
 BETWEEN_FINGERS = (
     r"\b(?:between|with)\s+(?:(?:his|her|their|the|its|a)\s+)*(?:(?:right|left)\s+)?(?:thumb|index)(?:\s+finger)?\s+and\b"
@@ -672,7 +680,8 @@ ANIMALS = """
 MOVED_BY_WIND = """
     flag flags banner banners hair grass wheat cape scarf ribbon ribbons tail leaves branches curtain curtains arrow
     arrows sign signs signpost weathervane mountain mountains peak peaks spire spires steeple obelisk rocket cannon
-    cannons rifle gun beam antenna road path statue statues needle compass ears ear tower roof feather feathers kelp seaweed tentacles
+    cannons rifle gun beam antenna road path statue statues needle compass ears ear tower roof feather feathers kelp
+    seaweed tentacles
 """
 
 

@@ -126,15 +126,23 @@ def _in_noun_phrase(words: list[Token], k: int) -> bool:
     return item.content and not (item.form == "s" and verbal(words, k))
 
 
+def _unknown_deed(words: list[Token], k: int) -> bool:
+    """Whether an unknown word is the verb of the place before it: "a classroom buzzes with energy"."""
+    after = words[k + 1] if k + 1 < len(words) else None
+    return words[k].lower.endswith("s") and not words[k].roles and after is not None and after.has("prep", "adv")
+
+
 def place_object(words: list[Token]) -> list[Token]:
     """The place that a verb acts on: "a sunken library" of "explores a sunken library with a lamp"."""
     end = _noun_phrase_end(words, 0)
+    does = (k + 1 for k in range(end - 1) if words[k].has("place") and _unknown_deed(words, k + 1))
+    end = next(does, end)
     named = end > 0 and (words[end - 1].has("place") or names_pair(words[:end]))
     return words[:end] if named and words[end - 1].lower not in _VEHICLES | _HEAPS else []
 
 
 def bare_places(words: list[Token]) -> list[list[Token]]:
-    """The noun phrases with an article that name a place wherever they stand: "the station" of "smoke fills the station"."""
+    """The noun phrases with an article that name a place: "the station" of "smoke fills the station"."""
     found, k = [], 0
     while k < len(words):
         phrase = place_object(words[k:]) if words[k].has("det") else []

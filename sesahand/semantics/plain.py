@@ -40,7 +40,7 @@ def plain(caption: str, keep_asides: bool = False) -> str:
     text = _joined_lines(caption[:LONGEST_CAPTION].replace("’", "'"))
     text = _DASHES.sub(", ", _STRAY_BRACKETS.sub(" ", text) if keep_asides else _without_brackets(text))
     text = _EMPTY_PHRASES.sub("", text.replace("_", " "))
-    text = _NAMES.sub(lambda match: re.sub(r"\s+", GLUE, match.group()), text)
+    text = _NAMES.sub(lambda match: re.sub(r"\s+|(?<=fist)-|(?<=hand)-|(?<=palm)-", GLUE, match.group()), text)
     text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
     return _CONTRACTION.sub(r"\1 \2", _AT_CAMERA.sub(_without_camera, text))
 

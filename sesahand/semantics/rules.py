@@ -39,6 +39,9 @@ _SEEN = frozenset(lexicon.SEEN.split())
 _LIKENESSES = frozenset(lexicon.LIKENESSES.split())
 _VISITING = frozenset(lexicon.VISITING_VERBS.split())
 _LYING = frozenset(lexicon.POSED.split())
+_SOME = frozenset("some other several many few".split())
+_ONE = frozenset("a an the he she his her".split())
+_HAD = frozenset("picnic party conversation chat talk argument drink breakfast lunch dinner meal bath rest".split())
 _OWN_HANDS = frozenset("hand hands palm palms fist fists fingers".split())
 _PARTICLES = frozenset(lexicon.PARTICLES.split())
 _TAKE_PARTICLE = frozenset(lexicon.TAKE_PARTICLE.split())
@@ -67,6 +70,7 @@ def extract(caption: str) -> BehaviorSemantics:
                     _read_sentence(reading, next(number), part, bool(tags))
             for tag in tags:
                 _read_tag(reading, next(number), tag)
+    _leave_bystanders_out(reading)
     if reading.anyone and not any(reading.phrases.values()):
         reading.phrases["pose"] = _presence(reading)
     return write(reading) if reading.anyone else BehaviorSemantics()
@@ -75,6 +79,23 @@ def extract(caption: str) -> BehaviorSemantics:
 def _presence(reading: Reading) -> list[Phrase]:
     """The clause that only says that somebody is there, and where: "three women on one bench"."""
     return [Phrase(clause, 0, clause.subject, reading.person, True) for clause in reading.presence[:1]]
+
+
+def _are_bystanders(subject: list[Token]) -> bool:
+    """Whether a subject is a crowd that nothing introduces: "travelers", "other students", "a few spectators"."""
+    head = [item for item in subject if item.has("person")][:1]
+    bare = bool(subject) and (not subject[0].has("det", "pronoun", "owner") or subject[0].lower in _SOME)
+    bare = bare or [item.lower for item in subject[:2]] == ["a", "few"]
+    return bare and bool(head) and head[0].plural and not head[0].has("pronoun")
+
+
+def _leave_bystanders_out(reading: Reading) -> None:
+    """Drop what a crowd does beside somebody whom the text is about."""
+    phrases = [phrase for found in reading.phrases.values() for phrase in found]
+    if not any(phrase.subject and phrase.subject[0].lower in _ONE for phrase in phrases):
+        return
+    for name, found in reading.phrases.items():
+        reading.phrases[name] = [phrase for phrase in found if not _are_bystanders(phrase.subject)]
 
 
 def _meet_tagged(reading: Reading, tags: list[list[Token]]) -> None:
@@ -237,8 +258,11 @@ def _place_tag(words: list[Token]) -> str:
 def _note_places(reading: Reading, clause: Clause, kind: str, opening: bool = False) -> None:
     """Note the places a clause names, with how far they can be trusted: 0 best, 3, only in an opening, least."""
     words = clause.tokens[clause.start : clause.end]
-    alone = clause.verb is None and not clause.subject and clause.start == 0
+    participle = clause.verb is not None and words[0].has("prep") and clause.tokens[clause.verb].form in ("ing", "ed")
+    alone = (clause.verb is None or participle) and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
+    if kind == "person" and _are_bystanders(clause.subject):
+        trust = 1
     found = place_phrases(words)
     reading.places += [(trust, words[start:end]) for start, end in found]
     if trust == 0 and clause.verb is not None and clause.tokens[clause.verb].verb in _VISITING:
@@ -249,7 +273,7 @@ def _note_places(reading: Reading, clause: Clause, kind: str, opening: bool = Fa
     if kind == "thing" and clause.start == 0 or clause.verb is None:
         named = place_subject(clause.subject)
         reading.places += [(1, named)] if named else []
-    if opening and trust == 2 and not found:
+    if opening and not found and kind == "thing":
         # "steam fills the railway station"
         reading.places += [(3, phrase) for phrase in bare_places(words)[:1]]
 
@@ -367,6 +391,8 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
             # "covers her glass with her hand"
             return ["hand_action"]
         has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.at_verb : clause.at_verb + 2])
+        if has and any(item.lower in _HAD for item in rest[:4]):
+            return ["action"]
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):
         return ["pose"]

@@ -22,7 +22,8 @@ _LIMBS = frozenset("arm arms leg legs knee knees".split())
 _TIMES = frozenset("night dusk dawn sunset sunrise noon midnight winter summer autumn spring day daytime rain".split())
 _OPEN_HANDS = frozenset(
     "hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists "
-    "facepalm headpat headpats fistbump handstand handholding steepled handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
+    "facepalm headpat headpats fistbump handstand handholding steepled "
+    "handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
 )
 
 

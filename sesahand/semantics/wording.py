@@ -192,7 +192,7 @@ def _short(subject: list[Token]) -> list[Token]:
             following = [other.lower for other in subject[k + 1 : k + 3]]
             if item.lower != "of" and not set(following) & _SIDES:
                 rest = next((j for j in range(k, len(subject)) if subject[j].has("conj")), None)
-                if rest is None or phrase_head(subject[rest + 1 :]) == "appearance":
+                if rest is None or phrase_head(subject[rest + 1 :]) not in ("person", "standin"):
                     break
                 k = rest
                 continue
