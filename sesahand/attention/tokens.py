@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
+from ..files.panics import refusing_panics
 from .pieces import is_sentencepiece, piece_offsets
 from .spelling import byte_offsets, spelled_offsets
 
@@ -229,6 +230,11 @@ def _stretch(piece: str, places: Sequence[int], start: int, end: int) -> tuple[i
 
 def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
     """The tokens from `first` to `last` that a tokenizer of transformers makes, and where each stands in the text."""
+    with refusing_panics("The text encoder's tokenizer"):
+        return _placed(piece, tokenizer, first, last)
+
+
+def _placed(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(piece, return_offsets_mapping=True)
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
@@ -499,7 +505,8 @@ class _Listener:
 
     def __call__(self, text: str, *args: Any, **kwargs: Any) -> Any:
         self.texts.append(text)
-        return self.tokenizer(text, *args, **kwargs)
+        with refusing_panics("The text encoder's tokenizer"):
+            return self.tokenizer(text, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tokenizer, name)

@@ -7,13 +7,13 @@ table and does not stop the others; the exit status is then 1.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..export.formats import FORMATS
 from . import given_places
 from .progress import progress
+from .saying import say
 
 HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
 MESHES = {**{name.replace(" ", "-"): name for name in FORMATS}, "none": None}
@@ -293,12 +293,6 @@ def load_requested(path: Path, model, total: int):
             "them, or one for each."
         )
     return requested
-
-
-def say(text: str) -> None:
-    """Print text; characters that the terminal has not, or that are half of one, are escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def share(text: str) -> float:

@@ -10,6 +10,8 @@ import os
 import signal
 import time
 
+from .saying import say, say_json
+
 HELP = "train a ControlNet with structural fusion, the small model, or a reconstructor of hands"
 
 
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             )
         config = small_config(config, options.scale)
     if options.show:
-        print(json.dumps(to_dict(config), indent=2))
+        say_json(json.dumps(to_dict(config), indent=2))
         return 0
     stop = Stop(options.minutes)
     previous = signal.signal(signal.SIGINT, stop.ask)
@@ -61,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
     speaks = os.environ.get("RANK", "0") == "0"
     if paths is None:
         if speaks:
-            print(f"stopped; the same command goes on from the last checkpoint in {config.out}")
+            say(f"stopped; the same command goes on from the last checkpoint in {config.out}")
         return 3
     for path in paths if speaks else ():
-        print(path)
+        say(path)
     return 0
 
 
@@ -109,4 +111,4 @@ def _paths(answer: tuple) -> list | None:
 def report(stage: str, entry: dict) -> None:
     """Print an entry of the log in one line."""
     shown = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in entry.items())
-    print(f"{stage}: {', '.join(shown)}", flush=True)
+    say(f"{stage}: {', '.join(shown)}")

@@ -6,6 +6,7 @@ A weak model must not make a result worse than the rules alone would.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..errors import SesaHandError
 from . import prompts
@@ -54,7 +55,8 @@ def settle(answer: Mapping[str, str], caption: str, by_rules: BehaviorSemantics,
     Raises:
         SesaHandError: If nothing of the answer can be used; the message is written to be shown to the model.
     """
-    if not translated and not any(by_rules.to_dict().values()) and not _names_somebody(caption):
+    says_nothing = not any((*by_rules.to_dict().values(), translated)) and not _names_somebody(caption)
+    if says_nothing and any(answer.values()):
         raise SesaHandError("the description names nobody, so that all components are empty.")
     kept: dict[str, str] = {}
     origins, problems = [], []
@@ -118,10 +120,16 @@ def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: 
     missing = own - found - (_words(by_rules.hand_action) if name == "action" else frozenset())
     if 3 * len(missing) > len(own):
         return "says little of what the caption says of it"
-    besides = found - own - _words(by_rules.hand_action)
+    besides = found - own - _words(by_rules.hand_action) - _before(own, caption)
     if len(besides) > len(own) * MOST_BESIDES:
         return f"says more than it should ({', '.join(sorted(besides))[:60]})"
     return ""
+
+
+def _before(words: frozenset[str], caption: str) -> frozenset[str]:
+    """What stands right before one of these words in the caption: rules leave a thing's colour out, a model may not."""
+    said = re.findall(r"[\w']+", caption.lower())
+    return frozenset().union(*(_words(first) for first, second in pairwise(said) if _words(second) & words))
 
 
 def _is_of_kind(name: str, text: str, caption: str) -> bool:

@@ -42,7 +42,8 @@ def _pieces(words: list[Token]) -> list[list[Token]]:
 
 
 def _affirmed(piece: list[Token]) -> list[Token]:
-    kept, k = [], 0
+    kept: list[Token] = []
+    k = 0
     while k < len(piece):
         word, end = piece[k].lower, _denied_until(piece, k)
         described = end is not None and _is_described(piece, k)

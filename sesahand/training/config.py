@@ -21,6 +21,8 @@ from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
+# Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
+MOST_DOTS = 256
 PRECISIONS = ("no", "bf16", "fp16")
 # What may differ when an interrupted training goes on: it changes no number of the result.
 FREE_TO_CHANGE = frozenset(
@@ -421,6 +423,8 @@ def _read(path: Path) -> dict:
         elif sys.version_info >= (3, 11):
             import tomllib
 
+            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+                raise ValueError(f"a line has more than {MOST_DOTS} dots")
             values = tomllib.loads(text)
         else:
             raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import inside
 from ..files.model_configs import check_configurations
+from ..files.model_folders import without_memory
 from ..files.reading import read_json
 from ..files.writing import append_line
 from ..hands.loading import load_hand_model
 from ..hands.mano import MANO_NAME
 from ..hands.model import HandModel
 from ..metrics.joint_errors import mpjpe, mpvpe, pa_mpjpe
+from ..models.vision_networks import load_vision_network
 from ..reconstruct.learned.checkpoints import load_network
 from ..reconstruct.learned.hand_crops import normalise_crops
 from ..reconstruct.learned.prediction import CROP_SIZE, Prediction
@@ -39,6 +41,8 @@ HELD_OUT_LOG = "held_out.jsonl"
 # Of so many crops the mean hand is taken, from which answers are told as differences.
 MEAN_OF = 512
 AT_ONCE = 64
+# Of a vision network, with weights or at random: far more than a hand needs.
+MOST_NUMBERS = 1 << 31
 
 
 def train_reconstructor(
@@ -110,10 +114,23 @@ def start_network(config: ReconstructorConfig, hand: HandModel) -> nn.Module:
     described: dict = {}
     if own.kind != CONVOLUTIONS:
         described = read_vision_config(Path(own.folder))
-    network = HandRegressor(RegressorSettings(hand.name, own.size, own.kind, own.widths, own.hidden, described))
+    settings = RegressorSettings(hand.name, own.size, own.kind, own.widths, own.hidden, described)
+    if own.kind != CONVOLUTIONS:
+        _check_numbers(Path(own.folder), settings)
+    network = HandRegressor(settings)
     if own.kind != CONVOLUTIONS:
         load_vision_weights(network, Path(own.folder))
     return network
+
+
+def _check_numbers(folder: Path, settings: RegressorSettings) -> None:
+    """Refuse a network that is too large, before there is memory for it."""
+    numbers = sum(value.numel() for value in without_memory(folder, lambda: HandRegressor(settings)).parameters())
+    if numbers > MOST_NUMBERS:
+        raise InvalidFileError(
+            f"{folder!s:.200} describes a network of {numbers:,} numbers, expected at most {MOST_NUMBERS:,}; choose a "
+            "smaller one."
+        )
 
 
 def read_vision_config(folder: Path) -> dict:
@@ -137,12 +154,12 @@ def load_vision_weights(network: HandRegressor, folder: Path) -> None:
     """
     if not any(folder.glob("*.safetensors")):
         return
-    from transformers import AutoModel
-
+    found, own = load_vision_network(folder).float().state_dict(), network.get_submodule("backbone.network")
+    # A pooler is not looked at, and a classifier's weights have none.
+    pooler = {name: value for name, value in own.state_dict().items() if name.startswith("pooler.")}
     try:
-        found = AutoModel.from_pretrained(folder, use_safetensors=True, local_files_only=True, trust_remote_code=False)
-        network.get_submodule("backbone.network").load_state_dict(found.float().state_dict())
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        own.load_state_dict(pooler | found)
+    except RuntimeError as error:
         raise InvalidFileError(
             f"{folder!s:.200} cannot be loaded as a vision network ({error!s:.300}). Copy all of its files."
         ) from error

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import InvalidFileError, UnsafeFileError
-from ..files.model_configs import check_configurations
+from ..errors import InvalidFileError
+from ..files.model_folders import check_model_folder
 from ..files.reading import open_regular
 
 # Of an index that lists the weights of the largest models, some megabytes.
@@ -68,25 +68,7 @@ def read_config(folder: Path) -> dict:
             asks for code or files from elsewhere.
     """
     config = _read_json(folder / "config.json")
-    weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    if not weights:
-        raise InvalidFileError(
-            f"{folder} holds no .safetensors weights. Other formats can carry code and are not read: download the "
-            "model's safetensors version, or convert it."
-        )
-    for index in folder.glob("*.safetensors.index.json"):
-        _check_shards(index)
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in {".pkl", ".pickle"})
-    if pickles:
-        raise UnsafeFileError(
-            f"{folder} holds pickles ({', '.join(pickles[:3])}), which run code when a tokenizer reads them. Remove "
-            "them, or take a model whose tokenizer is a tokenizer.json."
-        )
-    if (folder / "adapter_config.json").exists():
-        raise InvalidFileError(
-            f"{folder} holds a PEFT adapter (adapter_config.json). Merge it into its base model and save the result."
-        )
-    check_configurations(folder)
+    check_model_folder(folder)
     return config
 
 
@@ -111,17 +93,3 @@ def _read_json(path: Path) -> dict:
     if not isinstance(content, dict):
         raise InvalidFileError(f"{path} should hold a JSON object, got {type(content).__name__}. Download it again.")
     return content
-
-
-def _check_shards(index: Path) -> None:
-    shards = _read_json(index).get("weight_map")
-    if not isinstance(shards, dict):
-        raise InvalidFileError(f"{index} has no weight_map. Download the file again.")
-    for shard in set(map(str, shards.values())):
-        if not shard.endswith(".safetensors") or Path(shard).name != shard or "\\" in shard:
-            raise UnsafeFileError(
-                f"{index} names {shard!r} as weights; only .safetensors beside it are read. Take a copy of the model "
-                "whose index names those."
-            )
-        if not (index.parent / shard).is_file():
-            raise InvalidFileError(f"{index.parent} is incomplete: {shard} is missing. Download it again.")

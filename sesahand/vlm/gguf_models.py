@@ -1,16 +1,19 @@
 """Language models in one GGUF file, as llama.cpp and Ollama use them, through transformers and its reader."""
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 
-from ..errors import InvalidFileError, SesaHandError, UnsafeFileError
+from ..errors import InvalidFileError, SesaHandError
 from ..files.gguf_header import GGUFHeader, read_gguf_header
-from ..files.model_configs import check_configurations
+from ..files.model_folders import check_model_folder
 
 MOST_WIDTH = 1 << 16
-_SIZES = ("embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv")
-_SIZES += ("attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size")
+_SIZES = (
+    "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv",
+    "attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size",
+)  # fmt: skip
 
 
 def has_gguf() -> bool:
@@ -18,8 +21,11 @@ def has_gguf() -> bool:
     return importlib.util.find_spec("gguf") is not None
 
 
-def check_gguf(path: Path) -> None:
+def check_gguf(path: Path) -> int:
     """Refuse a GGUF file that would not make a language model, before transformers believes what it says.
+
+    Returns:
+        How many numbers its tensors have.
 
     Raises:
         SesaHandError: If the package `gguf` is not installed.
@@ -43,11 +49,8 @@ def check_gguf(path: Path) -> None:
             "instruction-tuned version, often named '...-Instruct'."
         )
     # transformers also looks at the files beside it.
-    check_configurations(path.parent)
-    if any(each.suffix.lower() in {".pkl", ".pickle"} for each in path.parent.iterdir()):
-        raise UnsafeFileError(
-            f"{path.parent} holds pickles, which can run code. Move {path.name} to a folder of its own."
-        )
+    check_model_folder(path.parent, has_weights=False)
+    return sum(math.prod(shape) for shape in header.shapes.values())
 
 
 def _check_sizes(path: Path, header: GGUFHeader, architecture: str) -> None:

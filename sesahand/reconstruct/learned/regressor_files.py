@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import InvalidFileError, SesaHandError
+from ...files.model_configs import check_configuration
 from ...files.reading import parse_json
 from ...files.weights import open_weights
 from ...files.writing import write_with
@@ -46,6 +47,7 @@ def read_settings(path: Path) -> RegressorSettings | None:
 
     Raises:
         InvalidFileError: If it is one, and its header is damaged.
+        UnsafeFileError: If the vision network that it describes asks for code from elsewhere.
     """
     if path.suffix.lower() != ".safetensors":
         return None
@@ -54,6 +56,7 @@ def read_settings(path: Path) -> RegressorSettings | None:
     if SETTINGS not in metadata:
         return None
     values = parse_json(metadata[SETTINGS], f"{path.name}: {SETTINGS}")
+    check_configuration(path, values)
     try:
         return RegressorSettings(**values)
     except (TypeError, AttributeError, SesaHandError) as error:

@@ -15,7 +15,7 @@ from sesahand.cli import main
 from sesahand.data.pair_set import PairSet
 from sesahand.data.record import PairFacts
 from sesahand.data.writer import PairWriter
-from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix
@@ -29,7 +29,7 @@ from sesahand.render.maps import render_maps
 from sesahand.training.config import ReconstructorConfig, load_config, to_dict
 from sesahand.training.hand_crops import HandMixture, cut_crop, hands_of_scene, open_hands
 from sesahand.training.hand_task import draw_change, move_crops, move_truth
-from sesahand.training.reconstructor import measure_crops, train_reconstructor, weak_camera
+from sesahand.training.reconstructor import measure_crops, start_network, train_reconstructor, weak_camera
 from sesahand.training.reconstructor_settings import Augmentation, HandSource
 from sesahand.world.cache import render_samples
 
@@ -279,12 +279,35 @@ def test_a_networks_file_that_lies_is_refused(tmp_path):
     for number, settings in enumerate(
         ({"hand_model": "sesahand-cc0", "size": 32, "widths": [8192] * 8},
          {"hand_model": "sesahand-cc0", "size": 32, "backbone": "vision", "vision": {"model_type": "timm_wrapper"}},
+         {"hand_model": "sesahand-cc0", "size": 32, "backbone": "vision",
+          "vision": {"model_type": "vit", "_attn_implementation": "owner/repository"}},
+         {"hand_model": "sesahand-cc0", "size": 32, "backbone": "vision",
+          "vision": {"model_type": "vit", "num_hidden_layers": 10**9}},
          {"hand_model": 3}, ["no", "table"])
     ):  # fmt: skip
         path = tmp_path / f"{number}.safetensors"
         save_file(weights, path, {"sesahand.reconstructor": json.dumps(settings)})
         with pytest.raises(InvalidFileError):
             load_network(path)
+
+
+def test_a_networks_file_that_asks_for_code_is_refused_before_transformers_reads_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("transformers.AutoConfig.for_model", lambda *_, **__: pytest.fail("transformers was asked"))
+    vision = {"model_type": "vit", "attn_implementation": "owner/repository"}
+    settings = {"hand_model": "sesahand-cc0", "size": 32, "backbone": "vision", "vision": vision}
+    save_file({"x": torch.zeros(1)}, tmp_path / "net.safetensors", {"sesahand.reconstructor": json.dumps(settings)})
+    with pytest.raises(UnsafeFileError, match="owner/repository"):
+        load_network(tmp_path / "net.safetensors")
+
+
+def test_a_vision_network_that_starts_at_random_is_not_of_any_size(pairs, tmp_path):
+    (tmp_path / "vit").mkdir()
+    described = {"model_type": "vit", "hidden_size": 16384, "intermediate_size": 65536, "num_hidden_layers": 48,
+                 "num_attention_heads": 16, "image_size": 32}  # fmt: skip
+    (tmp_path / "vit" / "config.json").write_text(json.dumps(described))
+    backbone = {"kind": "vision", "folder": str(tmp_path / "vit"), "size": 32}
+    with pytest.raises(InvalidFileError, match="describes a network of .* expected at most"):
+        start_network(configured(pairs, tmp_path / "run", backbone=backbone), load_builtin_hand())
 
 
 def test_a_configuration_names_its_sets_and_is_read_again(tmp_path, pairs):

@@ -93,6 +93,25 @@ def test_what_only_continues_text_or_lies_beside_pickles_is_refused(write):
         gguf_models.check_gguf(path)
 
 
+def test_an_adapter_beside_a_file_is_refused(write):
+    path = write(gguf())
+    (path.parent / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/repo"}')
+    with pytest.raises(InvalidFileError, match="PEFT adapter"):
+        gguf_models.check_gguf(path)
+
+
+def test_layers_without_their_numbers_are_refused_before_a_model_is_made(write, monkeypatch):
+    """All sizes are allowed ones, and together they are gigabytes that the file does not have."""
+    pytest.importorskip("gguf", reason="needs the extra language-model: pip install sesahand[language-model]")
+    from transformers import PreTrainedModel
+
+    monkeypatch.setattr(PreTrainedModel, "from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
+    tensors = TENSORS | {f"blk.{number}.attn_norm.weight": (8,) for number in range(200)}
+    sizes = {**SIZES, "block_count": 200, "feed_forward_length": 65536}
+    with pytest.raises(InvalidFileError, match="but its configuration describes a LlamaForCausalLM"):
+        TransformersVLM.load(write(gguf(sizes, tensors)))
+
+
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(gguf_models, "has_gguf", lambda: False)
     (tmp_path / "model.gguf").write_bytes(gguf())
