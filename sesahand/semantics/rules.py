@@ -261,7 +261,7 @@ def _note_places(reading: Reading, clause: Clause, kind: str, opening: bool = Fa
     participle = clause.verb is not None and words[0].has("prep") and clause.tokens[clause.verb].form in ("ing", "ed")
     alone = (clause.verb is None or participle) and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
-    if kind == "person" and _are_bystanders(clause.subject):
+    if kind == "person" and not opening and _are_bystanders(clause.subject):
         trust = 1
     found = place_phrases(words)
     reading.places += [(trust, words[start:end]) for start, end in found]
@@ -314,7 +314,17 @@ def _leading_phrase(words: list[Token]) -> list[Token]:
         (
             k
             for k, item in enumerate(words)
-            if k and item.has("prep", "mark", "adv") or (item.form == "ed" or item.lower in _SEEN) and k
+            if k
+            and (
+                item.has("prep", "mark", "adv")
+                or item.form == "ed"
+                or item.lower in _SEEN
+                # "left hand flat on the book"
+                or words[k - 1].has("hand")
+                and item.form != "ing"
+                and words[k + 1 : k + 2]
+                and words[k + 1].has("prep")
+            )
         ),
         len(words),
     )

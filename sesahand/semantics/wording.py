@@ -168,12 +168,12 @@ def _described(subject: list[Token]) -> list[Token]:
 
 
 def _skin(subject: list[Token]) -> list[Token]:
-    """The "with tan skin" of a subject, if it has that."""
+    """The "with tan skin" or "with her left hand" of a subject, if it has that."""
     for start, item in enumerate(subject):
         if item.lower == "with":
-            described = (k for k in range(start + 1, len(subject)) if not (subject[k].content or subject[k].has("adv")))
-            end = next(described, len(subject))
-            if subject[end - 1].lower == "skin":
+            told = (item.content or item.has("adv", "det", "owner") for item in subject[start + 1 :])
+            end = next((k for k, inner in enumerate(told, start + 1) if not inner), len(subject))
+            if subject[end - 1].lower == "skin" or subject[end - 1].has("hand"):
                 return subject[start:end]
     return []
 
