@@ -1,6 +1,7 @@
 """Rendering: what a ControlNet is shown of the hands."""
 
 import json
+import logging
 from dataclasses import replace
 
 import torch
@@ -13,9 +14,13 @@ from ..sesahand.render.maps import DEPTH_RANGES, render_maps
 from ..sesahand.render.shading import NORMAL_CONVENTIONS
 from ..sesahand.scene.bounding_boxes import write_bounding_boxes
 from ..sesahand.scene.hand_scene import HandScene
+from ..sesahand.scene.held_object import describe_left_out
 from ..sesahand.scene.viewer_camera import seen_by_viewer
 from . import wires
+from .notices import show_on_node
 from .progress import progress
+
+logger = logging.getLogger(__name__)
 
 # Workflows know these outputs by their positions; what is not among them, such as a new map, comes after them.
 KNOWN_OUTPUTS = ("mesh", "depth", "normal", "parts", "keypoints", "mask", "hand_mesh", "boxes", "bboxes")
@@ -198,6 +203,10 @@ class RenderCondition(io.ComfyNode):
         pictures = {name: getattr(maps, name) for name in MAPS}
         previews = torch.cat([pictures[name][:PREVIEW_FRAMES] for name in MAPS if MAPS[name].color])
         mesh = wires.core_mesh(scene, forearm)
+        # With objects switched off, everything is without them, as was asked.
+        if objects and (left_out := describe_left_out(scene.objects, "hand_mesh")):
+            logger.warning("Render Hand Depth & Maps: %s", left_out)
+            show_on_node(left_out)
         size = scene.camera.width, scene.camera.height
         bboxes = write_bounding_boxes(scene.frame.tolist(), scene.side, maps.boxes, scene.num_frames, size)
         preview = ui.PreviewImage(previews, cls=cls)

@@ -1,6 +1,7 @@
 """Data sets: pictures with their hands, kept for training."""
 
 import json
+import logging
 import os
 
 import folder_paths
@@ -13,9 +14,13 @@ from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.files.names import check_relative_path
 from ..sesahand.reconstruct.scoring.score import HandScores
 from ..sesahand.scene.hand_scene import HandScene
+from ..sesahand.scene.held_object import describe_left_out
 from . import wires
+from .notices import show_on_node
 from .output_files import check_folder, fill_in
 from .progress import progress
+
+logger = logging.getLogger(__name__)
 
 # A node shows at most this many pictures; more would be too small to see.
 PREVIEW_PICTURES = 4
@@ -226,7 +231,12 @@ class SavePair(io.ComfyNode):
                 keys.append(key)
                 report_step(len(keys))
             total = len(writer)
-        report = "\n".join(filter(None, [describe_batch(keys, set_name, total), why_not_looked_for(hands, scores)]))
+        left_out = describe_left_out(hands.objects, "what other formats export of this set")
+        if left_out:
+            logger.warning("Save Image-Mesh Pair: %s", left_out)
+            show_on_node(left_out)
+        said_of = [describe_batch(keys, set_name, total), why_not_looked_for(hands, scores), left_out]
+        report = "\n".join(filter(None, said_of))
         shown = batch.written(keys, PREVIEW_PICTURES)
         preview = ui.PreviewImage(shown, cls=cls) if len(shown) else None
         return io.NodeOutput(image, total, path, report, ui=preview)

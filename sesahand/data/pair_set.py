@@ -1,5 +1,6 @@
 """Reading a set of pairs: indexable, iterable, and lazy down to the single file."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -83,6 +84,11 @@ class Pair:
         # The numbers are the same whatever model carries them: one that is at hand takes the name of the one needed.
         stand_in = replace(next(iter(self.models.values())), name=self.record.hand_model)
         return parameters_of(self._arrays(), stand_in, str(self.path("npz")))
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether one of the hands holds something, which only their scene says."""
+        return bool(self.record.hands) and "objects" in json.loads(str(self._arrays()["header"]))
 
     def levels(self, kind: str) -> np.ndarray:
         """The picture ("png" or "jpg") or a map by its name, uint8 `[H, W, 3]` or `[H, W]`."""

@@ -59,6 +59,7 @@ class Grasp:
         turn: How it is turned there, an axis-angle vector in radians.
         in_palm: Whether it is moved against the open hand; else it is laid on the thumb.
         by_tips: Whether it is laid on the thumb's last bone, and near those of the others, rather than anywhere.
+        lies_to: Up to which size it lies in the hand as it is used; a larger one only touches.
     """
 
     gesture: str
@@ -67,6 +68,7 @@ class Grasp:
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     in_palm: bool = True
     by_tips: bool = False
+    lies_to: float = SIZES[1]
 
 
 GRASPS = {
@@ -76,7 +78,7 @@ GRASPS = {
     "cup": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "phone": Grasp("hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False),
     "pen": Grasp(
-        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), False, True
+        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), False, True, 1.1
     ),
     "tool": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
 }

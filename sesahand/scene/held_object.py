@@ -1,5 +1,6 @@
 """An object in a hand. It is said where it is in the hand, so that it goes wherever the hand goes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,3 +62,14 @@ class HeldObject:
         vertices, faces = object_mesh(self.kind)
         in_hand = self.size * vertices.to(wrist) @ self.orient.to(wrist).mT + self.position.to(wrist)
         return in_hand @ global_orient.to(wrist).mT + wrist, faces.to(wrist.device)
+
+
+def describe_left_out(objects: Sequence[HeldObject], what: str) -> str:
+    """Return what is to be said where hands go without what they hold; nothing where they hold nothing.
+
+    Args:
+        objects: What the hands hold.
+        what: What has the hands alone.
+    """
+    kinds = ", ".join(dict.fromkeys(held.kind for held in objects))
+    return f"Without what the hands hold ({kinds}): {what} has the hands alone." if kinds else ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..hands.gripping import CONTACT, Grip, grip
+from ..hands.gripping import CONTACT, GRASPS, Grip, grip
 from ..hands.rotations import mirror_rotation
 from .hand_scene import HandScene
 from .held_object import HeldObject
@@ -62,6 +62,8 @@ def describe_holding(holding: Holding) -> str:
         line = f"{what}: {', '.join(touching) or 'no finger'} on it, {1000 * each.depth:.1f} mm deep at most"
         if each.missing:
             line += f"; it cannot be held so: {', '.join(each.missing)} do not reach it, choose another size"
+        elif held.size > (lies_to := GRASPS[held.kind].lies_to):
+            line += f"; it only touches and lies in no hand that uses it so, choose a size of at most {lies_to:g}"
         lines.append(line)
     return "\n".join(lines) or "no hands"
 

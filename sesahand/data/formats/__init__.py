@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from ...errors import SesaHandError, quote
 
 if TYPE_CHECKING:
     from ..pair_set import Pair
+
+logger = logging.getLogger(__name__)
 
 FORMATS = {
     "attentionhand": "attentionhand.export",
@@ -35,7 +38,7 @@ class Exported:
 
 
 def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exported:
-    """Write pairs in a format of others.
+    """Write pairs in a format of others. None of them knows what hands hold; where some do, that is logged.
 
     Args:
         pairs: A `PairSet`, several, or any of their pairs.
@@ -55,9 +58,19 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
-        counts = exporter(pairs, out)
+        counts = exporter(_noting_objects(pairs), out)
     except OSError as error:
         raise SesaHandError(
             f"{out!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."
         ) from error
     return Exported(*counts)
+
+
+def _noting_objects(pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """Yield the pairs and then log in how many of them hands hold something."""
+    holding = 0
+    for pair in pairs:
+        holding += pair.holds_objects
+        yield pair
+    if holding:
+        logger.warning("In %d pairs hands hold something, of which the files written have the hands alone.", holding)

@@ -6,13 +6,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sesahand.cli import main
+from sesahand.data.pair_set import PairSet
+from sesahand.data.writer import PairWriter
 from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.export.files import write_hands
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.gestures import find_gesture
+from sesahand.hands.gripping import Grip
 from sesahand.hands.rotations import axis_angle_to_matrix
 from sesahand.render.maps import render_maps
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
-from sesahand.scene.holding import describe_holding, held_surfaces, hold_object
+from sesahand.scene.holding import Holding, describe_holding, held_surfaces, hold_object
 from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand, mirror_hand
 from sesahand.scene.scene_files import load_scene, save_scene
@@ -37,6 +42,29 @@ def surface(scene, index=0):
 
 def test_the_report_names_what_touches(holding):
     assert describe_holding(holding).startswith("frame 0, right hand, sphere x 1.1: thumb, index, middle, ring")
+
+
+@pytest.mark.parametrize(("kind", "size", "said"), [("pen", 1.0, False), ("pen", 1.2, True), ("box", 1.4, False)])
+def test_the_report_says_of_a_thick_pen_that_it_only_touches(scene, kind, size, said):
+    held = replace(scene.objects[0], kind=kind, size=size)
+    touching = Grip(scene.hand_pose[0], held.position, held.orient, {"thumb": 0.0}, 0.0, ())
+    report = describe_holding(Holding(replace(scene, objects=(held,)), {0: touching}))
+    assert ("only touches" in report) == said
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_meshes_and_formats_of_others_say_that_they_leave_objects_out(scene, held, tmp_path, caplog, capsys):
+    scene = scene if held else replace(scene, objects=())
+    *_, parameters = write_hands(scene, tmp_path / "hands.obj", "obj")
+    assert ("Without what the hands hold (sphere): the file of the mesh" in caplog.text) == held
+    assert len(load_scene(parameters, MODEL).objects) == held
+    with PairWriter(tmp_path / "set") as writer:
+        writer.add(torch.zeros(160, 160, 3), scene)
+    arguments = ["--format", "coco", "--out", str(tmp_path / "out")]
+    assert main(["dataset", "export", str(tmp_path / "set"), *arguments]) == 0
+    told = caplog.text + capsys.readouterr().err
+    assert ("In 1 pairs hands hold something" in told) == held
+    assert len(PairSet(tmp_path / "set")[0].scene.objects) == held
 
 
 def test_an_object_moves_and_turns_rigidly_with_its_hand(scene):
