@@ -12,7 +12,7 @@ from ..data.record import PairRecord
 from ..data.shards import Shards
 from ..data.writer import EncodedPair, PairWriter
 from ..errors import SesaHandError
-from .plan import Plan
+from .plan import Plan, PlannedJobs
 from .planned import LOCK_WAIT, Examiner, Painter, Sampled, open_scorer
 
 OPEN_WRITERS = 16
@@ -45,11 +45,13 @@ class ExamineStage:
         """Return a row for each pair of a group that is missing."""
         said = str(row["sampled"])
         if said not in self.examiners:
-            self.examiners[said] = Examiner(self.plan, Sampled.from_json(said), self.scorer)
-        examine, first = self.examiners[said], int(row["first"])
-        wanted = map(int, np.flatnonzero(row["wanted"]))
-        pairs = [(first + place, row["pictures"][place], row["maps"][place]) for place in wanted]
-        return [as_row(number, examine(number, picture, shown)) for number, picture, shown in pairs]
+            sampled = Sampled.from_json(said)
+            jobs = PlannedJobs(self.plan, sampled.size, sampled.in_small)
+            self.examiners[said] = Examiner(self.plan, sampled, self.scorer, jobs)
+        first, wanted = int(row["first"]), {int(row["first"]) + int(place) for place in np.flatnonzero(row["wanted"])}
+        group = range(first, first + self.plan.batch_size)
+        pairs = self.examiners[said](group, row["pictures"], row["maps"], wanted)
+        return [as_row(int(pair.record.key), pair) for pair in pairs]
 
 
 class WriteStage:

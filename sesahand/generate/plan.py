@@ -16,6 +16,7 @@ from ..data.layout import PICTURE_SUFFIXES, SAMPLES_PER_FOLDER
 from ..data.shards import Shards
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.settings import read_settings
+from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from ..models.small.embedded import EMBEDDED
 from ..render.map_table import ALL_MAPS
@@ -178,7 +179,8 @@ class PlannedJobs:
 
     @cached_property
     def _order(self) -> Order:
-        return self.plan.order()
+        # The hand is loaded once: pictures of one model can be scored together.
+        return self.plan.order(load_hand_model())
 
     @cached_property
     def _said(self) -> Callable[[int], Said]:

@@ -7,7 +7,7 @@ one process does all or each stage runs on a machine of its own.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,9 @@ from ..data.picture_files import to_levels
 from ..data.shards import Shards
 from ..data.writer import EncodedPair, PairWriter, encode_pair
 from ..errors import InvalidFileError, SesaHandError
-from ..reconstruct.scoring.picture_scorer import PictureScorer
+from ..reconstruct.scoring.picture_scorer import PictureScore, PictureScorer
 from .maps import control_map
+from .order import Job
 from .picture_folder import Finished
 from .pipeline import HandGenerator
 from .plan import Plan, PlannedJobs, read_planned
@@ -85,7 +86,8 @@ class Painter:
         return Sampled(self.plan.order().size_with(base), base.is_mini, name, self.plan.settings(self.generator))
 
     @cached_property
-    def _jobs(self) -> PlannedJobs:
+    def jobs(self) -> PlannedJobs:
+        """What is asked of each pair."""
         return PlannedJobs(self.plan, self.sampled.size, self.sampled.in_small)
 
     def __call__(self, group: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +96,7 @@ class Painter:
         Returns:
             The pictures and the maps that they were painted from, both uint8 `[N, H, W, 3]`.
         """
-        jobs = [self._jobs(number) for number in group]
+        jobs = [self.jobs(number) for number in group]
         maps = torch.stack([control_map(job.request.scene, self.sampled.map, self.plan.forearm) for job in jobs])
         semantics, seeds = [job.request.semantics for job in jobs], [job.seed for job in jobs]
         pictures = self.generator(semantics, maps, seeds, self.sampled.settings, batch_size=len(jobs))
@@ -109,27 +111,41 @@ class Examiner:
         plan: The plan.
         sampled: What the pictures have in common.
         scorer: Looks for the hands; None leaves pairs without a score.
+        jobs: What is asked of each pair.
     """
 
     plan: Plan
     sampled: Sampled
     scorer: PictureScorer | None
+    jobs: PlannedJobs
 
-    @cached_property
-    def _jobs(self) -> PlannedJobs:
-        return PlannedJobs(self.plan, self.sampled.size, self.sampled.in_small)
+    def __call__(
+        self, group: Sequence[int], pictures: np.ndarray, maps: np.ndarray, wanted: Container[int]
+    ) -> Iterator[EncodedPair]:
+        """Yield the pairs of a group that are wanted.
 
-    def __call__(self, number: int, picture: np.ndarray, shown: np.ndarray) -> EncodedPair:
-        """Return the pair of a picture.
+        All of its pictures are scored, whichever are wanted: hands are fitted together, and rounding depends on how
+        many these are.
 
         Args:
-            number: Of the pair.
-            picture: uint8 `[H, W, 3]`.
-            shown: The map that it was painted from, likewise.
+            group: Numbers of the pairs.
+            pictures: uint8 `[N, H, W, 3]`.
+            maps: The maps that they were painted from, likewise.
+            wanted: Numbers of the pairs to yield.
         """
-        plan, job = self.plan, self._jobs(number)
-        scene, levels = job.request.scene, torch.from_numpy(np.array(picture)).float() / 255
-        scored = None if self.scorer is None else self.scorer(levels, scene)
+        jobs = [self.jobs(number) for number in group]
+        shown = [torch.from_numpy(np.array(picture)).float() / 255 for picture in pictures]
+        scores: Sequence[PictureScore | None] = [None] * len(jobs)
+        if self.scorer is not None:
+            scores = self.scorer.score_all(shown, [job.request.scene for job in jobs])
+        for number, job, picture, drawn, scored in zip(group, jobs, shown, maps, scores, strict=True):
+            if number in wanted:
+                yield self._encode(number, job, picture, torch.from_numpy(np.array(drawn)).float() / 255, scored)
+
+    def _encode(
+        self, number: int, job: Job, picture: torch.Tensor, shown: torch.Tensor, scored: PictureScore | None
+    ) -> EncodedPair:
+        plan, scene = self.plan, job.request.scene
         record = PictureRecord(
             plan.base,
             plan.controlnet or "",
@@ -143,10 +159,10 @@ class Examiner:
             None if scored is None else scored.score,
             caption_style=job.style,
         )
-        done = Finished("", record, levels, torch.from_numpy(np.array(shown)).float() / 255, scored)
+        done = Finished("", record, picture, shown, scored)
         more = {name: control_map(scene, name, plan.forearm) for name in plan.pair_maps}
         key = numbered_key(number)
-        return encode_pair(levels, scene, facts_of(done), maps_of(done, more), key, 0, plan.picture_format)
+        return encode_pair(picture, scene, facts_of(done), maps_of(done, more), key, 0, plan.picture_format)
 
 
 def open_scorer(plan: Plan, detector: str | Path | None = None) -> PictureScorer | None:
@@ -164,12 +180,10 @@ def open_scorer(plan: Plan, detector: str | Path | None = None) -> PictureScorer
 
 
 def make_pairs(painter: Painter, examine: Examiner, numbers: list[int]) -> Iterator[EncodedPair]:
-    """Yield some pairs of a plan, given in order; of each group only those that are asked for are looked at."""
+    """Yield some pairs of a plan, given in order."""
     wanted = set(numbers)
     for group in painter.plan.groups(numbers):
-        for number, picture, shown in zip(group, *painter(group), strict=True):
-            if number in wanted:
-                yield examine(number, picture, shown)
+        yield from examine(group, *painter(group), wanted)
 
 
 def make_part(
@@ -190,7 +204,7 @@ def make_part(
     for shard in range(part[0], len(shards), part[1]):
         if not shards.missing(shard):
             continue
-        examine = Examiner(painter.plan, painter.sampled, scorer)
+        examine = Examiner(painter.plan, painter.sampled, scorer, painter.jobs)
         with PairWriter(shards.path(shard), painter.plan.picture_format, LOCK_WAIT) as writer:
             # Whoever held the lock until now has written what it had.
             for pair in make_pairs(painter, examine, shards.missing(shard)):

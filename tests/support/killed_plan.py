@@ -51,7 +51,7 @@ def main() -> None:
     plan, root, chance = read_plan(sys.argv[2]), Path(sys.argv[3]), random.Random(int(sys.argv[4]))
     painter = Painter(plan, "cpu")
     # What is loaded when it is first needed is loaded before the forks.
-    next(make_pairs(painter, Examiner(plan, painter.sampled, None), [0]))
+    next(make_pairs(painter, Examiner(plan, painter.sampled, None, painter.jobs), [0]))
     shards, found = plan.shards(root), []
     while True:
         # Another way to share it out each time: what is missing is anybody's.
