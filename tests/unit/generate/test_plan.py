@@ -107,6 +107,13 @@ def test_commands_read_a_planned_set_as_one(folder, tmp_path, capsys):
     assert main(["dataset", "check", whole]) == 0 and main(["dataset", "stats", whole]) == 0
     assert main(["dataset", "merge", whole, "--out", str(tmp_path / "one")]) == 0
     assert [pair.key for pair in PairSets([tmp_path / "one"])] == [numbered_key(number) for number in range(20)]
+    one, unlike, tars = (str(tmp_path / name) for name in ("one", "unlike", "tars"))
+    assert main(["dataset", "dedupe", whole, one, "--out", unlike]) == 0
+    assert "20 of 40 pairs" in capsys.readouterr().out
+    assert main(["dataset", "split", unlike, "--out", str(tmp_path), "--share", "train=3", "test=1"]) == 0
+    assert sum(len(PairSets([tmp_path / name])) for name in ("train", "test")) == 20
+    assert main(["dataset", "export", whole, "--format", "webdataset", "--out", tars]) == 0
+    assert "20 pairs written" in capsys.readouterr().out
     both = PairSets([whole, tmp_path / "one"])
     assert (
         len({pair.key for pair in both}) == 40 and both[19].key == "whole_00000019" and both[20].key == "one_00000000"
