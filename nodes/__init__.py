@@ -12,6 +12,7 @@ logger = logging.getLogger(__name__)
 FAMILIES = (
     "caption",
     "semantics",
+    "picture_encoding",
     "hand",
     "fingers",
     "editing",

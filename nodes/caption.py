@@ -54,14 +54,16 @@ class LoadVLM(io.ComfyNode):
             category="SesaHand/caption",
             **found_by("caption model", "Qwen-VL", "Florence-2", "BLIP"),
             description="Loads a vision-language model of transformers from a local folder, for captions and for "
-            "extracting semantics. Reads safetensors only, runs no code of the model's folder and downloads nothing.",
+            "extracting semantics, or a language model for the latter alone. Reads safetensors and GGUF only, runs no "
+            "code of the model's folder and downloads nothing.",
             inputs=[
                 io.Combo.Input(
                     "model_name",
                     options=listed(model_folders()),
                     tooltip="A folder with config.json, tokenizer and .safetensors below models/sesahand_vlm, "
                     "models/VLM or models/LLM. Qwen2.5-VL, Qwen3-VL and LLaVA also answer text; Florence-2 and BLIP "
-                    "only caption.",
+                    "only caption. Language models without eyes, as such a folder or as one .gguf file (which needs "
+                    "the package gguf), serve Extract Semantics alone.",
                 ),
                 io.Combo.Input(
                     "dtype",

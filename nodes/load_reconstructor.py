@@ -1,4 +1,4 @@
-"""Loading a network that looks at hands: HaMeR or WiLoR, from the files of their authors."""
+"""Loading a network that looks at hands: HaMeR or WiLoR, from the files of their authors, or of `sesahand train`."""
 
 import os
 from pathlib import Path
@@ -12,8 +12,15 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.reconstruct.landmarks import HandLandmarks
-from ..sesahand.reconstruct.learned.checkpoints import PUBLISHED, SUFFIXES, load_network, where_to_get
-from ..sesahand.reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+from ..sesahand.reconstruct.learned.checkpoints import (
+    OWN_FOLDER,
+    PUBLISHED,
+    SUFFIXES,
+    load_network,
+    told_hand_model,
+    where_to_get,
+)
+from ..sesahand.reconstruct.learned.reconstructor import LearnedReconstructor, check_hand_model
 from ..sesahand.scene.hand_scene import HandScene
 from . import wires
 from .managed_vlm import DTYPES, manage, pick_dtype
@@ -28,9 +35,9 @@ register_model_folder(FOLDER, SUFFIXES)
 
 
 def network_files() -> list[str]:
-    """Return the names of the files in models/hand_recon/hamer and models/hand_recon/wilor."""
-    names = folder_paths.get_filename_list(FOLDER)
-    return [name for name in names if Path(name).parts[0] in {known.folder for known in PUBLISHED.values()}]
+    """Return the names of the files in hamer, wilor and sesahand, folders of models/hand_recon."""
+    folders = {OWN_FOLDER, *(known.folder for known in PUBLISHED.values())}
+    return [name for name in folder_paths.get_filename_list(FOLDER) if Path(name).parts[0] in folders]
 
 
 def find_network(name: str) -> str:
@@ -86,12 +93,13 @@ class LoadReconstructor(io.ComfyNode):
                     "network_name",
                     options=wires.listed(network_files()),
                     tooltip="A file in models/hand_recon/hamer or models/hand_recon/wilor: hamer.ckpt, "
-                    "wilor_final.ckpt, or the same weights as .safetensors. Which network it is, its layers tell.",
+                    "wilor_final.ckpt, or the same weights as .safetensors; or in models/hand_recon/sesahand: what "
+                    "`sesahand train` exported. Which network it is, the file tells.",
                 ),
                 wires.HandModel.Input(
                     "hand_model",
-                    tooltip="MANO, from Load MANO Hand Model. The networks speak MANO's language, so the built-in hand "
-                    "is refused.",
+                    tooltip="From Load MANO Hand Model: MANO for HaMeR and WiLoR, which speak MANO's language; for a "
+                    "network of your own the hand that it was trained with, which may be builtin.",
                 ),
                 io.Combo.Input(
                     "dtype",
@@ -131,7 +139,7 @@ class LoadReconstructor(io.ComfyNode):
         fault = wires.find_fault(cls, {"dtype": dtype, "chunk": chunk})
         if fault:
             raise SesaHandError(fault)
-        check_is_mano(hand_model, "A hand reconstructor")
+        check_hand_model(hand_model, told_hand_model(path), "A hand reconstructor")
         device = model_management.get_torch_device()
         network = load_network(path, pick_dtype(dtype, device))
         patcher = manage(network, device, model_management.unet_offload_device())

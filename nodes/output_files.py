@@ -131,8 +131,8 @@ def _date(form: str, now: time.struct_time) -> str:
 
 
 def _allowed(value: str) -> str:
-    """Return a value with what no file name may hold replaced, as the frontend replaces it."""
-    return "".join("_" if c in FORBIDDEN or ord(c) < 32 or ord(c) == 127 else c for c in value)[:LONGEST_VALUE]
+    """Return the beginning of a value with what no file name may hold replaced, as the frontend replaces it."""
+    return "".join("_" if c in FORBIDDEN or ord(c) < 32 or ord(c) == 127 else c for c in value[:LONGEST_VALUE])
 
 
 def _widget(prompt: dict[str, Any], nodes: list[str], widget: str) -> str | None:

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import (
+    HandTokens,
     check_encoding,
     check_length,
     content_columns,
@@ -329,6 +330,19 @@ def tokens_of(clip, text: str) -> tuple[dict[str, list], TextRows | None]:
     return lists, kind if kind and kind.tokens in lists else None
 
 
+def note_without_columns(chosen: HandTokens, tokens: str) -> None:
+    """Say in the log and on the node that a prompt has no hand token."""
+    if not chosen.columns:
+        note = f"The prompt has no hand token ({tokens}), so Attention Bias does nothing."
+        logger.warning("Text Encode: %s", note)
+        show_on_node(note)
+
+
+def with_columns(conditioning: list, chosen: HandTokens) -> list:
+    """A conditioning that says which of its columns are hand tokens."""
+    return node_helpers.conditioning_set_values(conditioning, {"sesahand_tokens": chosen.to_dict()})
+
+
 @checks()
 class TextEncode(io.ComfyNode):
     @classmethod
@@ -401,16 +415,11 @@ class TextEncode(io.ComfyNode):
         own = clip.encode_from_tokens_scheduled(clip.tokenize(text))
         if chosen is None:
             chosen = row_columns(text, spans, clip.tokenizer, lists, own[0][0].shape[1], kind, TEXT_ENCODERS)
-        if not chosen.columns:
-            note = f"The prompt has no hand token ({tokens}), so Attention Bias does nothing."
-            logger.warning("Text Encode: %s", note)
-            show_on_node(note)
+        note_without_columns(chosen, tokens)
         if conditioning is not None:
             check_length(chosen, [cond.shape[1] for cond, _ in conditioning], 0 if kind else 77)
             check_encoding([cond for cond, _ in conditioning], [cond for cond, _ in own])
-        attached = {"sesahand_tokens": chosen.to_dict()}
-        conditioning = own if conditioning is None else conditioning
-        conditioning = node_helpers.conditioning_set_values(conditioning, attached)
+        conditioning = with_columns(own if conditioning is None else conditioning, chosen)
         return io.NodeOutput(conditioning, marked(text, chosen.places))
 
 

@@ -9,6 +9,7 @@ import re
 import sys
 
 from . import __version__
+from .commands.saying import PrintableFormatter, note
 from .errors import SesaHandError
 
 COMMANDS = (
@@ -49,13 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
     options = parser.parse_args(attach_negatives(sys.argv[1:] if arguments is None else arguments))
-    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.WARNING, handlers=[handler])
     try:
         status = options.run(options)
         sys.stdout.flush()
         return status
     except SesaHandError as error:
-        print(f"sesahand: {error}", file=sys.stderr)
+        note(f"sesahand: {error}")
         return 2
     except BrokenPipeError:
         # Who read along, such as `head`, has seen enough. What is left must not be written again at the end.

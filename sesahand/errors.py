@@ -1,5 +1,7 @@
 """The errors this library raises on purpose: each says what was got, what was expected, and what to do."""
 
+import unicodedata
+
 
 class SesaHandError(Exception):
     """Something the user can put right. The message names the input, what was expected of it, and the fix.
@@ -9,7 +11,7 @@ class SesaHandError(Exception):
     """
 
     def __init__(self, message: object = ""):
-        super().__init__("".join(_printable(character) for character in str(message)))
+        super().__init__(printable(str(message)))
 
 
 class InvalidFileError(SesaHandError):
@@ -26,10 +28,21 @@ class CannotAnswerError(SesaHandError):
 
 def quote(value: object, limit: int = 80) -> str:
     """Return the repr of a value for a message, shortened to `limit` characters with its closing quote kept."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        # Lists in lists without end, and whole numbers longer than Python writes.
+        text = f"<a {type(value).__name__} that cannot be shown>"
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
 
 
-def _printable(character: str) -> str:
-    shown = character.isprintable() or character in "\n\t"
-    return character if shown else character.encode("unicode_escape").decode()
+def printable(text: str) -> str:
+    """Return text with what a terminal or a log would obey or choke on escaped: control characters, halves of pairs."""
+    if text.isprintable():
+        return text
+    return "".join(c if is_printable(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def is_printable(character: str) -> bool:
+    """Tell whether a character is to be seen: a line break, any space, and the joiners within words and emoji are."""
+    return character.isprintable() or character in "\n\t\u200c\u200d" or unicodedata.category(character) == "Zs"

@@ -1,6 +1,7 @@
 """The shipped subgraph blueprints, described: the nodes within, and which inputs and outputs are seen outside."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from layouts import posed_repair
 from layouts.parts import BLUE, TEAL, Group, Node
@@ -27,6 +28,8 @@ class Blueprint:
     groups: tuple[Group, ...]
     inputs: dict[str, tuple[str, ...]]
     outputs: dict[str, str]
+    # The floor has all their nodes.
+    since: ClassVar[str] = ""
 
 
 def part(group: Group, *without: str, **changes: Node) -> Group:

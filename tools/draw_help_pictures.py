@@ -379,7 +379,7 @@ PORTRAITS = tuple(
     for name in (
         "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel",
         "LoadHands", "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands",
-        "SemanticsInstruction", "StructuralFusion", "TextEncode", "WriteSemantics",
+        "SemanticsInstruction", "StructuralFusion", "TextEncode", "TextEncodePictures", "WriteSemantics",
     )
 )  # fmt: skip
 # What stands in widgets that list files, of which a fresh ComfyUI has none.

@@ -4,7 +4,8 @@
     python tools/make_workflows.py --api-only      only workflows/api/*.json and thumbnails, from the UI files
     python tools/make_workflows.py --look FOLDER   also a screenshot of each at 100 % in each frontend
 
-The floor's frontend builds, saves and converts the graphs, so they are what a user of it would have saved and exported.
+The floor's frontend builds, saves and converts the graphs, so they are what a user of it would have saved and exported;
+those with nodes that the floor lacks are built by the newest frontend, and opened on the current core alone.
 How much room a node takes differs between frontends and grows when its pictures arrive. So all are built twice: each
 frontend of tests/support/sites.py opens what came out first and says how large its nodes become, and then they are laid
 out with the most that any of them needs. What comes out is opened in all of them once more, and no node may lie on
@@ -30,10 +31,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 from blueprints import BLUEPRINTS, Blueprint
 from browser import Frontend, open_frontend
 from comfy_install import FLOOR, find_comfyui
-from comfy_server import ComfyServer
+from comfy_server import ComfyServer, stand_in
 from layouts import WORKFLOWS
 from layouts.parts import Workflow
-from narrow_models import write_checkpoint, write_controlnet
 from rectangles import enter_subgraph, faults, needed_sizes, show_made_up_results, show_rare_inputs
 from sites import DRAWN, Site
 
@@ -169,10 +169,10 @@ WRAP = """
 """
 
 
-def versions() -> dict[str, str]:
+def versions(described: Workflow | Blueprint) -> dict[str, str]:
     """Return the versions that the nodes' properties name."""
     line = next(text for text in (ROOT / "pyproject.toml").read_text().splitlines() if text.startswith("version = "))
-    return {"sesahand": line.split('"')[1], "comfy-core": FLOOR.lstrip("v")}
+    return {"sesahand": line.split('"')[1], "comfy-core": described.since or FLOOR.lstrip("v")}
 
 
 def write_json(path: Path, data: dict) -> None:
@@ -190,10 +190,19 @@ class Draft:
     ids: dict[str, int] = field(default_factory=dict)
     graph: dict = field(default_factory=dict)
 
+    @property
+    def home(self) -> Site:
+        """Where it is built."""
+        return DRAWN["newest" if self.described.since else "floor"]
+
+    def opens_in(self, site: Site) -> bool:
+        return not self.described.since or site.core != "floor"
+
     def build(self, frontend: Frontend) -> None:
         """Build it in the frontend, with the sizes that are known, and keep it as saved."""
-        given = [asdict(self.described), versions(), self.sizes, NOTE_COLORS]
-        self.ids = frontend.page.evaluate(BUILD, given)
+        given = [asdict(self.described), versions(self.described), self.sizes, NOTE_COLORS]
+        # Newer frontends number nodes by texts.
+        self.ids = {name: int(number) for name, number in frontend.page.evaluate(BUILD, given).items()}
         frontend.load(frontend.to_ui())  # opened once, so that saving it again changes nothing
         self.graph = frontend.to_ui()
 
@@ -234,7 +243,7 @@ def with_fixed_ids(text: str, name: str) -> str:
 def finish_blueprint(frontend: Frontend, draft: Draft) -> dict:
     """Make a subgraph of the graph that was built last, and return it as the frontend's Publish writes it."""
     blueprint = draft.described
-    frontend.load(json.loads(frontend.page.evaluate(WRAP, [asdict(blueprint), versions()])))
+    frontend.load(json.loads(frontend.page.evaluate(WRAP, [asdict(blueprint), versions(blueprint)])))
     saved = json.loads(with_fixed_ids(json.dumps(frontend.to_ui()), blueprint.name))
     # Newer frontends list it by these, as they do with core's own; the floor's reads the first description alone.
     saved["extra"] = {
@@ -349,11 +358,7 @@ class Stage:
         if name not in self.running:
             folder = self.folder / name
             for model in self.models:
-                write = write_controlnet if model["directory"] == "controlnet" else write_checkpoint
-                path = folder / "models" / model["directory"] / model["name"]
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if not path.exists():
-                    write(path)
+                stand_in(model, folder, self.folder / "models")
             server = ComfyServer(find_comfyui(site.core), folder, site.frontend)
             self.running[name] = self.exits.enter_context(server)
         return self.running[name]
@@ -365,33 +370,40 @@ class Stage:
             yield frontend, server
 
 
+def at_home(stage: Stage, drafts: list[Draft]) -> Iterator[tuple[Draft, Frontend, ComfyServer]]:
+    """Yield the drafts, each with an open page where it is built."""
+    for home in dict.fromkeys(draft.home for draft in drafts):
+        with stage.page(home) as (frontend, server):
+            for draft in drafts:
+                if draft.home == home:
+                    yield draft, frontend, server
+
+
 def lay_out(stage: Stage, drafts: list[Draft]) -> None:
     """Build all graphs with as much room as the frontend needs that needs most, and write their files."""
-    with stage.page(DRAWN["floor"]) as (frontend, _):
-        for draft in drafts:
-            draft.build(frontend)
+    for draft, frontend, _ in at_home(stage, drafts):
+        draft.build(frontend)
     for site in DRAWN.values():
         with stage.page(site) as (frontend, server):
             for draft in drafts:
-                draft.measure(frontend, server)
-    with stage.page(DRAWN["floor"]) as (frontend, _):
-        for draft in drafts:
-            draft.build(frontend)
-            if isinstance(draft.described, Blueprint):
-                write_json(SUBGRAPHS / f"{draft.described.name}.json", finish_blueprint(frontend, draft))
-            else:
-                write_json(FOLDER / f"{draft.described.name}.json", finish(draft))
+                if draft.opens_in(site):
+                    draft.measure(frontend, server)
+    for draft, frontend, _ in at_home(stage, drafts):
+        draft.build(frontend)
+        if isinstance(draft.described, Blueprint):
+            write_json(SUBGRAPHS / f"{draft.described.name}.json", finish_blueprint(frontend, draft))
+        else:
+            write_json(FOLDER / f"{draft.described.name}.json", finish(draft))
 
 
-def write_companions(stage: Stage, workflows: list[Workflow]) -> None:
+def write_companions(stage: Stage, drafts: list[Draft]) -> None:
     """Write the API file and the thumbnail of each workflow from its UI file."""
-    with stage.page(DRAWN["floor"]) as (frontend, server):
-        for workflow in workflows:
-            path = FOLDER / f"{workflow.name}.json"
-            frontend.load(json.loads(path.read_text(encoding="utf-8")))
-            api = frontend.to_api()
-            write_json(FOLDER / "api" / path.name, api)
-            write_thumbnail(server, workflow, api)
+    for draft, frontend, server in at_home(stage, drafts):
+        path = FOLDER / f"{draft.described.name}.json"
+        frontend.load(json.loads(path.read_text(encoding="utf-8")))
+        api = frontend.to_api()
+        write_json(FOLDER / "api" / path.name, api)
+        write_thumbnail(server, draft.described, api)
 
 
 def look_through(stage: Stage, drafts: list[Draft], look: Path | None) -> list[str]:
@@ -400,6 +412,8 @@ def look_through(stage: Stage, drafts: list[Draft], look: Path | None) -> list[s
     for name, site in DRAWN.items():
         with stage.page(site) as (frontend, server):
             for draft in drafts:
+                if not draft.opens_in(site):
+                    continue
                 blueprint = isinstance(draft.described, Blueprint)
                 title = draft.described.name
                 path = (SUBGRAPHS if blueprint else FOLDER) / f"{title}.json"
@@ -426,7 +440,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, Stage(Path(folder), drafts) as stage:
         if not options.api_only:
             lay_out(stage, drafts)
-        write_companions(stage, [draft.described for draft in drafts if isinstance(draft.described, Workflow)])
+        write_companions(stage, [draft for draft in drafts if isinstance(draft.described, Workflow)])
         wrong = look_through(stage, drafts, options.look)
     print(*wrong, sep="\n")
     return bool(wrong)

@@ -69,11 +69,14 @@ class Call:
         return self._biases[known]
 
     def _weights(self, bias: Bias, rows: tuple[Row, ...], grid: tuple[int, int], query: torch.Tensor) -> torch.Tensor:
+        return moved(bias.alpha * self.weights(bias, rows, grid).view(len(rows), 1, -1, 1), query)
+
+    def weights(self, bias: Bias, rows: tuple[Row, ...], grid: tuple[int, int]) -> torch.Tensor:
+        """How much of a masked bias each query gets, [B, N] on the CPU."""
         masks = bias.mask(*self.step.latent.shape[-2:])
         check_mask_count(len(masks), len(self.step.latent))
         own = [masks if len(masks) == 1 else masks[self.image(row) % len(masks)][None] for row in rows]
-        weights = [self.on_queries(self._part(mask, row), grid) for mask, row in zip(own, rows, strict=True)]
-        return moved(bias.alpha * torch.cat(weights).view(len(rows), 1, -1, 1), query)
+        return torch.cat([self.on_queries(self._part(mask, row), grid) for mask, row in zip(own, rows, strict=True)])
 
     def grid(self, query: torch.Tensor, extra_options: dict) -> tuple[int, int]:
         """Rows and columns of the queries' grid."""

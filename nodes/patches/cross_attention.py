@@ -119,8 +119,9 @@ def start_session(conds: dict[str, list[dict]], model_options: dict) -> Session:
     if not known:
         raise SesaHandError(
             "None of the conditionings of this sampling says which of its words are the hand's. Encode the prompt with "
-            "'Text Encode (SesaHand)' instead of CLIP Text Encode, and connect it to the sampler; in "
-            "Conditioning (Concat) it belongs at conditioning_to."
+            "'Text Encode (SesaHand)' instead of CLIP Text Encode, or with 'Text Encode with Pictures (SesaHand)' "
+            "instead of TextEncodeQwenImageEditPlus, and connect it to the sampler; in Conditioning (Concat) it "
+            "belongs at conditioning_to."
         )
     session = Session(frozenset(cond["uuid"] for name, g in conds.items() if name != "negative" for cond in g or ()))
     words = sum(len(tokens["columns"]) for tokens in known)

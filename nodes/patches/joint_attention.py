@@ -4,6 +4,7 @@ Nothing of the network is replaced. For the one call, an attention override goes
 on the attentions that see both picture and text, told by their numbers of queries and keys, and passes on all others.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,13 @@ import torch
 
 import comfy.ldm.modules.attention as comfy_attention
 
-from ...sesahand.attention.bias import column_bias, moved
+from ...sesahand.attention.bias import column_bias, in_blocks, moved
 from ...sesahand.attention.joint import Layout, attend_with_bias, attention_to, on_patches, third_of
 from ...sesahand.errors import SesaHandError
 from .attention_call import EXACT_WITH_MASK, Call
 from .joint_layouts import Transformer
 from .prompt_rows import Row
-from .sampling_step import KEY, SESSION, Step
+from .sampling_step import KEY, SESSION, Bias, Step
 
 OVERRIDE = "optimized_attention_override"
 
@@ -31,6 +32,7 @@ class JointCall(Call):
         super().__init__(step, x, context, options)
         self.layout = transformer.layout(x, context, inputs)
         self.is_text_last = transformer.facts.is_text_last
+        self._reaches: dict[tuple[Bias, ...], slice] = {}
 
     @property
     def concerns_any(self) -> bool:
@@ -42,6 +44,24 @@ class JointCall(Call):
             columns = column_bias([(self._keys_of(row), keys) for row in rows], keys, dtype=query.dtype)
             self._columns[known] = moved(columns, query)
         return self._columns[known]
+
+    def reach(self, place: tuple[str, int]) -> slice:
+        """The picture's queries from the first to the last that any bias of a block acts on, counted in the picture."""
+        biases = tuple(bias for bias in self.step.biases if in_blocks(place[0], bias.blocks))
+        if biases not in self._reaches:
+            self._reaches[biases] = self._reach_of(biases)
+        return self._reaches[biases]
+
+    def _reach_of(self, biases: tuple[Bias, ...]) -> slice:
+        whole = slice(0, math.prod(self.layout.grid))
+        if any(bias.mask is None for bias in biases):
+            return whole
+        weights = sum(self.weights(bias, self.rows, self.layout.grid[1:]) for bias in biases)
+        reached = weights.any(dim=0).nonzero().flatten().tolist()
+        if not reached:
+            return slice(0, 0)
+        # Beside the text's keys alone the mask is small, and to cut the queries costs more than it saves.
+        return whole if self.layout.is_cross else slice(reached[0], reached[-1] + 1)
 
     def _keys_of(self, row: Row) -> tuple[int, ...]:
         if row.prompt is None:
@@ -129,7 +149,10 @@ class Override:
 
         if call.step.records:
             call.record(place, call.rows, layout.keys, share, picture, {})
-        return attention.plain() if bias is None else attention.biased(bias, layout)
+        reach = slice(0, 0) if bias is None else call.reach(place)
+        if reach.stop == reach.start:
+            return attention.plain()
+        return attention.biased(bias if bias.shape[2] == 1 else bias[:, :, reach], layout.part(reach))
 
     def finish(self) -> None:
         """Raise a SesaHandError if the network has attended, but never to the text as it was expected to."""
@@ -184,14 +207,14 @@ class Attention:
             return self.function(*self.given, self.heads, mask=self.mask, **options)
         return self.previous(self.function, *self.given, self.heads, mask=self.mask, **options)
 
-    def biased(self, bias: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """With a bias [B, 1, 1 or N, K] on the logits of the picture."""
+    def biased(self, bias: torch.Tensor, queries: slice) -> torch.Tensor:
+        """With a bias [B, 1, 1 or N, K] on the logits of N queries."""
         key, value = (self._split(tensor) for tensor in self.given[1:])
 
         def attend(query, mask):
             return self._exact(query, key, value, mask, self.keeps_heads)
 
-        out = attend_with_bias(attend, self.query, self.mask, bias, layout, 2 if self.keeps_heads else 1)
+        out = attend_with_bias(attend, self.query, self.mask, bias, queries, 2 if self.keeps_heads else 1)
         # What the bias changes in the exact attention is added to what the other node makes of it.
         return out if self.previous is None else self.plain() + (out - attend(self.query, self.mask))
 

@@ -107,8 +107,9 @@ def fusible_model(control_net) -> comfy.cldm.cldm.ControlNet:
         raise SesaHandError("This ControlNet is compiled. Connect structural fusion before the node that compiles it.")
     found = type(control_net).__name__ + (f" around a {type(model).__name__}" if model is not None else "")
     raise SesaHandError(
-        f"{supported} This is a {found}: transformer ControlNets (SD3, Flux, Qwen-Image, Hunyuan-DiT) and special "
-        "kinds have no such self-attention maps."
+        f"{supported} This is a {found}: transformer ControlNets (SD3, Flux, Qwen-Image, Hunyuan-DiT) have all layers "
+        "at one resolution, so there are no coarse and fine maps to fuse, and no gain has been shown there; other "
+        "kinds have no self-attention maps. Connect it to Apply ControlNet without this node."
     )
 
 

@@ -44,7 +44,11 @@ class Layout:
     @property
     def picture(self) -> slice:
         """The queries of the picture."""
-        return slice(self.queries, self.queries + math.prod(self.grid))
+        return self.part(slice(0, math.prod(self.grid)))
+
+    def part(self, patches: slice) -> slice:
+        """The queries of some patches of the picture."""
+        return slice(self.queries + patches.start, self.queries + patches.stop)
 
 
 def third_of(call: int, calls: int) -> str:
@@ -69,22 +73,21 @@ def on_patches(weights: torch.Tensor, layout: Layout) -> torch.Tensor:
 
 
 def attend_with_bias(
-    attend: Attend, query: torch.Tensor, mask: torch.Tensor | None, bias: torch.Tensor, layout: Layout, rows: int
+    attend: Attend, query: torch.Tensor, mask: torch.Tensor | None, bias: torch.Tensor, inside: slice, rows: int
 ) -> torch.Tensor:
-    """Attend with a bias on the queries of the picture alone, without a mask of all queries by all keys.
+    """Attend with a bias on some queries alone, those of the picture, without a mask of all queries by all keys.
 
     Args:
         attend: The attention.
         query: `[B, H, rows, d]`.
         mask: `[N, K]` to `[B, H, N, K]`, N rows or 1: a float that the model adds to its logits, or a bool; or None.
-        bias: `[B, 1, 1 or N, K]` for the N queries of the picture.
-        layout: Of the attention.
+        bias: `[B, 1, 1 or N, K]` for N queries.
+        inside: These queries.
         rows: The dimension of the output that counts its rows.
 
     Returns:
         What `attend` puts out for all queries: `[B, H, rows, d]` or `[B, rows, H * d]`.
     """
-    inside = layout.picture
     parts = []
     for part in (slice(0, inside.start), inside, slice(inside.stop, query.shape[2])):
         if part.stop > part.start:

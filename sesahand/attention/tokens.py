@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SesaHandError
+from ..files.panics import refusing_panics
 from .pieces import is_sentencepiece, piece_offsets
 from .spelling import byte_offsets, spelled_offsets
 
@@ -141,7 +142,10 @@ EMBEDDING_RULES = (EmbeddingRule(before=r"\s", ends="<["), EmbeddingRule(before=
 
 
 def placed_tokens(
-    text: str, sd_tokenizer: Any, ids: Sequence[int] | None = None, sources: Iterable[Sequence[Segment]] | None = None
+    text: str,
+    sd_tokenizer: Any,
+    ids: Sequence[int | None] | None = None,
+    sources: Iterable[Sequence[Segment]] | None = None,
 ) -> list[PlacedToken]:
     """The tokens of a prompt, without begin, end, padding and embeddings, and where each stands.
 
@@ -149,7 +153,8 @@ def placed_tokens(
         text: a prompt.
         sd_tokenizer: a tokenizer of ComfyUI's kind (`SDTokenizer`): `tokenizer` of transformers, `tokens_start`,
             `embedding_identifier` and `embedding_directory`.
-        ids: the tokens that ComfyUI made of the prompt; they tell which of the rules of its versions it follows.
+        ids: the tokens that ComfyUI made of the prompt, None for one in whose place it has put a picture; they tell
+            which of the rules of its versions it follows.
         sources: the ways in which the prompt may reach the tokenizer; that of the emphasis grammar if None.
 
     Returns:
@@ -163,9 +168,13 @@ def placed_tokens(
                 for piece, places in _without_embeddings(segment, sd_tokenizer, rule):
                     tokens += _tokenized(piece, places, sd_tokenizer)
             own.append(tokens)
-            if ids is None or [token.id for token in tokens] == list(ids):
+            if ids is None or _are(tokens, ids):
                 return tokens
     return own[0]
+
+
+def _are(tokens: Sequence[PlacedToken], ids: Sequence[int | None]) -> bool:
+    return len(tokens) == len(ids) and all(k in (None, token.id) for token, k in zip(tokens, ids, strict=True))
 
 
 def _without_embeddings(segment: Segment, sd_tokenizer: Any, rule: EmbeddingRule) -> list[tuple[str, Sequence[int]]]:
@@ -221,6 +230,11 @@ def _stretch(piece: str, places: Sequence[int], start: int, end: int) -> tuple[i
 
 def _offsets(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
     """The tokens from `first` to `last` that a tokenizer of transformers makes, and where each stands in the text."""
+    with refusing_panics("The text encoder's tokenizer"):
+        return _placed(piece, tokenizer, first, last)
+
+
+def _placed(piece: str, tokenizer: Any, first: int, last: int | None) -> list[tuple[int, tuple[int, int]]]:
     if getattr(tokenizer, "is_fast", False):
         encoded = tokenizer(piece, return_offsets_mapping=True)
         return list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))[first:last]
@@ -358,6 +372,7 @@ def row_columns(
     length: int,
     kind: Any,
     encoders: Mapping[str, str],
+    options: Mapping[str, Any] | None = None,
 ) -> HandTokens:
     """The columns of a conditioning for stretches of a prompt, where a T5 or a language model encodes the text.
 
@@ -369,6 +384,7 @@ def row_columns(
         length: columns of the conditioning of the text.
         kind: what its rows are made of (`TextRows` of the families).
         encoders: where the tokenizer keeps each CLIP encoder's own, by the key of its token list.
+        options: what `tokenize` was given beside the text: pictures, a template.
 
     Returns:
         The columns; those of padding, of a template and of pictures are never among them.
@@ -377,7 +393,7 @@ def row_columns(
         SesaHandError: when the conditioning is not what the tokens were encoded to, or they cannot be followed back.
     """
     spans = list(spans)
-    found = row_tokens(text, spans, tokenizer, token_lists, kind.tokens)
+    found = row_tokens(text, spans, tokenizer, token_lists, kind.tokens, options)
     flat = [entry for chunk in token_lists[kind.tokens] for entry in chunk]
     clip = [
         columns_of(text, spans, getattr(tokenizer, encoders[k]), token_lists[k]) for k in kind.clip if k in token_lists
@@ -400,7 +416,12 @@ def row_columns(
 
 
 def row_tokens(
-    text: str, spans: Iterable[tuple[int, int]], tokenizer: Any, token_lists: dict[str, Sequence], key: str
+    text: str,
+    spans: Iterable[tuple[int, int]],
+    tokenizer: Any,
+    token_lists: dict[str, Sequence],
+    key: str,
+    options: Mapping[str, Any] | None = None,
 ) -> list[tuple[int, PlacedToken]]:
     """The tokens of stretches of a prompt in the list of a T5 or a language model, with their places in that list.
 
@@ -410,6 +431,7 @@ def row_tokens(
         tokenizer: the `tokenizer` of a ComfyUI CLIP.
         token_lists: what `clip.tokenize(text, return_word_ids=True)` gives.
         key: which of the lists.
+        options: what `tokenize` was given beside the text: pictures, a template.
 
     Returns:
         (place in the list, token), in order.
@@ -425,10 +447,11 @@ def row_tokens(
             "This text encoder does not say which of its tokens the prompt's are, so its hand words are not known. "
             "Leave out Attention Bias and Record Attention for its model."
         )
-    content = [(k, entry[0]) for k, entry in enumerate(flat) if entry[2] != 0 and isinstance(entry[0], int)]
-    ids = [token for _, token in content]
-    placed = placed_tokens(text, sd_tokenizer, ids, sources_of(text, tokenizer, name))
-    if [token.id for token in placed] != ids:
+    content = [(k, entry[0]) for k, entry in enumerate(flat) if entry[2] != 0 and isinstance(entry[0], int | dict)]
+    # A picture stands where the text has a mark for it.
+    ids = [token if isinstance(token, int) else None for _, token in content]
+    placed = placed_tokens(text, sd_tokenizer, ids, sources_of(text, tokenizer, name, options or {}))
+    if not _are(placed, ids):
         raise SesaHandError(
             f"The tokens of {key} cannot be followed back to the prompt {text!r:.80}, so its hand words are not known "
             "there. Leave out marks of a chat template and embeddings, or what this text encoder reads as such."
@@ -441,7 +464,7 @@ PROBE = "\ue007"
 """A character for private use, which no prompt and no template has."""
 
 
-def sources_of(text: str, tokenizer: Any, name: str) -> list[list[Segment]]:
+def sources_of(text: str, tokenizer: Any, name: str, options: Mapping[str, Any]) -> list[list[Segment]]:
     """The ways in which a prompt may reach one tokenizer inside that of a ComfyUI CLIP.
 
     Those of language models put a template around it and read no weights, or take it as a template of the user's.
@@ -450,13 +473,14 @@ def sources_of(text: str, tokenizer: Any, name: str) -> list[list[Segment]]:
         text: the prompt.
         tokenizer: the `tokenizer` of a ComfyUI CLIP; it stays as it is.
         name: the attribute that holds the tokenizer inside.
+        options: what `tokenize` was given beside the text.
     """
     heard = _Listener(getattr(tokenizer, name).tokenizer)
     twin, inner = copy.copy(tokenizer), copy.copy(getattr(tokenizer, name))
     inner.tokenizer = heard
     setattr(twin, name, inner)
     weighted = f"({PROBE}:1.5)"
-    twin.tokenize_with_weights(weighted, return_word_ids=True)
+    twin.tokenize_with_weights(weighted, return_word_ids=True, **options)
     given = "".join(heard.texts)
     if weighted not in given:
         return [segments(text)]
@@ -481,7 +505,8 @@ class _Listener:
 
     def __call__(self, text: str, *args: Any, **kwargs: Any) -> Any:
         self.texts.append(text)
-        return self.tokenizer(text, *args, **kwargs)
+        with refusing_panics("The text encoder's tokenizer"):
+            return self.tokenizer(text, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.tokenizer, name)
@@ -566,7 +591,7 @@ def check_encoding(given: Sequence["Tensor"], own: Sequence["Tensor"]) -> None:
             raise SesaHandError(
                 "The conditioning was not encoded from this text by this CLIP, so its hand tokens stand elsewhere. "
                 "Connect the CLIP and type the text that it was encoded from, and connect it before nodes that blend "
-                "or change it."
+                "or change it. If it was encoded with pictures, use Text Encode with Pictures (SesaHand)."
             )
 
 

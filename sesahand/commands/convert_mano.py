@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from .saying import say
+
 HELP = "convert your MANO_RIGHT.pkl or MANO_LEFT.pkl to safetensors"
 
 
@@ -20,5 +22,5 @@ def run(options: argparse.Namespace) -> int:
 
     destination = options.destination or options.source.parent / f"{options.source.stem}.safetensors"
     convert_mano(options.source, destination)
-    print(destination)
+    say(destination)
     return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from ..data.formats import FORMATS
 from . import photographs
 from .progress import progress
+from .saying import say
 
 HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, dedupe, split or export them"
 MAX_NAMED = 10
@@ -86,13 +87,13 @@ def show_stats(options: argparse.Namespace) -> int:
     from ..data.several_sets import PairSets
 
     pairs = PairSets(options.folders)
-    print(describe(gather_statistics(progress(pairs, len(pairs), "reading"))))
+    say(describe(gather_statistics(progress(pairs, len(pairs), "reading"))))
     for each in pairs.sets:
         if each.index.torn:
-            print(f"problem: the last record is torn ({each.index.torn} bytes); the next writer drops it")
+            say(f"problem: the last record is torn ({each.index.torn} bytes); the next writer drops it")
         for kind, paths in find_strays(each).items():
             if paths:
-                print(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
+                say(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
     if options.target is not None or options.picture is not None:
         show_coverage(pairs, options.target or "even", options.picture)
     return 0
@@ -109,14 +110,14 @@ def show_coverage(pairs, target_name: str, path: Path | None) -> None:
     target = open_target(target_name)
     facts = [fact for pair in progress(pairs, len(pairs), "measuring") for fact in pair_facts(pair)]
     coverage = Coverage.of(facts)
-    print(describe_coverage(coverage, target, facts))
+    say(describe_coverage(coverage, target, facts))
     if path is None:
         return
     try:
         save_picture(draw_coverage(coverage, target), path)
     except (OSError, ValueError) as error:
         raise SesaHandError(f"{path} cannot be written ({error}). Choose another file with --picture.") from error
-    print(path)
+    say(path)
 
 
 def check_sets(options: argparse.Namespace) -> int:
@@ -126,7 +127,7 @@ def check_sets(options: argparse.Namespace) -> int:
     found, folders = [0], [path for _, paths in sets_in(options.folders) for path in paths]
     for folder in folders:
         if len(folders) > 1:
-            print(f"{folder}:")
+            say(f"{folder}:")
         found.append(check_set(folder, options.repair))
     return max(found)
 
@@ -142,19 +143,19 @@ def check_set(folder: Path, repaired: bool) -> int:
     except InvalidFileError as error:
         if not repaired:
             raise
-        print(error)
-        print("\n".join(repair(folder)))
+        say(error)
+        say("\n".join(repair(folder)))
         pairs = PairSet(folder)
     found = zip(pairs.index.keys(), find_damage(pairs), strict=True)
     damaged = {key: fault for key, fault in progress(found, len(pairs), "checking") if fault}
     for fault in list(damaged.values())[:MAX_NAMED]:
-        print(fault)
+        say(fault)
     strays = {kind: paths for kind, paths in find_strays(pairs).items() if paths}
     for kind, paths in strays.items():
-        print(f"{len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
-    print(f"{len(pairs) - len(damaged)} of {len(pairs)} pairs are whole")
+        say(f"{len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
+    say(f"{len(pairs) - len(damaged)} of {len(pairs)} pairs are whole")
     if repaired:
-        print("\n".join(repair(folder, damaged) or ["nothing to repair"]))
+        say("\n".join(repair(folder, damaged) or ["nothing to repair"]))
         return 0
     return 1 if damaged or "partial" in strays or "orphan" in strays or pairs.index.torn else 0
 
@@ -171,11 +172,11 @@ def export_sets(options: argparse.Namespace) -> int:
     chosen = (pair for pair in progress(pairs, len(pairs), "writing") if wanted.keeps(pair))
     done = export_pairs(chosen, options.format, options.out)
     below = len(pairs) - done.written - done.left_out
-    print(f"{done.written} pairs written to {options.out}")
+    say(f"{done.written} pairs written to {options.out}")
     if done.left_out:
-        print(f"{done.left_out} left out: no hand to be seen, which the format cannot hold")
+        say(f"{done.left_out} left out: no hand to be seen, which the format cannot hold")
     if below:
-        print(f"{below} left out below the minimum score, or without one")
+        say(f"{below} left out below the minimum score, or without one")
     return 0
 
 
@@ -186,7 +187,7 @@ def merge_sets(options: argparse.Namespace) -> int:
 
     pairs = PairSets(options.folders)
     kept = copy_pairs(progress(pairs, len(pairs), "copying"), options.out)
-    print(f"{kept} pairs of {len(options.folders)} sets are in {options.out}")
+    say(f"{kept} pairs of {len(options.folders)} sets are in {options.out}")
     return 0
 
 
@@ -206,7 +207,7 @@ def filter_sets(options: argparse.Namespace) -> int:
     )
     pairs = PairSets(options.folders)
     kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, wanted.keeps)
-    print(f"{kept} of {len(pairs)} pairs are in {options.out}")
+    say(f"{kept} of {len(pairs)} pairs are in {options.out}")
     return 0
 
 
@@ -221,7 +222,7 @@ def dedupe_sets(options: argparse.Namespace) -> int:
         raise SesaHandError(f"--near is {options.near:g}, expected a number above 0, in palm lengths, such as 0.05.")
     pairs = PairSets(options.folders)
     kept = copy_pairs(progress(pairs, len(pairs), "comparing"), options.out, NearDuplicates(options.near).is_new)
-    print(f"{kept} of {len(pairs)} pairs are in {options.out}; {len(pairs) - kept} repeat an earlier pose and view")
+    say(f"{kept} of {len(pairs)} pairs are in {options.out}; {len(pairs) - kept} repeat an earlier pose and view")
     return 0
 
 
@@ -233,5 +234,5 @@ def split_sets(options: argparse.Namespace) -> int:
     pairs = PairSets(options.folders)
     counts = split_pairs(progress(pairs, len(pairs), "dealing"), options.out, dict(options.share), options.seed)
     for name, count in counts.items():
-        print(f"{count} pairs are in {options.out / name}")
+        say(f"{count} pairs are in {options.out / name}")
     return 0

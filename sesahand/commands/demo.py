@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from .saying import say
+
 HELP = "make a contact sheet of all gestures, both sides, in every condition map"
 TILE = (208, 130)
 
@@ -34,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
     save_picture(sheet, path)
-    print(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
+    say(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
     return 0
 
 

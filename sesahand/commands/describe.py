@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from ..errors import SesaHandError
+from .saying import say, say_json
 
 HELP = "reduce a picture or a caption to pose, action, hand action, environment and a prompt"
 
@@ -76,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         }
         answer |= {"hands": [hand.to_dict() for hand in image.hands], "language": image.language}
         answer |= {"origins": dict(image.origins)} if image.origins else {}
-        print(json.dumps({**answer, "note": image.note, "warnings": warnings}, ensure_ascii=False, indent=1))
+        say_json(json.dumps({**answer, "note": image.note, "warnings": warnings}, ensure_ascii=False, indent=1))
     else:
-        print("\n".join([f"caption: {caption}", summary(image), *(f"warning: {warning}" for warning in warnings)]))
+        say("\n".join([f"caption: {caption}", summary(image), *(f"warning: {warning}" for warning in warnings)]))
     return 0

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..evaluation.hands.conventions import CONVENTIONS
 from .progress import Bar
-from .reconstruct import say
 from .render import LEFTS, picture_size
+from .saying import say, say_json
 
 HELP = "measure predicted hands against true ones"
 RESULTS, PICTURE = "results.json", "worst.png"
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     text = json.dumps(evaluation.to_dict(), indent=1) + "\n"
     if options.out is not None:
         write_results(options.out, text, evaluation)
-    say(text.rstrip() if options.json else evaluation.table())
+    say_json(text.rstrip()) if options.json else say(evaluation.table())
     return 0
 
 

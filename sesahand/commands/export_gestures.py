@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..export.formats import ALONG_FINGERS, FORMATS, UNTURNED
+from .saying import say
 
 HELP = "write the gestures of the pose library for Blender and other 3D programs"
 MESHES = {name.replace(" ", "-"): name for name in FORMATS}
@@ -42,5 +43,5 @@ def run(options: argparse.Namespace) -> int:
         options.animated,
         MeshSettings(options.fps, options.forearm, bones=UNTURNED if options.unturned else ALONG_FINGERS),
     )
-    print(f"{options.out / 'index.md'}: {len(written)} hands, each a mesh and a picture")
+    say(f"{options.out / 'index.md'}: {len(written)} hands, each a mesh and a picture")
     return 0

@@ -6,7 +6,8 @@ row is the place itself, how much is the same for all places, and how much of wh
 
 import argparse
 
-from .reconstruct import count, say
+from .reconstruct import count
+from .saying import say
 
 HELP = "say whether structural fusion can help a ControlNet"
 

@@ -6,7 +6,6 @@ hands, score and parameters, from which --repeat makes it again. Without a sente
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,8 +15,9 @@ from ..errors import SesaHandError
 from . import generate_plan
 from .photographs import known_maps
 from .progress import Bar
-from .reconstruct import INTERRUPTED, count, say
+from .reconstruct import INTERRUPTED, count
 from .render import DEFAULT_FOV, LEFTS, add_hand_arguments, placement
+from .saying import note, say
 
 HELP = "make pictures of hands from sentences"
 # Options that have no say beside another; each is None unless it is given.
@@ -427,11 +427,3 @@ def hush_transformers() -> None:
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-
-
-def note(text: str) -> None:
-    """Print what the user should know, if there is anything, on standard error, where results are not."""
-    if not text:
-        return
-    encoding = sys.stderr.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr)

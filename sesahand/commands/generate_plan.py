@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..errors import SesaHandError
 from .progress import Bar, progress
-from .reconstruct import INTERRUPTED, say
+from .reconstruct import INTERRUPTED
+from .saying import say
 
 ALLOWED = ("plan", "part", "ray", "status", "pairs", "device", "detector")
 """Options beside --plan; all others stand in the plan."""

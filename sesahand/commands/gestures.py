@@ -2,6 +2,8 @@
 
 import argparse
 
+from .saying import say
+
 HELP = "list the gestures of the pose library"
 
 
@@ -16,5 +18,5 @@ def run(options: argparse.Namespace) -> int:
 
     width = max(map(len, gesture_names()))
     for name in gesture_names():
-        print(f"{name:{width}}  {describe_gesture(name)}")
+        say(f"{name:{width}}  {describe_gesture(name)}")
     return 0

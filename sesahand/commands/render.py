@@ -4,6 +4,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from .saying import say
+
 # `scene.placing.FACINGS` as options, without what it takes to load them.
 FACINGS = ("palm", "back", "as-posed", "thumb-side", "little-finger-side")
 AS_SEEN = "as-seen"
@@ -93,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     if people is not None:
         warn_of_small(scene, people)
     for path in write_maps(scene, options.out, antialias=options.antialias, forearm=options.forearm):
-        print(path)
+        say(path)
     return 0
 
 

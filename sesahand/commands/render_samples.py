@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from .saying import say
+
 HELP = "draw training data of the small world: pictures, maps, masks and keypoints"
 
 
@@ -34,12 +36,12 @@ def run(options: argparse.Namespace) -> int:
         options.seed,
         options.size,
         (int(which) - 1, int(parts)),
-        lambda done, count: print(f"\r{done} of {count}", end="" if done < count else "\n", flush=True),
+        lambda done, count: say(f"{done} of {count}", "\r" if done < count else "\n"),
     )
-    print(f"{options.out}: {int(samples.done.sum())} of {len(samples)} samples drawn")
+    say(f"{options.out}: {int(samples.done.sum())} of {len(samples)} samples drawn")
     if options.sheet is not None:
         write_sheet(samples, options.sheet)
-        print(options.sheet)
+        say(options.sheet)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Train a ControlNet with structural fusion on a frozen Stable Diffusion 1.5 base, or the small model from nothing.
+"""Train a ControlNet with structural fusion on Stable Diffusion 1.5, the small model, or a reconstructor of hands.
 
 An interrupted training (Ctrl-C, --minutes, a power cut) goes on exactly where it was when the same command runs again.
 On several GPUs: accelerate launch -m sesahand train ...
@@ -10,7 +10,9 @@ import os
 import signal
 import time
 
-HELP = "train a ControlNet with structural fusion, or the small model from nothing"
+from .saying import say, say_json
+
+HELP = "train a ControlNet with structural fusion, the small model, or a reconstructor of hands"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             )
         config = small_config(config, options.scale)
     if options.show:
-        print(json.dumps(to_dict(config), indent=2))
+        say_json(json.dumps(to_dict(config), indent=2))
         return 0
     stop = Stop(options.minutes)
     previous = signal.signal(signal.SIGINT, stop.ask)
@@ -61,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
     speaks = os.environ.get("RANK", "0") == "0"
     if paths is None:
         if speaks:
-            print(f"stopped; the same command goes on from the last checkpoint in {config.out}")
+            say(f"stopped; the same command goes on from the last checkpoint in {config.out}")
         return 3
     for path in paths if speaks else ():
-        print(path)
+        say(path)
     return 0
 
 
@@ -89,17 +91,24 @@ class Stop:
 
 
 def _train(config, stop: Stop) -> list | None:
-    from ..training.config import MiniConfig
+    from ..training.config import MiniConfig, ReconstructorConfig
     from ..training.controlnet import train_controlnet
+    from ..training.reconstructor import train_reconstructor
     from ..training.small_model import MiniTraining
 
+    if isinstance(config, ReconstructorConfig):
+        return _paths(train_reconstructor(config, stop, lambda entry: report("reconstructor", entry)))
     if isinstance(config, MiniConfig):
         return MiniTraining(config, stop, report).run()
-    _, path = train_controlnet(config, stop, lambda entry: report("controlnet", entry))
+    return _paths(train_controlnet(config, stop, lambda entry: report("controlnet", entry)))
+
+
+def _paths(answer: tuple) -> list | None:
+    _, path = answer
     return None if path is None else [path]
 
 
 def report(stage: str, entry: dict) -> None:
     """Print an entry of the log in one line."""
     shown = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in entry.items())
-    print(f"{stage}: {', '.join(shown)}", flush=True)
+    say(f"{stage}: {', '.join(shown)}")

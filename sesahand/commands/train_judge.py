@@ -7,6 +7,8 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from .saying import say
+
 HELP = "train and prove the network that reads pictures of the small world"
 EVERY = 50
 
@@ -37,15 +39,15 @@ def run(options: argparse.Namespace) -> int:
     samples = samples if options.first is None else samples.first(options.first)
     start = None if options.start is None else load_world_reader(options.start)
     judge = train_reader(samples, open_samples(options.heldout), options.out, config, report, start)
-    print(table(judge.facts))
-    print(options.out)
+    say(table(judge.facts))
+    say(options.out)
     return 0
 
 
 def report(step: int, parts: dict) -> None:
     if step % EVERY == 0:
         shown = {name: parts[name] for name in ("mask", "keypoints", "gesture", "background", "skin") if name in parts}
-        print(f"{step}: " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items()), flush=True)
+        say(f"{step}: " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items()))
 
 
 def table(facts: dict) -> str:

@@ -85,7 +85,8 @@ def gather_statistics(pairs: Iterable[Pair]) -> Statistics:
         for hand in record.hands:
             left, top, right, bottom = hand.box
             part = max(right - left, bottom - top) / min(record.width, record.height)
-            found.hand_sizes[min(int(part * 10), 10)] += 1
+            # A record is foreign: its numbers are finite, and their difference need not be.
+            found.hand_sizes[int(min(max(part * 10, 0.0), 10.0))] += 1
     return found
 
 

@@ -164,7 +164,7 @@ class PairRecord:
         if not isinstance(maps, list) or maps != [name for name in ALL_MAPS if name in maps]:
             raise InvalidFileError(f"{label}: maps is {quote(maps)}, expected names out of {', '.join(ALL_MAPS)}.")
         for name in ("hand_model", "hand_licence", "vertices_sha256"):
-            if not isinstance(data[name], str) or len(data[name]) > MAX_TEXT:
+            if not isinstance(data[name], str) or len(data[name]) > MAX_TEXT or not _encodable(data[name]):
                 raise InvalidFileError(f"{label}: {name} is {quote(data[name])}, expected text.")
         if type(data["flat_hand"]) is not bool:
             raise InvalidFileError(f"{label}: flat_hand is {quote(data['flat_hand'])}, expected true or false.")

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.folders import inside
@@ -93,7 +93,9 @@ def open_shards(root: str | Path) -> Shards:
     try:
         if not isinstance(data.get("plan"), dict):
             raise SesaHandError(f"plan is {quote(data.get('plan'))}, expected an object.")
-        return Shards(Path(root), data.get("count"), data.get("size"), data["plan"])
+        # Shards itself looks at the two numbers.
+        count, size = (cast(int, data.get(name)) for name in ("count", "size"))
+        return Shards(Path(root), count, size, data["plan"])
     except SesaHandError as error:
         raise InvalidFileError(f"{path}: {error}") from error
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError
-from ..files.model_configs import check_configurations
+from ..files.processor_classes import SEEING, check_processors
+from ..models.vision_networks import load_vision_network
 from ..training.samples import read_square
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
@@ -51,7 +52,7 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
     Raises:
         InvalidFileError: If the folder holds none.
     """
-    from transformers import AutoImageProcessor, AutoModel
+    from transformers import AutoImageProcessor
 
     folder, local = Path(folder), {"local_files_only": True, "trust_remote_code": False}
     if not (folder / "config.json").is_file():
@@ -59,14 +60,14 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
             f"{folder} is no folder of a transformers model: it lacks config.json. Name the folder that holds it, "
             "preprocessor_config.json and the .safetensors weights."
         )
-    check_configurations(folder)
+    check_processors(folder, SEEING, "turns pictures into features")
+    model = load_vision_network(folder)
     try:
-        model = AutoModel.from_pretrained(folder, use_safetensors=True, **local)
         processor = AutoImageProcessor.from_pretrained(folder, **local)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except Exception as error:
+        # As with the network, a dozen kinds, all of them about the files.
         raise InvalidFileError(
-            f"{folder} cannot be loaded as a vision network ({error!s:.300}). Take CLIP, DINOv2, a ViT or the like as "
-            ".safetensors, and copy all of its files."
+            f"The image processor of {folder} cannot be loaded ({error!s:.300}). Copy all of its files."
         ) from error
     device = torch.device(device)
     return Extractor(f"{type(model).__name__}, {folder.name}", model.to(device).eval(), processor, device)

@@ -8,4 +8,6 @@ place that knows it, and nothing else in the pack goes around that place (tests/
 - `writing`: whole files or none, names that nobody else has, appending.
 - `pictures`: every picture that Pillow opens, of the formats listed there and of a bounded size.
 - `arrays`: numpy's files, mapped or read, without what could be code.
+- `model_folders`: what a folder must be before transformers or diffusers reads it, and what must have come out of it.
+- `panics`: failures of libraries in Rust, which nothing else would catch.
 """

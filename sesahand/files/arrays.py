@@ -97,13 +97,26 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
             if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
                 raise InvalidFileError(f"{path} is packed in a way that numpy does not use; save it again with numpy.")
             return {
-                member.filename.removesuffix(".npy"): _array_from_npy(archive.read(member), f"{path}:{member.filename}")
+                member.filename.removesuffix(".npy"): _array_from_npy(
+                    read_member(archive, member), f"{path}:{member.filename}"
+                )
                 for member in members
             }
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise InvalidFileError(f"{path} is not a readable npz file ({error!s:.80}); copy it again.") from error
     except DAMAGE as error:
         raise InvalidFileError(f"{path} holds a damaged array ({error!s:.80}); copy it again.") from error
+
+
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return a member of a zip file, of which no more is unpacked than the size that it claims.
+
+    Raises:
+        zipfile.BadZipFile: If it is damaged, or of another size.
+    """
+    with archive.open(member) as file:
+        # `ZipFile.read` unpacks all that is packed and cuts it to that size afterwards.
+        return file.read(member.file_size + 1)
 
 
 def _array_from_npy(data: bytes, label: str) -> np.ndarray:
@@ -113,6 +126,9 @@ def _array_from_npy(data: bytes, label: str) -> np.ndarray:
     shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise UnsafeFileError(f"{label} was refused: it holds Python objects, not numbers. Save it as plain arrays.")
+    # Such as texts of length 0, of which a header can claim any number.
+    if not dtype.itemsize or min(shape, default=0) < 0:
+        raise InvalidFileError(f"{label} claims {dtype} of shape {shape}, of which there is none; copy the file again.")
     rest = data[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(rest):
         raise InvalidFileError(

@@ -14,7 +14,7 @@ import math
 import mmap
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +181,10 @@ def read_checkpoint_tensors(path: Path, wanted: Callable[[str], bool] = lambda n
             return _tensors(content, storages, wanted, path)
     except DAMAGE as error:
         raise InvalidFileError(f"{label} is damaged ({error!s:.80}); copy or download it again.") from error
+    except MemoryError as error:
+        raise InvalidFileError(
+            f"{label} needs more memory than there is; copy or download it again, or close other programs."
+        ) from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise InvalidFileError(
             f"{label} is not a readable torch file ({error!s:.80}); copy or download it again."
@@ -199,12 +203,27 @@ def _open_zip(archive: zipfile.ZipFile, path: Path) -> tuple[Any, "_Storages"]:
     if order is not None and (order.file_size > 16 or archive.read(order) != b"little"):
         raise InvalidFileError(f"{path.name} was saved on a machine of the other byte order; save it as .safetensors.")
     content = CheckpointReader(archive.read(pickles[0]), path.name).run()
+    numbers = [name for name in members if name.startswith(root + "data/")]
+    if len(numbers) > MAX_STORAGES:
+        raise InvalidFileError(f"{path.name} holds more storages than any checkpoint; copy or download it again.")
     places = {
-        name.removeprefix(root + "data/"): (_start_of(archive, member), member.file_size)
-        for name, member in members.items()
-        if name.startswith(root + "data/")
+        name.removeprefix(root + "data/"): (_start_of(archive, members[name]), members[name].file_size)
+        for name in numbers
     }
+    _check_apart(places.values(), path)
     return content, _Storages(path, places)
+
+
+def _check_apart(places: Iterable[tuple[int, int]], path: Path) -> None:
+    """Refuse storages that share bytes: a thousand names for one would be a thousand times as much in memory."""
+    end = 0
+    for start, size in sorted(place for place in places if place[1]):
+        if start < end:
+            raise InvalidFileError(
+                f"{path.name} holds storages that lie in each other, which torch.save does not write; copy or download "
+                "it again."
+            )
+        end = start + size
 
 
 def _start_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
@@ -258,6 +277,7 @@ class _Storages:
     def __init__(self, path: Path, places: dict[str, tuple[int, int]]):
         self.places, self.size = places, path.stat().st_size
         self.known: dict[tuple[str, torch.dtype], Tensor] = {}
+        self.copies: dict[str, np.ndarray] = {}
         # Changes stay in memory and never reach the file.
         self.bytes = np.memmap(path, np.uint8, "c")
 
@@ -283,8 +303,11 @@ class _Storages:
             return torch.zeros(0, dtype=dtype)
         if (key, dtype) not in self.known:
             raw = self.bytes[start : start + size]
-            # torch aligns them; a tool that does not costs a copy.
-            raw = raw if start % dtype.itemsize == 0 else raw.copy()
+            if start % dtype.itemsize:
+                # torch aligns them; a tool that does not costs a copy, and one for all types that they are read as.
+                if key not in self.copies:
+                    self.copies[key] = raw.copy()
+                raw = self.copies[key]
             self.known[key, dtype] = torch.from_numpy(raw).view(dtype)
         return self.known[key, dtype]
 

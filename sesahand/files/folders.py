@@ -11,6 +11,8 @@ from ..errors import InvalidFileError, SesaHandError
 # On Windows, what stands for another place (a link, a junction) has this bit in its reparse tag; a file that a cloud
 # drive keeps elsewhere has a tag without it.
 NAME_SURROGATE = 0x20000000
+# Of a path inside a folder: each folder on it is asked about by a longer path.
+MOST_PARTS = 256
 
 
 def is_link(path: str | Path) -> bool:
@@ -30,8 +32,11 @@ def inside(root: str | Path, *parts: str) -> Path:
         parts: Names of the folders on the way, and of the file. None may be "..", empty or hold a separator.
 
     Raises:
-        InvalidFileError: If one is a link or a junction, or no plain name. What is missing is no fault.
+        InvalidFileError: If one is a link or a junction, or no plain name, or there are more than `MOST_PARTS`. What is
+            missing is no fault.
     """
+    if len(parts) > MOST_PARTS:
+        raise InvalidFileError(f"A path of {len(parts)} folders is deeper than the {MOST_PARTS} that are followed.")
     path = Path(root)
     for part in parts:
         path = path / plain_name(part)

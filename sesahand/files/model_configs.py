@@ -51,15 +51,24 @@ NOTHING = {
 # Texts that older versions of transformers write down and never open.
 NOT_OPENED = ("special_tokens_map_file", "added_tokens_file")
 # How many of something a network has, and how many at most: far more than any model, and few enough to be made.
+_LAYERS = re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?|layers_per_block)")
+_EXPERTS = re.compile(r"\w*experts")
 COUNTS = (
-    (re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?)"), 1000),
-    (re.compile(r"\w*experts"), 2048),
+    (_LAYERS, 1000),
+    (_EXPERTS, 2048),
     (re.compile(r"num_labels"), 100_000),
     (re.compile(r"\w*(image_seq_len(gth)?|image_tokens|image_token_length)"), 100_000),
+    (re.compile(r"\w*block_types"), 1000),
+    # Of the pictures that a processor makes, whatever it is given.
+    (re.compile(r"height|width"), 8192),
+    (re.compile(r"min_pixels"), 8192**2),
+    # Of a scheduler, which makes lists of that many numbers.
+    (re.compile(r"num_train_timesteps"), 100_000),
 )
 MOST_PARTS = 100_000
 """Layers times experts."""
 QUANTIZED = ("quantization_config", "compression_config")
+SAFETENSORS = (".safetensors", ".safetensors.index.json")
 # Names that timm takes as addresses: "hf-hub:owner/repository", "local-dir:folder".
 ADDRESSED = ("backbone", "architecture")
 MOST_FILES = 200
@@ -92,10 +101,23 @@ def check_configurations(folder: Path) -> None:
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
-        content = read_json(path, MAX_CONFIG_BYTES)
-        for key, value in all_entries(content):
-            _check(path, key, value)
-        _check_parts(path, content)
+        check_configuration(path, read_json(path, MAX_CONFIG_BYTES))
+
+
+def check_configuration(path: Path, content: Any) -> None:
+    """Refuse one configuration that asks for more than data, wherever it stands.
+
+    Args:
+        path: The file that holds it, for messages.
+        content: What it says, as JSON has it.
+
+    Raises:
+        UnsafeFileError: If it asks for code or for files from elsewhere.
+        InvalidFileError: If the model is quantized, or larger than any.
+    """
+    for key, value in all_entries(content):
+        _check(path, key, value)
+    _check_parts(path, content)
 
 
 def _check(path: Path, key: str, value: Any) -> None:
@@ -130,16 +152,21 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} asks for {key} {quote(value)}, which leads elsewhere. Write the plain name of a network that "
             "transformers or timm has, or take another model."
         )
-    if name == "transformers_weights" and value and (not isinstance(value, str) or Path(value).name != value):
+    if name == "transformers_weights" and value and not _is_safetensors_beside(value):
         raise UnsafeFileError(
-            f"{path} asks for the weights {quote(value)}, which are not beside it. Put them there, and write their "
-            "plain name."
+            f"{path} asks for the weights {quote(value)}, expected .safetensors beside it: others can carry code. Put "
+            "them there, and write their plain name."
         )
     if name == "model_type" and isinstance(value, str) and _fetches_kernels(value):
         raise UnsafeFileError(
             f"{path} asks for the model type {quote(value)}, for which transformers downloads and runs kernels where "
             "the package kernels is installed. Uninstall that package, or take another model."
         )
+
+
+def _is_safetensors_beside(name: Any) -> bool:
+    """Whether it is the plain name of safetensors weights, or of their index; transformers takes an adapter's too."""
+    return isinstance(name, str) and Path(name).name == name and name.endswith(SAFETENSORS)
 
 
 def _check_file(path: Path, key: str, value: Any) -> None:
@@ -155,7 +182,9 @@ def _check_file(path: Path, key: str, value: Any) -> None:
 def _check_count(path: Path, key: str, value: Any) -> None:
     """Refuse counts that a file of some bytes can claim, and whose parts would be made before a weight is missed."""
     for pattern, most in COUNTS:
-        found = max(_numbers(value), default=0) if pattern.fullmatch(key) else 0
+        # A list has one number for each stage of a network.
+        stages = len(value) if isinstance(value, list) else 0
+        found = max([stages, *_numbers(value)]) if pattern.fullmatch(key) else 0
         if found > most:
             raise InvalidFileError(
                 f"{path} says {key} = {found:.0f}, expected at most {most}, more than any model has; copy it again."
@@ -164,7 +193,7 @@ def _check_count(path: Path, key: str, value: Any) -> None:
 
 def _check_parts(path: Path, content: Any) -> None:
     """Refuse a network of many layers with many experts each."""
-    layers, experts = (_largest(content, kind) for kind, _ in COUNTS[:2])
+    layers, experts = (_largest(content, kind) for kind in (_LAYERS, _EXPERTS))
     if layers * experts > MOST_PARTS:
         raise InvalidFileError(
             f"{path} says that there are {layers:.0f} layers of {experts:.0f} experts, expected at most {MOST_PARTS} "
@@ -238,9 +267,10 @@ def without_choices(config: Any) -> Any:
 
 GENERATION = (
     "custom_generate", "penalty_alpha", "dola_layers", "num_beam_groups", "constraints", "force_words_ids",
-    "prompt_lookup_num_tokens", "compile_config", "watermarking_config", "assistant_early_exit",
+    "prompt_lookup_num_tokens", "num_return_sequences", "compile_config", "watermarking_config", "assistant_early_exit",
 )  # fmt: skip
-"""Settings of a generation_config.json whose code transformers has moved to the internet, or that compile code."""
+"""Settings of a generation_config.json whose code transformers has moved to the internet, that compile code, or that
+ask for more answers than the one that is read."""
 
 
 def plain_generation(config: Any) -> None:

@@ -14,6 +14,10 @@ from .folders import is_link
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 MAX_JSON_BYTES = 16 * 2**20
+MAX_PARSED_BYTES = 512 * 2**20
+"""Of what JSON becomes in memory, about; a list of three letters takes thirty times as much there."""
+# What stands behind each of these in memory, at most about: a number, a list, an object, half of a text.
+_COSTS = {",": 32, "[": 72, "{": 250, '"': 28}
 MAX_LINE = 1 << 20
 MAX_FILE_BYTES = 64 * 2**20
 """Of a file that is read at once, unless its reader says otherwise."""
@@ -63,11 +67,16 @@ def _kind_of(mode: int) -> str:
     return next((name for asks, name in kinds.items() if asks(mode)), "thing of another kind")
 
 
-def parse_json(data: str | bytes, label: str) -> Any:
-    """Parse JSON of any origin: no NaN, not too deep, numbers of a length that can be read.
+def parse_json(data: str | bytes, label: str, most: int = MAX_PARSED_BYTES) -> Any:
+    """Parse JSON of any origin: no NaN, not too deep or too many values, numbers of a length that can be read.
+
+    Args:
+        data: The text, or its UTF-8.
+        label: What it is called in messages.
+        most: Bytes that it may become in memory, about.
 
     Raises:
-        InvalidFileError: If it is not JSON; the message names the label and the place.
+        InvalidFileError: If it is not JSON, or holds more values; the message names the label and the place.
     """
 
     def refuse(constant: str):
@@ -75,11 +84,18 @@ def parse_json(data: str | bytes, label: str) -> Any:
 
     try:
         text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+        if parsed_size(text) > most:
+            raise ValueError("it holds too many values")
         return json.loads(text, parse_constant=refuse)
     except (ValueError, RecursionError, MemoryError) as error:
         raise InvalidFileError(
             f"{label!s:.200} is not valid JSON: {error!s:.160}. Correct it there, or copy it again."
         ) from error
+
+
+def parsed_size(text: str) -> int:
+    """Return about how many bytes of memory the values take that a JSON text stands for, without making them."""
+    return len(text) + sum(cost * text.count(mark) for mark, cost in _COSTS.items())
 
 
 def read_json(path: str | Path, limit: int = MAX_JSON_BYTES, follow: bool = True) -> Any:
@@ -124,7 +140,7 @@ def read_json_lines(path: str | Path, follow: bool = True, limit: int = MAX_FILE
     Args:
         path: The log; a missing one is empty.
         follow: Whether it may be a link.
-        limit: Bytes that it may have: all of it is kept in memory.
+        limit: Bytes that it may have: all of it is kept in memory, where it may take `MAX_PARSED_BYTES`.
 
     Returns:
         What the whole lines hold, and what was dropped of the last line: a sentence for people, or an empty text.
@@ -132,12 +148,14 @@ def read_json_lines(path: str | Path, follow: bool = True, limit: int = MAX_FILE
     Raises:
         InvalidFileError: If a line before the last is not JSON, or it is larger.
     """
-    found, torn, size = [], "", 0
+    found, torn, size, taken = [], "", 0, 0
     for number, line in enumerate(read_lines(path, follow), 1):
         size += len(line)
-        if size > limit:
+        taken += 32 + parsed_size(line.decode("utf-8", "replace"))
+        if size > limit or taken > MAX_PARSED_BYTES:
             raise InvalidFileError(
-                f"{path!s:.200} is larger than {limit} bytes, more than a log holds; move it away, or shorten it."
+                f"{path!s:.200} is larger than {limit} bytes, or has more values than a log; move it away, or shorten "
+                "it."
             )
         if torn:
             raise InvalidFileError(f"{torn} Delete that line to go on.")
@@ -164,7 +182,8 @@ def read_bytes(path: str | Path, limit: int = MAX_FILE_BYTES) -> bytes:
         if not path.is_file():
             raise InvalidFileError(f"{path} does not exist or is not a file; check the path.")
         with open_regular(path) as file:
-            data = file.read(limit + 1)
+            # As much room is made as is asked for.
+            data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except (OSError, ValueError) as error:
         raise InvalidFileError(
             f"{path!s:.200} cannot be read: {error!s:.200}. Check the path and that you may read the file."

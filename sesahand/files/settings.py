@@ -7,6 +7,9 @@ from pathlib import Path
 from ..errors import InvalidFileError
 from .reading import read_bytes
 
+# Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
+MOST_DOTS = 256
+
 
 def read_settings(path: Path, limit: int) -> dict:
     """Read a `.toml` or `.json` file that holds a table of settings.
@@ -25,6 +28,8 @@ def read_settings(path: Path, limit: int) -> dict:
         elif sys.version_info >= (3, 11):
             import tomllib
 
+            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+                raise ValueError(f"a line has more than {MOST_DOTS} dots")
             values = tomllib.loads(text)
         else:
             raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")

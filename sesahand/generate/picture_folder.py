@@ -63,12 +63,14 @@ class PictureFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            taken = [int(match[1]) for file in path.iterdir() if (match := re.match(r"(\d{4,9})_", file.name))]
+            starts = {match[1] for file in path.iterdir() if (match := re.match(r"(\d{4,})_", file.name))}
         except OSError as error:
             raise SesaHandError(
                 f"The folder {path!s:.200} cannot be made ({error}). Choose another with --out."
             ) from error
-        self._last = max(taken, default=0)
+        # Longer numbers are no pictures' of this program; they are not counted on from, but stay as they are.
+        self._last = max((int(start) for start in starts if len(start) < 10), default=0)
+        self._foreign = {start for start in starts if len(start) >= 10}
 
     def next_name(self) -> str:
         """The beginning of the next picture's file names, which nobody else has.
@@ -83,7 +85,7 @@ class PictureFolder:
             while True:
                 self._last += 1
                 name = f"{self._last:04d}"
-                if claim(self._map_path(name)):
+                if name not in self._foreign and claim(self._map_path(name)):
                     return name
         except OSError as error:
             raise SesaHandError(f"{self.path!s:.200} cannot be written to ({error}). Choose another folder.") from error

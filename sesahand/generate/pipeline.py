@@ -15,6 +15,7 @@ from ..attention.choice import CHOICES, choose_spans
 from ..attention.tokens import HandTokens, plain_columns
 from ..callbacks import Progress
 from ..errors import SesaHandError
+from ..files.panics import refusing_panics
 from ..fusion.settings import FusionSettings
 from ..models.base import BaseModel, load_base_model
 from ..models.condition_once import condition_once
@@ -147,6 +148,8 @@ class HandGenerator:
         nothing: tuple[int, ...] = ()
         unguided = [nothing] * len(prompts) * guided
         with ExitStack() as attached:
+            # The pipeline calls the base's tokenizer.
+            attached.enter_context(refusing_panics(self.base.name))
             attached.enter_context(condition_once(self.controlnet.model))
             # The negative prompts come first and have no hand tokens.
             attached.enter_context(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -131,5 +130,5 @@ def build_scheduler(scheduler: SchedulerMixin, sampler: str) -> SchedulerMixin:
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and low <= value <= high):
+    if not (number and low <= value <= high):
         raise SesaHandError(f"{name} is {quote(value)}, expected a number from {low} to {high}.")

@@ -1,4 +1,4 @@
-"""How sure a mean is, and the difference of two ways of making the same pictures: the bootstrap."""
+"""How sure a mean is, and the difference of two ways of doing the same: the bootstrap."""
 
 from dataclasses import dataclass
 
@@ -116,3 +116,51 @@ def mean_of_seeds(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(values)
     counts = known.sum(1)
     return np.where(known, values, 0).sum(1)[counts > 0] / counts[counts > 0]
+
+
+def crossed_difference(
+    found: np.ndarray, reference: np.ndarray, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> Difference:
+    """Mean of `found - reference` with an interval from resampling samples and trainings at once.
+
+    Both are drawn anew, each for itself: samples differ in how hard they are, trainings in how they went, and a figure
+    that is to hold for other samples and other trainings varies with both.
+
+    Args:
+        found: Figures of N samples by T trainings `[N, T]`, all finite; T at least 2.
+        reference: Likewise, of the same samples, and of trainings that share their randomness with the others one by
+            one, or share nothing.
+        confidence: Share of the resampled means within the interval, above 0 and below 1.
+        resamples: How often both are drawn anew.
+        seed: Of the drawing.
+
+    Returns:
+        The difference; `samples` counts samples.
+
+    Raises:
+        SesaHandError: If shapes differ, a figure is missing, there are fewer than two trainings, or a setting means
+            nothing.
+
+    Source: Owen, "The pigeonhole bootstrap" (2007), which is wide rather than narrow for crossed samples.
+    """
+    found, reference = np.asarray(found, np.float64), np.asarray(reference, np.float64)
+    fits = found.shape == reference.shape and found.ndim == 2 and found.shape[0] > 0 and found.shape[1] > 1
+    if not fits or not np.isfinite(found - reference).all():
+        raise SesaHandError(
+            f"Figures of the shapes {found.shape} and {reference.shape} cannot be compared over samples and trainings; "
+            "expected finite [samples, trainings] for both, with at least two trainings."
+        )
+    if not 0 < confidence < 1 or resamples < 1:
+        raise SesaHandError(
+            f"A confidence of {confidence} with {resamples} resamples means nothing: choose a confidence above 0 and "
+            "below 1, and at least one resample."
+        )
+    each = found - reference
+    rng, (samples, trainings) = np.random.default_rng(seed), each.shape
+    # How often each is drawn is all that a mean asks.
+    rows = rng.multinomial(samples, np.full(samples, 1 / samples), resamples)
+    columns = rng.multinomial(trainings, np.full(trainings, 1 / trainings), resamples)
+    means = np.einsum("rn,nt,rt->r", rows, each, columns, optimize=True) / (samples * trainings)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Difference(float(each.mean()), float(low), float(high), samples)

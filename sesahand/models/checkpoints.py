@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
-from ..files.model_configs import check_configurations, without_choices
+from ..files.model_configs import without_choices
+from ..files.model_folders import check_complete, check_model_folder, check_size
+from ..files.panics import refusing_panics
 from ..files.reading import read_bytes
 from ..files.weights import open_weights
 from .controlnet_files import UNET_PREFIX
@@ -32,6 +35,9 @@ SPECIAL = {
     9: "an inpainting model",
 }
 FOLDERS = ("unet", "text_encoder", "vae", "tokenizer", "scheduler")
+# Which of them hold weights, and which are read by transformers.
+WEIGHTS = ("unet", "text_encoder", "vae")
+WORDS = ("text_encoder", "tokenizer")
 
 
 def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
@@ -71,26 +77,26 @@ def _from_folder(path: Path) -> Networks:
             "holds model_index.json, or a single safetensors checkpoint."
         )
     for name in FOLDERS:
-        check_configurations(path / name)
-    for name in ("unet", "text_encoder", "vae"):
-        if not any((path / name).glob("*.safetensors")):
-            raise InvalidFileError(
-                f"{path / name} holds no .safetensors weights. Other formats can run code when they are read: download "
-                "the model's safetensors version, or convert it."
-            )
+        check_model_folder(path / name, has_weights=name in WEIGHTS, has_words=name in WORDS)
     # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
-    tokenizer = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
+    words = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
     local: dict[str, Any] = {"local_files_only": True}
-    weights = local | {"use_safetensors": True}
     try:
-        text = without_choices(CLIPTextConfig.from_pretrained(path, subfolder="text_encoder", **local))
-        return Networks(
-            UNet2DConditionModel.from_pretrained(path, subfolder="unet", **weights),
-            CLIPTextModel.from_pretrained(path, subfolder="text_encoder", config=text, **weights),
-            tokenizer.from_pretrained(path, subfolder="tokenizer", **local),
-            AutoencoderKL.from_pretrained(path, subfolder="vae", **weights),
-            DDIMScheduler.from_pretrained(path, subfolder="scheduler", **local),
-        )
+        with refusing_panics(path):
+            config = CLIPTextConfig.from_pretrained(path / "text_encoder", **local)
+            check_size(path / "text_encoder", lambda: CLIPTextModel(without_choices(copy.deepcopy(config))))
+            for kind, folder in ((UNet2DConditionModel, path / "unet"), (AutoencoderKL, path / "vae")):
+                _check_diffusers_size(kind, folder)
+            tokenizer = words.from_pretrained(path / "tokenizer", **local)
+            # Prompts are filled up to this length.
+            tokenizer.model_max_length = min(tokenizer.model_max_length, config.max_position_embeddings)
+            return Networks(
+                _complete(UNet2DConditionModel, path / "unet"),
+                _complete(CLIPTextModel, path / "text_encoder", config=without_choices(config)),
+                tokenizer,
+                _complete(AutoencoderKL, path / "vae"),
+                DDIMScheduler.from_pretrained(path / "scheduler", **local),
+            )
     except SesaHandError:
         raise
     except Exception as error:
@@ -99,6 +105,19 @@ def _from_folder(path: Path) -> Networks:
             f"{path} cannot be loaded as a diffusers model ({error!s:.300}). Copy or download the folder again, or "
             "name a safetensors checkpoint."
         ) from error
+
+
+def _check_diffusers_size(kind: Any, folder: Path) -> None:
+    check_size(folder, lambda: kind.from_config(kind.load_config(folder, local_files_only=True)))
+
+
+def _complete(kind: Any, folder: Path, **settings: Any) -> Any:
+    """A network out of its folder, all of whose weights are there."""
+    network, report = kind.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **settings
+    )
+    check_complete(folder, network, report)
+    return network
 
 
 def _from_file(path: Path) -> Networks:

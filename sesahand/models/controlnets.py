@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
-from ..files.model_configs import check_configurations
+from ..files.model_folders import check_complete, check_model_folder, check_size
+from ..files.panics import refusing_panics
 from ..files.weights import open_weights
 from ..fusion.settings import FusionSettings
 from ..render.maps import ALL_MAPS
@@ -165,10 +166,21 @@ def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
     files = sorted(file for file in path.glob(f"{WEIGHTS}*.safetensors"))
     if not files:
         raise InvalidFileError(f"{path} lacks {WEIGHTS}.safetensors. Older formats can run code: convert them first.")
-    check_configurations(path)
-    variant = {} if (path / f"{WEIGHTS}.safetensors").is_file() else {"variant": files[0].name.split(".")[1]}
+    check_model_folder(path, has_words=False)
+    local = {"local_files_only": True}
+    # Plain names before those of a precision; large ones are in several files, each with a number.
+    named = [re.fullmatch(rf"{WEIGHTS}(?:\.([^.-]+))?(?:-\d+-of-\d+)?\.safetensors", file.name) for file in files]
+    variants = sorted({found[1] or "" for found in named if found} or {""})
+    variant = {"variant": variants[0]} if variants[0] else {}
     try:
-        model = ControlNetModel.from_pretrained(path, local_files_only=True, use_safetensors=True, **variant)
+        with refusing_panics(path):
+            check_size(path, lambda: ControlNetModel.from_config(ControlNetModel.load_config(path, **local)))
+            model, report = ControlNetModel.from_pretrained(
+                path, **local, use_safetensors=True, output_loading_info=True, **variant
+            )
+        check_complete(path, model, report)
+    except SesaHandError:
+        raise
     except Exception as error:
         # diffusers raises many kinds here, all of them about the files.
         raise InvalidFileError(

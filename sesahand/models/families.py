@@ -121,12 +121,14 @@ class TextRows:
         rows: "all" where each token of the list is a row; "end" where the encoder may cut the list or put pictures into
             it, in front of the prompt; "model" where the network makes its own rows of these tokens.
         clip: Keys of CLIP's token lists whose columns stand in front of those rows.
+        reads_pictures: Whether pictures are encoded with the text, by nodes that ComfyUI has for it.
     """
 
     families: str
     tokens: str
     rows: str = "all"
     clip: tuple[str, ...] = ()
+    reads_pictures: bool = False
 
 
 TEXT_ROWS = {
@@ -138,7 +140,7 @@ TEXT_ROWS = {
     ("mistral3_24b",): TextRows("Flux.2", "mistral3_24b"),
     ("qwen3_4b",): TextRows("Z-Image and Flux.2 Klein", "qwen3_4b"),
     ("qwen3_8b",): TextRows("Flux.2 Klein", "qwen3_8b"),
-    ("qwen25_7b",): TextRows("Qwen-Image", "qwen25_7b", "end"),
+    ("qwen25_7b",): TextRows("Qwen-Image", "qwen25_7b", "end", reads_pictures=True),
     ("qwen3vl_4b",): TextRows("Krea 2", "qwen3vl_4b", "end"),
     ("qwen3_06b", "t5xxl"): TextRows("Anima", "t5xxl", "model"),
 }

@@ -164,7 +164,7 @@ def join_landmarks(each: Sequence[HandLandmarks]) -> HandLandmarks:
     """Return the landmarks of several pictures of one size, one after the other; those of a single one as they are."""
     if len(each) == 1:
         return each[0]
-    arrays = {name: torch.cat([getattr(one, name) for one in each]) for name in HandLandmarks.SHAPES}
+    arrays: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in each]) for name in HandLandmarks.SHAPES}
     starts = [sum(one.num_frames for one in each[:place]) for place in range(len(each) + 1)]
     arrays["frame"] = torch.cat([one.frame + start for one, start in zip(each, starts, strict=False)])
     side = tuple(side for one in each for side in one.side)

@@ -14,6 +14,8 @@ PAPER, INK, FAINT = (24, 25, 28), (236, 236, 232), (150, 152, 158)
 # Letters under a picture, as a part of its shorter side, and at least this many pixels.
 CAPTION_SIZE, LEAST_CAPTION = 1 / 16, 12
 MAX_SHEET = 1 << 27
+# Letters of a line are drawn and measured one by one; more than these of one picture or of the title cannot be read.
+LONGEST_WORDS = 2000
 
 
 def to_pil(picture: Tensor) -> Image.Image:
@@ -90,6 +92,11 @@ def captioned_pictures(
         raise SesaHandError(f"The pictures have the shape {list(pictures.shape)}, expected [pictures, H, W, 3].")
     if captions and len(captions) != len(pictures):
         raise SesaHandError(f"There are {len(captions)} captions for {len(pictures)} pictures, expected one for each.")
+    longest = max(map(len, (title, *captions)))
+    if longest > LONGEST_WORDS:
+        raise SesaHandError(
+            f"A title or a label has {longest} letters, more than the {LONGEST_WORDS} that can be read; shorten it."
+        )
     count, height, width = pictures.shape[:3]
     columns = min(columns or count, count)
     small = load_font(max(LEAST_CAPTION, round(min(height, width) * CAPTION_SIZE)))

@@ -82,13 +82,18 @@ def check_box(edges: Sequence[float], width: float, height: float, named: str) -
         raise SesaHandError(f"{named} lies outside the picture{size}: move it, or choose a larger picture.")
 
 
-def is_bounding_boxes(value) -> bool:
-    """Return whether a value has the form of BOUNDING_BOX, rather than of a list of numbers or of our own entries."""
+def is_bounding_boxes(value, depth: int = 2) -> bool:
+    """Return whether a value has the form of BOUNDING_BOX, rather than of a list of numbers or of our own entries.
+
+    Args:
+        value: Anything.
+        depth: How many lists may stand in each other: boxes of pictures are two deep, and what is endless is none.
+    """
     if isinstance(value, dict):
         return "x" in value
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not value or not depth:
         return False
-    return all(is_bounding_boxes(entry) or entry == [] for entry in value)
+    return all(entry == [] or is_bounding_boxes(entry, depth - 1) for entry in value)
 
 
 def read_bounding_boxes(value, num_frames: int = 1) -> list[list[Box]]:
@@ -125,7 +130,7 @@ def read_bounding_boxes(value, num_frames: int = 1) -> list[list[Box]]:
 
 def _read(entry) -> Box | None:
     numbers: list[Any] = [entry.get(key) for key in KEYS] if isinstance(entry, dict) else [None]
-    if not all(type(n) in (int, float) and math.isfinite(n) and abs(n) <= LARGEST_COORDINATE for n in numbers):
+    if not all(type(n) in (int, float) and abs(n) <= LARGEST_COORDINATE for n in numbers):
         raise _wrong(entry)
     x, y, width, height = (float(number) for number in numbers)
     if width < 0 or height < 0:

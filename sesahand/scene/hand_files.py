@@ -8,7 +8,7 @@ from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from .hand_scene import HandScene
 from .mano_parameters import MEAN_POSES, read_mano_parameters
-from .scene_files import load_scene
+from .scene_files import MAX_JSON_BYTES, load_scene
 
 
 def load_hands(
@@ -42,6 +42,6 @@ def is_scene(path: str | Path) -> bool:
     if suffix == ".npz":
         return "header" in read_npz(path)
     if suffix == ".json":
-        data = parse_json(read_bytes(path), str(path))
+        data = parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
         return isinstance(data, dict) and "format" in data
     return True

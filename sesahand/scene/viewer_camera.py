@@ -26,6 +26,8 @@ from .hand_scene import HandScene
 
 DEFAULT_FOV = 35.0
 FITTED_SIZE = 5.0
+# Beyond it, float64 squares are infinite.
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +175,8 @@ def _vector(value: dict, name: str) -> Tensor:
 
 def _number(value, name: str) -> float:
     found: Any = value.get(name) if isinstance(value, dict) else None
-    if type(found) not in (int, float) or not math.isfinite(found):
+    # A whole number of any length is compared, not made a float, which it may be too large for.
+    if type(found) not in (int, float) or not abs(found) <= LARGEST:
         raise _wrong(value)
     return float(found)
 

@@ -74,7 +74,9 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return False
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
-        return not (before is None and after is not None and after.has("person") and not opening)
+        if before is not None or after is None or opening:
+            return True
+        return not (after.has("person") or item.form == "ed" and after.has("hand", "body"))
     if item.form == "base":
         if item.roles and not item.has("adv") and (before is None or not before.takes_plural_verb):
             return False
@@ -156,9 +158,9 @@ def is_absolute(tokens: list[Token], start: int, opener: str = ",") -> bool:
     """Whether a phrase about a body part or a held thing stands at `start`: "his arms crossed", "a cup in her hand"."""
     stop = next((k for k in range(start, len(tokens)) if tokens[k].has("mark", "sub", "rel")), len(tokens))
     phrase = tokens[start:stop]
-    cut = next(
-        (k for k, item in enumerate(phrase) if k and (item.has("prep", "adv") or item.form in ("ed", "ing"))), None
-    )
+    told = (k for k, item in enumerate(phrase) if k and (item.has("prep", "adv") or item.form in ("ed", "ing")))
+    # "her left arm raised": left is no verb there
+    cut = next((k for k in told if not (phrase[k].lower == "left" and _limb_follows(phrase, k))), None)
     if cut is None or not phrase[0].content and not phrase[0].has("det", "owner", "standin"):
         return False
     head = phrase_head(phrase[:cut])
@@ -166,6 +168,10 @@ def is_absolute(tokens: list[Token], start: int, opener: str = ",") -> bool:
         return phrase[cut].lower != "of" or any(item.form in ("ed", "ing") for item in phrase[cut:])
     in_hand = phrase[cut].lower in ("in", "between", "on") and any(item.has("hand") for item in phrase[cut:])
     return head == "thing" and in_hand
+
+
+def _limb_follows(words: list[Token], k: int) -> bool:
+    return k + 1 < len(words) and words[k + 1].has("hand", "body")
 
 
 Opening = tuple[int, int | None, str]
@@ -248,7 +254,26 @@ def _opens_plain(tokens: list[Token], at: int, start: int, k: int, opener: str, 
     person = phrase_head(tokens[k : k + 3]) == "person" and item.has("det") and _relative_follows(tokens, k)
     if person or (opener in (",", "and", ";", "while") and is_absolute(tokens, k)):
         return start, None, opener
+    if opener in ("while", "where", "whereas") and item.form != "ing" or _thing_does(tokens, at, k):
+        # what things do beside a person is left out, also where its verb is not known
+        return start, None, opener
     return None
+
+
+def _thing_does(tokens: list[Token], at: int, k: int) -> bool:
+    """Whether a thing of its own does something behind ", and" or "as": "as lightning stitches the clouds together"."""
+    joined = tokens[at].lower == "as" or tokens[at].has("mark", "conj") and tokens[k - 1].lower == "and"
+    if not joined or not (tokens[k].content or tokens[k].has("det")):
+        return False
+    for j in range(k + 1, min(k + 5, len(tokens) - 1)):
+        item, before, after = tokens[j], tokens[j - 1], tokens[j + 1]
+        if item.has("mark", "conj", "prep", "person", "pronoun", "hand", "body") or before.has("person"):
+            return False
+        singular = before.content and not before.plural and not before.roles and not before.verb
+        known = item.lower.endswith("s") and not item.roles and not item.lower.endswith(("ss", "us", "'s"))
+        if known and singular and after.has("det", "prep", "adv", "mark", "owner"):
+            return True
+    return False
 
 
 def _new_verb_beside(tokens: list[Token], k: int, current: Clause) -> bool:
@@ -268,6 +293,10 @@ def _belongs_to_current(tokens: list[Token], at: int, k: int, own: int, opener: 
         # "in her right hand, she holds a pen"
         return True
     if tokens[at].lower == "," and current.verb is None and _coordinates(tokens, current.start, at, own):
+        return True
+    worn = current.verb is not None and tokens[current.verb].verb_classes == {"dropped"} and _participle_only(current)
+    if opener == "and" and worn and tokens[own].form == "ing" and phrase_head(tokens[k:own]) == "thing":
+        # "wearing a vest and a helmet giving a thumbs up": the helmet gives nothing
         return True
     bare = not tokens[k].has("det", "pronoun", "person", "owner")
     # "wearing a coat and goggles is looking": the list goes on, the verb is the person's.

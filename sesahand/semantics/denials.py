@@ -8,6 +8,7 @@ from .grammar import Token, join
 _NOT = frozenset("not never cannot n't".split())
 _NO = frozenset("no without nothing none neither nor nobody".split())
 _ENDS = frozenset("but just only instead while".split())
+_CEASES = frozenset("stop stops stopped quit quits ceases ceased".split())
 _GONE = re.compile(rf"{lexicon.NOT_SHOWN}|{lexicon.MISSHAPEN}", re.IGNORECASE)
 
 
@@ -21,6 +22,9 @@ def told(words: list[Token]) -> list[Token]:
     for piece in _pieces(words):
         gone = any(item.has("hand") for item in piece) and _GONE.search(join(piece))
         kept += [] if gone else _affirmed(piece)
+        if len(kept) == 1 and kept[0].has("mark"):
+            # the mark of a piece of which nothing is left
+            kept = []
     return kept
 
 
@@ -35,16 +39,27 @@ def _pieces(words: list[Token]) -> list[list[Token]]:
 
 
 def _affirmed(piece: list[Token]) -> list[Token]:
-    kept, k = [], 0
+    kept: list[Token] = []
+    k = 0
     while k < len(piece):
         word, end = piece[k].lower, _denied_until(piece, k)
+        described = end is not None and _is_described(piece, k)
+        aimed = bool(kept) and kept[-1].lower in ("at", "to", "for") and word in ("nothing", "nobody")
+        while aimed and kept and not (kept[-1].verb and kept[-1].form):
+            # "she points at nothing": she does not
+            kept.pop()
+        if aimed and kept:
+            kept.pop()
         if end is None:
             kept.append(piece[k])
             k += 1
         else:
             k = end
-            if kept and kept[-1].lower == "with":
+            if kept and kept[-1].lower == "with" or described and kept and kept[-1].lower == "and":
                 kept.pop()
+            if k < len(piece) and piece[k].has("conj") and not any(item.form in ("ing", "s") for item in kept):
+                # "the child stops waving and sits down"
+                k += 1
             if (
                 kept
                 and word != "without"
@@ -68,8 +83,15 @@ def _denied_until(piece: list[Token], k: int) -> int | None:
     if word == "neither":
         return _next(piece, k + 1, lambda item: item.has("mark", "sub"))
     if word in _NO:
-        return _next(piece, k + 1, lambda item: _begins_anew(item, word))
+        return _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
+    if word in _CEASES and k + 1 < len(piece) and piece[k + 1].form == "ing":
+        return _next(piece, k + 2, lambda item: item.has("mark", "sub", "conj"))
     return None
+
+
+def _is_described(piece: list[Token], k: int) -> bool:
+    """Whether "no" only says what somebody goes without: "with no shirt and no gloves"."""
+    return piece[k].lower == "no" and k > 0 and piece[k - 1].lower in ("with", "and")
 
 
 def _begins_anew(item: Token, word: str) -> bool:

@@ -38,6 +38,7 @@ _DRAWN = frozenset(
 )
 # What waves, points and draws without a hand.
 _WITHOUT_HANDS = frozenset(lexicon.MOVED_BY_WIND.split())
+_WAVED_TO = frozenset("at to back goodbye hello hi farewell her his their and from with".split())
 _PLACE_WHERE_POINTED = CLOSED["prep"] | CLOSED["det"] | CLOSED["adv"] | frozenset("straight directly".split())
 
 
@@ -197,6 +198,9 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
     if _aims(said, first) or phrase.name == "relaxed" and _rests_somewhere(said, first, last):
         return False
     before, after = said[max(0, first - 1) : first], said[last + 1 : last + 4]
+    if before == ["with"] and not after and first > 2 and said[first + 1 :] == ["fingers"]:
+        # "adjusts the focus with two fingers"
+        return False
     between = before == ["between"] or before == ["and"] and said[first - 2 : first - 1] == ["thumb"]
     if between and phrase.name in ("victory", "point", "three"):
         # "between two fingers", "thumb and index finger"
@@ -229,8 +233,13 @@ def _is_deed(said: Sequence[str], first: int, after: list[str]) -> bool:
         return bool(after) and after[0] in _PLACE_WHERE_POINTED
     if word == "points":
         return not after or after[0] in _PLACE_WHERE_POINTED
+    if word in ("waves", "waving") and after and after[0] in CLOSED["det"] and not HAND_WORDS & set(after):
+        # "waving a fan"
+        return False
     if word == "waves":
-        return not before or before[0] in ("left", "right") or not _makes_waves(before[0])
+        if not before:
+            return not after or after[0] in _WAVED_TO
+        return before[0] in ("left", "right") or not _makes_waves(before[0])
     return word != "pointing" or not after or after[0] not in ("sign", "arrow", "stick", "device")
 
 

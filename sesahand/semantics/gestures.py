@@ -186,7 +186,10 @@ GESTURES = {
         "fingers hooked at their middle joints, as around a handle",
         ("carry a bag", "hold a handle", "hook grip", "hooked fingers"),
         ambiguous=("hook", "hang on"),
-        things=_things("bag bags handbag suitcase briefcase bucket basket pail toolbox purse luggage"),
+        things=_things(
+            "bag bags handbag suitcase briefcase bucket basket pail toolbox purse luggage tote duffel satchel "
+            "lunchbox birdcage valise"
+        ),
     ),
     "flat_stop": GestureWords(
         "flat hand, fingers straight and side by side, thumb along the index finger",
@@ -222,7 +225,11 @@ GESTURES = {
             "saber sabre lightsaber dagger knife axe hammer mallet wrench screwdriver shovel rake broom mop staff "
             "wand cane stick pole spear lance trident scepter sceptre club bat racket racquet paddle oar rod "
             "flagpole rope railing handrail handle handlebar handlebars wheel lever pan wok spatula ladle "
-            "telescope flute megaphone baton bar barbell dumbbell rolling_pin hilt hose pickaxe scythe whip drill"
+            "telescope flute megaphone baton bar barbell dumbbell rolling_pin hilt hose pickaxe scythe whip drill "
+            "cleaver machete rapier scimitar cutlass broadsword greatsword mace halberd harpoon trowel spade hoe "
+            "pitchfork crowbar gavel whisk flask canteen crutch sledgehammer hacksaw "
+            "hairbrush sparkler plunger saucepan skillet "
+            "steering_wheel"
         ),
     ),
     "grasp_sphere": GestureWords(
@@ -231,7 +238,8 @@ GESTURES = {
         ambiguous=("catch",),
         things=_things(
             "ball baseball basketball apple orange fruit sphere orb globe peach pear lemon tomato grapefruit "
-            "onion snowball grenade pomegranate"
+            "onion snowball grenade pomegranate mango plum melon "
+            "volleyball softball bauble"
         ),
     ),
     "hold_pen": GestureWords(
@@ -240,7 +248,8 @@ GESTURES = {
         ambiguous=("write", "writing", "draw", "sketch"),
         deeds=("writes", "writing", "draws", "drawing", "sketching", "sketches"),
         things=_things(
-            "pen pencil brush paintbrush crayon marker chalk quill stylus scalpel lipstick chopsticks eyeliner"
+            "pen pencil brush paintbrush crayon marker chalk quill stylus scalpel lipstick chopsticks eyeliner "
+            "mascara ballpoint charcoal"
         ),
     ),
     "hold_phone": GestureWords(

@@ -53,6 +53,12 @@ _SIDES_OF_PLACES = frozenset(lexicon.SIDES_OF_PLACES.split())
 _COLLECTIVES = frozenset(lexicon.COLLECTIVES.split())
 _NOT_ADVERBS = frozenset(lexicon.NOT_ADVERBS.split())
 _NOT_A_PERSON = frozenset(lexicon.NOT_A_PERSON.split())
+_BEINGS = frozenset(
+    form
+    for noun in (lexicon.ANIMALS + " ship boat galleon yacht snake whale").split()
+    for form in lexicon.noun_forms(noun)
+)
+_PERSON_PAIRS = frozenset(tuple(pair.split()) for pair in lexicon.PERSON_PAIRS.split("|"))
 _NOT_A_ROOM = frozenset(lexicon.NOT_A_ROOM.split())
 
 
@@ -161,11 +167,49 @@ def sentences(text: str) -> list[list[Token]]:
     text = re.sub(r"\b(Mr|Mrs|Ms|Dr|St)\.", r"\1", text)
     parts = re.split(r"(?<=[.!?])[\"')\]]*\s+|\n+|;\s+", text)
     found = [[token(match.group()) for match in WORD.finditer(part)] for part in parts]
+    named = [_name_stars(_name_hands(_name_cans(_merge_marks(words)))) for words in found]
     return [
         words[k : k + LONGEST_SENTENCE]
-        for words in map(_name_hands, map(_name_cans, map(_merge_marks, found)))
+        for words in _name_unknown(named)
         for k in range(0, len(words), LONGEST_SENTENCE)
     ]
+
+
+def _name_unknown(found: list[list[Token]]) -> list[list[Token]]:
+    """Read an unknown noun as a person where a text names none but says "his" or "her" of somebody."""
+    if any(item.has("person") for words in found for item in words):
+        return found
+    for number, words in enumerate(found):
+        owned = next((k for k in range(len(words)) if _speaks_of_somebody(words, k)), None)
+        if owned is None:
+            continue
+        at = _unknown_noun(words[:owned])
+        if at is not None:
+            who = replace(words[at], roles=frozenset({"person"}), verb="", verb_classes=frozenset(), form="")
+            found[number] = [*words[:at], who, *words[at + 1 :]]
+        break
+    return found
+
+
+def _speaks_of_somebody(words: list[Token], k: int) -> bool:
+    """Whether a word stands for somebody: "she", or "his" before a part of the body."""
+    if words[k].lower in ("he", "she", "himself", "herself"):
+        return True
+    return words[k].lower in ("his", "her") and any(item.has("hand", "body") for item in words[k + 1 : k + 4])
+
+
+def _unknown_noun(words: list[Token]) -> int | None:
+    """Where the first noun stands that begins a phrase of its own and that no list knows: "a | ragged | nomad"."""
+    for k, item in enumerate(words[:-1]):
+        if item.lower not in ("a", "an", "the") or k and words[k - 1].has("prep"):
+            continue
+        end = k + 1
+        while end < len(words) and words[end].content and (not words[end].verb or words[end].form == "ed"):
+            end += 1
+        head = words[end - 1] if end > k + 1 else item
+        if head.content and not head.roles and head.lower not in _BEINGS:
+            return end - 1
+    return None
 
 
 def _name_cans(words: list[Token]) -> list[Token]:
@@ -173,6 +217,16 @@ def _name_cans(words: list[Token]) -> list[Token]:
     return [
         replace(item, roles=frozenset())
         if item.lower in ("can", "cans") and k and (words[k - 1].has("det", "color", "prep"))
+        else item
+        for k, item in enumerate(words)
+    ]
+
+
+def _name_stars(words: list[Token]) -> list[Token]:
+    """Read "pop star" and "private eye" as persons."""
+    return [
+        replace(item, roles=frozenset({"person"}), verb="", verb_classes=frozenset(), form="")
+        if k and (words[k - 1].lower, item.lower) in _PERSON_PAIRS
         else item
         for k, item in enumerate(words)
     ]

@@ -25,7 +25,7 @@ _PARTS = frozenset(
 _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
-_LIFTED = frozenset({"raise", "lift", "squeeze", "clink", "hoist", "point", "aim", "catch", "swing"})
+_LIFTED = frozenset("raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply".split())
 _TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
 _NUMBERS = {"two": 2, "both": 2, "three": 3, "four": 4, "couple": 2, "twin": 2, "twins": 2, "pair": 2}
@@ -41,6 +41,11 @@ _OBJECT_GESTURES = {
     for thing in entry.things
     for form in lexicon.noun_forms(thing.split()[-1])
 }
+# "Holding her breath", "carrying on a conversation": nothing is in the hand.
+_NOT_HELD = frozenset(
+    "breath conversation speech meeting meetings court hostage hostages grudge hope gaze stance pose poses position "
+    "record records office title attention power tune weight line secret secrets memory memories vigil".split()
+)
 _WHERE_HANDS_ARE = frozenset("on behind under against around over above up out raised open together flat".split())
 _MOST_HANDS = 8
 
@@ -294,7 +299,11 @@ def _is_ellipsis(words: list[Token], k: int) -> bool:
     if words[k].lower not in _SIDES or not k:
         return False
     after = words[k + 1] if k + 1 < len(words) else None
-    if after is not None and (after.content and not after.verb or after.lower in _HANDS | _PARTS):
+    if (
+        after is not None
+        and not after.has("pronoun")
+        and (after.content and not after.verb or after.lower in _HANDS | _PARTS)
+    ):
         return False
     before = [item.lower for item in words[max(0, k - 2) : k]]
     possessive = before[-1] in ("his", "her", "their", "my", "your")
@@ -420,7 +429,7 @@ def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]
             known = thing is not None and _gesture_of_object(thing) is not None
             if item.verb in _HOLDING and thing is not None or known and (bool(hands) or item.verb in _LIFTED):
                 return thing, True
-    inside = _thing_in_hand(words, hands)
+    inside = _thing_in_hand(words, hands) or _thing_around(words, hands) or _instrument(words)
     if inside is not None:
         return inside, True
     if hands:
@@ -460,6 +469,8 @@ def _object_behind(words: list[Token], k: int) -> str | None:
     if not phrase or not any(item.content for item in phrase):
         return None
     head = phrase[-1]
+    if head.lower in _NOT_HELD and words[k].verb in _HOLDING:
+        return None
     if head.lower in _HANDS | _PARTS and not any(item.lower.endswith("'s") for item in phrase):
         return None
     return join(phrase)
@@ -497,6 +508,33 @@ def _thing_in_hand(words: list[Token], hands: list[_HandWord]) -> str | None:
         if phrase and phrase[-1].content and not phrase[-1].has("hand", "body", "appearance", "person"):
             return join(phrase)
     return None
+
+
+def _thing_around(words: list[Token], hands: list[_HandWord]) -> str | None:
+    """What a hand is put around, or has: "both hands wrapped around the mug", "in her right hand she has a quill"."""
+    for hand in hands:
+        behind = range(hand.at + 1, min(hand.at + 4, len(words)))
+        around = next((k for k in behind if words[k].lower in ("around", "round")), None)
+        if around is not None:
+            return _object_behind(words, around)
+        if hand.start == 1 and words[0].lower == "in" or words[hand.start].lower == "in" and hand.start == 0:
+            has = next((k for k in behind if words[k].lower in ("has", "had", "have", "is")), hand.at)
+            return _object_behind(words, has)
+    return None
+
+
+def _instrument(words: list[Token]) -> str | None:
+    """What a deed of the hands is done with: "scratching her temple with a pencil"."""
+    for k in range(2, len(words) - 1):
+        if words[k].lower in ("with", "using") and any(_works(item) for item in words[:k]):
+            thing = _object_behind(words, k)
+            if thing is not None and _gesture_of_object(thing) not in (None, "grasp_sphere", "hook"):
+                return thing
+    return None
+
+
+def _works(item: Token) -> bool:
+    return "handwork" in item.verb_classes and item.form in ("ing", "s") and not item.has("hand", "person")
 
 
 def _belongs_to_thing(words: list[Token], k: int) -> bool:
@@ -570,6 +608,11 @@ def _placed(words: list[Token], main: _HandWord | None) -> bool:
     """Whether a unit says where its hand is, so that nothing more is to be expected of it."""
     if main is None:
         return False
+    if main.start and words[main.start - 1].lower in ("on", "around") and words[0].lower != "with":
+        # "one glove on her left hand"
+        return True
+    if words[main.start].lower == "on" and main.start:
+        return True
     following = words[main.at + 1 : main.at + 4]
     at = next((k for k, item in enumerate(following) if item.has("prep") and not item.has("adv")), None)
     if at is None:

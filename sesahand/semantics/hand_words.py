@@ -33,7 +33,7 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern:
     return re.compile(rf"(?<![^\W\d_])(?:{choices})(?![^\W\d_])", re.IGNORECASE)
 
 
-_FALSE_HANDS = re.compile("|".join(lexicon.FALSE_HANDS), re.IGNORECASE)
+_FALSE_HANDS = re.compile("|".join(lexicon.FALSE_HANDS + lexicon.IDIOMS), re.IGNORECASE)
 
 
 def word_spans(text: str, words: Iterable[str]) -> list[tuple[int, int]]:

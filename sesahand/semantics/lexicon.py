@@ -47,6 +47,65 @@ PERSONS = """
     acrobat mime ballerina villager peasant miner logger ranger trucker plumber cabbie chauffeur stewardess
     steward attendant bellboy concierge waitperson sculptress potter weaver calligrapher illustrator animator
     drummer vocalist violist trombonist frontman frontwoman singer rockstar popstar celebrity actor
+    abbess abbot accordionist acolyte acupuncturist admirer adolescent adoptee adviser advisor aide alchemist
+    ally alpinist alumnus ambassador anaesthetist ancestor anesthetist angler anthropologist apiarist apothecary
+    arborist archaeologist archbishop archduke archivist ascetic astrologer astronomer attorney auctioneer
+    audiologist aviator aviatrix axeman babysitter bachelor bachelorette backpacker bagpiper bailiff bandleader
+    banker bard baritone barker baron baroness barrister baseman basketballer bather batsman bboy beachgoer
+    beatboxer beatnik believer berserker bicyclist bidder boatman bobby bobsledder bodyguard bookbinder bookie
+    bosun botanist bouncer bowman boyfriend boyscout breakdancer broker buccaneer bugler bullfighter burglar
+    busboy busker caddie cadet caliph cameraman camerawoman campaigner camper candidate canoeist cantor
+    canvasser captive carabiniere cardiologist cardsharp caregiver carer carny cartographer cartoonist catechist
+    cattleman cavalier cavalryman caver centaur ceo ceramicist champion chancellor charioteer charwoman
+    cheesemaker chieftain chiropractor chocolatier choirboy chorister chum cinematographer clockmaker clubber
+    coder collector colonel colonist columnist commander composer comrade concertgoer confectioner congregant
+    congressman congresswoman conjurer conjuror conquistador constable consultant contestant contortionist
+    convict cooper coppersmith coroner corporal correspondent corsair cosmonaut councilman councilwoman
+    counsellor counselor countess crewman crewmember cricketer critic crone crooner crossbowman croupier
+    crusader cultist curler cutler czar dairymaid dame damsel dandy danseur daydreamer deacon debutante deckhand
+    defendant delegate demigod dervish descendant dietitian diplomat director disciple dishwasher djinn
+    dockworker dogsitter doorman draftsman dragonborn dragracer draughtsman dreamer drifter drover dryad duelist
+    duellist dustman earl editor emigrant emo enchantress entomologist entrepreneur envoy equestrian executioner
+    exorcist falconer fanboy fangirl farrier faun festivalgoer fiddler fielder filmmaker finalist fisher
+    fisherwoman fishmonger flirt footballer forefather foreman forester fosterchild freediver freshman friar
+    frogman fullback garbageman gatekeeper gaucho gendarme genie gentlewoman geologist giantess girlfriend
+    girlscout glassblower glazier globetrotter gnome goaltender goatherd goblin godfather godmother gondolier
+    governess governor grandchild grandchildren gravedigger greengrocer greenkeeper grocer groundskeeper groupie
+    guerrilla gunman gunslinger gunsmith guru gymrat gynecologist hag halberdier halfback halfbrother hangman
+    harper hawker headbanger headmaster headmistress headteacher heir heiress helmsman helper herder hijacker
+    hippie hipster historian hitchhiker hobbit hobo holidaymaker homemaker homesteader horseman horserider
+    horsewoman househusband housewife humanoid huntress hurdler hygienist hypnotist iceskater illuminator
+    illusionist immigrant impersonator incubus informant innkeeper inquisitor insurgent intern interrogator
+    investigator ironworker islander jailer jester judoka juror karateka keyboardist kickboxer kidnapper
+    kindergartner kitesurfer knightess lad laddie lancer landlady landlord landscaper lass legionnaire
+    lieutenant linebacker linguist lithographer lobbyist loner longbowman longshoreman lookalike loser lover
+    luger lyricist madam maestro magistrate magnate mapmaker marathoner martyr mascot matador mathematician
+    matriarch matron mayoress mechwarrior medalist mentalist mentor mercenary metalhead migrant milkmaid
+    millworker missionary mistress motorcyclist motorist mountaineer mourner moviegoer mugger mullah murderess
+    museumgoer musketeer mystic nanny narrator navvy necromancer nemesis netballer newlywed newlyweds newsboy
+    nomad notary novelist nutritionist nymph oarsman obstetrician ogre optometrist oracle orator orderly
+    organist orienteer ornithologist orphan orthodontist osteopath otaku outfielder outlaw overseer paddler
+    palaeontologist paleontologist palmist panhandler paparazzo paperboy paperhanger paraglider paratrooper
+    parents parishioner parson partygoer pathologist patissier patriarch patrolman patron peddler pediatrician
+    percussionist pharaoh philosopher photojournalist physicist physiotherapist picador picketer pickpocket
+    picnicker pikeman pilgrim piper pixie pizzaiolo plaintiff playwright ploughman poacher podcaster poet
+    poetess policeofficer powerlifter premier preschooler preteen priestess printmaker producer prophet
+    prosecutor psychiatrist psychic psychologist publisher puppeteer radiologist rafter rajah rambler rancher
+    raver rebbe rebel recluse recruit rescuer reveler reveller revolutionary ringmaster rishi rival robber
+    rollerblader rookie roughneck saddler salesgirl salesman salesperson saleswoman satyr savior saviour
+    scaffolder schoolkid schoolmate schoolmistress schoolteacher screenwriter seeress sentinel sentry serf
+    sergeant settler shepherdess sherpa shieldmaiden shipwright shogun shopkeeper shortstop sibling siblings
+    silversmith sinner sir skinhead skipper slave sleuth slinger smuggler sniper snorkeler socialite solicitor
+    songstress sophomore soprano spaceman spacewoman spearman specialist speedrunner spellcaster spelunker
+    spouse squatter squire statesman statistician steelworker stepbrother stepfather stepsister storyteller
+    stowaway streetdancer streetsweeper stuntwoman submariner succubus suitor sultan sultana summoner sunbather
+    survivor swami sweetheart swineherd swordsman swordswoman tapdancer teller templar tenor terrorist thatcher
+    theatergoer tiefling tiktoker tinker titan torero torturer townsman townswoman traceur trader tradesman
+    trainee tramp treesurgeon trekker triathlete triplet trooper troubadour tsar tutor tween tycoon typesetter
+    undergraduate understudy undertaker upholsterer urchin vacationer vagabond valkyrie vaquero ventriloquist
+    vicar vintner volleyballer wakeboarder wallflower wanderer warlord watchman waterskier werewolf whaler
+    wheelwright wicketkeeper widow widower windsurfer winemaker winner witcher woodcutter worshiper worshipper
+    wrangler yogi yogini youtuber zoologist
 """
 
 PRONOUNS = "he she they it i we you"
@@ -66,8 +125,20 @@ PERSON_SUFFIXES = (
     "makers",
     "keeper",
     "keepers",
+    *(
+        form
+        for word in "worker player dancer singer seller hunter fighter trainer herder monger wright".split()
+        for form in (word, word + "s")
+    ),
 )
 NOT_A_PERSON = "wrist fist list mist twist waist checklist playlist wrists fists lists waists human specimen ramen"
+
+# Two words that name a person though neither does alone.
+PERSON_PAIRS = (
+    "pop star|rock star|movie star|film star|sports star|private eye|tour guide|street vendor|next door|little one"
+    "|hand model|chief executive|point guard|goth kid|cabin crew|honor guard|first lady|prime minister|flight crew"
+    "|camera crew|stage crew|road crew|pit crew|ground crew|fire eater|sword swallower|chimney sweep"
+)
 
 PERSON_STANDINS = "one other another both each some two three four most others"
 
@@ -78,6 +149,7 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
     seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance gather
+    doze laze loaf loiter loll repose slumber slump snooze
 """
 
 # What a hand does with a thing without this being an activity of its own.
@@ -103,6 +175,23 @@ HANDWORK_VERBS = """
     wind unroll wield thumb flick leaf brandish manicure scatter harvest whittle engrave tattoo pipette crimp
     pry chisel scrape drizzle pinch shuck crank wrench unzip unlace tune rummage swab dab smear rub shake drop
     dip smooth release collect squirt spray uncork clink haul
+    airbrush anchor annotate anoint autograph backcomb bang baste bead bet bind bleach blot bowl braze bridle
+    browse buckle buff bundle calibrate calligraph cauterize chafe check chip chuck churn clamp clasp cleave
+    clip cock coil cork cram crease crosshatch crumble crumple crush cuff cup cure dangle darn deadhead debone
+    decant detangle disassemble disentangle dish dismantle dissect doff dollop don doodle doorbell drain dunk
+    dye emboss etch examine extinguish fasten fell felt fend fiddle fidget fill fillet fingerpick fling
+    fondle fork frank fumble gesticulate gild gouge graft grease grope gut hack harness heave highlight hoe
+    hoist holster hook hoover hurl husk ignite incise ink inscribe install irrigate itch jab jerk jimmy jot
+     kindle knot lacquer lasso latch lather launder leash lever lob loom lop lubricate lunge marinate
+    mash mime mist moisturize moor mould mow muddle muss needle nock nudge outline padlock palpate paste pat
+    patch peg pen perfume photocopy pickle plate pleat plop plough ply poke pollinate pop pot pound press prise
+    probe prod pulley putt quilt raise rap reap repot restring rewire rivet rope rosin ruffle saddle scan
+    scour scrawl scythe seal sheathe shell shield shine shoe shred sieve sift skewer skin smack smock snuff sow
+    spank spike spin splash splice splint split spraypaint stain starch stencil stoke stow strain strap stroke
+    suture swirl syringe tack tally tangle tape tat tease temper tether thresh thrust thump tinker tip titrate
+    tousle tow transplant trim tweak tweeze twiddle twirl unbolt unbuckle unbutton uncap unclip uncoil uncover
+    underline unfasten unfold unholster unhook unknot unlatch unload unsheathe unstrap untangle unveil vaccinate
+    vacuum varnish volley warm wedge weed whip winch winnow wire wrinkle yank zest
 """
 
 # Hand work only with a thing to work on: "turns a knob", but not "turns around".
@@ -134,6 +223,30 @@ ACTION_VERBS = """
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
     fence chant recite pedal glide wade splash sprint vault tumble lunge
+    abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
+    audition awaken babysit baptize barbecue bargain bark battle beam beg bet bewitch bicker birdwatch bleed
+    bless blink blog blush board boil boogie brake brawl breakdance breakfast breastfeed brew brood burgle burp
+    busk cackle calculate call campaign canoe canter canvass captain caress cartwheel cheat chuckle chug clamber
+    coach code collapse command commute compose conduct confess confide conjure conquer contemplate cool count
+    court cram crash creep croon curtsy daydream debate debug declaim declare decline declutter defend depart
+    descend design devour dine disagree discover disembark dismount disobey distil divorce document doubt dream
+    duel elude enchant enlist entertain escape evade exclaim explore faint falter feast ferment flinch flip
+    flirt forage frolic gallop gamble gambol game gasp genuflect giggle glare glower gobble govern grapple
+    grieve growl guffaw guide gulp hack haggle handcuff haunt headbang hesitate hiccup hiss howl hurdle
+    impersonate inspire interrogate introduce invade invent investigate jive judge keep leer levitate lick line
+    lobby lunch maintain manage marry marvel meow mime morph mosh mount mourn mumble munch murmur mutter narrate
+    negotiate nibble nuzzle obey oversee pace pant parachute parade park party peek peep peer pickpocket pilot
+    pirouette plead pledge plod ponder post pout preach preen proclaim program promise propose prostrate prowl
+    punt pursue quarrel question queue quiver raft raid ramble rap rappel rebel receive recharge recover referee
+    reflect refuel refuse reign rejoice relocate repair report retreat return revise riot roam roar roast rob
+    romp rouse rove row rule saddle salute saunter save savor savour scale scan scold scout scowl scramble
+    scream scroll scuffle seduce seek sentence serenade shake shapeshift shoot shoplift shudder sigh sightsee
+    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snore snuggle soak
+    sob solve somersault soothe spar speed spill spit spy stagger stalk stammer stargaze startle steal steer
+    stomp stream stride strike strut stutter suck suffer sulk summon surrender survey swagger swallow sway swear
+    sweat swig tan tango teleport tempt testify tidy tour track trample transform trap trek tremble trot trudge
+    tutor twerk umpire usher vape visit vlog vomit vow wail wake waltz warm welcome wonder woo worship yell
+    yodel
 """
 
 # Verbs that describe looks, scenery or the picture itself: their clauses are left out.
@@ -205,19 +318,63 @@ PLACES = """
     starship submarine tundra oasis marketplace stairwell clearing hideout lair
     tokyo kyoto osaka shibuya shinjuku paris london york manhattan brooklyn venice rome seoul berlin shanghai beijing
     bangkok mumbai istanbul cairo moscow barcelona amsterdam lisbon prague havana chicago
-    vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    saloon vestibule foyer parlor pantry skyscraper competition treehouse alleyway
+    airplane airstrip alaska alcove alp amphitheater amphitheatre andalusia antarctica anteroom apiary arboretum
+    arctic argentina armory ashram asylum athens atlantis auckland australia aviary backlot backstreet badlands
+    bali barnyard bavaria bayou bazar beachfront beergarden belfry belltower bivouac boardroom boathouse
+    bookstall boston brazil breakwater bridgehead broadway brussels budapest bungalow busan busstop byway cabana
+    cabaret cabaña california camper campground cantina capitol carnival carport carriageway casablanca casbah
+    catacomb catacombs causeway cavern charterhouse checkpoint china chinatown choirloft churchyard citadel
+    claypit cloakroom clubhouse coalmine coastline cobblestones coffeehouse coffeeshop coliseum colonnade
+    colosseum compartment congress conservatory consulate convent cookhouse copenhagen cornershop corral cowpen
+    cowshed crag creche crossroad cyberspace dairy dancefloor darkroom delhi deli delicatessen dinghy diningroom
+    disco discotheque dockside dockyard dome dovecote drawbridge dreamscape dreamworld driveway drugstore dubai
+    dublin earthworks edinburgh egypt embankment embassy encampment enclosure england esplanade estuary fairway
+    farmland farmstead farmyard ferryboat firehouse fireside firestation fishery fishmarket flatlands floodplain
+    florence florida footbridge foothills footpath forecourt foreshore fortress forum france freeway freighter
+    frontier funfair galleon galley gangway gaol garret gatehouse geneva germany glade glasgow glen gondola
+    gorge granary grandstand grassland grasslands graveside greece grotto guesthouse guildhall gully gymnasium
+    hacienda hairsalon hamburg hamlet hanoi harem harlem hawaii headquarters heath helipad helsinki hermitage
+    hideaway himalayas hollywood homestead hongkong hospice hostel hothouse houseboat hovel iceberg icefield
+    iceland igloo india infirmary inlet ireland ironworks isle islet italy jaipur jakarta japan jerusalem jetty
+    johannesburg junkyard karaoke kathmandu kenya kitchenette kolkata labyrinth lagos landfill launderette
+    lavatory lifeboat limousine lodge longhouse lookout lumberyard madrid mailroom mainstreet maisonette manila
+    marrakech marrakesh marsh marshland meadowland melbourne metaverse metropolis mews mexico mezzanine miami
+    midway milan minaret mineshaft mongolia montmartre montreal moorland morgue morocco motel mothership
+    motorway mountaintop mudflat munich nairobi naples neighborhood neighbourhood nepal nightmarket northpole
+    norway nunnery observatory oilrig opera orangery orphanage oslo outback outhouse overlook overpass paintshop
+    pampas passageway patagonia pawnshop peak perfumery peru photobooth piazza pigsty pinewood pizzeria
+    planetarium plantation plateau playpen playroom ploughland poolroom porto pothouse presbytery priory prom
+    proscenium provence pueblo quarterdeck quayside quicksand raceway railroad railway ravine reception recroom
+    rectory refectory refinery reservoir reykjavik ringside riverbed riverboat rockpool ropewalk rowboat
+    saddlery sahara saigon sailboat saltmine sanatorium sanctuary sandbank sandbar sandbox sandpit savannah
+    sawmill schoolhouse schoolroom schoolyard schooner scotland scrapyard scriptorium scrubland seabed seafront
+    seashore seattle seminary seville shack shed shipyard shoals shopfloor shopfront showroom siberia sicily
+    sidestreet singapore slaughterhouse slipway smokehouse snowfield soho solarium soundstage spaceport
+    spacestation spain spillway springs stables stairway steppe stockholm stockroom storefront storehouse
+    storeroom streambank streetcar streetcorner summerhouse sunroom sydney synagogue taiga taipei takeaway
+    taproom teahouse tearoom tenement texas thailand thicket tibet tidepool tollbooth toolshed torii toronto
+    townhouse township townsquare trackside tradeshow trattoria  treetops trolley trolleybus tuscany
+    underbrush underground undergrowth underpass underworld vale vancouver varanasi vestry viaduct vicarage
+    vienna vietnam vinery walkway warsaw wasteland watchtower waterfront waterhole watermill waterpark waterside
+    weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed workbench
+    workroom worksite workspace yurt ziggurat zurich
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
     end edge middle center centre side corner front back top summit bank shore foot heart rest step steps stairs roof
     entrance doorway
 """
+# What makes a place of another in a tag: "airport gate", "theater box".
+PARTS_OF_PLACES = "gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift"
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
 PLACE_PAIRS = (
     "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
-    "|market stall|ski lift"
+    "|market stall|ski lift|pit lane|los angeles|new york|san francisco|hong kong|las vegas|new orleans|rio de janeiro"
+    "|washington dc|santa fe|cape town|buenos aires|mexico city|tide pool|film set|assembly line|checkout line"
+    "|red carpet"
 )
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
@@ -294,14 +451,15 @@ OPINIONS = """
     quaint rustic attractive pretty cute breathtaking majestic iconic delicate graceful gracefully confidently
     happily cheerfully casually masterpiece highres hd uhd 4k 8k detailed photorealistic realistic cinematic
     bokeh best quality seemingly clearly visibly neatly perfectly scenic idyllic tranquil inviting crowded empty
-    packed blurred blurry whimsical vibrant absurdres newest
+    packed blurred blurry whimsical vibrant absurdres newest cramped opulent lavish cavernous sprawling
+    luxurious sumptuous spacious magnificent imposing enchanting mysterious eerie gloomy shadowy weathered
 """
 
 # How captions begin to talk about the picture; what follows is the content.
 LEAD_INS = (
-    r"(?:please\s+)?(?:create|generate|make|draw|paint|imagine|picture|visuali[sz]e|render)\s+(?:me\s+)?(?=an?\s|the\s)"
-    r"(?:(?:an?|the)\s+(?:\w+[\s-]){0,3}?(?:image|picture|photo|photograph|scene|portrait|illustration)\s+(?:of|showing|where)\s+)?",
-    r"(?:\w+[\s-]){0,3}?(?:portrait|headshot|close-up|closeup|selfie|photography|snapshot|screencap|still|frame|shot|photo|photograph"
+    r"(?:please\s+)?(?:create|generate|make|draw|paint|imagine|picture|visuali[sz]e|render|design|compose|envision|depict)\s+(?:me\s+)?(?=an?\s|the\s)"
+    r"(?:(?:an?|the)\s+(?:\w+[\s-]){0,3}?(?:image|picture|photo|photograph|scene|portrait|illustration|poster|painting|artwork)\s+(?:of|showing|where|in\s+which)\s+)?",
+    r"(?:[\w']+[\s-]){0,3}?(?:portrait|headshot|close-up|closeup|selfie|photography|snapshot|screencap|still|frame|shot|photo|photograph"
     r"|picture|sketch|drawing|painting|render|illustration)\s+of\s+",
     r"the\s+scene\s+(?:unfolds|takes\s+place|is\s+set)\s+",
     r"(?:in|within)\s+(?:this|the|an?)\s+(?:\w+[\s-]){0,4}?(?:image|picture|photo|photograph|scene|frame|shot|portrait"
@@ -318,11 +476,14 @@ LEAD_INS = (
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
     r"there(?:\s+(?:is|are)|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
+    r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is)\s+(?:taken|shot|captured|framed)\s+[^.\n]{0,40}?"
+    r"\s+and\s+(?:shows|depicts|captures|features|presents)\s+",
     r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is|were)\s+(?:taken|shot|set)\s+",
 )
 
 # Phrases that say "hand" and mean none.
 FALSE_HANDS = (
+    r"\b(?:marble|bronze|granite|plaster|stone|sculpted|skeletal)\s+(?:hands?|fists?|fingers?|palms?)\b",
     r"\bpalm[\s-](?:trees?|fronds?|leaf|leaves|beach|oil)\b",
     r"\b(?:second|first)[\s-]hand\b",
     r"\bpoint(?:ing)?\s+of\s+view\b",
@@ -356,6 +517,34 @@ FALSE_HANDS = (
     r"\bfist\s*fights?\b|\bfruit\s+punch\b|\bpunch\s*(?:line|bag|ing\s+bag)s?\b",
 )
 
+# Figures of speech: they are taken out, and none of their hands is a hand.
+IDIOMS = (
+    r"\b(?:who\s+|that\s+)?(?:rul(?:es?|ed|ing)|govern(?:s|ed|ing)?)\b[^,.;]{0,20}\s(?:with\s+)?an?\s+(?:iron|heavy|firm|steady|velvet)\s+(?:fist|hand)\b,?",
+    r"\bhand\s+in\s+glove(?:\s+with\s+\w+\s+\w+)?,?",
+    r"\b(?:fingers?|thumbs?)\s+crossed\s+for\s+[^,.;]+,?",
+    r"\b(?:with\s+)?(?:keep(?:s|ing)?|kept)\s+(?:(?:his|her|their)\s+)?fingers\s+crossed\b,?",
+    r"\b(?:who\s+|that\s+)?know(?:s|n|ing)?\s+[^,.;]{1,40}?like\s+the\s+back\s+of\s+(?:his|her|their|the)\s+hands?\b,?",
+    r"\b(?:get(?:s|ting)?\s+|got\s+|getting\s+)?out\s+of\s+hand\b,?",
+    r"\b(?:pass(?:es|ed|ing)?\s+)?from\s+hand\s+to\s+hand\b,?",
+    r"\b(?:wins?\s+|winning\s+|won\s+)?hands\s+down\b,?",
+    r"\bsingle[\s-]?handed(?:ly)?\b,?|\bcaught\s+red[\s-]handed\b,?|\bevenhandedly\b",
+    r"\b(?:(?:lives?|living|lived)\s+(?:from\s+)?)?(?:from\s+)?hand[\s-]to[\s-]mouth\b,?",
+    r"\b(?:with\s+|has\s+|having\s+)?(?:a\s+lot\s+of\s+|too\s+much\s+|some\s+)?(?:time|blood)\s+on\s+(?:his|her|their)\s+hands\b,?",
+    r"\bwash(?:es|ed|ing)?\s+(?:his|her|their)\s+hands\s+of\b",
+    r"\b(?:takes?|taking|took)\s+(?:matters|the\s+law|things)\s+into\s+(?:his|her|their)\s+own\s+hands\b,?",
+    r"\b(?:who\s+is\s+)?all\s+(?:fingers\s+and\s+)?thumbs\b,?|\b(?:has|have|having|with)\s+(?:his|her|their)\s+hands\s+full\b,?",
+    r"\b(?:has|have|having|had|get|gets|getting|gained?|with)\s+the\s+upper\s+hand\b,?",
+    r"\b(?:los(?:es?|ing)|lost|keep(?:s|ing)?|kept|tighten(?:s|ed|ing)?|get|gets|getting|with)\s+(?:an?\s+|his\s+|her\s+|their\s+|the\s+)?"
+    r"(?:\w+\s+)?(?:grip|grasp|hold)\s+(?:on|of|over)\s+(?:reality|power|life|things|the\s+(?:city|country|nation|kingdom|town|truth|situation|throne|business|crowd|game|world))\b,?",
+    r"\bin\s+the\s+(?:\w+\s+)?grip\s+of\s+(?:fear|grief|panic|winter|an?\s+\w+|the\s+\w+)\b,?",
+    r"\bunder\s+(?:his|her|their)\s+thumb\b|\baround\s+(?:his|her|their)\s+little\s+finger\b|\b(?:wait(?:s|ing|ed)?\s+\w+\s+)?hand\s+and\s+foot\b",
+    r"\b(?:without|never|not)\s+lift(?:ing|s)?\s+a\s+finger\b,?|\bsleight\s+of\s+hand\b|\bshow\s+of\s+hands\b|\bhand\s+over\s+fist\b",
+    r"\bchang(?:es?|ed|ing)\s+hands\b|\bjoin(?:s|ed|ing)?\s+forces\b|\b(?:an?\s+)?old\s+hand\s+at\s+[^,.;]+,?",
+    r"\b(?:\w+\s+)hands\s+(?:high|tall)\b,?|\bat\s+(?:first|second)[\s-]hand\b,?|\bby\s+(?:my|your|his|her)\s+hand\s+in\s+marriage\b",
+    r"\b(?:first|second)[\s-]?hand\s+(?=\w)|\bhands-on\s+(?=\w)|\bhand[\s-]me[\s-]downs?\b|\bright[\s-]hand\s+(?=man\b|woman\b)",
+    r"\btwo\s+thumbs\s+up\s+from\s+the\s+(?:critics|press|jury|fans|audience)\b[:,]?|\bpeace\s+(?:offering|treaty|talks?|march|prize)s?\b",
+)
+
 # Phrases that say a person and mean none.
 FALSE_PERSONS = (r"\b(?:grandfather|grandmother)\s+clocks?\b", r"\b(?:king|queen)[\s-]size\b", r"\baction\s+figures?\b")
 
@@ -369,6 +558,7 @@ FALSE_COLORS = (
 
 # Phrases that the rules take out before they read a caption.
 EMPTY_PHRASES = (
+    *IDIOMS,
     r"\bat\s+(?:this|that|some)\s+point\b,?",
     r"\b(?:score\s\d+(?:\sup)?|(?:rating|source)\s(?:\w+)|(?:cowboy|wide|medium|full|low\sangle|high\sangle)\sshot)\b,?",
     r"\b(?:upper|full|lower)\sbody\b,?",
@@ -392,7 +582,9 @@ CAMERA_TALK = (*(rf"\b{phrase}" for phrase in AT_CAMERA), r"\blow\s+angle\b")
 # What is said of hands that the picture does not show.
 OUT_OF_SIGHT = r"\b(?:visible|cropped|cut\s+off|out\s+of\s+(?:frame|view|sight|the\s+(?:frame|picture|image)))\b"
 NOT_SHOWN = (
-    r"\b(?:not|n't|never|barely|hardly)\s+(?:\w+\s+)?(?:visible|seen|shown)\b|\b(?:cropped|cut\s+off|unseen|invisible)\b"
+    r"\b(?:not|n't|never|barely|hardly)\s+(?:\w+\s+)?(?:visible|seen|shown)\b|\b(?:cropped|cut\s+off)\b"
+    r"|\b(?:unseen|invisible)\s+(?:hands?|fingers?|arms?)\b|\b(?:is|are|remains?|stays?|keeps?)\s+(?:unseen|invisible)\b"
+    r"|\b(?:lost|loses|lacks|lacking|missing)\s+(?:his|her|their|a|an|one|the|both)\s+(?:\w+\s+)?(?:hands?|fingers?|thumbs?)\b"
     r"|\bout\s+of\s+(?:frame|view|sight|shot|the\s+(?:frame|picture|image|shot))\b"
 )
 # What negative prompts say of hands.
@@ -405,7 +597,7 @@ MISSHAPEN = (
 OPEN_PLACES = "outdoors indoors outside inside backstage offshore underwater".split()
 
 BACKGROUND = (
-    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b"
+    r"\b(?:cluttered|littered|filled|surrounded|lined|stacked|strewn)\s+(?:with|by)\b|\boverlooking\b"
     r"|\bin\s+the\s+(?:\w+\s+)?(?:background|foreground|distance)\b"
 )
 

@@ -1,5 +1,7 @@
 """Where a caption says that something happens: prepositional phrases and subjects that name a place."""
 
+import itertools
+
 from . import lexicon
 from .clauses import verbal
 from .grammar import Token
@@ -9,6 +11,11 @@ _NOT_PLACES = frozenset(lexicon.NOT_PLACES.split("|"))
 _PARTS = frozenset(lexicon.PLACE_PARTS.split())
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _AIMED = frozenset("point look stare gaze wave aim glance".split())
+_FURNITURE = frozenset(
+    "table counter bench sink desk chair stool island seat floor window bed couch stairs steps".split()
+)
+_HEAPS = frozenset("mountain mountains hill hills sea ocean river forest island field lake stream party".split())
+_VEHICLES = frozenset("car cars bus train van truck taxi plane boat".split())
 _STARTS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 
@@ -30,6 +37,12 @@ def place_phrases(words: list[Token]) -> list[tuple[int, int]]:
     return found
 
 
+def furnished_places(words: list[Token]) -> list[Token]:
+    """Places whose furniture a clause names: the kitchen of "at a kitchen table"."""
+    pairs = itertools.pairwise(words)
+    return [place for place, thing in pairs if place.has("place") and thing.lower in _FURNITURE and not place.verb]
+
+
 def is_backdrop(phrase: list[Token]) -> bool:
     """Whether a place phrase says what somebody stands in front of."""
     return phrase[-1].lower in _BACKDROPS
@@ -47,7 +60,7 @@ def _backdrop_end(words: list[Token], start: int) -> int | None:
 
 def _place_end(words: list[Token], start: int) -> int | None:
     """One past the last word of the place phrase that the preposition at `start` begins, or None if it begins none."""
-    if start and words[start - 1].lower in ("front", "out", "instead"):
+    if start and words[start].lower == "of" and words[start - 1].lower in ("front", "out", "instead"):
         return None
     k = start + 1
     while k < len(words) and _in_noun_phrase(words, k):
@@ -59,6 +72,12 @@ def _place_end(words: list[Token], start: int) -> int | None:
     pair = " ".join(item.lower for item in words[k - 2 : k])
     if k < len(words) and words[k].lower == "of" and words[k - 1].lower in _PARTS:
         return _place_end(words, k)
+    if words[k - 1].lower in _HEAPS and [item.lower for item in words[k : k + 1]] == ["of"]:
+        # "behind a mountain of turmeric"
+        return None
+    if words[start].lower == "of" and words[k - 1].lower in _VEHICLES and words[start - 1].lower not in _PARTS:
+        # "on the hood of a car"
+        return None
     if pair in _NOT_PLACES or not (words[k - 1].has("place") or pair in _PAIRS):
         return None
     before = words[start - 1] if start else None

@@ -23,7 +23,8 @@ from .clauses import RELATIVE, Clause, phrase_head, split
 from .denials import told
 from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
-from .places import place_phrases, place_subject
+from .openings import in_order
+from .places import furnished_places, place_phrases, place_subject
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
 from .tag_lists import names_place, person_of_tag, says_deed, says_hands, says_pose, take_tags
@@ -55,13 +56,14 @@ def extract(caption: str) -> BehaviorSemantics:
     reading = Reading()
     number = itertools.count()
     for words in sentences(plain(read_syntax(caption).text)):
-        stretches, tags = take_tags(told(words))
-        _meet_tagged(reading, tags)
-        for stretch in stretches:
-            for part in lift(stretch):
-                _read_sentence(reading, next(number), part, bool(tags))
-        for tag in tags:
-            _read_tag(reading, next(number), tag)
+        for ordered in in_order(told(words)):
+            stretches, tags = take_tags(ordered)
+            _meet_tagged(reading, tags)
+            for stretch in stretches:
+                for part in lift(stretch):
+                    _read_sentence(reading, next(number), part, bool(tags))
+            for tag in tags:
+                _read_tag(reading, next(number), tag)
     if reading.anyone and not any(reading.phrases.values()):
         reading.phrases["pose"] = _presence(reading)
     return write(reading) if reading.anyone else BehaviorSemantics()
@@ -221,7 +223,10 @@ def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
     words = clause.tokens[clause.start : clause.end]
     alone = clause.verb is None and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
-    reading.places += [(trust, words[start:end]) for start, end in place_phrases(words)]
+    found = place_phrases(words)
+    reading.places += [(trust, words[start:end]) for start, end in found]
+    if not found and trust == 0:
+        reading.places += [(2, [item]) for item in furnished_places(words)]
     if kind == "thing" and clause.start == 0 or clause.verb is None:
         named = place_subject(clause.subject)
         reading.places += [(1, named)] if named else []
@@ -341,6 +346,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
     moved = phrase_head(rest[:3]) if with_object else ""
     moves_body = moved == "body" and not hands and not any(item.has("owner") for item in rest[:2])
     if (moved == "hand" or hands and moved in ("body", "appearance")) and classes & {"posture", "grasp"}:
+        return ["hand_action"]
+    if (
+        hands
+        and classes == {"posture"}
+        and moved == "thing"
+        and phrase_head(rest) == "thing"
+        and not rest[0].has("prep")
+    ):
+        # "tilting the cup with her left hand"
         return ["hand_action"]
     if "posture" in classes and (not with_object or moves_body or classes == {"posture"}):
         return ["pose", "hand_action"] if hands and "grasp" not in classes else ["pose"]

@@ -13,9 +13,15 @@ from .plain import GLUE
 LONGEST_TAG = 5
 _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 _PLACE_PREPOSITIONS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
+_PARTS_OF_PLACES = frozenset(lexicon.PARTS_OF_PLACES.split())
 _DEEDS = frozenset(lexicon.DEEDS_AS_TAGS.split())
+_PLACED = frozenset("spread outstretched akimbo wide bent crossed raised".split())
+_LIMBS = frozenset("arm arms leg legs knee knees".split())
 _TIMES = frozenset("night dusk dawn sunset sunrise noon midnight winter summer autumn spring day daytime rain".split())
-_OPEN_HANDS = frozenset("hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists".split())
+_OPEN_HANDS = frozenset(
+    "hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists "
+    "handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
+)
 
 
 def take_tags(words: list[Token]) -> tuple[list[list[Token]], list[list[Token]]]:
@@ -108,6 +114,9 @@ def _is_tag(piece: list[Token]) -> bool:
 def names_place(words: list[Token]) -> bool:
     """Whether a tag is a place or a backdrop: "city street", "in a kitchen", "white background"."""
     words = _without_time(words)
+    if len(words) > 1 and words[-1].lower in _PARTS_OF_PLACES and words[-2].has("place"):
+        # "airport gate", "park bench"
+        words = words[:-1]
     last, lead = words[-1], words[:-1]
     if (
         last.lower in _BACKDROPS
@@ -131,7 +140,7 @@ def _without_time(words: list[Token]) -> list[Token]:
 
 def says_hands(words: list[Token]) -> bool:
     """Whether a tag speaks of hands: "hand on hip", "v", "peace sign"."""
-    if any(item.lower in _OPEN_HANDS for item in words):
+    if any(item.lower in _OPEN_HANDS or item.lower in ("left", "right") and item.has("hand") for item in words):
         return True
     return bool(find_mentions(" ".join("it" if GLUE in item.text else item.text for item in words)))
 
@@ -141,7 +150,12 @@ def says_pose(words: list[Token]) -> bool:
     if any("posture" in item.verb_classes and item.form in ("ing", "ed") for item in words):
         return True
     at = next((k for k, item in enumerate(words) if item.has("body")), None)
-    return at is not None and any(item.has("prep", "adv") or item.form == "ed" for item in words[at + 1 :])
+    if at is None:
+        return False
+    # "arms behind back", "crossed arms"
+    before, behind = words[:at], words[at + 1 :]
+    placed = any(item.form == "ed" or item.lower in _PLACED for item in before) and words[at].lower in _LIMBS
+    return placed or any(item.has("prep", "adv") or item.form == "ed" or item.lower in _PLACED for item in behind)
 
 
 def says_deed(words: list[Token]) -> bool:

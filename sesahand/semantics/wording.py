@@ -215,7 +215,7 @@ def _kept_words(phrase: Phrase, component: str, with_subject: bool) -> list[Toke
     elif clause.verb is None and phrase.own:
         start = clause.start + len(clause.subject)
     words = list(clause.tokens[start : clause.end])
-    words = _without_tags(words)
+    words = _without_furnishing(_without_tags(words))
     words = _without_places(words, clause.verb - start if clause.verb is not None else -2)
     return _trim(undecorated(words, keep_colors=component == "hand_action" or _by_hand(phrase)))
 
@@ -230,6 +230,16 @@ def _without_tags(words: list[Token]) -> list[Token]:
         bool(first) and not first[0].verb and not first[0].has("det", "owner", "prep", "adv", "pronoun", "sub", "rel")
     )
     return words[:comma] if bare else words
+
+
+def _without_furnishing(words: list[Token]) -> list[Token]:
+    """Leave out what stands in a place that was named: "on the floor of a studio | with mirrors and a barre"."""
+    for _, end in place_phrases(words):
+        if end < len(words) and words[end].lower == "with":
+            tail = words[end:]
+            if not any(item.has("hand", "body", "owner", "person") or item.form == "ing" for item in tail):
+                return words[:end]
+    return words
 
 
 def _without_places(words: list[Token], verb: int) -> list[Token]:
@@ -287,7 +297,7 @@ def _environment(reading: Reading) -> str:
     places: dict[str, str] = {}
     for trust, words in reading.places:
         if trust == best:
-            kept = undecorated(words, keep_colors=is_backdrop(words))
+            kept = [item for item in undecorated(words, is_backdrop(words)) if item.lower != "grand"]
             if kept[0].lower == "of":
                 # "the counter of a kitchen" is in a kitchen
                 kept[0] = token("in")

@@ -15,6 +15,8 @@ from ..errors import SesaHandError, quote
 from ..files.settings import read_settings
 from ..fusion.settings import FusionSettings
 from ..models.small.layout import MiniLayout
+from .ranges import check_range as _check_range
+from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -331,8 +333,43 @@ class MiniConfig(Common):
             raise SesaHandError("With base_of there is no scaffold to start from: set control_start=unet.")
 
 
-Config = ControlNetConfig | MiniConfig
-KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig}
+RECONSTRUCTOR_STEPS = Steps(2000, 32, 1, 2e-3, warmup=50, decay_from=0.2, betas=(0.9, 0.999), average=0.0)
+
+
+@dataclass(frozen=True)
+class ReconstructorConfig(Common):
+    """A network that reconstructs hands from crops of pictures.
+
+    Attributes:
+        kind: "reconstructor".
+        hand_model: "builtin", or a MANO file or its folder: the hand whose parameters are told.
+        start: A file to go on from: of an earlier training, or HaMeR's or WiLoR's checkpoint, which need MANO.
+        backbone: What is trained from nothing, without `start`.
+        frozen: Train the head alone.
+        data: The sets.
+        augmentation: What is changed each time.
+        losses: What is learnt.
+        training: The optimisation.
+    """
+
+    kind: str = "reconstructor"
+    hand_model: str = "builtin"
+    start: str = ""
+    backbone: Backbone = field(default_factory=Backbone)
+    frozen: bool = False
+    data: HandData = field(default_factory=HandData)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    losses: HandLosses = field(default_factory=HandLosses)
+    training: Steps = field(default_factory=lambda: RECONSTRUCTOR_STEPS)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.data.sets:
+            raise SesaHandError("data.sets is empty: name at least one folder of image-mesh pairs.")
+
+
+Config = ControlNetConfig | MiniConfig | ReconstructorConfig
+KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig}
 
 
 def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Config:
@@ -413,6 +450,14 @@ def _build(kind: type, values: dict, where: str):
     return kind(**built) if not where else built
 
 
+def _made(kind: type, values: dict, where: str):
+    """Make an entry of a list of tables, which has no owner whose defaults it would keep."""
+    try:
+        return kind(**values)
+    except SesaHandError as error:
+        raise SesaHandError(f"{where}: {error}") from None
+
+
 def _value(hint: Any, value: Any, name: str):
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
@@ -424,7 +469,11 @@ def _value(hint: Any, value: Any, name: str):
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(value, name)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(value)
+        kind = typing.get_args(hint)[0]
+        if not dataclasses.is_dataclass(kind):
+            return tuple(value)
+        rows = [(_value(kind, row, f"{name}[{number}]"), number) for number, row in enumerate(value)]
+        return tuple(_made(cast(type, kind), row, f"{name}[{number}]") for row, number in rows)
     wrong = isinstance(value, bool) != (origin is bool)
     if wrong or not isinstance(value, origin):
         raise SesaHandError(f"{name} is {quote(value)}, expected {_type_name(origin)}.")
@@ -443,9 +492,3 @@ def _as_float(value: int, name: str) -> float:
 def _type_name(kind: type) -> str:
     names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}
     return names.get(kind, "a table of numbers")
-
-
-def _check_range(name: str, value: Any, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not low <= value <= high:
-        raise SesaHandError(f"{name} is {quote(value)}; choose a number from {low:g} to {high:g}.")

@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..data.layout import UNFINISHED
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.folders import delete_folder, inside, is_file, is_folder, list_folder, rename
 from ..files.locks import WriterLock
 from ..files.reading import read_json, read_json_lines
 from ..files.writing import append_line, write_whole
 from .average import WeightAverage
-from .checkpoint_state import load_checkpoint, save_checkpoint
+from .checkpoint_state import FACTS, TENSORS, load_checkpoint, save_checkpoint
 from .config import Common, Steps, changed_since, to_dict
 from .samples import Batches, Samples
 
@@ -273,7 +274,7 @@ class _Run:
         # Under another name until it is whole, so that an interruption leaves no half checkpoint behind.
         partial = self.folder / "checkpoint.partial"
         if accelerator.is_main_process:
-            delete_folder(self.folder, partial.name)
+            self._make_room(partial.name)
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             partial.mkdir()
@@ -281,18 +282,35 @@ class _Run:
             save_checkpoint(partial, task, self.optimizer, self.average.averages, self._facts())
             write_whole(partial / CONFIG, json.dumps(self.identity).encode())
             whole = self.folder / f"{CHECKPOINT}{self.progress.step:08d}"
-            delete_folder(self.folder, whole.name)
+            self._make_room(whole.name)
             rename(self.folder, partial.name, whole.name)
             for old in checkpoints(self.folder)[: -self.config.keep_checkpoints]:
-                delete_folder(self.folder, old.name)
+                if is_own(old) and old.name.removeprefix(CHECKPOINT).isdecimal():
+                    delete_folder(self.folder, old.name)
         accelerator.wait_for_everyone()
+
+    def _make_room(self, name: str) -> None:
+        """Delete a folder of an earlier checkpoint; one that holds anything else, or a file, gets another name."""
+        if is_own(self.folder / name):
+            delete_folder(self.folder, name)
+        elif os.path.lexists(inside(self.folder, name)):
+            self._set_aside(name, f"aside_{{}}_{name}")
+
+    def _set_aside(self, name: str, form: str) -> None:
+        """Give what stands in the folder another name, with the first number that is free: it may be anybody's."""
+        names = (form.format(number) for number in itertools.count(1))
+        aside = next(each for each in names if not os.path.lexists(self.folder / each))
+        rename(self.folder, name, aside)
+        logger.warning("%s was there and is not this training's; it is %s now.", self.folder / name, aside)
 
     def _resume(self) -> None:
         found = checkpoints(self.folder)
         log = inside(self.folder, LOG)
         if not found:
             if self.accelerator.is_main_process:
-                self._set_log_aside()
+                # A log that no checkpoint belongs to may be anybody's.
+                if is_file(self.folder / LOG):
+                    self._set_aside(LOG, "log_{}.jsonl")
             return
         newest = found[-1]
         changes = changed_since(read_json(newest / CONFIG, follow=False), self.identity)
@@ -309,15 +327,6 @@ class _Run:
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
         logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
-
-    def _set_log_aside(self) -> None:
-        """Give another name to a log that no checkpoint belongs to: it may be anybody's."""
-        if not is_file(self.folder / LOG):
-            return
-        names = (f"log_{number}.jsonl" for number in itertools.count(1))
-        aside = next(name for name in names if not os.path.lexists(self.folder / name))
-        rename(self.folder, LOG, aside)
-        logger.warning("%s was there without a checkpoint; it is %s now.", self.folder / LOG, aside)
 
     def _facts(self) -> dict:
         scaler = self.accelerator.scaler
@@ -379,6 +388,14 @@ def checkpoints(folder: Path) -> list[Path]:
         path for path in list_folder(folder)
         if path.name.startswith(CHECKPOINT) and is_folder(path) and is_file(path / CONFIG)
     ]  # fmt: skip
+
+
+def is_own(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but what a training writes into a checkpoint, whole or interrupted."""
+    return is_folder(folder) and all(
+        is_file(path) and (path.name in (TENSORS, FACTS, CONFIG) or UNFINISHED.fullmatch(path.name))
+        for path in list_folder(folder)
+    )
 
 
 def read_log(path: Path, step: int) -> list[dict]:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
+# What is kept of a list in memory: its bytes, its prompts' letters, and its rows.
 MAX_LIST_BYTES = 1 << 28
+MAX_ROWS = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,17 +161,17 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
             the folders rgb, mesh and text beside it; all files are below its folder.
 
     Raises:
-        InvalidFileError: If a line is not such an object, or a file is missing.
+        InvalidFileError: If a line is not such an object, a file is missing, or there are more than are kept in memory.
     """
     if path.is_file() and path.stat().st_size > MAX_LIST_BYTES:
-        raise InvalidFileError(
-            f"{path} is larger than {MAX_LIST_BYTES} bytes, more than is kept in memory; share it out among several "
-            "lists."
-        )
-    rows = [(number, line) for number, line in enumerate(read_lines(path), 1) if line.strip()]
-    if not rows:
-        raise InvalidFileError(f"{path} lists no samples. Write a line of JSON for each, with rgb, mesh and text.")
-    for number, line in rows:
+        raise _too_long(path, f"{MAX_LIST_BYTES} bytes")
+    rows = letters = 0
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        rows += 1
+        if rows > MAX_ROWS:
+            raise _too_long(path, f"{MAX_ROWS} rows")
         try:
             entry = parse_json(line, "it")
             names = [entry[kind] for kind in ("rgb", "mesh", "text")]
@@ -184,7 +186,19 @@ def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
         picture, control, text = (
             _beside(path, kind, name, number) for kind, name in zip(("rgb", "mesh", "text"), names, strict=True)
         )
-        yield picture, control, _first_line(text)
+        prompt = _first_line(text)
+        letters += len(prompt)
+        if letters > MAX_LIST_BYTES:
+            raise _too_long(path, f"{MAX_LIST_BYTES} letters of prompts")
+        yield picture, control, prompt
+    if not rows:
+        raise InvalidFileError(f"{path} lists no samples. Write a line of JSON for each, with rgb, mesh and text.")
+
+
+def _too_long(path: Path, bound: str) -> InvalidFileError:
+    return InvalidFileError(
+        f"{path!s:.200} holds more than {bound}, more than is kept in memory; share it out among several lists."
+    )
 
 
 def read_square(path: Path, size: int) -> np.ndarray:

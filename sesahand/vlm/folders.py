@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import InvalidFileError, UnsafeFileError
-from ..files.model_configs import check_configurations
+from ..errors import InvalidFileError
+from ..files.model_folders import check_model_folder
 from ..files.reading import open_regular
 
 # Of an index that lists the weights of the largest models, some megabytes.
@@ -16,13 +17,13 @@ MAX_DEPTH = 3
 
 
 def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
-    """List the folders that hold a config and safetensors weights, as Hugging Face repositories do.
+    """List the folders that hold a config and safetensors weights, as Hugging Face repositories do, and GGUF files.
 
     Args:
         roots: Folders to look in; those that do not exist are passed over. Where two hold the same name the first wins.
 
     Returns:
-        Name (path below its root, with forward slashes) to folder, sorted by name.
+        Name (path below its root, with forward slashes) to folder or file, sorted by name.
     """
     found: dict[str, Path] = {}
     visited = set()
@@ -37,14 +38,24 @@ def find_model_folders(roots: Iterable[str | Path]) -> dict[str, Path]:
             is_model = "config.json" in files and any(name.endswith(".safetensors") for name in files)
             if is_model and relative.parts:
                 found.setdefault(relative.as_posix(), Path(path))
+            for name in filter(_is_language_model, files):
+                found.setdefault((relative / name).as_posix(), Path(path) / name)
             deep = is_model or len(relative.parts) >= MAX_DEPTH
             folders[:] = [] if deep else sorted(name for name in folders if not name.startswith("."))
     return dict(sorted(found.items()))
 
 
+def _is_language_model(name: str) -> bool:
+    """Whether a file is a model in GGUF, not what only sees for one or is a part of one."""
+    name = name.lower()
+    return name.endswith(".gguf") and "mmproj" not in name and not re.search(r"-\d{5}-of-\d{5}\.gguf$", name)
+
+
 def fingerprint(folder: str | Path) -> str:
     """A text that changes when a file of the folder is replaced: names, sizes and times, without reading weights."""
-    entries = [(entry.name, entry.stat()) for entry in os.scandir(folder) if entry.is_file()]
+    one = Path(folder)
+    found = [one] if one.is_file() else [Path(entry) for entry in os.scandir(folder) if entry.is_file()]
+    entries = [(path.name, path.stat()) for path in found]
     return json.dumps(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries))
 
 
@@ -57,25 +68,7 @@ def read_config(folder: Path) -> dict:
             asks for code or files from elsewhere.
     """
     config = _read_json(folder / "config.json")
-    weights = sorted(path.name for path in folder.glob("*.safetensors"))
-    if not weights:
-        raise InvalidFileError(
-            f"{folder} holds no .safetensors weights. Other formats can carry code and are not read: download the "
-            "model's safetensors version, or convert it."
-        )
-    for index in folder.glob("*.safetensors.index.json"):
-        _check_shards(index)
-    pickles = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in {".pkl", ".pickle"})
-    if pickles:
-        raise UnsafeFileError(
-            f"{folder} holds pickles ({', '.join(pickles[:3])}), which run code when a tokenizer reads them. Remove "
-            "them, or take a model whose tokenizer is a tokenizer.json."
-        )
-    if (folder / "adapter_config.json").exists():
-        raise InvalidFileError(
-            f"{folder} holds a PEFT adapter (adapter_config.json). Merge it into its base model and save the result."
-        )
-    check_configurations(folder)
+    check_model_folder(folder)
     return config
 
 
@@ -100,17 +93,3 @@ def _read_json(path: Path) -> dict:
     if not isinstance(content, dict):
         raise InvalidFileError(f"{path} should hold a JSON object, got {type(content).__name__}. Download it again.")
     return content
-
-
-def _check_shards(index: Path) -> None:
-    shards = _read_json(index).get("weight_map")
-    if not isinstance(shards, dict):
-        raise InvalidFileError(f"{index} has no weight_map. Download the file again.")
-    for shard in set(map(str, shards.values())):
-        if not shard.endswith(".safetensors") or Path(shard).name != shard or "\\" in shard:
-            raise UnsafeFileError(
-                f"{index} names {shard!r} as weights; only .safetensors beside it are read. Take a copy of the model "
-                "whose index names those."
-            )
-        if not (index.parent / shard).is_file():
-            raise InvalidFileError(f"{index.parent} is incomplete: {shard} is missing. Download it again.")

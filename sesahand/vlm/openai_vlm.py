@@ -206,7 +206,7 @@ class OpenAIVLM:
             pause = delay
             try:
                 reply = post(endpoint, "/chat/completions", body, dict(headers), self.limits, poll)
-                if reply.status not in WORTH_RETRYING or last or _refuses_system(payload, reply):
+                if reply.status not in WORTH_RETRYING or last or _refuses_part(payload, reply):
                     return reply
                 pause = _retry_after(reply, delay)
                 logger.info("%s answered %d; trying again in %g s", self.name, reply.status, pause)
@@ -275,15 +275,34 @@ def _refuses_system(payload: dict, reply: Reply) -> bool:
     return payload["messages"][0]["role"] == "system" and re.search(refused, said, re.IGNORECASE) is not None
 
 
+def _refuses_part(payload: dict, reply: Reply) -> bool:
+    """Whether a server's own failure is that it does not take the question as it was put."""
+    return _refuses_system(payload, reply) or _refuses_form(payload, reply)
+
+
+def _refuses_form(payload: dict, reply: Reply) -> bool:
+    """Whether a server fails at the form that an answer should have: llama-cpp-python calls that its own error."""
+    if reply.status != 500 or "response_format" not in payload:
+        return False
+    return bool(re.search(r"validation error.*response_format", _error_message(reply.body), re.DOTALL))
+
+
 def _without_refused_part(payload: dict, reply: Reply) -> dict | None:
     """Servers differ in what they know: rename, move or drop what an error names, or None if nothing is named."""
     if _refuses_system(payload, reply):
         system, first, *further = payload["messages"]
         merged = first | {"content": f"{system['content']}\n\n{first['content']}"}
         return payload | {"messages": [merged, *further]}
+    said = _error_message(reply.body)
+    if _refuses_form(payload, reply):
+        # llama-cpp-python knows no "json_schema", but its "json_object" takes a schema.
+        form = payload["response_format"]
+        simpler = {name: value for name, value in payload.items() if name != "response_format"}
+        if form["type"] != "json_schema":
+            return simpler
+        return simpler | {"response_format": {"type": "json_object", "schema": form["json_schema"]["schema"]}}
     if reply.status not in (400, 422):
         return None
-    said = _error_message(reply.body)
     if "max_tokens" in payload and "max_completion_tokens" in said:
         renamed = dict(payload)
         renamed["max_completion_tokens"] = renamed.pop("max_tokens")

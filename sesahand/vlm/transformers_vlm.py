@@ -1,5 +1,6 @@
 """Models of transformers that write text, about images or alone, from a local folder: safetensors, nothing fetched."""
 
+import copy
 import inspect
 import logging
 import threading
@@ -14,10 +15,13 @@ import torch
 from ..callbacks import Progress
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, quote
 from ..files.model_configs import plain_generation, without_choices, without_nulls
+from ..files.model_folders import check_complete, check_size
+from ..files.panics import refusing_panics
+from ..files.processor_classes import check_processors
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
+from .gguf_models import check_gguf
 from .pictures import to_pictures
-from .processor_classes import check_processors
 from .reasoning import without_marks
 
 logger = logging.getLogger(__name__)
@@ -55,10 +59,10 @@ class TransformersVLM:
 
     @classmethod
     def load(cls, folder: str | Path, dtype: torch.dtype = torch.float32) -> "TransformersVLM":
-        """Read a model folder as Hugging Face publishes them into main memory.
+        """Read a model folder as Hugging Face publishes them into main memory, or a language model in one GGUF file.
 
         Args:
-            folder: Holds config.json, *.safetensors, the tokenizer's and the processor's files.
+            folder: Holds config.json, *.safetensors, the tokenizer's and the processor's files; or a .gguf file.
             dtype: Of the weights in memory.
 
         Raises:
@@ -69,17 +73,24 @@ class TransformersVLM:
         from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
         folder = Path(folder)
+        if folder.suffix.lower() == ".gguf":
+            return cls._load_gguf(folder, dtype)
         config = read_config(folder)
         auto_class = _auto_class(folder, config)
         check_processors(folder)
+
+        def configuration():
+            return without_choices(CONFIG_MAPPING[config["model_type"]].from_dict(without_nulls(config)))
+
         try:
             # Building a model draws random weights before the stored ones replace them.
-            with _seeded(torch.device("cpu"), 0):
-                local = {"local_files_only": True, "trust_remote_code": False}
+            with refusing_panics(folder), _seeded(torch.device("cpu"), 0):
+                check_size(folder, lambda: auto_class.from_config(configuration(), trust_remote_code=False))
                 model, report = auto_class.from_pretrained(
                     folder,
-                    config=without_choices(CONFIG_MAPPING[config["model_type"]].from_dict(without_nulls(config))),
-                    **local,
+                    config=configuration(),
+                    local_files_only=True,
+                    trust_remote_code=False,
                     use_safetensors=True,
                     output_loading_info=True,
                     **{_dtype_argument(): dtype},
@@ -95,7 +106,7 @@ class TransformersVLM:
                 f"{folder} could not be loaded by transformers; copy all of its files again, or choose another model: "
                 f"{error}"
             ) from error
-        _check_complete(folder, model, report)
+        check_complete(folder, model, report)
         logger.info(
             "Loaded the %slanguage model %s (%s)",
             "vision-" if _sees(auto_class) else "",
@@ -103,6 +114,35 @@ class TransformersVLM:
             type(model).__name__,
         )
         return cls(model, processor, folder.name)
+
+    @classmethod
+    def _load_gguf(cls, path: Path, dtype: torch.dtype) -> "TransformersVLM":
+        held = check_gguf(path)
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+        local = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+        try:
+            with refusing_panics(path), _seeded(torch.device("cpu"), 0):
+                config = without_choices(AutoConfig.from_pretrained(path.parent, **local))
+                build = AutoModelForCausalLM.from_config
+                check_size(path, lambda: build(copy.deepcopy(config), trust_remote_code=False), held)
+                # With the report asked for, it is a pair, which transformers' types do not know.
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
+                    path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
+                )
+                tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
+            model, report = loaded
+        except SesaHandError:
+            raise
+        except Exception as error:
+            # As with folders, a dozen kinds, all of them about the file.
+            raise InvalidFileError(
+                f"{path} could not be loaded by transformers; download it again, or choose another model: {error}"
+            ) from error
+        if getattr(model, "generation_config", None) is not None:
+            plain_generation(model.generation_config)
+        check_complete(path, model, report)
+        return cls(model, tokenizer, path.stem)
 
     def __repr__(self) -> str:
         return f"TransformersVLM({self.name!r}, {type(self.model).__name__})"
@@ -238,7 +278,8 @@ class TransformersVLM:
             # The template has already written the first token.
             arguments["add_special_tokens"] = False
         try:
-            inputs = self.processor(**arguments, return_tensors="pt")
+            with refusing_panics(self.name):
+                inputs = self.processor(**arguments, return_tensors="pt")
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise SesaHandError(
                 f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
@@ -264,7 +305,8 @@ class TransformersVLM:
         if len(given) <= len(ids) and torch.equal(ids[: len(given)], given):
             # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
             ids = ids[len(given) :]
-        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+        with refusing_panics(self.name):
+            return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
 def refuse_address(prompt: str) -> None:
@@ -401,7 +443,10 @@ def _load_processor(folder: Path):
     from transformers.utils import is_torchvision_available
 
     try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with refusing_panics(folder):
+            processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except SesaHandError:
+        raise
     except Exception as error:
         reason = _reason(folder, error)
         if not is_torchvision_available():
@@ -423,7 +468,10 @@ def _load_tokenizer(folder: Path):
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with refusing_panics(folder):
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except SesaHandError:
+        raise
     except Exception as error:
         raise InvalidFileError(
             f"The tokenizer of {folder} could not be loaded: {_reason(folder, error)}. Copy all of its files again, or "
@@ -441,14 +489,3 @@ def _reason(folder: Path, error: Exception) -> str:
     """Why transformers refused the words of a model; its own advice would be to run the folder's code."""
     coded = needs_remote_code(folder)
     return f"{', '.join(coded)} ask for Python code, which is never run here" if coded else str(error).strip()
-
-
-def _check_complete(folder: Path, model: torch.nn.Module, report: dict) -> None:
-    """Weights that are not in the file stay random, and the model would write nonsense without an error."""
-    names = {name for name, _ in model.named_parameters()}
-    missing = sorted(names.intersection(report["missing_keys"])) + sorted(map(str, report["mismatched_keys"]))
-    if missing:
-        raise InvalidFileError(
-            f"{folder} lacks {len(missing)} weights of {type(model).__name__}, for example {missing[0]}. The download "
-            "is incomplete, or the files are for other code than that of transformers (take the '-hf' version)."
-        )

@@ -17,6 +17,8 @@ from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.hands.builtin import load_builtin_hand
 from sesahand_pack.sesahand.hands.mano import load_mano
 from sesahand_pack.sesahand.reconstruct.landmarks import HandLandmarks
+from sesahand_pack.sesahand.reconstruct.learned.regressor import HandRegressor, RegressorSettings
+from sesahand_pack.sesahand.reconstruct.learned.regressor_files import write_network
 
 import folder_paths
 from comfy import model_management
@@ -99,6 +101,21 @@ def test_reconstruct_hands_takes_it(mano):
     scene = ReconstructHands.execute(**widgets | links)[0]
     assert torch.allclose(scene.hand_pose, reconstructor(pictures(), landmarks_of()).hand_pose, atol=1e-5)
     assert scene.side == ("right", "left", "right") and scene.model is mano
+
+
+def test_a_network_of_ones_own_needs_no_mano(folder):
+    """What `sesahand train` exported stands in a folder of its own, and tells the built-in hand."""
+    network = HandRegressor(RegressorSettings("sesahand-cc0", 32, widths=(8, 16), hidden=16))
+    network.get_buffer("init_hand_pose").copy_(torch.eye(3)[:, :2].T.reshape(1, 6).repeat(1, 16))
+    network.get_buffer("init_cam")[0, 0] = 5.0
+    (folder / "sesahand").mkdir()
+    write_network(folder / "sesahand" / "own.safetensors", network, {})
+    assert "sesahand/own.safetensors" in load_reconstructor.network_files()
+    loaded = LoadReconstructor.execute(network_name="sesahand/own.safetensors", hand_model=load_builtin_hand())[0]
+    scene = loaded(pictures(), landmarks_of())
+    assert loaded.name == "SesaHand" and scene.model.name == "sesahand-cc0" and scene.side == landmarks_of().side
+    (folder / "sesahand" / "own.safetensors").unlink()
+    (folder / "sesahand").rmdir()
 
 
 def test_weights_wait_on_the_offload_device(mano, monkeypatch):

@@ -208,3 +208,11 @@ def test_a_name_longer_than_any_is_refused_before_it_is_filled_in(monkeypatch):
     monkeypatch.setattr(output_files, "_nodes_by_name", None)
     with pytest.raises(SesaHandError, match="filename_prefix cannot be used: a name of 6000 characters"):
         output_files.check_prefix("%Q.x%%" * 1000, (1, 1), queued(hand.SaveHands).hidden)
+
+
+def test_of_a_long_value_only_what_can_be_in_a_name_is_looked_at():
+    class Unread(str):
+        def __iter__(self):
+            raise AssertionError("all of it was read")
+
+    assert output_files._allowed(Unread("a:" * 1000)) == "a_" * 40

@@ -4,13 +4,12 @@ Each inner tokenizer is asked by `tokenize` what it made of a prompt. Its ids ar
 place is compared with the letters that the id stands for, and the row with the row that changes when the word does.
 """
 
-import random
-import unicodedata
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from encoder_prompts import TINY, fill, letters, prompts
 from sesahand_pack.nodes.semantics import TextEncode
 from sesahand_pack.sesahand.attention.tokens import row_tokens
 from sesahand_pack.sesahand.errors import SesaHandError
@@ -22,24 +21,6 @@ import comfy.text_encoders.qwen_image as qwen_image
 import comfy.text_encoders.sd3_clip as sd3_clip
 import comfy.text_encoders.wan as wan
 from comfy.supported_models_base import ClipTarget
-
-WORDS = (
-    *"hand hands HAND finger Fingers a woman is holding waving umbrella thumbs-up handcuff 2hands hand_up".split(),
-    *"o'clock don't café cafe\u0301 naïve ﬁngers ＨＡＮＤ 手 手指 рука हाथ 손 يد İ ß 👍🏽 👩‍👩‍👧 3.14 x2".split(),
-    *"[b] {c} <d> & ½ — …".split(),
-    *r"\( \) \(hand\) \u200b a\u200bb BREAK : 1.2 ( )".split(),
-)  # fmt: skip
-WRAPPED = ("{}", "{}", "{}", "({})", "({}:1.3)", "(({}))", "[{}]")
-BETWEEN = (" ", " ", " ", ", ", "\n", "  ", "", " \t", ". ", "\u3000")
-
-
-def prompts(count: int, seed: int) -> list[str]:
-    rng = random.Random(seed)
-
-    def part() -> str:
-        return rng.choice(WRAPPED).format(" ".join(rng.choice(WORDS) for _ in range(rng.randint(1, 4))))
-
-    return ["".join(part() + rng.choice(BETWEEN) for _ in range(rng.randint(1, 7))) for _ in range(count)]
 
 
 def piece_model() -> torch.Tensor:
@@ -69,13 +50,6 @@ def tokenizer_of(family: str):
 
 
 FAMILIES = ("flux", "sd3", "anima", "qwen_image", "z_image", "klein", "krea2", "wan", "lumina2")
-
-
-def letters(text: str) -> str:
-    """A text as far as all tokenizers keep it: without blanks, accents and what has no look."""
-    apart = unicodedata.normalize("NFKD", text)
-    kept = [c for c in apart if not c.isspace() and unicodedata.category(c) not in ("Cf", "Mn")]
-    return "".join(kept).replace("\u2581", "")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -113,19 +87,6 @@ def test_every_letter_of_the_prompt_has_a_token(family):
         found = row_tokens(text, [(0, len(text))], tokenizer, lists, key)
         covered = {k for _, token in found for k in range(token.start, token.end)}
         assert {k for k, c in enumerate(text) if c.isalnum()} <= covered
-
-
-TINY = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
-TINY |= {"num_key_value_heads": 1}
-
-
-def fill(module: torch.nn.Module) -> torch.nn.Module:
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, weight in module.named_parameters():
-            noise = torch.randn(weight.shape, generator=generator)
-            weight.copy_(0.2 * noise if weight.ndim > 1 else (1.0 if "norm" in name else 0.0) + 0.05 * noise)
-    return module
 
 
 def causal_clip(family: str):

@@ -36,6 +36,12 @@ def comfyui_server(site, servers):
     return servers.get(site.core, site.frontend)
 
 
+@pytest.fixture(scope="session")
+def core_version(comfyui_server):
+    """The release of ComfyUI behind a site's frontend."""
+    return comfyui_server.installation.version
+
+
 @pytest.fixture(scope="module")
 def frontend(site, comfyui_server):
     try:

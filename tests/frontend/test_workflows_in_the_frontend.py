@@ -15,8 +15,9 @@ ERROR = "A 768x512 view cannot be drawn at 304x304"
 
 
 @pytest.fixture(params=workflows.NAMES)
-def loaded(request, frontend):
+def loaded(request, frontend, core_version):
     """A workflow of the pack, opened."""
+    workflows.skip_without_nodes(request.param, core_version)
     frontend.problems.clear()
     frontend.load(workflows.read_ui(request.param))
     return request.param
@@ -50,7 +51,9 @@ def test_it_stays_the_same_when_it_is_saved_again(loaded, frontend):
             k: old.get(k) for k in ("id", "type", "pos", "properties")
         }
         # Of a node without widgets, one frontend keeps an empty list and another nothing.
-        assert (new.get("widgets_values") or []) == (old.get("widgets_values") or [])
+        kept, saved = old.get("widgets_values") or [], new.get("widgets_values") or []
+        # A newer core may have given a node of its own more widgets, behind those that it had.
+        assert (saved if old["type"].startswith("SesaHand") else saved[: len(kept)]) == kept
         assert {entry["name"] for entry in old.get("inputs", [])} <= {entry["name"] for entry in new.get("inputs", [])}
 
 
@@ -133,7 +136,8 @@ def test_run_in_the_frontend_loads_the_exported_hand_into_the_3d_viewer(frontend
 
 
 @pytest.mark.parametrize("name", workflows.NAMES)
-def test_values_of_folded_inputs_stay_when_it_is_saved_and_opened_again(name, frontend):
+def test_values_of_folded_inputs_stay_when_it_is_saved_and_opened_again(name, frontend, core_version):
+    workflows.skip_without_nodes(name, core_version)
     workflow = workflows.read_ui(name)
     changed = {}
     for node in workflow["nodes"]:

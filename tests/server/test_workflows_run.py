@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from glb_reader import Glb
+from hand_picture import hand_picture, load_picture
 
 import workflows
 
@@ -63,6 +64,33 @@ def test_pose_and_render_writes_meshes_and_hands_to_the_output_folder(posed, com
 def test_a_second_run_takes_everything_from_the_cache(posed, comfyui_server):
     api, _ = posed
     assert comfyui_server.run(api).executed == []
+
+
+def grown(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Return what is within so many steps to the left, right, top or bottom of a mask."""
+    for _ in range(steps):
+        wide = np.pad(mask, 1)
+        mask = wide[1:-1, 1:-1] | wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+    return mask
+
+
+@pytest.mark.usefixtures("detector_folder")
+def test_from_meshgraphormer_gives_the_depth_map_and_the_mask_that_its_preprocessor_gave(comfyui_server):
+    """From 255 at the nearest to 51 at the farthest point of the hand on black, and what it covers, grown by 5."""
+    api = workflows.read_api("from_meshgraphormer")
+    own, hand = hand_picture()
+    load_picture(api, comfyui_server.folder, own)
+    run = comfyui_server.run(api)
+    depth, mask = (
+        np.asarray(run.images(*workflows.nodes_of(api, kind))[0].convert("L"))
+        for kind in ("PreviewImage", "MaskPreview")
+    )
+    assert depth.shape == mask.shape == (own.height, own.width)
+    covered = depth > 0
+    assert depth.max() == 255 and depth[covered].min() in (50, 51), "ComfyUI's pictures are rounded down"
+    # The picture has a piece of forearm, too.
+    assert (covered & hand).sum() > 0.6 * (covered | hand).sum()
+    assert ((mask > 127) == grown(covered, 5)).all()
 
 
 def test_generate_hand_samples_with_the_standard_loaders(comfyui_server):

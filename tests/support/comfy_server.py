@@ -96,18 +96,33 @@ class Servers:
         return self.running[core, frontend]
 
     def give_models(self, folder: Path) -> None:
-        """Link the narrow models, which are written once, into a server's folders."""
-        from narrow_models import write_checkpoint, write_controlnet
-
+        """Put a file under each name that a shipped workflow loads into a server's folders."""
         from workflows import linked_models
 
-        # One file of each kind, under all names that shipped workflows load. Those of SDXL are listed, but not run.
-        kinds = {"checkpoints": write_checkpoint, "controlnet": write_controlnet}
         for model in linked_models():
-            written = self.folder / "models" / f"{model['directory']}.safetensors"
-            if not written.exists():
-                kinds[model["directory"]](written)
-            (folder / "models" / model["directory"] / model["name"]).hardlink_to(written)
+            stand_in(model, folder, self.folder / "models")
+
+
+def stand_in(model: dict, folder: Path, store: Path) -> None:
+    """Put a file under the name of a linked model into a server's folder.
+
+    Checkpoints and ControlNets are those of a narrow Stable Diffusion 1.5, written once into `store`, whatever model
+    the name says; the parts of other models are listed and not run, so their files are empty.
+    """
+    from narrow_models import write_checkpoint, write_controlnet
+
+    writers = {"checkpoints": write_checkpoint, "controlnet": write_controlnet}
+    path = folder / "models" / model["directory"] / model["name"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        return
+    if model["directory"] not in writers:
+        path.touch()
+        return
+    written = store / f"{model['directory']}.safetensors"
+    if not written.exists():
+        writers[model["directory"]](written)
+    path.hardlink_to(written)
 
 
 class ComfyServer:

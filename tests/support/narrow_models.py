@@ -173,11 +173,11 @@ def text_encoder_shapes(width: int = 768, layers: int = 12) -> Shapes:
     return shapes
 
 
-def tiny_autoencoder_shapes() -> Shapes:
-    """Return the parameters of TAESD, which the checkpoint loader takes for a VAE and which decodes in an instant."""
+def tiny_autoencoder_shapes(latent: int = 4) -> Shapes:
+    """Return the parameters of TAESD, which loaders take for a VAE of `latent` channels; it decodes in an instant."""
     encoder = ["image", "block", *(["stride"] + ["block"] * 3) * 3, "latent"]
     decoder = [None, "unlatent", None, *(["block"] * 3 + [None, "stride"]) * 3, "block", "picture"]
-    ends = {"image": (3, 64), "latent": (64, 4), "unlatent": (4, 64), "picture": (64, 3)}
+    ends = {"image": (3, 64), "latent": (64, latent), "unlatent": (latent, 64), "picture": (64, 3)}
     shapes = Shapes()
     for part, layers in (("taesd_encoder", encoder), ("taesd_decoder", decoder)):
         for index, layer in enumerate(layers):

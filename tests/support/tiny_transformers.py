@@ -128,8 +128,10 @@ FAMILIES = {
 
 
 @cache
-def model(family: str, still: bool = False) -> comfy.model_patcher.ModelPatcher:
-    """A MODEL of a family in float32 on the CPU, kept until `model.cache_clear()`."""
+def model(
+    family: str, still: bool = False, weights: torch.dtype = torch.float32, computed: torch.dtype = torch.float32
+) -> comfy.model_patcher.ModelPatcher:
+    """A MODEL of a family on the CPU, by weights and computations in these types, kept until `model.cache_clear()`."""
     tiny = FAMILIES[family]
     settings = {"image_model": tiny.image_model, **tiny.config}
     if hasattr(comfy.supported_models, "Flux2"):
@@ -137,7 +139,7 @@ def model(family: str, still: bool = False) -> comfy.model_patcher.ModelPatcher:
     if tiny.image_model == "sd3":
         del settings["image_model"]
     config = getattr(comfy.supported_models, tiny.model)(settings)
-    config.set_inference_dtype(torch.float32, None)
+    config.set_inference_dtype(weights, None if weights == computed else computed)
     made = config.get_model({}, "", device=torch.device("cpu"))
     if hasattr(made.diffusion_model, "llm_adapter"):
         del made.diffusion_model.llm_adapter.blocks[1:]  # six as wide as the real ones take their time
@@ -147,7 +149,8 @@ def model(family: str, still: bool = False) -> comfy.model_patcher.ModelPatcher:
             for name, weight in made.diffusion_model.named_parameters():
                 if re.search(tiny.still, name):
                     weight.zero_()
-    made.diffusion_model.float()
+    if weights == torch.float32:
+        made.diffusion_model.float()
     return comfy.model_patcher.ModelPatcher(made, torch.device("cpu"), torch.device("cpu"))
 
 

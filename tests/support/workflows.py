@@ -24,6 +24,22 @@ def all_nodes(ui: dict) -> list[dict]:
     return [node for graph in (ui, *inside) for node in graph["nodes"]]
 
 
+def needed_core(name: str) -> tuple[int, ...]:
+    """Return the first release of ComfyUI that has all nodes of a workflow, such as (0, 3, 64): what its nodes say."""
+    versions = {
+        n["properties"]["ver"] for n in all_nodes(read_ui(name)) if n["properties"].get("cnr_id") == "comfy-core"
+    }
+    return max(tuple(int(number) for number in version.split(".")) for version in versions)
+
+
+def skip_without_nodes(name: str, core: tuple[int, ...]) -> None:
+    """Skip a test of a workflow on a ComfyUI that lacks some of its nodes."""
+    import pytest
+
+    if core < needed_core(name):
+        pytest.skip(f"{name} needs ComfyUI {'.'.join(map(str, needed_core(name)))}")
+
+
 def linked_models() -> list[dict]:
     """Return the models that the loaders of the workflows link to, each once: name, url and directory."""
     nodes = (node for name in NAMES for node in read_ui(name)["nodes"])

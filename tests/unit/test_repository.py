@@ -21,6 +21,7 @@ PICKLE_READER = ROOT / "sesahand" / "files" / "pickle_reader.py"
 PICKLE_WRITER = ROOT / "sesahand" / "data" / "formats" / "python_objects.py"
 # The one command that runs a program: the user's own pip, to take a package from the index that the user has set up.
 PIP_RUNNER = ROOT / "sesahand" / "commands" / "get_detector.py"
+SAYING, BAR = (ROOT / "sesahand" / "commands" / name for name in ("saying.py", "progress.py"))
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "print", "breakpoint", "input"}
 FORBIDDEN_ATTRIBUTES = {("os", "system"), ("os", "popen"), ("torch", "load"), ("np", "load"), ("numpy", "load")}
 FORBIDDEN_IMPORTS = {"pickle", "subprocess", "pip", "marshal", "shelve", "dill", "joblib", "pytest"}
@@ -96,8 +97,8 @@ def test_nodes_import_the_pack_only_relatively_and_never_comfyuis_nodes(path):
 
 @pytest.mark.parametrize("path", [ROOT / "__init__.py", *LIBRARY, *NODES], ids=short)
 def test_source_runs_no_code_from_outside_and_prints_nothing(path):
-    command_line = path.name in ("cli.py", "__main__.py") or path.parent.name == "commands"
-    allowed_calls = {"print", "input"} if command_line else set()
+    # What commands print may quote strangers' files, of which `saying` escapes what a terminal would obey.
+    allowed_calls = {"print"} if path in (SAYING, BAR) else set()
     # The name of pickle's errors may be caught; nothing of it may be called.
     pickled = {
         n.attr for n in ast.walk(parse(path)) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "pickle"
@@ -255,6 +256,41 @@ def test_the_rule_of_the_doors_knows_what_goes_around_them(source):
 )
 def test_the_rule_of_the_doors_leaves_other_things_alone(source):
     assert not list(calls_around_the_doors(ast.parse(source)))
+
+
+# What must be asked of a folder before another library reads a network from it, and after.
+BEFORE_AND_AFTER = {"check_model_folder", "check_size", "check_complete", "refusing_panics"}
+# Files that ask it where the folder is opened, not where the network is made.
+ASKED_IN = {
+    "sesahand/evaluation/features.py": "sesahand/models/vision_networks.py",
+    "sesahand/vlm/transformers_vlm.py": "sesahand/vlm/folders.py",
+}
+
+
+def folders_read(tree: ast.Module) -> list[ast.Call]:
+    """The calls by which transformers and diffusers read folders."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [call for call in calls if getattr(call.func, "attr", "") == "from_pretrained"]
+
+
+READS_FOLDERS = [path for path in (*LIBRARY, *NODES) if folders_read(parse(path))]
+
+
+@pytest.mark.parametrize("path", READS_FOLDERS, ids=short)
+def test_model_folders_are_looked_at_before_another_library_reads_them(path):
+    beside = ASKED_IN.get(short(path))
+    trees = [parse(path), *([parse(ROOT / beside)] if beside else [])]
+    called = {getattr(node.func, "id", "") for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert called >= BEFORE_AND_AFTER, "see sesahand/files/model_folders.py and panics.py"
+    for call in folders_read(parse(path)):
+        said = {named.arg for named in call.keywords} | {ast.unparse(named.value) for named in call.keywords}
+        assert said & {"local_files_only", "local"}, f"line {call.lineno} may ask a model hub"
+
+
+def test_the_rule_of_model_folders_knows_who_reads_them():
+    assert {path.name for path in READS_FOLDERS} == {
+        "checkpoints.py", "controlnets.py", "features.py", "transformers_vlm.py", "vision_networks.py"
+    }  # fmt: skip
 
 
 def test_the_doors_know_nothing_but_errors():

@@ -8,8 +8,19 @@ import workflows
 
 THUMBNAIL = (400, 400)
 HOSTS = ("https://huggingface.co/",)
-LOADERS = {"CheckpointLoaderSimple", "ControlNetLoader"}
+LOADERS = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UNETLoader": "diffusion_models",
+    "LoraLoaderModelOnly": "loras",
+    "CLIPLoader": "text_encoders",
+    "DualCLIPLoader": "text_encoders",
+    "VAELoader": "vae",
+    "ControlNetLoader": "controlnet",
+    "ModelPatchLoader": "model_patches",
+}
 SMALL_MODEL = "SesaHandLoadMini"
+# Workflows with nodes that the floor lacks, and the first ComfyUI that has them.
+NEWER = {"repair_hand_z_image": "0.6.0"}
 # Nodes with a seed that no run counts up, or that is only noted down.
 SEEDS_THAT_STAY = {"SesaHandExtractSemantics", "SesaHandSavePair"}
 
@@ -43,8 +54,10 @@ def test_the_workflows_that_the_readme_names_are_there():
     with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
     with_the_editor = {"pose_editor", "photo_to_edited_hand"}
     with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch", "repair_hand", "image_to_pair"}
-    repairs = {"repair_hand", "repair_hand_sd15", "repair_hand_sdxl"}
-    assert with_files | with_the_editor | with_the_small_model | repairs <= set(workflows.NAMES)
+    with_todays_models = {"hand_qwen_image", "hand_qwen_edit", "hand_z_image", "hand_flux"}
+    kinds = ("sd15", "sdxl", "qwen_edit", "z_image", "flux")
+    repairs = {"from_meshgraphormer", *(f"repair_hand_{kind}" for kind in kinds)}
+    assert with_files | with_the_editor | with_the_small_model | with_todays_models | repairs <= set(workflows.NAMES)
 
 
 def test_ids_and_links_hold_together(ui):
@@ -55,9 +68,9 @@ def test_ids_and_links_hold_together(ui):
     for number, source, slot, target, entry, kind in links.values():
         assert number in nodes[source]["outputs"][slot]["links"]
         assert nodes[target]["inputs"][entry]["link"] == number
-        # An input of the type * takes anything, and some take several types.
-        assert nodes[target]["inputs"][entry]["type"] == kind
-        assert kind == "*" or nodes[source]["outputs"][slot]["type"] in kind.split(",")
+        given, taken = nodes[source]["outputs"][slot]["type"], nodes[target]["inputs"][entry]["type"]
+        # An input of the type * takes anything, and some take several types; newer frontends note what is given.
+        assert kind in (given, taken) and (taken == "*" or given in taken.split(","))
     used = {entry["link"] for node in ui["nodes"] for entry in node.get("inputs", []) if entry.get("link") is not None}
     assert used == set(links), "a node names a link that does not exist"
 
@@ -70,11 +83,19 @@ def test_nothing_is_muted_bypassed_or_left_unconnected(ui):
         assert linked or node["type"] == "MarkdownNote", f"{node['type']} is connected to nothing"
 
 
-def test_every_node_names_its_pack_and_version(ui):
+def test_every_node_names_its_pack_and_version(name, ui):
+    core = NEWER.get(name, "0.3.64")
     for node in ui["nodes"]:
         ours = node["type"].startswith("SesaHand")
         assert node["properties"]["cnr_id"] == ("sesahand" if ours else "comfy-core")
-        assert node["properties"]["ver"] == (project_version() if ours else "0.3.64")
+        assert node["properties"]["ver"] == (project_version() if ours else core)
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_a_note_says_first_which_comfyui_is_needed_if_it_is_a_newer_one(name, ui):
+    [note] = [node["widgets_values"][0] for node in ui["nodes"] if node["type"] == "MarkdownNote"]
+    said = f"ComfyUI {NEWER[name].removesuffix('.0')} or newer"
+    assert said in note.split("**Steps**")[0].replace("\n", " ")
 
 
 def test_notes_have_no_code_within_sentences(ui):
@@ -94,7 +115,7 @@ def test_every_loader_says_where_its_file_comes_from(ui):
             assert (
                 model["url"].startswith(HOSTS) and "/resolve/" in model["url"] and model["url"].endswith(model["name"])
             )
-            assert model["directory"] in ("checkpoints", "controlnet")
+            assert model["directory"] == LOADERS[node["type"]]
 
 
 def test_a_workflow_with_the_small_model_opens_with_it_and_says_what_takes_its_place(name, ui):

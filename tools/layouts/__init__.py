@@ -7,7 +7,15 @@ bottom like the workflow itself.
 from importlib import import_module
 from pkgutil import iter_modules
 
-SHARED = ("parts", "posed_repair", "repairing", "stable_diffusion")
+SHARED = (
+    "painting",
+    "parts",
+    "posed_repair",
+    "repair_notes",
+    "repairing",
+    "stable_diffusion",
+    "transformers",
+)
 
 WORKFLOWS = tuple(
     import_module(f".{module.name}", __name__).WORKFLOW

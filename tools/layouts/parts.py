@@ -41,6 +41,8 @@ class Workflow:
     note: str
     groups: tuple[Group, ...]
     note_size: tuple[int, int] = (400, 460)
+    # The first ComfyUI that has all its nodes, if the floor lacks one.
+    since: str = ""
     # What its thumbnail shows: "name.output", with ".k" behind it the k-th of a batch. One fills it, of two the second
     # lies small in a corner of the first, of three the first is above the others; four are two rows, six are three.
     thumbnail: tuple[str, ...] = ("render.mesh",)

@@ -1,7 +1,7 @@
 """The hand of a picture is found, fitted, edited and painted anew by the small model; the best of four stays."""
 
 from .parts import PURPLE, Group, Node
-from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
+from .repairing import STEPS, WHAT_COMES_OUT, Control, with_controlnets, workflow
 
 NOTE = f"""\
 ## Repair a hand in a picture
@@ -14,8 +14,9 @@ repainting of what you painted and moved.
 The small model needs no download and shows the way: it paints rendered hands of 128 x 128 pixels like those it was
 shown, also into photographs.
 
-**Your model**: open *repair_hand_sd15* or *repair_hand_sdxl* instead. Other models have other sizes, maps and
-settings of the sampler, and it is not enough to replace a loader.
+**Your model**: open the workflow that is named after it instead: *repair_hand_sd15*, *repair_hand_sdxl*,
+*repair_hand_qwen_edit*, *repair_hand_z_image* or *repair_hand_flux*. Each has its own sizes, maps and settings of the
+sampler; it is not enough to replace a loader.
 
 **Repair only what is bad**: score the picture first and put Fix Hands Gate in front of Save Image.
 
@@ -37,7 +38,7 @@ LOADING = Group(
 )
 
 WORKFLOW = workflow(
-    Repair(
+    with_controlnets(
         name="repair_hand",
         note=NOTE,
         loading=LOADING,

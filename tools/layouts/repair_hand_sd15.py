@@ -1,6 +1,6 @@
 """The hand of a picture is found, fitted, edited and painted anew by Stable Diffusion 1.5 with three ControlNets."""
 
-from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
+from .repairing import STEPS, WHAT_COMES_OUT, Control, with_controlnets, workflow
 from .stable_diffusion import DEPTH_CONTROLNET, KEYPOINT_CONTROLNET, LINKS, NORMAL_CONTROLNET, SD15, link, loading
 
 NOTE = f"""\
@@ -27,7 +27,7 @@ ControlNet see the hand as a part of the body (*strength* 0 is off). Neither has
 """
 
 WORKFLOW = workflow(
-    Repair(
+    with_controlnets(
         name="repair_hand_sd15",
         note=NOTE,
         loading=loading(SD15, depth=DEPTH_CONTROLNET, normal=NORMAL_CONTROLNET, keypoints=KEYPOINT_CONTROLNET),

@@ -1,6 +1,6 @@
 """The hand of a picture is found, fitted, edited and painted anew by SDXL with two ControlNets."""
 
-from .repairing import STEPS, WHAT_COMES_OUT, Control, Repair, workflow
+from .repairing import STEPS, WHAT_COMES_OUT, Control, with_controlnets, workflow
 from .stable_diffusion import SDXL, SDXL_DEPTH_CONTROLNET, SDXL_KEYPOINT_CONTROLNET, link, loading
 
 NOTE = f"""\
@@ -30,7 +30,7 @@ ControlNet see the hand as a part of the body (*strength* 0 is off). Neither has
 """
 
 WORKFLOW = workflow(
-    Repair(
+    with_controlnets(
         name="repair_hand_sdxl",
         note=NOTE,
         loading=loading(SDXL, depth=SDXL_DEPTH_CONTROLNET, keypoints=SDXL_KEYPOINT_CONTROLNET),

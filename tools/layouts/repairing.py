@@ -78,47 +78,70 @@ class Repair:
         name: The workflow's.
         note: What its note says.
         loading: The group that loads all that is loaded.
-        model: Where the model, the text encoder and the VAE come from, as "name.output".
-        clip: Likewise.
+        prompts: The nodes that encode what the hand does, and what is not wanted.
+        steering: The nodes by which the maps steer the model.
+        model: Where the model that is sampled, the two conditionings and the VAE come from, as "name.output".
+        positive: Likewise.
+        negative: Likewise.
         vae: Likewise.
-        prompt: What the hand does.
-        negative: What is not wanted.
-        encoder: The node that encodes the prompt.
-        controls: The ControlNets, one after the other.
         size: Sides of the crop in pixels.
         sampling: Of KSampler.
         looked_at: Side at which hands are looked for, if it is not the crop's.
         forearm: Whether the maps show the forearm, without which ControlNets of whole scenes paint a cut-off wrist.
+        prompts_look: Whether the crop and the maps are encoded with the prompts.
+        since: The first ComfyUI that has its nodes, as in `Workflow`.
     """
 
     name: str
     note: str
     loading: Group
+    prompts: tuple[Node, ...]
+    steering: tuple[Node, ...]
     model: str
-    clip: str
-    vae: str
-    prompt: str
+    positive: str
     negative: str
-    encoder: str
-    controls: tuple[Control, ...]
+    vae: str
     size: int
     sampling: dict
     looked_at: int = 0
     forearm: bool = True
+    prompts_look: bool = False
+    since: str = ""
 
 
-def prompts(repair: Repair) -> Group:
-    """Return the prompt and what is not wanted."""
-    return Group(
-        "Prompt",
-        (
-            (
-                Node("positive", repair.encoder, {"text": repair.prompt}, {"clip": repair.clip}, 360, 220),
-                Node("negative", "CLIPTextEncode", {"text": repair.negative}, {"clip": repair.clip}, 360, 120),
-            ),
-        ),
-        PURPLE,
+def with_controlnets(
+    *, model: str, clip: str, prompt: str, negative: str, encoder: str, controls: tuple[Control, ...], **others
+) -> Repair:
+    """Return a repair that ControlNets steer, one after the other.
+
+    Args:
+        model: Where the model comes from, as "name.output".
+        clip: Likewise, its text encoder.
+        prompt: What the hand does.
+        negative: What is not wanted.
+        encoder: The node that encodes the prompt.
+        controls: The ControlNets.
+        others: Of `Repair`.
+    """
+    encoded = "CONDITIONING" if encoder == "CLIPTextEncode" else "conditioning"
+    before = {"positive": f"positive.{encoded}", "negative": "negative.CONDITIONING"}
+    steering = []
+    for control in controls:
+        name = f"control_{control.map}"
+        steering.append(
+            Node(
+                name,
+                "ControlNetApplyAdvanced",
+                {"strength": control.strength, "end_percent": control.end_percent},
+                {**before, "control_net": control.source, "image": f"render.{control.map}"},
+            )
+        )
+        before = {"positive": f"{name}.positive", "negative": f"{name}.negative"}
+    prompts = (
+        Node("positive", encoder, {"text": prompt}, {"clip": clip}, 360, 220),
+        Node("negative", "CLIPTextEncode", {"text": negative}, {"clip": clip}, 360, 120),
     )
+    return Repair(model=model, prompts=prompts, steering=tuple(steering), **before, **others)
 
 
 def crop_and_maps(repair: Repair) -> Group:
@@ -155,31 +178,11 @@ def crop_and_maps(repair: Repair) -> Group:
     )
 
 
-def _applied(repair: Repair) -> tuple[Node, ...]:
-    """Return the nodes that apply the ControlNets, each to what the one before gives."""
-    encoded = "CONDITIONING" if repair.encoder == "CLIPTextEncode" else "conditioning"
-    before = {"positive": f"positive.{encoded}", "negative": "negative.CONDITIONING"}
-    nodes = []
-    for control in repair.controls:
-        name = f"control_{control.map}"
-        nodes.append(
-            Node(
-                name,
-                "ControlNetApplyAdvanced",
-                {"strength": control.strength, "end_percent": control.end_percent},
-                {**before, "control_net": control.source, "image": f"render.{control.map}"},
-            )
-        )
-        before = {"positive": f"{name}.positive", "negative": f"{name}.negative"}
-    return tuple(nodes)
-
-
 def repainting(repair: Repair) -> Group:
-    applied = _applied(repair)
     return Group(
         "Repaint four times",
         (
-            applied,
+            *([repair.steering] if repair.steering else []),
             (
                 Node("encode", "VAEEncode", {}, {"pixels": "crop.image", "vae": repair.vae}),
                 Node("noise_mask", "SetLatentNoiseMask", {}, {"samples": "encode.LATENT", "mask": "repaint.mask"}),
@@ -192,8 +195,8 @@ def repainting(repair: Repair) -> Group:
                     {"seed": 20, **repair.sampling},
                     {
                         "model": repair.model,
-                        "positive": f"{applied[-1].name}.positive",
-                        "negative": f"{applied[-1].name}.negative",
+                        "positive": repair.positive,
+                        "negative": repair.negative,
                         "latent_image": "four.LATENT",
                     },
                 ),
@@ -278,6 +281,7 @@ RESULT = Group(
 
 def workflow(repair: Repair, thumbnail: tuple[str, ...]) -> Workflow:
     """Return the workflow of a repair."""
+    prompts, maps = Group("Prompt", (repair.prompts,), PURPLE), (HAND, crop_and_maps(repair))
     return Workflow(
         name=repair.name,
         note=repair.note,
@@ -285,12 +289,11 @@ def workflow(repair: Repair, thumbnail: tuple[str, ...]) -> Workflow:
         groups=(
             PICTURE,
             repair.loading,
-            prompts(repair),
-            HAND,
-            crop_and_maps(repair),
+            *((*maps, prompts) if repair.prompts_look else (prompts, *maps)),
             repainting(repair),
             scoring(repair),
             RESULT,
         ),
         thumbnail=thumbnail,
+        since=repair.since,
     )

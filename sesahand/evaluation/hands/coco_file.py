@@ -25,7 +25,9 @@ from ...scene.camera import MAX_SIZE
 from .conventions import PointConvention
 from .hand_set import UNKNOWN_SIDE, HandSet, SeenPicture
 
-MAX_COCO_BYTES = 256 << 20
+# Of what a file becomes in memory.
+MAX_COCO_BYTES = 2 << 30
+LONGEST_NAME = 1024
 # The two hands of COCO-WholeBody's people.
 BOTH = (("left", "lefthand_kpts"), ("right", "righthand_kpts"))
 # No hand spans a metre, and none ten millimetres only.
@@ -105,6 +107,8 @@ def _size(image: dict, label: str) -> tuple[int, int] | None:
 
 def _file(folder: Path, name: str) -> Path | None:
     """Return where a picture is, beside the file or in `images`, or None: names that lead elsewhere lead nowhere."""
+    if len(name) > LONGEST_NAME:
+        return None
     for parts in (name.split("/"), ["images", *name.split("/")]):
         try:
             found = inside(folder, *parts)

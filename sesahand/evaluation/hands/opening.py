@@ -14,9 +14,10 @@ from ...hands.loading import load_hand_model
 from ...hands.model import HandModel
 from ...scene.hand_files import load_hands
 from ...scene.hand_scene import HandScene
-from .coco_file import hands_of_coco, is_coco
+from .coco_file import MAX_COCO_BYTES, hands_of_coco, is_coco
 from .conventions import find_convention
 from .hand_set import HandSet, SeenPicture, hands_of_scene, join_hand_sets
+from .number_lists import is_number_lists
 from .point_lists import MAX_LIST_BYTES, hands_of_list_folder, hands_of_lists, list_part
 
 # What `sesahand reconstruct` and `generate` write for a picture.
@@ -67,10 +68,11 @@ def open_hands(path: str | Path, settings: ReadingSettings | None = None, progre
 
 def _open_file(path: Path, settings: ReadingSettings) -> HandSet:
     if path.suffix.lower() == ".json":
-        data = parse_json(read_bytes(path, MAX_LIST_BYTES), str(path))
+        text = read_bytes(path, MAX_LIST_BYTES)
         convention = find_convention(settings.convention)
-        if isinstance(data, list) and (not data or isinstance(data[0], list)):
-            return hands_of_lists(data, str(path), convention)
+        if is_number_lists(text):
+            return hands_of_lists(text, str(path), convention)
+        data = parse_json(text, str(path), MAX_COCO_BYTES)
         if is_coco(data):
             return hands_of_coco(data, path, convention)
     return _of_scene(_load(path, settings), path)

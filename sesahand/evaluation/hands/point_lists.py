@@ -8,7 +8,6 @@ Source: pred.py and eval.py of the repositories lmb-freiburg/freihand and shreya
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,12 +15,13 @@ from torch import Tensor
 
 from ...errors import InvalidFileError
 from ...files.folders import inside, is_file
-from ...files.reading import parse_json, read_bytes
+from ...files.reading import read_bytes
 from ...hands.mano import MANO_NAME
 from ...reconstruct.landmarks import NUM_KEYPOINTS
 from ...render.rasterizer import NEAR
 from .conventions import PointConvention
 from .hand_set import HandSet, SeenPicture
+from .number_lists import read_number_lists
 
 # HO-3D's twenty thousand meshes of three times 778 numbers are the largest of these files.
 MAX_LIST_BYTES = 1 << 30
@@ -31,27 +31,24 @@ NUM_MANO_VERTICES = 778
 FARTHEST_METRES = 1000.0
 
 
-def hands_of_lists(data: Any, source: str, convention: PointConvention) -> HandSet:
-    """Return the hands of parsed JSON: `[xyz, verts]`, or `xyz` alone.
+def hands_of_lists(data: bytes, source: str, convention: PointConvention) -> HandSet:
+    """Return the hands of JSON: `[xyz, verts]`, or `xyz` alone.
 
     Args:
-        data: The lists.
+        data: The text of the lists.
         source: Name of their file.
         convention: Of the joints and axes.
 
     Raises:
         InvalidFileError: If the lists are of another shape or hold anything but finite numbers.
     """
-    if isinstance(data, list) and len(data) == 2 and _depth(data) > 3 or data == [[], []]:
-        xyz, verts = data
-    else:
-        xyz, verts = data, []
+    xyz, *others = read_number_lists(data, source)
     keypoints = _points(xyz, f"{source}: xyz")
     if keypoints.shape[1:] != (NUM_KEYPOINTS, 3):
         raise InvalidFileError(
             f"{source}: xyz has the shape {list(keypoints.shape)}, expected [pictures, {NUM_KEYPOINTS}, 3]."
         )
-    vertices = _points(verts, f"{source}: verts") if verts else None
+    vertices = _points(others[0], f"{source}: verts") if others and len(others[0]) else None
     return _hand_set(source, convention, keypoints, vertices, None, [None] * len(keypoints), named=False)
 
 
@@ -112,30 +109,17 @@ def _project(points: Tensor, cameras: Tensor | None) -> Tensor:
     return torch.where(points[..., 2:] > NEAR, seen[..., :2] / seen[..., 2:], torch.nan)
 
 
-def _read(folder: Path, name: str) -> Any:
+def _read(folder: Path, name: str) -> np.ndarray:
     path = inside(folder, name)
-    return parse_json(read_bytes(path, MAX_LIST_BYTES), str(path))
+    array, *others = read_number_lists(read_bytes(path, MAX_LIST_BYTES), str(path))
+    if others:
+        raise InvalidFileError(f"{path} holds two lists of hands; expected numbers [pictures, points, 3].")
+    return array
 
 
-def _depth(value: Any) -> int:
-    """How deep lists are nested, by their first entries."""
-    depth = 0
-    while isinstance(value, list) and depth < 5:
-        depth, value = depth + 1, value[0] if value else None
-    return depth
-
-
-def _points(value: Any, label: str) -> Tensor:
-    """Return lists as float64 `[N, P, C]` of finite numbers."""
-    try:
-        array = np.asarray(value if value else np.zeros((0, NUM_KEYPOINTS, 3)))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidFileError(f"{label} holds lists of different lengths; expected the same points of all.") from error
-    if array.dtype.kind not in "fiu" or array.ndim != 3:
-        raise InvalidFileError(
-            f"{label} holds {array.dtype} {list(array.shape)}, expected numbers [pictures, points, 3]."
-        )
-    array = array.astype(np.float64)
+def _points(array: np.ndarray, label: str) -> Tensor:
+    """Return an array as float64 `[N, P, C]` of finite numbers."""
+    array = array if len(array) else np.zeros((0, NUM_KEYPOINTS, 3))
     # Written so that NaN, which no comparison is true of, is refused.
     if not (np.abs(array) < (FARTHEST_METRES if array.shape[1:] != (3, 3) else np.inf)).all():
         raise InvalidFileError(f"{label} holds points farther than {FARTHEST_METRES:g} metres; expected metres.")

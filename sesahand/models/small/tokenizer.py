@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...attention.spelling import byte_alphabet
+from ...files.panics import refusing_panics
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,10 +69,11 @@ def vocabulary(pairs: list[tuple[str, str]]) -> dict[str, int]:
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Tensor:
     """The token ids `[B, 77]` of some prompts, cut and padded."""
-    return tokenizer(
-        list(texts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
+    with refusing_panics("The base's tokenizer"):
+        return tokenizer(
+            list(texts),
+            padding="max_length",
+            max_length=tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids

@@ -126,7 +126,7 @@ def _check(value, num_frames: int) -> tuple[list, tuple[float, float]]:
     frames, size = (value.get("frames"), value.get("image_size")) if isinstance(value, dict) else (None, None)
     try:
         sides = [float(side) for side in size]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         sides = []
     fits = isinstance(frames, list | tuple) and all(isinstance(persons, list | tuple) for persons in frames)
     if not fits or len(sides) != 2 or not all(math.isfinite(side) and side > 0 for side in sides):
@@ -162,7 +162,7 @@ def _array(person, name: str, shape: tuple[int, ...]) -> Tensor:
     found = found.detach().cpu() if isinstance(found, Tensor) else found
     try:
         array = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.zeros(0)
     array = array.reshape(-1) if shape in ((1,), (3,)) else array
     fits = array.ndim == len(shape) and array.shape[1:] == shape[1:] and array.shape[0] >= shape[0]

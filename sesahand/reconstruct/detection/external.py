@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import SesaHandError, quote
+from ...files.reading import MAX_PARSED_BYTES, parsed_size
 from ...scene.bounding_boxes import is_bounding_boxes, read_bounding_boxes
 from ...scene.hand_scene import SIDES
 from ...scene.mask_regions import find_regions
@@ -427,6 +428,8 @@ def _from_json(value, name: str):
     try:
         if len(value) > MAX_TEXT:
             raise ValueError(f"it has {len(value)} characters")
+        if parsed_size(value) > MAX_PARSED_BYTES:
+            raise ValueError("it holds too many values")
         return json.loads(value)
     except (ValueError, RecursionError) as error:
         raise SesaHandError(

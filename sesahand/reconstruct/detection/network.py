@@ -13,7 +13,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ...errors import InvalidFileError
-from .tflite import Graph, Operator, TensorInfo
+from .tflite import MAX_ELEMENTS, Graph, Operator, TensorInfo
 
 
 class Network(nn.Module):
@@ -148,6 +148,10 @@ def _padded(picture: Tensor, window: tuple[int, int], options: dict, filling: fl
     vertical = _margins(picture.shape[2], window[0], options["stride_h"], options["padding"])
     horizontal = _margins(picture.shape[3], window[1], options["stride_w"], options["padding"])
     margins = (*horizontal, *vertical)
+    # Only what steps give has a shape in the file; a wide window asks for more than that on its way.
+    padded = picture.shape[1] * (picture.shape[2] + sum(vertical)) * (picture.shape[3] + sum(horizontal))
+    if padded > MAX_ELEMENTS:
+        raise ValueError(f"a window of {window[0]}x{window[1]} needs {padded} values with their margins")
     return functional.pad(picture, margins, value=filling) if any(margins) else picture
 
 

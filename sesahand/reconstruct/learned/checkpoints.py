@@ -1,4 +1,7 @@
-"""HaMeR's and WiLoR's networks from the files that their authors publish. Nothing of those is part of this project."""
+"""Hand networks from their files: HaMeR's and WiLoR's as their authors publish them, and those of `sesahand train`.
+
+Nothing of the published files is part of this project.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,15 +10,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ...errors import InvalidFileError
+from ...errors import InvalidFileError, SesaHandError
 from ...files.checkpoint_pickle import ZIP_START, read_checkpoint_tensors
 from ...files.reading import open_regular
 from ...files.weights import open_weights
+from ...hands.mano import MANO_NAME
 from .hamer import HaMeR, HaMeRSize
+from .regressor import HandRegressor
+from .regressor_files import read_settings
 from .vit import NUM_HEADS, ViTSize
 from .wilor import WiLoR
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth")
+OWN_FOLDER = "sesahand"
+"""Folder in `models/hand_recon` for what `sesahand train` exports."""
 # Parts of a checkpoint that only training needs, and the authors' copy of MANO, which is read from MANO's own file.
 UNUSED = ("discriminator.", "mano.")
 MAX_NAMED = 4
@@ -55,14 +63,14 @@ PUBLISHED = {
 
 
 def load_network(path: str | Path, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """Load a published network, HaMeR or WiLoR, whichever the file holds.
+    """Load a hand network, HaMeR, WiLoR or one of the project's own, whichever the file holds.
 
     Args:
-        path: The authors' .ckpt, or its weights as .safetensors under the same names.
+        path: The authors' .ckpt, or its weights as .safetensors under the same names; or an export of `sesahand train`.
         dtype: Precision of the weights.
 
     Returns:
-        A `HaMeR` or `WiLoR` ready to answer, on the CPU.
+        A `HaMeR`, `WiLoR` or `HandRegressor` ready to answer, on the CPU.
 
     Raises:
         UnsafeFileError: If the file asks for more than data.
@@ -73,11 +81,38 @@ def load_network(path: str | Path, dtype: torch.dtype = torch.float32) -> nn.Mod
     weights = read_weights(path)
     # Without memory of its own, so that the largest networks are in memory once.
     with torch.device("meta"):
-        network = build_network({name: value.shape for name, value in weights.items()}, path.name)
+        network = _build(path, weights)
     _check_layers(network.state_dict(), weights, path.name)
+    if isinstance(network, HandRegressor):
+        # Again, with memory: vision networks keep tables of their own that no file holds.
+        with torch.random.fork_rng(devices=[]):
+            network = HandRegressor(network.settings)
     cast = {name: value.to(dtype) if value.is_floating_point() else value for name, value in weights.items()}
     network.load_state_dict(cast, assign=True)
     return network.requires_grad_(False).eval()
+
+
+def _build(path: Path, weights: Mapping[str, Tensor]) -> nn.Module:
+    settings = read_settings(path)
+    if settings is None:
+        return build_network({name: value.shape for name, value in weights.items()}, path.name)
+    try:
+        return HandRegressor(settings)
+    except SesaHandError as error:
+        raise InvalidFileError(f"{path.name} cannot be loaded: {error}") from error
+
+
+def told_hand_model(path: str | Path) -> str:
+    """Return the name of the hand model whose parameters a file's network tells; no more than its header is read.
+
+    Raises:
+        InvalidFileError: If the file is missing, or its header is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InvalidFileError(f"There is no file {str(path)[:200]!r}. {where_to_get()}")
+    settings = read_settings(path)
+    return MANO_NAME if settings is None else settings.hand_model
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

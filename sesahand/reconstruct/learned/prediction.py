@@ -54,6 +54,23 @@ def mean_of(module: nn.Module) -> Prediction:
     return Prediction(buffer("init_hand_pose"), buffer("init_betas"), buffer("init_cam"))
 
 
+def project_to_crop(points: Tensor, camera: Tensor) -> Tensor:
+    """Project points by the camera of a crop.
+
+    Args:
+        points: `[N, P, 3]`, metres, without translation.
+        camera: `[N, 3]` as in `Prediction`.
+
+    Returns:
+        `[N, P, 2]` in halves of the crop from its centre, x right and y down: -1..1 is seen.
+
+    Source: `pred_cam_t` and `perspective_projection` of HaMeR.
+    """
+    scale = camera[:, :1]
+    across = scale[..., None] * (points[..., :2] + camera[:, None, 1:])
+    return across / (1 + scale * points[..., 2] * CROP_SIZE / (2 * CROP_FOCAL_LENGTH))[..., None]
+
+
 def place_in_picture(
     camera: Tensor, is_right: Tensor, centre: Tensor, size: Tensor, picture: tuple[int, int]
 ) -> Tensor:

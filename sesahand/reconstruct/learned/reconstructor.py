@@ -1,4 +1,4 @@
-"""HaMeR or WiLoR as a reconstructor: pictures and boxes in, a scene of MANO hands out."""
+"""A hand network as a reconstructor: pictures and boxes in, a scene of hands out."""
 
 from dataclasses import replace
 from typing import cast
@@ -15,23 +15,23 @@ from ...scene.hand_scene import HandScene
 from ...scene.mano_parameters import read_mano_parameters
 from ..landmarks import HandLandmarks
 from .hand_crops import crop_hands, crop_squares
-from .prediction import Prediction, place_in_picture
+from .prediction import CROP_SIZE, Prediction, place_in_picture
 
 
 class LearnedReconstructor:
     """A `Reconstructor` that lets a network look at a crop of each hand.
 
     Args:
-        network: A `HaMeR` or `WiLoR`, in any precision and on any device.
-        hand_model: MANO.
+        network: A `HaMeR`, `WiLoR` or `HandRegressor`, in any precision and on any device.
+        hand_model: The hand whose parameters it tells: MANO for the published networks.
         chunk: Hands that the network sees at once; more take more memory and little less time.
 
     Raises:
-        SesaHandError: If the hand model is not MANO or the chunk is not positive.
+        SesaHandError: If the hand model is another one, or the chunk is not positive.
     """
 
     def __init__(self, network: nn.Module, hand_model: HandModel, chunk: int = 16):
-        check_is_mano(hand_model, cast(str, network.title))
+        check_hand_model(hand_model, getattr(network, "hand_model", MANO_NAME), cast(str, network.title))
         if chunk < 1:
             raise SesaHandError(f"A network sees at least one hand at once, got a chunk of {chunk}.")
         self.network, self.hand_model, self.chunk = network, hand_model, chunk
@@ -95,7 +95,7 @@ class LearnedReconstructor:
         parts = []
         for chunk in torch.arange(len(landmarks)).split(self.chunk):
             tell(int(chunk[0]), len(landmarks))
-            crops = crop_hands(pictures, landmarks.select(chunk))
+            crops = crop_hands(pictures, landmarks.select(chunk), getattr(self.network, "crop_size", CROP_SIZE))
             part = self.network(crops.to(weight.device, weight.dtype), mano)
             parts.append([part.pose.cpu(), part.betas.cpu(), part.camera.cpu()])
         tell(len(landmarks), len(landmarks))
@@ -108,15 +108,27 @@ class LearnedReconstructor:
         return found
 
 
-def check_is_mano(model: HandModel, network: str) -> None:
-    """Raise a SesaHandError unless the hand model is MANO."""
-    if model.name != MANO_NAME:
+def check_hand_model(model: HandModel, told: str, network: str) -> None:
+    """Raise a SesaHandError unless a hand model is the one whose parameters a network tells.
+
+    Args:
+        model: What was given.
+        told: The name of the network's hand model.
+        network: What the network is called.
+    """
+    if model.name == told:
+        return
+    if told != MANO_NAME:
         raise SesaHandError(
-            f"{network} was given the hand model {model.name!r} and needs MANO: the shapes that it tells are MANO's, "
-            "and WiLoR looks at the picture at MANO's vertices, so any other hand would come out wrong. Download "
-            f"MANO_RIGHT.pkl from {MANO_PAGE} (registration, non-commercial licence) into models/mano and choose it in "
-            "Load MANO Hand Model."
+            f"{network} was given the hand model {model.name!r}, and was trained with {told!r}: the shapes that it "
+            "tells are that hand's. Choose it as hand model; builtin in Load MANO Hand Model is the built-in hand."
         )
+    raise SesaHandError(
+        f"{network} was given the hand model {model.name!r} and needs MANO: the shapes that it tells are MANO's, "
+        "and WiLoR looks at the picture at MANO's vertices, so any other hand would come out wrong. Download "
+        f"MANO_RIGHT.pkl from {MANO_PAGE} (registration, non-commercial licence) into models/mano and choose it in "
+        "Load MANO Hand Model."
+    )
 
 
 def _check_pictures(pictures: Tensor, landmarks: HandLandmarks) -> None:

@@ -40,17 +40,21 @@ def added(mask):
 
 @pytest.mark.parametrize("mask", masks())
 @pytest.mark.parametrize("region", [False, True])
-def test_the_pictures_queries_alone_heed_the_bias(mask, region):
+@pytest.mark.parametrize("part", [slice(0, 12), slice(3, 8)])
+def test_the_pictures_queries_alone_heed_the_bias(mask, region, part):
     query, key, value = (normal(2, 3, 20, 8, seed=k) for k in range(3))
     columns = torch.zeros(2, 1, 1, 20)
     columns[0, ..., [1, 3]] = 2.0
-    bias = columns * torch.rand(2, 1, 12, 1, generator=torch.Generator().manual_seed(9)) if region else columns
+    weights, drawn = torch.zeros(2, 1, 12, 1), torch.rand(2, 1, 12, 1, generator=torch.Generator().manual_seed(9))
+    weights[:, :, part] = drawn[:, :, part] if region else 1
+    bias = columns * weights
     given = masks()[mask]
 
     def attend(query, mask):
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
-    got = attend_with_bias(attend, query, given, bias, LAYOUT, 2)
+    of_part = bias[:, :, part] if region else columns
+    got = attend_with_bias(attend, query, given, of_part, LAYOUT.part(part), 2)
     logits = query.double() @ key.double().transpose(-1, -2) / math.sqrt(8) + added(given)
     logits[:, :, 5:17] += bias.double()
     assert (got - logits.softmax(dim=-1) @ value.double()).abs().max() < 2e-6

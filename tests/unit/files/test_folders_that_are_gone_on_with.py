@@ -72,6 +72,39 @@ def entries(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.parametrize("place", ["checkpoint-00000002", "checkpoint.partial"])
+@pytest.mark.parametrize("extra", [(), ("config.json", "state.json")])
+def test_folders_that_hold_more_than_a_checkpoint_are_never_deleted(tmp_path, place, extra):
+    (tmp_path / place).mkdir()
+    for name in ("precious.txt", *extra):
+        (tmp_path / place / name).write_text("mine")
+    if (tmp_path / place / "config.json").exists() and place != "checkpoint.partial":
+        with pytest.raises(SesaHandError):
+            go(tmp_path)
+    else:
+        assert go(tmp_path).finished
+    kept = [path for path in tmp_path.rglob("precious.txt")]
+    assert len(kept) == 1 and all((kept[0].parent / name).read_text() == "mine" for name in extra)
+
+
+def test_an_old_folder_that_only_begins_like_a_checkpoint_is_left_alone(tmp_path):
+    assert not go(tmp_path, stop_after=2).finished
+    for name in ("checkpoint-00000000 copy", "checkpoint-00000000"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    (tmp_path / "checkpoint-00000000" / "notes.txt").write_text("mine")
+    assert go(tmp_path).finished
+    assert (tmp_path / "checkpoint-00000000" / "notes.txt").exists()
+    assert (tmp_path / "checkpoint-00000000 copy").exists()
+
+
+def test_what_an_interrupted_write_left_of_a_checkpoint_is_removed(tmp_path):
+    (tmp_path / "checkpoint.partial").mkdir(parents=True)
+    (tmp_path / "checkpoint.partial" / f".{'0' * 32}.partial").write_bytes(b"half")
+    assert go(tmp_path).finished
+    assert not list(tmp_path.glob("aside*")) and not (tmp_path / "checkpoint.partial").exists()
+
+
 @pytest.mark.parametrize("torn", [b'{"step": 5, "lo', b'{"step": 5, "loss": 0.1}', b"\x00" * 40, b"\xff{"])
 def test_a_torn_last_line_of_a_log_is_dropped_and_said_and_the_training_goes_on(tmp_path, caplog, torn):
     go(tmp_path / "whole")
@@ -300,3 +333,9 @@ def test_a_file_that_is_killed_while_it_is_written_is_as_it_was(tmp_path):
     assert ended.returncode == -signal.SIGKILL and (tmp_path / "kept").read_bytes() == b"before"
     write_with(tmp_path / "kept", lambda file: file.write(b"after"))
     assert (tmp_path / "kept").read_bytes() == b"after"
+
+
+def test_no_picture_gets_the_number_of_somebody_elses_file_however_long_it_is(tmp_path):
+    for name in ("999999999_x.png", "1000000000_picture.png", "1000000001_hands.json"):
+        (tmp_path / name).write_text("mine")
+    assert PictureFolder(tmp_path).next_name() == "1000000002"

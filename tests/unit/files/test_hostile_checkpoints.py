@@ -1,5 +1,6 @@
 """Torch files of strangers, in children with bounds on memory and time: read or refused, and never the end."""
 
+import copy
 import io
 import pickle
 import struct
@@ -202,3 +203,46 @@ def test_a_bare_pickle_of_plain_data_is_no_checkpoint(tmp_path):
     (tmp_path / "net.pth").write_bytes(pickle.dumps({"a": 1}, 2))
     with pytest.raises(InvalidFileError, match="net.pth"):
         read_checkpoint_tensors(tmp_path / "net.pth")
+
+
+def many_names_of_one_storage(path: Path, megabytes: int, names: int, misaligned: bool = True) -> Path:
+    """A zip whose list of contents has many storages where the file has the bytes of one."""
+    count = megabytes * 2**18
+    program = b"".join(text(f"backbone.{k}") + tensor(str(k), count, (1,), (1,)) for k in range(names))
+    program = PROTOCOL + EMPTY_DICT + b"(" + program + b"u" + STOP
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("net/data.pkl", program)
+        # Behind a name of a length that lets the bytes begin between two numbers, or at one.
+        name = "net/data/"
+        while (archive.fp.tell() + 30 + len(name)) % 4 != int(misaligned):
+            name += "x"
+        archive.writestr(name, b"\0" * 4 * count)
+        stored = archive.filelist.pop()
+        for k in range(names):
+            twin = copy.copy(stored)
+            twin.filename = f"net/data/{k}"
+            archive.filelist.append(twin)
+    return path
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("misaligned", [True, False])
+def test_storages_that_are_one_under_many_names_are_refused(tmp_path, reader, misaligned):
+    """Of each a copy would be made, where it does not begin at a number: gigabytes of a file of some megabytes."""
+    path = many_names_of_one_storage(tmp_path / "net.ckpt", 10, 200, misaligned)
+    message = run_limited(READERS[reader], path, megabytes=500, seconds=60).refused("InvalidFileError")
+    assert "lie in each other" in message
+
+
+def test_misaligned_numbers_are_copied_once_for_all_that_they_are_read_as(tmp_path):
+    path = many_names_of_one_storage(tmp_path / "net.ckpt", 1, 1)
+    found = read_checkpoint_tensors(path)
+    assert found["backbone.0"].item() == 0
+    kinds = (b"ctorch\nFloatStorage\n", b"ctorch\nIntStorage\n")
+    both = b"".join(text(kind.decode()[7:12]) + tensor("0", 2, (2,), (1,)).replace(FLOATS, kind) for kind in kinds)
+    aligned = packed(PROTOCOL + EMPTY_DICT + b"(" + both + b"u" + STOP, tmp_path / "two.ckpt", {"0": b"\0\0\x80?" * 2})
+    raw = aligned.read_bytes()
+    odd = read_checkpoint_tensors(aligned)
+    assert raw.index(b"\0\0\x80?") % 4, "else nothing is copied"
+    assert odd["Float"].tolist() == [1, 1] and odd["IntSt"].tolist() == [0x3F800000] * 2
+    assert odd["Float"].untyped_storage().data_ptr() == odd["IntSt"].untyped_storage().data_ptr()

@@ -209,19 +209,21 @@ def test_an_answer_is_never_executed(tmp_path):
 
 
 def test_the_model_answers_in_the_order_of_the_captions():
-    model = Recorded([json.dumps({**GOOD, "pose": f"{word} try"}) for word in ("first", "second", "third")])
-    batch = extract_semantics([TOLD, TOLD, TOLD], model, max_tokens=99, seed=5)
-    assert [image.behavior.pose for image in batch.images] == ["first try", "second try", "third try"]
+    things = ("cup", "bowl", "book")
+    told = [TOLD.replace("cup", thing) for thing in things]
+    model = Recorded([json.dumps({**GOOD, "hand_action": f"holding a {thing}"}) for thing in things])
+    batch = extract_semantics(told, model, max_tokens=99, seed=5)
+    assert [image.behavior.hand_action for image in batch.images] == [f"holding a {thing}" for thing in things]
     assert {image.source for image in batch.images} == {"language model"}
     ((prompts, system, max_tokens, seed),) = model.asked
-    assert all(prompt.rstrip().endswith(f"Description: {TOLD}") for prompt in prompts)
+    assert all(asked.rstrip().endswith(f"Description: {text}") for asked, text in zip(prompts, told, strict=True))
     assert "step by step" in system and (max_tokens, seed) == (99, 5)
 
 
 def test_a_bad_answer_is_asked_for_again_with_the_error():
-    model = Recorded([json.dumps(GOOD), "no idea"], [json.dumps({**GOOD, "pose": "second try"})])
+    model = Recorded([json.dumps(GOOD), "no idea"], [json.dumps({**GOOD, "action": "waiting, second"})])
     batch = extract_semantics([TOLD, f"A man waves his hand. {TOLD}"], model)
-    assert [image.behavior.pose for image in batch.images] == ["a woman", "second try"]
+    assert [image.behavior.action for image in batch.images] == ["waiting", "waiting, second"]
     prompts, _, _, seed = model.asked[1]
     assert (
         len(prompts) == 1 and "A man waves" in prompts[0] and "no idea" in prompts[0] and "no JSON object" in prompts[0]

@@ -13,8 +13,10 @@ spec.loader.exec_module(typed_prompts)
 
 @pytest.mark.parametrize(
     ("half", "name", "least"),
-    [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.84)]
-    + [("scored", "hands", 0.9), ("scored", "invented", 0.95), ("scored", "whole", 0.7)],
+    [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.85)]
+    + [("more", "hands", 0.85), ("more", "invented", 0.95), ("more", "whole", 0.66)]
+    + [("scored", "hands", 0.9), ("scored", "invented", 0.92), ("scored", "whole", 0.73)]
+    + [("unseen", "hands", 0.84), ("unseen", "invented", 0.96), ("unseen", "whole", 0.57)],
 )
 def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
     kinds = [kind for kind in typed_prompts.KINDS if kind != "languages"]
@@ -26,6 +28,7 @@ def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
 
 def test_every_kind_has_captions_to_develop_on_and_others_to_be_scored():
     counts = {
-        kind: [len(typed_prompts.load(kind, half)) for half in typed_prompts.HALVES] for kind in typed_prompts.KINDS
+        half: [len(typed_prompts.load(kind, half)) for kind in typed_prompts.KINDS]
+        for half in ("dev", "scored", "unseen")
     }
-    assert all(dev >= 20 and scored >= 10 for dev, scored in counts.values())
+    assert min(counts["dev"]) >= 20 and min(counts["scored"]) >= 10 and min(counts["unseen"]) >= 20

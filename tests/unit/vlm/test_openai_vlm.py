@@ -287,6 +287,14 @@ def test_answers_are_asked_for_in_a_form_and_less_strictly_where_a_server_has_no
     assert "response_format" not in server.bodies[0]
 
 
+def test_a_server_whose_own_error_names_the_form_is_asked_for_json_by_the_schema_alone():
+    # what llama-cpp-python's server says
+    said = "1 validation error: {'loc': ('body', 'response_format', 'type'), 'msg': \"Input should be 'text'\"}"
+    with chat_server(answer({"error": {"message": said}}, 500), answer(completion("x"))) as server:
+        assert vlm(server).complete(["?"], max_tokens=5, seed=0, schema=SCHEMA) == ["x"]
+    assert server.bodies[1]["response_format"] == {"type": "json_object", "schema": SCHEMA}
+
+
 @pytest.mark.parametrize(
     ("status", "message"),
     [
