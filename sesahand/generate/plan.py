@@ -130,12 +130,11 @@ class Plan:
 
     def order(self, model: HandModel | None = None) -> Order:
         """Return the order that reads captions and makes jobs, of the built-in hand if there is no model."""
-        named = {"fov": self.fov} if self.fov is not None else {}
         return Order(
             (),
             gesture=self.gesture,
             side=self.side,
-            placement=Placement(**named),
+            placement=Placement() if self.fov is None else Placement(fov=float(self.fov)),
             size=self.size,
             hand_model=model,
             verbatim=self.verbatim,
@@ -255,8 +254,11 @@ def _value(name: str, value: Any, path: Path) -> Any:
         if not isinstance(value, list) or len(value) != 2 or any(type(side) is not int for side in value):
             raise SesaHandError(f"size is {quote(value)}, expected width and height in pixels, such as [512, 512].")
         return tuple(value)
-    kinds = {"pairs": int, "seed": int, "batch_size": int, "shard_size": int, "verbatim": bool, "forearm": bool,
-             "score": bool, "fov": (int, float), "fusion": (int, float)}  # fmt: skip
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("pairs", "seed", "batch_size", "shard_size"), int),
+        **dict.fromkeys(("verbatim", "forearm", "score"), bool),
+        **dict.fromkeys(("fov", "fusion"), (int, float)),
+    }
     wanted = kinds.get(name, str)
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         said = {bool: "true or false", int: "a whole number", str: "text"}.get(wanted, "a number")
