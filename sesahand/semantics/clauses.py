@@ -11,7 +11,10 @@ from . import lexicon
 from .grammar import Token
 
 _ING_NOUNS = frozenset(lexicon.ING_NOUNS.split()) | {"left", "ground", "wound"}
-_VERBAL = frozenset("building crossing landing parking opening drawing painting setting clearing ringing".split())
+_VERBAL = frozenset(
+    "lighting icing filling wiring building crossing landing parking opening drawing painting setting clearing "
+    "ringing".split()
+)
 _QUANTITIES = frozenset(lexicon.QUANTITIES.split())
 _SEEN = frozenset(lexicon.SEEN.split())
 
@@ -67,11 +70,26 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
     acts = i and tokens[i - 1].has("aux") or acting and item.lower in _VERBAL and _next_is(tokens, i, "det")
     if item.lower in _ING_NOUNS and not acts:
         return False
-    if before is not None and before.lower in ("one", "other") and item.form == "ing" and item.verb_classes:
+    if before is not None and before.lower in ("one", "other", "both") and item.form == "ing" and item.verb_classes:
         # "one making a fist, the other waving"
+        return True
+    if (
+        before is not None
+        and before.lower == "other"
+        and item.form == "s"
+        and not item.roles
+        and _object_follows(after)
+    ):
+        # "the other holds an apple"
+        return True
+    if before is not None and before.lower in ("on", "off") and item.form == "s" and "posture" in item.verb_classes:
+        # "a clown with half his makeup on sits"
         return True
     if before is not None and _asks_for_noun(before):
         return False
+    if item.form == "s" and item.verb_classes == {"dropped"} and item.has("place") and _object_follows(after):
+        # "a hill overlooks a sea"
+        return True
     if item.form in ("ing", "ed"):
         # "dancing crowd", "framed pictures": a participle in front of its noun, where no subject stands before.
         if before is not None or after is None or opening:
@@ -83,13 +101,25 @@ def verbal(tokens: list[Token], i: int, opening: bool = False) -> bool:
         return before is not None and (
             before.takes_plural_verb or before.has("rel", "adv") or before.lower in ("to", "and", "or")
         )
+    if item.has("hand") and before is None and not (_object_follows(after) or after and after.has("object pronoun")):
+        # "hands under a blanket"
+        return False
     if item.has("hand", "body", "person", "place") and before is not None:
+        if item.lower in ("grips", "grasps") and _object_follows(after):
+            return True
+        if item.has("place") and "posture" in item.verb_classes and after is not None and after.has("prep", "adv"):
+            # "a gentleman in a waistcoat lounges in a chair"
+            return any(earlier.has("person", "pronoun") for earlier in tokens[max(0, i - 6) : i])
         return before.has("person", "pronoun", "rel", "object pronoun", "hand", "body") and not before.plural
     if before is None:
         return opening and after is not None and not after.has("conj", "sub", "rel", "aux")
     # "a pair of hands sets", "a man in headphones leans": the plural is not the subject.
     inner = any(earlier.has("prep") for earlier in tokens[max(0, i - 4) : i - 1])
     return not before.plural or before.has("rel") or inner
+
+
+def _object_follows(after: Token | None) -> bool:
+    return after is not None and after.has("det", "owner")
 
 
 def _next_is(tokens: list[Token], i: int, role: str) -> bool:

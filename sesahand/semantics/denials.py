@@ -3,11 +3,14 @@
 import re
 
 from . import lexicon
-from .grammar import Token, join
+from .grammar import Token, join, token
+from .places import place_phrases
 
 _NOT = frozenset("not never cannot n't".split())
 _NO = frozenset("no without nothing none neither nor nobody".split())
 _ENDS = frozenset("but just only instead while".split())
+_FAILS = frozenset("unable fail fails failed failing hardly barely scarcely".split())
+_AVOIDS = frozenset("avoid avoids avoided avoiding".split())
 _CEASES = frozenset("stop stops stopped quit quits ceases ceased".split())
 _GONE = re.compile(rf"{lexicon.NOT_SHOWN}|{lexicon.MISSHAPEN}", re.IGNORECASE)
 
@@ -50,7 +53,11 @@ def _affirmed(piece: list[Token]) -> list[Token]:
             kept.pop()
         if aimed and kept:
             kept.pop()
-        if end is None:
+        if word in _NOT and k + 1 < len(piece) and piece[k + 1].lower == "without":
+            # "never without a cane": with one
+            kept.append(token("with"))
+            k += 2
+        elif end is None:
             kept.append(piece[k])
             k += 1
         else:
@@ -82,11 +89,25 @@ def _denied_until(piece: list[Token], k: int) -> int | None:
         return _next(piece, k + 2, lambda item: item.has("mark", "pronoun", "sub") or item.has("person"))
     if word == "neither":
         return _next(piece, k + 1, lambda item: item.has("mark", "sub"))
+    if word in ("nobody", "none") or pair == "no one":
+        return _next_person(piece, k + 2)
     if word in _NO:
-        return _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
-    if word in _CEASES and k + 1 < len(piece) and piece[k + 1].form == "ing":
+        end = _next(piece, k + 1, lambda item: _begins_anew(item, "without" if _is_described(piece, k) else word))
+        # "snow falls without a sound on the courtyard"
+        return min([end, *(k + 1 + start for start, _ in place_phrases(piece[k + 1 : end]) if start)])
+    following = piece[k + 1] if k + 1 < len(piece) else None
+    ceases = word in _CEASES and following is not None and following.form == "ing"
+    fails = word in _FAILS and following is not None and following.lower in ("to", "able")
+    if ceases or fails or word in _AVOIDS and following is not None:
         return _next(piece, k + 2, lambda item: item.has("mark", "sub", "conj"))
     return None
+
+
+def _next_person(piece: list[Token], start: int) -> int:
+    """Where what nobody does ends, or the person begins to whom nobody does it: "no one waves at | the girl"."""
+    end = _next(piece, start, lambda item: _begins_anew(item, "nobody"))
+    aimed = (k for k in range(start, end - 1) if piece[k].has("det") and piece[k + 1].has("person"))
+    return next(aimed, end)
 
 
 def _is_described(piece: list[Token], k: int) -> bool:

@@ -39,6 +39,8 @@ _DRAWN = frozenset(
 # What waves, points and draws without a hand.
 _WITHOUT_HANDS = frozenset(lexicon.MOVED_BY_WIND.split())
 _WAVED_TO = frozenset("at to back goodbye hello hi farewell her his their and from with".split())
+# Hands that are together but not flat.
+_CLASPED = frozenset("clasped locked interlocked interlaced intertwined cupped tied bound chained laced".split())
 _PLACE_WHERE_POINTED = CLOSED["prep"] | CLOSED["det"] | CLOSED["adv"] | frozenset("straight directly".split())
 
 
@@ -205,9 +207,13 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
     if between and phrase.name in ("victory", "point", "three"):
         # "between two fingers", "thumb and index finger"
         return False
+    if phrase.name == "flat_stop" and _CLASPED & set(said[first : last + 1]):
+        return False
     if said[first].startswith("draw") and _DRAWN & set(after):
         return False
     if said[first] in phrase.deeds and len(phrase.forms) == 1:
+        if _is_moved(said, first):
+            return False
         return alone or _is_deed(said, first, after) or _beside_hand(said, marks, first, last, alone)
     if phrase.ambiguous and said[first] in _BASE_DEEDS and before and _are_many(before[0]):
         return True
@@ -219,15 +225,19 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
 def _rests_somewhere(said: Sequence[str], first: int, last: int) -> bool:
     """Whether a hand only lies somewhere: "her hand rests on the table"."""
     resting = any(word.startswith("rest") for word in said[first : last + 1])
-    return resting and said[last + 1 : last + 2] != [] and said[last + 1] in ("on", "against", "upon", "in", "over")
+    return resting and not {"on", "against", "upon", "in", "over"}.isdisjoint(said[last + 1 : last + 4])
+
+
+def _is_moved(said: Sequence[str], first: int) -> bool:
+    """Whether a thing points or waves: "a flag waving". With "a girl with long hair waving" the hair is hers."""
+    before = said[max(0, first - 1) : first]
+    return bool(before) and before[0] in _WITHOUT_HANDS and "with" not in said[max(0, first - 5) : first]
 
 
 def _is_deed(said: Sequence[str], first: int, after: list[str]) -> bool:
     """Whether a form stands as a verb of somebody: "she waves", but not "the waves", "a flag waving"."""
     word, before = said[first], said[max(0, first - 1) : first]
-    # "a girl with long hair waving": the hair is hers
-    moved = bool(before) and before[0] in _WITHOUT_HANDS and "with" not in said[max(0, first - 5) : first]
-    if moved or before and before[0] in _NOUN_FOLLOWS:
+    if before and before[0] in _NOUN_FOLLOWS:
         return False
     if word in ("scrolls", "scrolling"):
         return bool(after) and after[0] in _PLACE_WHERE_POINTED

@@ -117,7 +117,7 @@ GESTURES = {
         "index, middle and ring finger up, the thumb holding the little finger down",
         ("three fingers", "w sign", "scout salute"),
         ambiguous=("three",),
-        tags=("w",),
+        tags=("w", "double w"),
     ),
     "four": GestureWords(
         "four fingers up, the thumb folded across the palm",
@@ -141,12 +141,13 @@ GESTURES = {
         "thumb and index fingertip hold something small, the other fingers bent",
         ("precision grip", "hold between thumb and finger", "pinch finger", "hold between two fingers"),
         ambiguous=("pinch", "tweeze", "pick up"),
+        deeds=("pinches", "pinching"),
         things=_things("needle pill coin bead pin screw pawn seed tweezers berry diamond gem"),
     ),
     "key_grip": GestureWords(
         "thumb pressed on the side of the bent index finger, as on a key or a card",
-        ("lateral pinch", "turn a key", "hold paper"),
-        things=_things("key card ticket passport envelope banknote"),
+        ("lateral pinch", "turn a key"),
+        things=_things("paper key card ticket passport envelope banknote"),
     ),
     "call_me": GestureWords(
         "thumb and little finger stretched out, the others folded",
@@ -227,7 +228,7 @@ GESTURES = {
             "flagpole rope railing handrail handle handlebar handlebars wheel lever pan wok spatula ladle "
             "telescope flute megaphone baton bar barbell dumbbell rolling_pin hilt hose pickaxe scythe whip drill "
             "cleaver machete rapier scimitar cutlass broadsword greatsword mace halberd harpoon trowel spade hoe "
-            "pitchfork crowbar gavel whisk flask canteen crutch sledgehammer hacksaw "
+            "pitchfork crowbar gavel whisk canteen crutch sledgehammer hacksaw "
             "hairbrush sparkler plunger saucepan skillet "
             "steering_wheel"
         ),

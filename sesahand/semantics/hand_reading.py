@@ -5,6 +5,7 @@ goes on about the one before ("she raises her right hand, palm forward"). What i
 speech is left out.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, field, replace
 
@@ -19,13 +20,16 @@ from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
 
 _HANDS = frozenset("hand hands palm palms fist fists".split())
+_PALMS = frozenset("palm palms".split())
 _PARTS = frozenset(
     "finger fingers fingertip fingertips thumb thumbs knuckle knuckles pinky pinkies forefinger fingernails".split()
 )
 _SIDES = ("right", "left")
 # These keep any thing; the next ones only what a hand closes around; the last what a hand is named with.
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split()) - {"raise", "lift", "squeeze", "clink", "hoist"}
-_LIFTED = frozenset("raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply".split())
+_LIFTED = frozenset(
+    "raise lift squeeze clink hoist point aim catch swing wave twirl pick pluck tilt tip apply pass offer".split()
+)
 _TAKING = frozenset({"take", "use"})
 _TWO = frozenset("both two double twin".split())
 _NUMBERS = {"two": 2, "both": 2, "three": 3, "four": 4, "couple": 2, "twin": 2, "twins": 2, "pair": 2}
@@ -48,6 +52,8 @@ _NOT_HELD = frozenset(
 )
 _WHERE_HANDS_ARE = frozenset("on behind under against around over above up out raised open together flat".split())
 _MOST_HANDS = 8
+# "The boy on the right" says nothing of his hands.
+_BESIDE = re.compile(r"\b(?:on|to|at)\s+the\s+(?:far\s+)?(?:right|left)\s*$")
 
 
 @dataclass
@@ -334,7 +340,7 @@ def _hand_word(words: list[Token], k: int) -> _HandWord:
         before = words[at]
         if before.lower in _SIDES:
             side = side or before.lower
-        elif before.lower in _TWO:
+        elif before.lower in _TWO or before.lower == "each":
             count = 2
         elif before.lower == "other":
             other = True
@@ -369,12 +375,17 @@ def _read(unit: _Unit, person: _Person, named: str) -> list[_Found]:
     thing = named or thing if thing in ("it", "them") else thing
     gesture = _gesture(text, thing, mentions, keeps)
     main = _main(hands)
+    if main is not None and thing is None and gesture in (None, "relaxed") and words[main.at].lower in _PALMS:
+        # who sees a palm sees an open hand
+        gesture = "open_palm"
     if gesture is None and main is None and thing is None:
         return []
     if gesture is None and main is not None and main.part and thing is None and not _does(words):
         # "red fingernails", "knuckles": nothing that a hand does
         return []
     side = main.side if main else _side_of_gesture(text, mentions)
+    if main is not None and main.part and side is None:
+        side = _side_of_arm(words)
     count = _count(words, text, main, mentions, gesture)
     if main is None and gesture is not None and (thing or "").lower().startswith(("two ", "both ")):
         count = 2
@@ -396,6 +407,12 @@ def _read(unit: _Unit, person: _Person, named: str) -> list[_Found]:
     if count == 2 and side is None:
         return [replace(one, side="right", other=False), replace(one, side="left", other=False)]
     return [one]
+
+
+def _side_of_arm(words: list[Token]) -> str | None:
+    """The side of the arm whose fingers are told of: "left arm raised with the fingers spread"."""
+    pairs = itertools.pairwise(item.lower for item in words)
+    return next((side for side, limb in pairs if side in _SIDES and limb == "arm"), None)
 
 
 def _naming_words(text: str, gesture: str | None, thing: str | None, mentions: list[GestureMention]) -> str:
@@ -427,6 +444,9 @@ def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]
         if item.verb in _HOLDING | _LIFTED | _TAKING and _is_done(words, k):
             thing = _object_behind(words, k)
             known = thing is not None and _gesture_of_object(thing) is not None
+            if thing is not None and not known and _instrument(words) is not None:
+                # "holding a gear with tweezers"
+                return _instrument(words), True
             if item.verb in _HOLDING and thing is not None or known and (bool(hands) or item.verb in _LIFTED):
                 return thing, True
     inside = _thing_in_hand(words, hands) or _thing_around(words, hands) or _instrument(words)
@@ -454,7 +474,10 @@ def _is_passive(words: list[Token], k: int) -> bool:
 
 def _is_base(words: list[Token], k: int) -> bool:
     before = words[k - 1] if k else None
-    return words[k].form == "base" and (before is None or before.plural or before.lower in ("and", "they", "i"))
+    intended = k > 1 and words[k - 2].lower in ("ready", "about", "tries", "trying", "going", "prepares", "preparing")
+    if words[k].form != "base" or before is not None and before.lower == "to" and intended:
+        return False
+    return before is None or before.plural or before.lower in ("and", "they", "i", "to")
 
 
 def _object_behind(words: list[Token], k: int) -> str | None:
@@ -534,7 +557,11 @@ def _instrument(words: list[Token]) -> str | None:
 
 
 def _works(item: Token) -> bool:
-    return "handwork" in item.verb_classes and item.form in ("ing", "s") and not item.has("hand", "person")
+    return (
+        not item.verb_classes.isdisjoint(("grasp", "handwork"))
+        and item.form in ("ing", "s")
+        and not item.has("hand", "person")
+    )
 
 
 def _belongs_to_thing(words: list[Token], k: int) -> bool:
@@ -577,8 +604,8 @@ def _side_of_gesture(text: str, mentions: list[GestureMention]) -> str | None:
     if text[mentions[0].start : mentions[0].end].lower() in GESTURES[mentions[0].name].deeds:
         # "the woman on the left waves"
         return None
-    lead = text[max(0, mentions[0].start - 8) : mentions[0].start].lower()
-    found = re.search(r"\b(right|left)\s*$", lead)
+    lead = text[max(0, mentions[0].start - 16) : mentions[0].start].lower()
+    found = None if _BESIDE.search(lead) else re.search(r"\b(right|left)\s*$", lead)
     between = [word for word in mentions[0].between if word in _SIDES]
     return found[1] if found else (between[0] if between else None)
 
@@ -645,6 +672,9 @@ def _goes_on(last: _Found, hand: _Found, unit: _Unit, own: list[_Found]) -> bool
     if hand.other:
         return False
     same_side = hand.side is None or hand.side == last.side
+    if not hand.named and same_side and {hand.gesture, last.gesture} == {"open_palm", "flat_stop"}:
+        # "open hand, stop gesture": two names of what one hand shows
+        return True
     if hand.gesture is not None and hand.gesture == last.gesture:
         same_thing = not hand.object or not last.object or hand.object == last.object
         return same_side and (same_thing or hand.side == last.side)

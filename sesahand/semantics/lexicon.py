@@ -127,7 +127,10 @@ PERSON_SUFFIXES = (
     "keepers",
     *(
         form
-        for word in "worker player dancer singer seller hunter fighter trainer herder monger wright".split()
+        for word in (
+            "reader writer holder driver rider teller goer walker owner leader binder blower tamer breather worker "
+            "player dancer singer seller hunter fighter trainer herder monger wright"
+        ).split()
         for form in (word, word + "s")
     ),
 )
@@ -149,7 +152,7 @@ APPEARANCE_PARTS = "eye hair skin face expression smile gaze beard mouth lip nos
 POSTURE_VERBS = """
     stand sit kneel lie lean crouch squat bend stoop hunch slouch recline perch huddle curl straddle hang pose
     seat sprawl lounge bow arch face stretch tilt rest cross-legged nestle prop cower duck balance gather
-    doze laze loaf loiter loll repose slumber slump snooze
+    doze laze loaf loiter loll repose slumber slump snooze sleep nap snore float drowse
 """
 
 # What a hand does with a thing without this being an activity of its own.
@@ -211,19 +214,19 @@ ACTION_VERBS = """
     sail skateboard snowboard fly fall slide crawl step enter leave cross go come move travel race chase follow
     lead dash talk speak chat discuss argue sing shout whisper laugh smile cry weep listen watch look gaze stare
     glance read study think work practice exercise train compete perform examine inspect check browse search buy
-    sell shop pay order choose select wait sleep nap relax enjoy celebrate cheer pause linger pray meditate teach
+    sell shop pay order choose select wait relax enjoy celebrate cheer pause linger pray meditate teach
     learn help assist attend prepare try eat drink sip bite chew taste cook bake fry grill smoke blow breathe yawn
     squint
     smell kiss hug embrace cuddle greet meet record film photograph take make do use copy imitate direct explain
     show demonstrate interact engage participate collaborate converse approach pass carry rehearse rescue treat
-    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel float bathe
+    operate shelter rock lose win block kick bounce spin twirl balance lift stumble trip kneel bathe
     shower dress undress sunbathe fish hunt camp garden farm graze guard patrol protest vote deliver collect
     gather share play care begin start continue finish stop attempt hurry rush hover sled snorkel mimic focus
     concentrate observe supervise monitor serve nurse feed tend herd navigate paddle inhale exhale sneeze cough
     host interview lecture present form fill weigh grin frown wink nod gossip mingle toast whistle hum shield
     protect console comfort accompany escort juggle wander crane shiver sneak tiptoe dodge tackle wrestle box
     fence chant recite pedal glide wade splash sprint vault tumble lunge
-    abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
+    flash abseil accept act admire adore agree alight amble ambush announce arrest arrive ascend assault attack
     audition awaken babysit baptize barbecue bargain bark battle beam beg bet bewitch bicker birdwatch bleed
     bless blink blog blush board boil boogie brake brawl breakdance breakfast breastfeed brew brood burgle burp
     busk cackle calculate call campaign canoe canter canvass captain caress cartwheel cheat chuckle chug clamber
@@ -241,7 +244,7 @@ ACTION_VERBS = """
     reflect refuel refuse reign rejoice relocate repair report retreat return revise riot roam roar roast rob
     romp rouse rove row rule saddle salute saunter save savor savour scale scan scold scout scowl scramble
     scream scroll scuffle seduce seek sentence serenade shake shapeshift shoot shoplift shudder sigh sightsee
-    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snore snuggle soak
+    signal simmer sketch skid slither slurp smirk smooch smuggle snack snarl snicker sniff snuggle soak
     sob solve somersault soothe spar speed spill spit spy stagger stalk stammer stargaze startle steal steer
     stomp stream stride strike strut stutter suck suffer sulk summon surrender survey swagger swallow sway swear
     sweat swig tan tango teleport tempt testify tidy tour track trample transform trap trek tremble trot trudge
@@ -256,6 +259,15 @@ DROPPED_VERBS = """
     surround convey evoke capture portray exude enhance complement match don clad consist provide dominate
     occupy remain overlook sparkle glow glisten shine loom litter clutter fade
 """
+
+# Whoever does one of these to a place is there.
+VISITING_VERBS = "explore enter visit roam tour wander haunt inhabit patrol"
+# Things do these by themselves: "falling leaves", "a rocking chair".
+DONE_BY_THINGS = "fall float rock glow move drift swirl fly burn flow rise fade shoot bloom"
+# What shows a person without being one.
+LIKENESSES = "statue sculpture bust mannequin figurine doll puppet painting mural engraving relief carving"
+# Adjectives that say how somebody is placed.
+POSED = "asleep astride prone supine"
 
 IRREGULAR_FORMS = {
     "stand": "stood", "sit": "sat", "lie": "lay lain lying", "bend": "bent", "kneel": "knelt", "lean": "leant",
@@ -325,7 +337,7 @@ PLACES = """
     bookstall boston brazil breakwater bridgehead broadway brussels budapest bungalow busan busstop byway cabana
     cabaret cabaña california camper campground cantina capitol carnival carport carriageway casablanca casbah
     catacomb catacombs causeway cavern charterhouse checkpoint china chinatown choirloft churchyard citadel
-    claypit cloakroom clubhouse coalmine coastline cobblestones coffeehouse coffeeshop coliseum colonnade
+    claypit cloakroom clubhouse coalmine coastline coffeehouse coffeeshop coliseum colonnade
     colosseum compartment congress conservatory consulate convent cookhouse copenhagen cornershop corral cowpen
     cowshed crag creche crossroad cyberspace dairy dancefloor darkroom delhi deli delicatessen dinghy diningroom
     disco discotheque dockside dockyard dome dovecote drawbridge dreamscape dreamworld driveway drugstore dubai
@@ -357,8 +369,16 @@ PLACES = """
     townhouse township townsquare trackside tradeshow trattoria  treetops trolley trolleybus tuscany
     underbrush underground undergrowth underpass underworld vale vancouver varanasi vestry viaduct vicarage
     vienna vietnam vinery walkway warsaw wasteland watchtower waterfront waterhole watermill waterpark waterside
-    weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed workbench
+    weir wetland wetlands wheatfield wheelhouse wilderness windmill wonderland woodland woodshed
     workroom worksite workspace yurt ziggurat zurich
+    tower turret rampart parapet battlement nave cloister cell chamber apothecary girder scaffold scaffolding rooftops
+    ridge ledge moor fen bog marshes plain plains crater canopy outcrop overhang escarpment gully saltflat crossroads
+    grotto hollow knoll mesa riverbank spit scree dell downs thicket veld floe tideline shallows atoll
+    halfpipe velodrome bleachers grandstands bullring ballpark speedway gymnasium tatami dohyo piste racecourse
+    loggia portico veranda conservatory vault tomb tombs mausoleum necropolis pyramid acropolis parthenon
+    alcazar kremlin louvre pantheon duomo kasbah souk medina caravanserai favela barrio hutong
+    bindery creamery smithy cleanroom glasshouse mortuary trenches barricade
+    nook den bleacher slum precinct cul-de-sac bypass roundabout underpass gatehouse
 """
 # Words that name a part of a place: "at the end of a dock", "on the corner of a street".
 PLACE_PARTS = """
@@ -366,7 +386,10 @@ PLACE_PARTS = """
     entrance doorway
 """
 # What makes a place of another in a tag: "airport gate", "theater box".
-PARTS_OF_PLACES = "gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift"
+PARTS_OF_PLACES = """
+    gate lane lounge steps grounds platform entrance exit aisle ruins square landing box lift door doorway seat bench
+    crowd pew pit ramp wall walls tower interior roof corner floor counter stairs ring cell bay bowl edge
+"""
 NOT_A_ROOM = "mushroom broom groom bridegroom headroom"
 PLACE_SUFFIXES = ("room", "shop", "store", "yard", "house", "court", "office", "studio", "parlor", "parlour", "hall")
 # Two-word names whose last word alone is no place.
@@ -374,7 +397,14 @@ PLACE_PAIRS = (
     "boxing ring|the ring|bus stop|street corner|home plate|train car|flower field|bus shelter|dance floor"
     "|market stall|ski lift|pit lane|los angeles|new york|san francisco|hong kong|las vegas|new orleans|rio de janeiro"
     "|washington dc|santa fe|cape town|buenos aires|mexico city|tide pool|film set|assembly line|checkout line"
-    "|red carpet"
+    "|red carpet|orchestra pit|skate ramp|skate park|rock face|cliff face|salt flat|salt flats"
+    "|concrete bowl|sand dune|ice floe|phone booth|photo booth|noodle stand|food stand|food truck|hot spring|rice field"
+    "|rice paddy|finish line|starting line|parking space|taxi stand|gas station|petrol station|subway car"
+    "|cable car|ferris wheel|construction site|crime scene|wrestling mat|balance beam"
+    "|batting cage|checkout counter|loading dock|rock pool|ice rink|oil rig|trading floor|waiting area|press box"
+    "|penalty box|bell tower"
+    "|clock tower|water tower|night market|flea market|sports ground|corn maze|hedge maze|city wall|castle wall"
+    "|harbor wall|sea wall|walk-in closet|study room|stone circle"
 )
 # Place names that are a thing when something else stands before or behind them.
 NOT_PLACES = "car park bench|stage name|toy car|toy train|toy boat|model train|race car|flower shop window|play house"
@@ -419,7 +449,8 @@ ADVERBS = """
     up down out together apart forward forwards backward backwards back away close closer off over very quite
     just also too still almost already now then there here alone aside sideways upright straight tight firmly
     wide high low inward outward upward upwards downward downwards side-by-side mid-air overhead open closed
-    cross-legged barefoot not slightly carefully gently tightly partly fully around again even well
+    cross-legged barefoot asleep astride prone supine not slightly carefully gently tightly partly fully around
+    again even well
 """
 NOT_ADVERBS = "family assembly butterfly jelly belly elderly friendly lovely early ugly curly woolly"
 ING_NOUNS = """
@@ -474,6 +505,8 @@ LEAD_INS = (
     r"|portrait|close-up|closeup)(?:\s+(?:view|shot|photo|photograph|image|portrait))?\s+(?:of|showing)\s+",
     r"(?:an?\s+(?:\w+[\s-]){0,3}?)?(?:photo|photograph|picture|image|shot|view|portrait|close-up|closeup)"
     r"(?:\s+(?:view|shot|photo))?\s+of\s+",
+    r"(?:an?\s+|the\s+)?(?:[\w-]+\s+)?(?:look|glimpse|peek|glance)\s+(?:at|of)\s+(?=an?\s)",
+    r"(?:an?|the)\s+(?:\w+\s+){0,2}?(?:poster|still|snapshot|polaroid|screenshot|wallpaper|artwork|rendering)\s+(?:of|showing)\s+",
     r"there(?:\s+(?:is|are)|'s)\s+",
     r"(?:we|you|one)\s+(?:can\s+)?see\s+",
     r"(?:the|this)\s+(?:photo|photograph|picture|image|shot)\s+(?:was|is)\s+(?:taken|shot|captured|framed)\s+[^.\n]{0,40}?"
@@ -510,6 +543,7 @@ FALSE_HANDS = (
     r"\b(?:out\s+of|in\s+good|in\s+safe)\s+hands?\b",
     r"\bhands?[\s-](?:on\s+(?:experience|training|workshop|approach)|off|free|down)\b",
     r"\b(?:green|sore)\s+thumb\b",
+    r"\b(?:fist|hand|palm|finger|thumb)[\s-](?:sized?|shaped)\b",
     r"\bhands?\s+of\s+(?:time|fate|god|cards|poker)\b",
     r"\bfinger\s+on\s+the\s+pulse\b",
     r"\bto\s+the\s+point\b|\bpoint\s+of\b|\bpointing\s+out\b",
@@ -532,6 +566,10 @@ IDIOMS = (
     r"\b(?:with\s+|has\s+|having\s+)?(?:a\s+lot\s+of\s+|too\s+much\s+|some\s+)?(?:time|blood)\s+on\s+(?:his|her|their)\s+hands\b,?",
     r"\bwash(?:es|ed|ing)?\s+(?:his|her|their)\s+hands\s+of\b",
     r"\b(?:takes?|taking|took)\s+(?:matters|the\s+law|things)\s+into\s+(?:his|her|their)\s+own\s+hands\b,?",
+    r"\b(?:has|have|had|having)\s+[^,.;]{1,25}?\s+in\s+the\s+palm\s+of\s+(?:his|her|their)\s+hands?\b,?",
+    r"\b(?:who\s+)?(?:hold|has|have|had|hav|own)(?:s|ing)?\s+the\s+keys?\s+to\s+(?:the\s+|his\s+|her\s+|my\s+)?"
+    r"(?:city|kingdom|future|success|heart|mystery|universe|happiness|victory|world)\b,?",
+    r"\b(?:who\s+(?:is|was)\s+)?hooked\s+on\s+(?:\w+ing\s+)?\w+\b,?",
     r"\b(?:who\s+is\s+)?all\s+(?:fingers\s+and\s+)?thumbs\b,?|\b(?:has|have|having|with)\s+(?:his|her|their)\s+hands\s+full\b,?",
     r"\b(?:has|have|having|had|get|gets|getting|gained?|with)\s+the\s+upper\s+hand\b,?",
     r"\b(?:los(?:es?|ing)|lost|keep(?:s|ing)?|kept|tighten(?:s|ed|ing)?|get|gets|getting|with)\s+(?:an?\s+|his\s+|her\s+|their\s+|the\s+)?"
@@ -623,7 +661,10 @@ TAKE_PARTICLE = "haul reel put take pull pick hand hold turn roll give pour slip
 # Whoever is tied somewhere does nothing by hand.
 FIXED_VERBS = "tie bind strap chain buckle pin shackle handcuff"
 # Verbs that stand as tags in their base form.
-DEEDS_AS_TAGS = "smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep blush shrug"
+DEEDS_AS_TAGS = """
+    hug kiss cuddle yawn stare fight kick bow smile grin wink laugh frown smirk pout cry sing dance run jump walk sleep
+    blush shrug
+"""
 # How a thing is held that is held between fingers.
 BETWEEN_FINGERS = (
     r"\b(?:between|with)\s+(?:(?:his|her|their|the|its|a)\s+)*(?:(?:right|left)\s+)?(?:thumb|index)(?:\s+finger)?\s+and\b"
@@ -638,7 +679,9 @@ ANIMALS = """
 # What moves or shows without anybody's hand: "a flag waving", "an arrow points".
 MOVED_BY_WIND = """
     flag flags banner banners hair grass wheat cape scarf ribbon ribbons tail leaves branches curtain curtains arrow
-    arrows sign signs needle compass ears ear tower roof feather feathers kelp seaweed tentacles
+    arrows sign signs signpost weathervane mountain mountains peak peaks spire spires steeple obelisk rocket cannon
+    cannons rifle gun beam antenna road path statue statues needle compass ears ear tower roof feather feathers kelp
+    seaweed tentacles
 """
 
 

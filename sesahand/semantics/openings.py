@@ -42,9 +42,15 @@ def _end_of_lead(words: list[Token]) -> int | None:
             return k
         after = words[k + 1] if k + 1 < len(words) else None
         listed = item.lower == "," and after is not None and (after.has("prep") or after.verb in _COMES)
-        if item.has("mark", "conj", "sub", "rel", "aux", "pronoun") and not listed:
+        inner = item.lower == "it" and before.has("prep")
+        if item.has("mark", "conj", "sub", "rel", "aux", "pronoun") and not (listed or inner):
             return None
-        if before.has("prep", "det", "owner", "mark", "hand") or not before.content and not before.has("adv"):
+        if (
+            before.has("prep", "det", "owner", "mark", "hand")
+            and before.lower != "all"
+            or not before.content
+            and not before.has("adv")
+        ):
             continue
         if item.lower in _ARTICLES and not _is_thing_of(words, k) and _noun_phrase(words, k) is not None:
             return k

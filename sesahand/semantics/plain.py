@@ -22,7 +22,7 @@ _BRACKETS = re.compile(r"(?<=[\w,.])(\s*)(?:\(([^()]*)\)|\[([^\[\]]*)\]|\{([^{}]
 _STRAY_BRACKETS = re.compile(r"\\?[()\[\]{}]")
 _DASHES = re.compile(r"\s*(?:—|–|\s-{1,3}\s|--)\s*")
 _CONTRACTION = re.compile(r"\b(he|she|it|who|there|they|we|you|i)('(?:s|re|ve|m))\b", re.IGNORECASE)
-_LEAD_INS = re.compile(rf"(^|\n|[.!?]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
+_LEAD_INS = re.compile(rf"(^|\n|[.!?:]\s+|,\s+(?:and\s+)?)(?:{'|'.join(lexicon.LEAD_INS)})", re.IGNORECASE)
 _NAMES = re.compile("|".join(lexicon.FALSE_HANDS + lexicon.FALSE_COLORS + lexicon.FALSE_PERSONS), re.IGNORECASE)
 _EMPTY_PHRASES = re.compile("|".join(lexicon.EMPTY_PHRASES), re.IGNORECASE)
 _AT_CAMERA = re.compile(rf"(?<!\w)(\w+)(?:,?\s+\w+ly)?\s+(?:{'|'.join(lexicon.AT_CAMERA)})", re.IGNORECASE)
@@ -40,7 +40,7 @@ def plain(caption: str, keep_asides: bool = False) -> str:
     text = _joined_lines(caption[:LONGEST_CAPTION].replace("’", "'"))
     text = _DASHES.sub(", ", _STRAY_BRACKETS.sub(" ", text) if keep_asides else _without_brackets(text))
     text = _EMPTY_PHRASES.sub("", text.replace("_", " "))
-    text = _NAMES.sub(lambda match: re.sub(r"\s+", GLUE, match.group()), text)
+    text = _NAMES.sub(lambda match: re.sub(r"\s+|(?<=fist)-|(?<=hand)-|(?<=palm)-", GLUE, match.group()), text)
     text = _LEAD_INS.sub(r"\1", _LEAD_INS.sub(r"\1", text))
     return _CONTRACTION.sub(r"\1 \2", _AT_CAMERA.sub(_without_camera, text))
 

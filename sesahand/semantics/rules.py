@@ -24,7 +24,7 @@ from .denials import told
 from .gesture_words import find_mentions
 from .grammar import Token, join, sentences
 from .openings import in_order
-from .places import furnished_places, place_phrases, place_subject
+from .places import bare_places, furnished_places, place_object, place_phrases, place_subject
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
 from .tag_lists import names_place, person_of_tag, says_deed, says_hands, says_pose, take_tags
@@ -36,6 +36,12 @@ _NEEDS_OBJECT = frozenset(lexicon.NEEDS_OBJECT.split())
 _HAVE = frozenset("have has having had got".split())
 _NEGATIONS = frozenset(lexicon.NEGATIONS.split())
 _SEEN = frozenset(lexicon.SEEN.split())
+_LIKENESSES = frozenset(lexicon.LIKENESSES.split())
+_VISITING = frozenset(lexicon.VISITING_VERBS.split())
+_LYING = frozenset(lexicon.POSED.split())
+_SOME = frozenset("some other several many few".split())
+_ONE = frozenset("a an the he she his her".split())
+_HAD = frozenset("picnic party conversation chat talk argument drink breakfast lunch dinner meal bath rest".split())
 _OWN_HANDS = frozenset("hand hands palm palms fist fists fingers".split())
 _PARTICLES = frozenset(lexicon.PARTICLES.split())
 _TAKE_PARTICLE = frozenset(lexicon.TAKE_PARTICLE.split())
@@ -64,6 +70,7 @@ def extract(caption: str) -> BehaviorSemantics:
                     _read_sentence(reading, next(number), part, bool(tags))
             for tag in tags:
                 _read_tag(reading, next(number), tag)
+    _leave_bystanders_out(reading)
     if reading.anyone and not any(reading.phrases.values()):
         reading.phrases["pose"] = _presence(reading)
     return write(reading) if reading.anyone else BehaviorSemantics()
@@ -72,6 +79,23 @@ def extract(caption: str) -> BehaviorSemantics:
 def _presence(reading: Reading) -> list[Phrase]:
     """The clause that only says that somebody is there, and where: "three women on one bench"."""
     return [Phrase(clause, 0, clause.subject, reading.person, True) for clause in reading.presence[:1]]
+
+
+def _are_bystanders(subject: list[Token]) -> bool:
+    """Whether a subject is a crowd that nothing introduces: "travelers", "other students", "a few spectators"."""
+    head = [item for item in subject if item.has("person")][:1]
+    bare = bool(subject) and (not subject[0].has("det", "pronoun", "owner") or subject[0].lower in _SOME)
+    bare = bare or [item.lower for item in subject[:2]] == ["a", "few"]
+    return bare and bool(head) and head[0].plural and not head[0].has("pronoun")
+
+
+def _leave_bystanders_out(reading: Reading) -> None:
+    """Drop what a crowd does beside somebody whom the text is about."""
+    phrases = [phrase for found in reading.phrases.values() for phrase in found]
+    if not any(phrase.subject and phrase.subject[0].lower in _ONE for phrase in phrases):
+        return
+    for name, found in reading.phrases.items():
+        reading.phrases[name] = [phrase for phrase in found if not _are_bystanders(phrase.subject)]
 
 
 def _meet_tagged(reading: Reading, tags: list[list[Token]]) -> None:
@@ -142,7 +166,7 @@ def _read_sentence(reading: Reading, number: int, words: list[Token], in_list: b
             reading.phrases[component].append(Phrase(clause, number, subject, reading.person, bool(own)))
         if kind == "person" and own and clause.verb is None:
             reading.presence.append(clause)
-        _note_places(reading, clause, kind)
+        _note_places(reading, clause, kind, opening=number == 0)
         if own and _is_aside(clause, kind):
             # "with her chin in her hand, and looks out": the next clause is about the person again.
             subject, kind = before
@@ -198,11 +222,24 @@ def _untold(clause: Clause) -> bool:
 def _own_subject(clause: Clause, reading: Reading) -> list[Token]:
     """Whom a clause names as its subject; nothing if it shares that of the clause before."""
     if clause.subject:
-        return clause.subject
+        return _shown_person(clause) or clause.subject
     if clause.verb is None:
         clause.subject = _leading_phrase(clause.tokens[clause.start : clause.end])
         return clause.subject
     return _last_person(clause.tokens[: clause.start]) if clause.opener == "who" else []
+
+
+def _shown_person(clause: Clause) -> list[Token]:
+    """The person that a thing is on or of, and who does what follows: "a coat on a tall man walking"."""
+    subject = clause.subject
+    if phrase_head(subject) != "thing" or not subject[-1].has("person") or clause.verb is None:
+        return []
+    if clause.tokens[clause.verb].form != "ing" or clause.verb != clause.group or subject[0].lower in _NEGATIONS:
+        return []
+    if any(item.lower in _LIKENESSES for item in subject):
+        return []
+    at = max((k for k, item in enumerate(subject) if item.lower in ("on", "at", "of", "around", "for")), default=None)
+    return [] if at is None else subject[at + 1 :]
 
 
 def _note_open_place(reading: Reading, words: list[Token]) -> None:
@@ -218,18 +255,27 @@ def _place_tag(words: list[Token]) -> str:
     return join(undecorated(bare[0], keep_colors=False)) if bare else ""
 
 
-def _note_places(reading: Reading, clause: Clause, kind: str) -> None:
-    """Note the places a clause names, with how far they can be trusted: 0 best, 2 least."""
+def _note_places(reading: Reading, clause: Clause, kind: str, opening: bool = False) -> None:
+    """Note the places a clause names, with how far they can be trusted: 0 best, 3, only in an opening, least."""
     words = clause.tokens[clause.start : clause.end]
-    alone = clause.verb is None and not clause.subject and clause.start == 0
+    participle = clause.verb is not None and words[0].has("prep") and clause.tokens[clause.verb].form in ("ing", "ed")
+    alone = (clause.verb is None or participle) and not clause.subject and clause.start == 0
     trust = 0 if kind in ("person", "hand", "body") or alone else 2
+    if kind == "person" and not opening and _are_bystanders(clause.subject):
+        trust = 1
     found = place_phrases(words)
     reading.places += [(trust, words[start:end]) for start, end in found]
+    if trust == 0 and clause.verb is not None and clause.tokens[clause.verb].verb in _VISITING:
+        visited = place_object(clause.tokens[clause.verb + 1 : clause.end])
+        reading.places += [(0, visited)] if visited else []
     if not found and trust == 0:
         reading.places += [(2, [item]) for item in furnished_places(words)]
     if kind == "thing" and clause.start == 0 or clause.verb is None:
         named = place_subject(clause.subject)
         reading.places += [(1, named)] if named else []
+    if opening and not found and kind == "thing":
+        # "steam fills the railway station"
+        reading.places += [(3, phrase) for phrase in bare_places(words)[:1]]
 
 
 def _is_aside(clause: Clause, kind: str) -> bool:
@@ -268,7 +314,17 @@ def _leading_phrase(words: list[Token]) -> list[Token]:
         (
             k
             for k, item in enumerate(words)
-            if k and item.has("prep", "mark", "adv") or (item.form == "ed" or item.lower in _SEEN) and k
+            if k
+            and (
+                item.has("prep", "mark", "adv")
+                or item.form == "ed"
+                or item.lower in _SEEN
+                # "left hand flat on the book"
+                or words[k - 1].has("hand")
+                and item.form != "ing"
+                and words[k + 1 : k + 2]
+                and words[k + 1].has("prep")
+            )
         ),
         len(words),
     )
@@ -295,11 +351,15 @@ def _classify(clause: Clause, kind: str) -> list[str]:
         return []
     if kind in ("thing", "appearance"):
         leaves = clause.verb is not None and clause.tokens[clause.verb].form == "ing" and _from_hand(words)
-        return ["hand_action"] if hands and (clause.opener == "with" or leaves) else []
+        held = clause.verb is None and clause.opener in (",", "and") and _stands_in_hand(words)
+        return ["hand_action"] if hands and (clause.opener == "with" or leaves or held) else []
     if kind == "hand":
         return ["hand_action"]
     if kind == "body":
         return ["hand_action"] if hands else ["pose"]
+    if clause.verb is None and any(item.lower in _LYING for item in words):
+        # "an old man asleep in an armchair"
+        return ["pose"]
     if clause.verb is None:
         # "a waiter with his left hand behind his back"
         return ["hand_action"] if any(item.lower in _OWN_HANDS for item in words) and _has_with(words) else []
@@ -316,6 +376,12 @@ def _from_hand(words: list[Token]) -> bool:
     """Whether a thing moves out of somebody's hand: "a plate falling from her left hand"."""
     out = next((k for k, item in enumerate(words) if item.lower in ("from", "into", "out")), len(words))
     return any(item.has("hand") for item in words[out:])
+
+
+def _stands_in_hand(words: list[Token]) -> bool:
+    """Whether a thing is told to be in a hand: "a coffee cup in his left hand"."""
+    at = next((k for k, item in enumerate(words) if k and item.lower in ("in", "between")), None)
+    return at is not None and any(item.has("hand") for item in words[at : at + 5])
 
 
 def _names_gesture(words: list[Token]) -> bool:
@@ -335,11 +401,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
             # "covers her glass with her hand"
             return ["hand_action"]
         has = any(item.lower in _HAVE for item in clause.tokens[clause.group or clause.at_verb : clause.at_verb + 2])
+        if has and any(item.lower in _HAD for item in rest[:4]):
+            return ["action"]
         return ["hand_action"] if has and any(item.has("hand", "body") for item in rest) else []
     if verb.form == "ed" and verb.verb in _FIXED and rest[:1] and rest[0].has("prep"):
         return ["pose"]
+    particle = ""
     if verb.verb in _TAKE_PARTICLE and len(rest) > 1 and rest[0].lower in _PARTICLES:
         # "putting on her gloves"
+        particle = rest[0].lower if rest[0].lower in ("on", "off") else ""
         rest = rest[1:] if not rest[1].has("prep", "mark") else rest
     rest = [item for item in rest if not item.has("adv") or item.has("body", "person")]
     with_object = bool(rest) and not rest[0].has("prep", "mark", "conj", "sub")
@@ -360,12 +430,15 @@ def _classify_deed(clause: Clause, hands: bool) -> list[str]:
         return ["pose", "hand_action"] if hands and "grasp" not in classes else ["pose"]
     if "grasp" in classes and rest and not (moved == "thing" and "handwork" in classes):
         return ["pose"] if moves_body else ["hand_action"]
-    if hands or _is_handwork(verb, rest, with_object):
+    if hands or _is_handwork(verb, rest, with_object, particle):
         return ["action", "hand_action"]
     return ["action"]
 
 
-def _is_handwork(verb: Token, rest: list[Token], with_object: bool) -> bool:
+def _is_handwork(verb: Token, rest: list[Token], with_object: bool, particle: str) -> bool:
     if "handwork" in verb.verb_classes:
         return with_object or verb.verb not in _NEEDS_OBJECT
+    if verb.verb == "take" and with_object and bool(particle):
+        # "taking off her gloves"
+        return True
     return verb.verb in ("play", "take") and any(item.lower in _PLAYED_BY_HAND for item in rest)

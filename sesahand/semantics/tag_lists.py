@@ -8,6 +8,7 @@ from . import lexicon
 from .clauses import verbal
 from .gesture_words import find_mentions
 from .grammar import Token
+from .places import names_pair
 from .plain import GLUE
 
 LONGEST_TAG = 5
@@ -15,11 +16,13 @@ _BACKDROPS = frozenset(lexicon.BACKDROPS.split())
 _PLACE_PREPOSITIONS = frozenset(lexicon.PLACE_PREPOSITIONS.split())
 _PARTS_OF_PLACES = frozenset(lexicon.PARTS_OF_PLACES.split())
 _DEEDS = frozenset(lexicon.DEEDS_AS_TAGS.split())
+_DONE_BY_THINGS = frozenset(lexicon.DONE_BY_THINGS.split())
 _PLACED = frozenset("spread outstretched akimbo wide bent crossed raised".split())
 _LIMBS = frozenset("arm arms leg legs knee knees".split())
 _TIMES = frozenset("night dusk dawn sunset sunrise noon midnight winter summer autumn spring day daytime rain".split())
 _OPEN_HANDS = frozenset(
     "hand hands finger fingers palm palms fist fists thumb thumbs fingertips wrist wrists "
+    "facepalm headpat headpats fistbump handstand handholding steepled "
     "handshake handshakes forefinger forefingers knuckles pinky pinkies fingertip".split()
 )
 
@@ -80,7 +83,8 @@ def _is_prose(words: list[Token], pieces: list[list[Token]]) -> bool:
     if any(piece and piece[0].form == "s" and not piece[0].roles for piece in pieces[1:]):
         # "his opponent, a young woman, throws a ball"
         return True
-    ended = words[-1].lower in (".", "!", "?")
+    finite = any(item.form == "s" and verbal(words, k) for k, item in enumerate(words) if k)
+    ended = words[-1].lower in (".", "!", "?") and (finite or words[0].text[:1].isupper() or words[0].has("det"))
     return ended or any(piece and piece[0].has("conj", "sub", "rel") for piece in pieces[1:])
 
 
@@ -107,6 +111,8 @@ def _is_tag(piece: list[Token]) -> bool:
     person = next((k for k, item in enumerate(words) if item.has("person")), None)
     if person is not None and any(item.has("prep") or item.form == "ed" for item in words[person + 1 :]):
         return False
+    if len(words) == 2 and words[0].form == "ing" and words[0].verb in _DONE_BY_THINGS and not words[1].has("adv"):
+        return True
     deeds = [k for k, item in enumerate(words) if item.verb and item.form in ("ing", "s") and verbal(words, k, k == 0)]
     return len(words) == 1 or not deeds
 
@@ -118,6 +124,8 @@ def names_place(words: list[Token]) -> bool:
         # "airport gate", "park bench"
         words = words[:-1]
     last, lead = words[-1], words[:-1]
+    if names_pair(words):
+        return not any(item.has("pronoun", "hand", "person") for item in lead[:-1])
     if (
         last.lower in _BACKDROPS
         and not any(item.has("prep") for item in lead)
@@ -142,18 +150,25 @@ def says_hands(words: list[Token]) -> bool:
     """Whether a tag speaks of hands: "hand on hip", "v", "peace sign"."""
     if any(item.lower in _OPEN_HANDS or item.lower in ("left", "right") and item.has("hand") for item in words):
         return True
+    if words[0].form == "ing" and "grasp" in words[0].verb_classes and "posture" not in words[0].verb_classes:
+        # "carrying", "reaching"
+        return True
     return bool(find_mentions(" ".join("it" if GLUE in item.text else item.text for item in words)))
 
 
 def says_pose(words: list[Token]) -> bool:
     """Whether a tag says how a body is placed: "sitting", "arms behind back", "from behind" not."""
     if any("posture" in item.verb_classes and item.form in ("ing", "ed") for item in words):
-        return True
+        # "floating hair" is no pose
+        return not (words[0].form == "ing" and len(words) == 2 and words[1].has("appearance"))
     at = next((k for k, item in enumerate(words) if item.has("body")), None)
     if at is None:
         return False
     # "arms behind back", "crossed arms"
     before, behind = words[:at], words[at + 1 :]
+    if at == 1 and words[0].lower == "on":
+        # "on back"
+        return True
     placed = any(item.form == "ed" or item.lower in _PLACED for item in before) and words[at].lower in _LIMBS
     return placed or any(item.has("prep", "adv") or item.form == "ed" or item.lower in _PLACED for item in behind)
 

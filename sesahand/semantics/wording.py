@@ -7,7 +7,7 @@ from . import lexicon
 from .behavior import BehaviorSemantics
 from .clauses import Clause, phrase_head
 from .grammar import Token, join, token
-from .places import is_backdrop, place_phrases
+from .places import end_with_of, is_backdrop, names_pair, place_phrases
 
 _BACKGROUND = re.compile(lexicon.BACKGROUND, re.IGNORECASE)
 _DANGLING = frozenset("with to of a an the".split())
@@ -168,12 +168,12 @@ def _described(subject: list[Token]) -> list[Token]:
 
 
 def _skin(subject: list[Token]) -> list[Token]:
-    """The "with tan skin" of a subject, if it has that."""
+    """The "with tan skin" or "with her left hand" of a subject, if it has that."""
     for start, item in enumerate(subject):
         if item.lower == "with":
-            described = (k for k in range(start + 1, len(subject)) if not (subject[k].content or subject[k].has("adv")))
-            end = next(described, len(subject))
-            if subject[end - 1].lower == "skin":
+            told = (item.content or item.has("adv", "det", "owner") for item in subject[start + 1 :])
+            end = next((k for k, inner in enumerate(told, start + 1) if not inner), len(subject))
+            if subject[end - 1].lower == "skin" or subject[end - 1].has("hand"):
                 return subject[start:end]
     return []
 
@@ -192,7 +192,7 @@ def _short(subject: list[Token]) -> list[Token]:
             following = [other.lower for other in subject[k + 1 : k + 3]]
             if item.lower != "of" and not set(following) & _SIDES:
                 rest = next((j for j in range(k, len(subject)) if subject[j].has("conj")), None)
-                if rest is None or phrase_head(subject[rest + 1 :]) == "appearance":
+                if rest is None or phrase_head(subject[rest + 1 :]) not in ("person", "standin"):
                     break
                 k = rest
                 continue
@@ -249,7 +249,7 @@ def _without_places(words: list[Token], verb: int) -> list[Token]:
         # "walking across a street" says how one moves; "standing in a street" only where.
         moving = words[first].lower in _DIRECTIONS and first == verb + 1
         if words[first].lower != "of" and not moving:
-            del words[first:end]
+            del words[first : end_with_of(words, end)]
     return words
 
 
@@ -272,7 +272,9 @@ def undecorated(words: list[Token], keep_colors: bool) -> list[Token]:
     for item in words:
         if item.lower in lexicon.OPEN_PLACES and not item.has("prep"):
             continue
-        if item.has("opinion") and not item.verb or item.has("color") and not keep_colors:
+        # "a dimly lit club": neither how nor what was done to it
+        treated = gap and item.form == "ed" and kept and kept[-1].has("det")
+        if item.has("opinion") and not item.verb or treated or item.has("color") and not keep_colors:
             gap = True
             continue
         if gap and kept and kept[-1].lower in ("a", "an") and item.content:
@@ -297,12 +299,14 @@ def _environment(reading: Reading) -> str:
     places: dict[str, str] = {}
     for trust, words in reading.places:
         if trust == best:
-            kept = [item for item in undecorated(words, is_backdrop(words)) if item.lower != "grand"]
+            kept = [
+                item for item in undecorated(words, is_backdrop(words) or names_pair(words)) if item.lower != "grand"
+            ]
             if kept[0].lower == "of":
                 # "the counter of a kitchen" is in a kitchen
                 kept[0] = token("in")
             places.setdefault(words[-1].lower, _lower_first(join(kept)))
-    return ", ".join(list(places.values())[:2]) or reading.open_place
+    return ", ".join(list(places.values())[: 1 if best == 3 else 2]) or reading.open_place
 
 
 def _lower_first(text: str) -> str:

@@ -37,6 +37,12 @@ def gestures(caption):
         ("she raises her right hand, palm forward", [(RIGHT, "open_palm")]),
         ("a woman whose left hand is not visible, her right hand makes a fist", [(RIGHT, "fist")]),
         ("a boy holding a screw between thumb and index finger", [(None, "pinch")]),
+        ("a jeweller lifting a stud with tweezers in his left hand", [(LEFT, "pinch")]),
+        ("the woman on the left holds a cup", [(None, "grasp_cylinder")]),
+        ("a saint, right palm raised", [(RIGHT, "open_palm")]),
+        ("a cook holding a paper cup", [(None, "grasp_cylinder")]),
+        ("a clerk never without a pencil in her right hand", [(RIGHT, "hold_pen")]),
+        ("a girl holding up three fingers on each hand", [(RIGHT, "three"), (LEFT, "three")]),
     ],
 )
 def test_hands_make_what_is_said_of_them(caption, expected):
@@ -58,7 +64,8 @@ def test_a_hand_without_a_gesture_of_the_library_is_kept_without_one(caption):
     ["a mountain lake, 8k", "palm trees", "a dog holding a ball", "four candles on a cake", "a man at the stop sign"]
     + ["a peace flag waving in the wind", "portrait of a man, no hands", "a clock with ornate hands"]
     + ["two people stand like statues, a point of view", "a man who rules with an iron fist", "an all-hands meeting"]
-    + ["a girl, bad hands, extra fingers", "the farmer turned his hand to baking", "a swordsman drawing his sword"],
+    + ["a girl, bad hands, extra fingers", "the farmer turned his hand to baking", "a swordsman drawing his sword"]
+    + ["a signpost pointing north", "a fist-sized ruby", "a man unable to make a fist"],
 )
 def test_where_no_hand_is_described_none_is_found(caption):
     assert hands_of(caption) == ()

@@ -289,6 +289,17 @@ def test_what_is_not_done_or_not_seen_is_no_hand_action(caption):
         ("A hand holding a phone with a city street in the background.", "hand_action", "a hand holding a phone"),
         ("She can be seen sitting up in bed.", "pose", "sitting up in bed"),
         ("A potter shapes clay; her hands press it.", "hand_action", "shapes clay, her hands press it"),
+        ("A classroom hums with chatter: a girl raises her hand.", "environment", "a classroom"),
+        ("Steam fills the station. A porter lifts a trunk.", "environment", "the station"),
+        ("a diver explores a sunken library", "environment", "a sunken library"),
+        ("a monk kneeling in the courtyard of a monastery", "environment", "in the courtyard of a monastery"),
+        ("a cook standing behind an old truck, bus stop", "environment", "bus stop"),
+        ("Shoppers hurry past. A juggler throws clubs.", "action", "a juggler throws clubs"),
+        ("a poster of a man running through rain", "action", "a man running through rain"),
+        ("a coat on a tall man walking", "action", "a tall man walking"),
+        ("a boy asleep in an armchair, train platform", "pose", "a boy asleep in an armchair"),
+        ("a nurse taking off her gloves", "hand_action", "taking off her gloves"),
+        ("no one waves at the girl sitting on the bus", "pose", "the girl sitting"),
     ],
 )  # fmt: skip
 def test_english(caption, component, expected):

@@ -13,10 +13,10 @@ spec.loader.exec_module(typed_prompts)
 
 @pytest.mark.parametrize(
     ("half", "name", "least"),
-    [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.85)]
-    + [("more", "hands", 0.85), ("more", "invented", 0.95), ("more", "whole", 0.66)]
-    + [("scored", "hands", 0.9), ("scored", "invented", 0.92), ("scored", "whole", 0.73)]
-    + [("unseen", "hands", 0.84), ("unseen", "invented", 0.96), ("unseen", "whole", 0.57)],
+    [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.86)]
+    + [("more", "hands", 0.95), ("more", "invented", 0.97), ("more", "whole", 0.76)]
+    + [("scored", "hands", 0.96), ("scored", "invented", 0.97), ("scored", "whole", 0.84)]
+    + [("unseen", "hands", 0.93), ("unseen", "invented", 0.97), ("unseen", "whole", 0.73)],
 )
 def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
     kinds = [kind for kind in typed_prompts.KINDS if kind != "languages"]
