@@ -1,12 +1,17 @@
 """Time the writing, opening and reading of a set of image-mesh pairs.
 
     python benchmarks/pairs.py [--count N] [--rounds N] [--folder FOLDER]
+    python benchmarks/pairs.py --stages [--count N] [--batch-size N] [--folder FOLDER]
 
 A pair is a picture of 512 x 512 with one hand, its prompt and semantics, and four maps (mesh, depth, normal, mask) that
 were rendered before. The floor is what the encoding of the same pixels alone takes, without any file.
+
+With --stages, processor time of making pairs with the small model instead, stage by stage: one at a time, as `generate`
+does it, and by a plan. It needs the detector's files.
 """
 
 import argparse
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -16,15 +21,22 @@ from pathlib import Path
 import torch
 from render import open_palm
 
+from sesahand.commands.generate import EXAMPLES
 from sesahand.data.pair_set import PairSet
 from sesahand.data.picture_files import encode, to_levels
 from sesahand.data.record import PairFacts
 from sesahand.data.writer import PairWriter
+from sesahand.generate.picture_folder import PictureFolder
+from sesahand.generate.plan import Plan
+from sesahand.generate.planned import Examiner, Painter
+from sesahand.generate.workshop import Workshop, add_pair
+from sesahand.reconstruct.scoring.picture_scorer import PictureScorer
 from sesahand.render.maps import render_maps
 from sesahand.semantics.behavior import BehaviorSemantics
 
 MAPS = ("mesh", "depth", "normal", "mask")
 LARGE = 1_000_000
+STAGES = ("paint", "examine", "write")
 
 
 def noisy_picture(maps) -> torch.Tensor:
@@ -43,12 +55,74 @@ def grow_index(root: Path, count: int) -> None:
         file.writelines(line.replace(key, f"{number:08d}".encode(), 1) for number in range(count))
 
 
+def time_one_by_one(plan: Plan, painter: Painter, scorer: PictureScorer, folder: Path) -> dict[str, float]:
+    """Return the processor seconds of each stage for all pairs of a plan, made one at a time with all their files."""
+    spent = dict.fromkeys(STAGES, 0.0)
+
+    def examine(picture, scene):
+        begin = time.process_time()
+        scored = scorer(picture, scene)
+        spent["examine"] += time.process_time() - begin
+        return scored
+
+    begin = time.process_time()
+    order = dataclasses.replace(plan.order(), sentences=plan.captions, count=-(-plan.pairs // len(plan.captions)))
+    workshop = Workshop(painter.generator, painter.sampled.settings, scorer=examine, more_maps=plan.pair_maps)
+    pictures = PictureFolder(folder / "pictures")
+    with PairWriter(folder / "one_by_one") as writer:
+        for done in workshop.make(order.jobs(painter.generator.base)[: plan.pairs]):
+            writing = time.process_time()
+            pictures.write(dataclasses.replace(done, name=pictures.next_name()))
+            add_pair(writer, done)
+            spent["write"] += time.process_time() - writing
+    spent["paint"] = time.process_time() - begin - spent["examine"] - spent["write"]
+    return spent
+
+
+def time_planned(plan: Plan, painter: Painter, scorer: PictureScorer, folder: Path) -> dict[str, float]:
+    """Return the same for pairs made by their plan; encoding counts as examining."""
+    spent = dict.fromkeys(STAGES, 0.0)
+    examiner = Examiner(plan, painter.sampled, scorer, painter.jobs)
+
+    def clocked(stage, run, *arguments):
+        begin = time.process_time()
+        answer = run(*arguments)
+        spent[stage] += time.process_time() - begin
+        return answer
+
+    with PairWriter(folder / "planned") as writer:
+        for group in plan.groups([*range(plan.pairs)]):
+            pictures, maps = clocked("paint", painter, group)
+            pairs = clocked("examine", lambda *about: [*examiner(*about)], group, pictures, maps, range(plan.pairs))
+            clocked("write", lambda pairs=pairs: [writer.append(pair) for pair in pairs])
+    return spent
+
+
+def time_stages(count: int, batch_size: int, folder: str | None) -> None:
+    """Print the table of stages."""
+    plan = Plan(EXAMPLES, count, batch_size=batch_size, shard_size=batch_size)
+    painter, scorer = Painter(plan, "cpu"), PictureScorer()
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        warm = dataclasses.replace(plan, pairs=1)
+        time_one_by_one(warm, painter, scorer, Path(place) / "warm")
+        ways = {"one at a time": time_one_by_one, f"by a plan, {batch_size} at a time": time_planned}
+        print(f"| processor seconds a pair | {' | '.join(STAGES)} | all |\n|---|{'---:|' * (len(STAGES) + 1)}")
+        for name, way in ways.items():
+            spent = {stage: seconds / count for stage, seconds in way(plan, painter, scorer, Path(place)).items()}
+            print(f"| {name} | {' | '.join(f'{spent[s]:.3f}' for s in STAGES)} | {sum(spent.values()):.3f} |")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20, help="pairs a round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", help="where to write (default: the system's folder for temporary files)")
+    parser.add_argument("--stages", action="store_true", help="time the stages of making pairs")
+    parser.add_argument("--batch-size", type=int, default=16, help="pictures made at a time, for --stages")
     arguments = parser.parse_args()
+    if arguments.stages:
+        time_stages(arguments.count, arguments.batch_size, arguments.folder)
+        return
     scene = open_palm(512)
     drawn = render_maps(scene, antialias=True)
     maps = {name: getattr(drawn, name)[0] for name in MAPS}

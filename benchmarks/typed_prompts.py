@@ -1,10 +1,10 @@
 """How well the rules read prompts as people type them: components, hands, and captions that are right as a whole.
 
-The captions and the definition of "right" are in `data/typed/`, whose README says how they were made. The first 20 of
-each kind and those of `more/` were developed on, the scores of the others were watched; `--half unseen` is the one to
-quote.
+The captions and the definition of "right" are in `data/typed/`, whose README says how they were made. Those of
+`independent/` were written by somebody who did not know the rules, and scored once: `--half independent` is the one to
+quote. All others were developed on.
 
-Run: python benchmarks/typed_prompts.py [--half dev|more|scored|unseen] [--show KIND]
+Run: python benchmarks/typed_prompts.py [--half dev|more|scored|unseen|independent] [--show KIND]
 """
 
 import argparse
@@ -24,7 +24,8 @@ HERE = Path(__file__).resolve().parent / "data" / "typed"
 KINDS = (
     "photo anime tags syntax prose two_people two_hands nobody hidden gloves metaphors negations languages long".split()
 )
-HALVES = ("dev", "more", "scored", "unseen")
+HALVES = ("dev", "more", "scored", "unseen", "independent")
+FOLDERS = ("more", "unseen", "independent")
 FIRST = 20
 """So many captions of a file are for development."""
 LEAST_RECALL, LEAST_PRECISION = 0.6, 0.5
@@ -47,7 +48,7 @@ class Labelled:
 def load(kind: str, half: str | None = None) -> list[Labelled]:
     """The labelled captions of a kind, all or one half."""
     entries = []
-    path = HERE / half / f"{kind}.txt" if half in ("more", "unseen") else HERE / f"{kind}.txt"
+    path = HERE / half / f"{kind}.txt" if half in FOLDERS else HERE / f"{kind}.txt"
     for block in path.read_text(encoding="utf-8").strip().split("\n\n") if path.is_file() else ():
         caption, *lines = block.split("\n")
         entry = Labelled(caption.replace("\\n", "\n"))

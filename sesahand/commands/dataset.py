@@ -8,7 +8,7 @@ from . import photographs
 from .progress import progress
 from .saying import say
 
-HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, split or export them"
+HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, dedupe, split or export them"
 MAX_NAMED = 10
 
 
@@ -20,10 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write sets in a format of others")
     merge = actions.add_parser("merge", help="make one set of several; goes on where it was stopped")
     keep = actions.add_parser("filter", help="make a set of the pairs that are wanted")
+    dedupe = actions.add_parser("dedupe", help="make a set without near duplicates in pose and view")
     split = actions.add_parser("split", help="deal pairs out into sets, all of one pose into the same")
     for action, run_action in (
         (stats, show_stats), (check, check_sets), (export, export_sets), (merge, merge_sets), (keep, filter_sets),
-        (split, split_sets),
+        (split, split_sets), (dedupe, dedupe_sets),
     ):  # fmt: skip
         action.add_argument(
             "folders", type=Path, nargs="+", metavar="FOLDER",
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "even, or the folder of another set",
     )
     stats.add_argument("--picture", type=Path, metavar="FILE", help="draw these histograms (target: even)")
-    for action in (merge, keep):
+    for action in (merge, keep, dedupe):
         action.add_argument("--out", required=True, type=Path, help="the new set")
     keep.add_argument("--minimum-score", type=float, help="0 to 1")
     keep.add_argument("--minimum-detector-score", type=float, help="0 to 1")
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keep.add_argument("--side", choices=("right", "left"), help="only pictures whose hands are all of this side")
     keep.add_argument("--hands", type=int, help="only pictures of so many hands")
     keep.add_argument("--minimum-size", type=float, help="of each hand's box, as a part of the picture's shorter side")
+    dedupe.add_argument(
+        "--near", type=float, default=0.05,
+        help="what counts as near: root mean square of the joints, in palm lengths (default 0.05)",
+    )  # fmt: skip
     split.add_argument("--out", required=True, type=Path, help="the folder that the sets are made in")
     split.add_argument(
         "--share", nargs="+", type=named_share, default=[("train", 0.9), ("test", 0.1)], metavar="NAME=SHARE",
@@ -117,9 +122,11 @@ def show_coverage(pairs, target_name: str, path: Path | None) -> None:
 
 def check_sets(options: argparse.Namespace) -> int:
     """Check the sets one by one; 1 if anything is wrong with one and stays so."""
-    found = []
-    for folder in options.folders:
-        if len(options.folders) > 1:
+    from ..data.shards import sets_in
+
+    found, folders = [0], [path for _, paths in sets_in(options.folders) for path in paths]
+    for folder in folders:
+        if len(folders) > 1:
             say(f"{folder}:")
         found.append(check_set(folder, options.repair))
     return max(found)
@@ -201,6 +208,21 @@ def filter_sets(options: argparse.Namespace) -> int:
     pairs = PairSets(options.folders)
     kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, wanted.keeps)
     say(f"{kept} of {len(pairs)} pairs are in {options.out}")
+    return 0
+
+
+def dedupe_sets(options: argparse.Namespace) -> int:
+    """Write the pairs that repeat no earlier one and print how many they are."""
+    from ..data.arranging import copy_pairs
+    from ..data.near_duplicates import NearDuplicates
+    from ..data.several_sets import PairSets
+    from ..errors import SesaHandError
+
+    if not 0 < options.near <= 10:
+        raise SesaHandError(f"--near is {options.near:g}, expected a number above 0, in palm lengths, such as 0.05.")
+    pairs = PairSets(options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "comparing"), options.out, NearDuplicates(options.near).is_new)
+    say(f"{kept} of {len(pairs)} pairs are in {options.out}; {len(pairs) - kept} repeat an earlier pose and view")
     return 0
 
 

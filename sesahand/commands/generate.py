@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import SesaHandError
+from . import generate_plan
 from .photographs import known_maps
 from .progress import Bar
 from .reconstruct import INTERRUPTED, count
@@ -19,21 +20,6 @@ from .render import DEFAULT_FOV, LEFTS, add_hand_arguments, placement
 from .saying import note, say
 
 HELP = "make pictures of hands from sentences"
-SAMPLING = {
-    "steps": "steps",
-    "cfg": "guidance",
-    "sampler": "sampler",
-    "negative": "negative",
-    "strength": "strength",
-    "control_start": "control_start",
-    "control_end": "control_end",
-    "alpha": "alpha",
-    "alpha_blocks": "alpha_blocks",
-    "alpha_start": "alpha_start",
-    "alpha_end": "alpha_end",
-}
-"""Options and the settings of a sampling that they are."""
-
 # Options that have no say beside another; each is None unless it is given.
 PLACING = ("box", "roll", "pitch", "yaw", "facing")
 EXCLUDED = {
@@ -133,6 +119,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     results.add_argument("--no-score", action="store_true", help="do not look for the hands in the pictures")
     results.add_argument("--detector", type=Path, metavar="FOLDER", help="where `get-detector --to` put its files")
+    generate_plan.add_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -144,9 +131,12 @@ def run(options: argparse.Namespace) -> int:
     from ..generate.pipeline import HandGenerator
     from ..generate.workshop import Workshop
 
+    generate_plan.check_alone(options, defaults())
     check_options(options)
     if not options.verbose:
         hush_transformers()
+    if options.plan is not None:
+        return generate_plan.run_plan(options)
     order = repeated(options) if options.repeat else ordered(options)
     generator = HandGenerator.load(order.base, order.controlnet, options.device, order.dtype)
     jobs = order.jobs(generator)
@@ -175,6 +165,13 @@ def run(options: argparse.Namespace) -> int:
     if options.vary and finished:
         say(describe_variety(finished))
     return INTERRUPTED if interrupted else 0
+
+
+def defaults() -> dict:
+    """What each option is if it is not given."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return vars(parser.parse_args([]))
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -253,7 +250,9 @@ def chooser(options: argparse.Namespace):
 
 def given_settings(options: argparse.Namespace) -> dict:
     """The settings of a sampling that were given."""
-    given = {setting: getattr(options, name) for name, setting in SAMPLING.items()}
+    from ..generate.sampling import OPTIONS
+
+    given = {setting: getattr(options, name) for name, setting in OPTIONS.items()}
     return {setting: value for setting, value in given.items() if value is not None}
 
 

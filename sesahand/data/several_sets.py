@@ -1,6 +1,7 @@
 """Several sets of pairs read as one, with keys that cannot collide."""
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 from ..hands.model import HandModel
 from .layout import LONGEST_KEY
 from .pair_set import Pair, PairSet
+from .shards import sets_in
 
 LONGEST_NAME = 24
 DIGEST = 8
@@ -25,7 +27,8 @@ class PairSets(Sequence):
     pairs that are both `00000000` at home can stand side by side: `studio_00000000` and `street_00000000`.
 
     Args:
-        roots: Folders of the sets. Two folders of one name are told apart by a number, in this order.
+        roots: Folders of the sets. Two folders of one name are told apart by a number, in this order. A planned set
+            counts as one, whose pairs all have keys of their own.
         hand_models: As of `PairSet`.
 
     Raises:
@@ -33,8 +36,11 @@ class PairSets(Sequence):
     """
 
     def __init__(self, roots: Sequence[str | Path], hand_models: Sequence[HandModel] = ()):
-        self.sets = [PairSet(root, hand_models) for root in roots]
-        self.names = names_of_sets([each.root for each in self.sets])
+        found = [(root, [PairSet(path, hand_models) for path in paths]) for root, paths in sets_in(roots)]
+        names = names_of_sets([Path(os.path.realpath(root)) for root, _ in found])
+        self.sets = [each for _, sets in found for each in sets]
+        self.names = [name for name, (_, sets) in zip(names, found, strict=True) for _ in sets]
+        self.alone = len(found) == 1
         self.ends = list(accumulate(len(each) for each in self.sets))
 
     def __len__(self) -> int:
@@ -45,13 +51,13 @@ class PairSets(Sequence):
             raise IndexError(f"There is no pair {number}: the sets have {len(self)}.")
         number %= len(self)
         which = int(np.searchsorted(self.ends, number, side="right"))
-        return self._named(which, self.sets[which][number - len(self) + sum(map(len, self.sets[which:]))])
+        return self._named(which, self.sets[which][number - self.ends[which] + len(self.sets[which])])
 
     def __iter__(self) -> Iterator[Pair]:
         return (self._named(which, pair) for which, each in enumerate(self.sets) for pair in each)
 
     def _named(self, which: int, pair: Pair) -> Pair:
-        return pair if len(self.sets) == 1 else replace(pair, own_key=prefixed(self.names[which], pair.record.key))
+        return pair if self.alone else replace(pair, own_key=prefixed(self.names[which], pair.record.key))
 
 
 def names_of_sets(roots: Sequence[Path]) -> list[str]:

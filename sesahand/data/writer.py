@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,34 @@ from .picture_files import MAX_PICTURE_BYTES, encode, to_levels
 from .record import PairFacts, PairRecord
 
 
+@dataclass(frozen=True)
+class EncodedPair:
+    """A pair as it will be in a set.
+
+    Attributes:
+        record: Of the index; the writer settles its folder.
+        files: The bytes of each file, by "png" or "jpg", "npz", and the names of maps.
+    """
+
+    record: PairRecord
+    files: dict[str, bytes]
+
+
+def encode_pair(
+    picture: Tensor,
+    scene: HandScene,
+    facts: PairFacts | None,
+    maps: Mapping[str, Tensor] | None,
+    key: str,
+    frame: int = 0,
+    picture_format: str = "png",
+) -> EncodedPair:
+    """Return a pair as `PairWriter.append` takes it; arguments and errors as of `PairWriter.add`."""
+    record, levels, posed = _prepare(picture, scene, facts, maps, check_key(key), frame, picture_format)
+    files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
+    return EncodedPair(record, {**files, "npz": posed.to_npz()})
+
+
 class PairWriter:
     """Appends pairs to a set, which it makes if there is none. One writer at a time; use it as a context manager.
 
@@ -49,17 +77,18 @@ class PairWriter:
     Args:
         root: Folder of the set.
         picture_format: "png", exact, or "jpg" of quality 95 without colour subsampling, a quarter of the size.
+        wait: Seconds to wait for another writer to end.
 
     Raises:
         SesaHandError: If somebody else writes to the set, or the folder holds something else.
     """
 
-    def __init__(self, root: str | Path, picture_format: str = "png"):
+    def __init__(self, root: str | Path, picture_format: str = "png", wait: float = 0.0):
         if picture_format not in PICTURE_SUFFIXES:
             raise SesaHandError(f"picture_format is {quote(picture_format)}, expected png or jpg.")
         self.root, self.picture_format = Path(root), picture_format
         self._make_folder()
-        self._lock = WriterLock(self.root / LOCK)
+        self._lock = WriterLock(self.root / LOCK, wait=wait)
         try:
             self._begin()
         except OSError as error:
@@ -118,10 +147,17 @@ class PairWriter:
         """
         key = self._next_key() if key is None else check_key(key)
         self._refuse_taken(key)
-        record, levels, posed = self._prepare(picture, scene, facts, maps, key, frame)
-        files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
-        self._append(record, {**files, "npz": posed.to_npz()})
+        self.append(encode_pair(picture, scene, facts, maps, key, frame, self.picture_format))
         return key
+
+    def append(self, pair: EncodedPair) -> None:
+        """Append a pair that `encode_pair` encoded, here or in another process.
+
+        Raises:
+            SesaHandError: If its key is taken, or the disk is full; the set is as before.
+        """
+        self._refuse_taken(pair.record.key)
+        self._append(replace(pair.record, folder=len(self) // SAMPLES_PER_FOLDER), pair.files)
 
     def adopt(self, pair: Pair) -> str:
         """Append a pair of another set under its key there, its files byte by byte.
@@ -149,50 +185,7 @@ class PairWriter:
         frame: int = 0,
     ) -> None:
         """Raise what `add` would raise over a pair that cannot be stored, and store nothing; arguments as of `add`."""
-        self._prepare(picture, scene, facts, maps, self._next_key(), frame)
-
-    def _prepare(
-        self, picture: Tensor, scene: HandScene, facts: PairFacts | None, maps, key: str, frame: int
-    ) -> tuple[PairRecord, dict[str, np.ndarray], PosedScene]:
-        """Return the record of a pair, the pixels of its pictures by kind, and its hands."""
-        levels = to_levels(picture, "The picture")
-        if levels.ndim == 2:
-            raise SesaHandError(f"The picture has the shape {list(picture.shape)}, expected height, width, channels.")
-        height, width = levels.shape[:2]
-        pixels = {self.picture_format: levels}
-        maps = dict(maps or {})
-        for name in [*maps]:
-            if name not in ALL_MAPS:
-                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(ALL_MAPS)}.")
-            shown = to_levels(maps[name], f"The map {name!r}")
-            if shown.shape[:2] != (height, width):
-                raise SesaHandError(
-                    f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}: "
-                    "draw it at that size."
-                )
-            pixels[name] = shown
-        hands = frame_scene(scene, frame, width, height)
-        posed = pose_scene(hands)
-        record = PairRecord(
-            key=key,
-            folder=len(self) // SAMPLES_PER_FOLDER,
-            picture=self.picture_format,
-            width=width,
-            height=height,
-            maps=tuple(name for name in ALL_MAPS if name in maps),
-            hand_model=scene.model.name,
-            hand_licence=scene.model.licence,
-            flat_hand=True,
-            vertices_sha256=posed.vertices_sha256,
-            hands=posed.summaries,
-            facts=facts or PairFacts(),
-        )
-        size = len(record.to_line())
-        if size > MAX_LINE:
-            raise SesaHandError(
-                f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}: shorten its texts."
-            )
-        return record, pixels, posed
+        _prepare(picture, scene, facts, maps, self._next_key(), frame, self.picture_format)
 
     def _refuse_taken(self, key: str) -> None:
         if key in self:
@@ -261,3 +254,47 @@ class PairWriter:
         while numbered_key(number) in self:
             number += 1
         return numbered_key(number)
+
+
+def _prepare(
+    picture: Tensor, scene: HandScene, facts: PairFacts | None, maps, key: str, frame: int, picture_format: str
+) -> tuple[PairRecord, dict[str, np.ndarray], PosedScene]:
+    """Return the record of a pair, the pixels of its pictures by kind, and its hands."""
+    levels = to_levels(picture, "The picture")
+    if levels.ndim == 2:
+        raise SesaHandError(f"The picture has the shape {list(picture.shape)}, expected height, width, channels.")
+    height, width = levels.shape[:2]
+    pixels = {picture_format: levels}
+    maps = dict(maps or {})
+    for name in [*maps]:
+        if name not in ALL_MAPS:
+            raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(ALL_MAPS)}.")
+        shown = to_levels(maps[name], f"The map {name!r}")
+        if shown.shape[:2] != (height, width):
+            raise SesaHandError(
+                f"The map {name!r} has {shown.shape[1]}x{shown.shape[0]} pixels, but the picture {width}x{height}: "
+                "draw it at that size."
+            )
+        pixels[name] = shown
+    hands = frame_scene(scene, frame, width, height)
+    posed = pose_scene(hands)
+    record = PairRecord(
+        key=key,
+        folder=0,
+        picture=picture_format,
+        width=width,
+        height=height,
+        maps=tuple(name for name in ALL_MAPS if name in maps),
+        hand_model=scene.model.name,
+        hand_licence=scene.model.licence,
+        flat_hand=True,
+        vertices_sha256=posed.vertices_sha256,
+        hands=posed.summaries,
+        facts=facts or PairFacts(),
+    )
+    size = len(record.to_line())
+    if size > MAX_LINE:
+        raise SesaHandError(
+            f"What is known of {record.key!r} takes {size} bytes, more than {MAX_LINE}: shorten its texts."
+        )
+    return record, pixels, posed

@@ -129,7 +129,7 @@ class Order:
         Raises:
             SesaHandError: If one cannot be read, or names no gesture where one is needed.
         """
-        return tuple(map(self._read, self.sentences))
+        return tuple(map(self.read, self.sentences))
 
     def jobs(self, base: BaseModel) -> list[Job]:
         """Return the pictures to be made with a base, in the order of sentences and counts.
@@ -137,18 +137,26 @@ class Order:
         Raises:
             SesaHandError: If the base makes no pictures of the size that is asked for.
         """
-        width, height = self._size(base)
-        jobs: list[Job] = []
-        for said in self.said:
-            for _ in range(self.count):
-                variation, scene = self._variation(said, len(jobs), (width, height))
-                scene = see_at(scene, width, height)
-                image, style = said.image, ""
-                if "caption" in self.vary and variation is not None:
-                    image, style = vary_words(variation, image, self.prefix, self.style), variation.style
-                image = in_small_words(image) if base.is_mini and not self.verbatim and style != RAW else image
-                jobs.append(Job(PictureRequest(image, scene, said.gesture), self.seed + len(jobs), style))
-        return jobs
+        size = self.size_with(base)
+        rows = ((said, self.count * place + n) for place, said in enumerate(self.said) for n in range(self.count))
+        return [self.job(said, number, size, base.is_mini) for said, number in rows]
+
+    def job(self, said: Said, number: int, size: tuple[int, int], in_small: bool) -> Job:
+        """Return picture `number`, which does not depend on the others unless `choose` lets it.
+
+        Args:
+            said: What its sentence says, from `read`.
+            number: From 0.
+            size: Width and height in pixels, from `size_with`.
+            in_small: Put the prompt into words that the small model knows.
+        """
+        variation, scene = self._variation(said, number, size)
+        scene = see_at(scene, *size)
+        image, style = said.image, ""
+        if "caption" in self.vary and variation is not None:
+            image, style = vary_words(variation, image, self.prefix, self.style), variation.style
+        image = in_small_words(image) if in_small and not self.verbatim and style != RAW else image
+        return Job(PictureRequest(image, scene, said.gesture), self.seed + number, style)
 
     def _variation(self, said: Said, number: int, size: tuple[int, int]) -> tuple[Variation | None, HandScene]:
         """How picture `number` varies, if it does, and its hands."""
@@ -164,7 +172,8 @@ class Order:
             variation = draw_variation(self.seed, number)
         return variation, scene_of(variation)
 
-    def _read(self, text: str) -> Said:
+    def read(self, text: str) -> Said:
+        """Return what one sentence says; raises as `said` does."""
         caption = read_caption(text, self.vlm, seed=self.seed)
         image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
         for warning in warnings:
@@ -189,7 +198,8 @@ class Order:
         # A mask takes one hand, whatever a sentence says of two.
         return found.gestures if self.placement.mask is None else found.gestures[:1]
 
-    def _size(self, base: BaseModel) -> tuple[int, int]:
+    def size_with(self, base: BaseModel) -> tuple[int, int]:
+        """Return width and height in pixels of the pictures that a base makes; raises as `jobs` does."""
         size, shape = self.size, self._shape()
         if size is None:
             native = (base.size, base.size)

@@ -21,6 +21,21 @@ SAMPLERS = {
 }
 """diffusers' schedulers that add no noise on the way, and what is set in them."""
 
+OPTIONS = {
+    "steps": "steps",
+    "cfg": "guidance",
+    "sampler": "sampler",
+    "negative": "negative",
+    "strength": "strength",
+    "control_start": "control_start",
+    "control_end": "control_end",
+    "alpha": "alpha",
+    "alpha_blocks": "alpha_blocks",
+    "alpha_start": "alpha_start",
+    "alpha_end": "alpha_end",
+}
+"""What people call the settings in options and plans, and which they are; lambda is apart."""
+
 MAX_STEPS = 1000
 MAX_SEED = 2**63 - 1
 LONGEST_NEGATIVE = 4000

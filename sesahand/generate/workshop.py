@@ -135,6 +135,11 @@ def add_pair(pairs: PairWriter, done: Finished, more_maps: Mapping[str, Tensor] 
         done: The picture.
         more_maps: Further maps of its hands by name, `[H, W, 3]` in 0..1.
     """
+    pairs.add(done.picture, done.record.scene, facts_of(done), maps_of(done, more_maps))
+
+
+def facts_of(done: Finished) -> PairFacts:
+    """Return what a set of pairs keeps of a picture beside its hands."""
     record, settings, scored = done.record, done.record.settings, done.scored
     scales = {
         "strength": float(settings.strength),
@@ -142,7 +147,7 @@ def add_pair(pairs: PairWriter, done: Finished, more_maps: Mapping[str, Tensor] 
         "lambda": 0.0 if settings.fusion is None else float(settings.fusion.strength),
     }
     found = {} if scored is None else {name: getattr(scored, name) for name in ("score", "detector_score", "mse_2d")}
-    facts = PairFacts(
+    return PairFacts(
         prompt=record.semantics.prompt,
         semantics=record.semantics.behavior,
         gesture=record.gesture,
@@ -153,6 +158,9 @@ def add_pair(pairs: PairWriter, done: Finished, more_maps: Mapping[str, Tensor] 
         caption_style=record.caption_style,
         **found,
     )
-    maps = {**(more_maps or {}), record.map: done.map}
-    maps = {name: shown[..., 0] if name not in COLOR_MAPS else shown for name, shown in maps.items()}
-    pairs.add(done.picture, record.scene, facts, maps)
+
+
+def maps_of(done: Finished, more_maps: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Return the maps that a picture's pair gets by name, `[H, W, 3]`, or `[H, W]` for masks, in 0..1."""
+    maps = {**(more_maps or {}), done.record.map: done.map}
+    return {name: shown[..., 0] if name not in COLOR_MAPS else shown for name, shown in maps.items()}

@@ -203,7 +203,7 @@ class _Closing:
         near, far = 0.0, PALM_REACH
         for _ in range(REFINED):
             offsets = torch.linspace(far, near, TRIED)
-            places = torch.stack([torch.full((TRIED,), self.place[0]), -offsets, self.place[2].expand(TRIED)], -1)
+            places = torch.stack([self.place[0].expand(TRIED), -offsets, self.place[2].expand(TRIED)], -1)
             free = self.distance(points, places[:, None]).amin(1) >= CLEARANCE
             last = int(free.int().cumprod(0).sum()) - 1
             self.place = places[max(last, 0)]

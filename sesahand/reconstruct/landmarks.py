@@ -158,3 +158,15 @@ def describe_doubt(doubt: Sequence[float]) -> str:
     parts = [f"its points move by {doubt[0]:.0%} of its size"] if doubt[0] > DOUBTFUL_HAND else []
     parts += doubtful_fingers(doubt)
     return f"doubtful: {', '.join(parts)}" if parts else ""
+
+
+def join_landmarks(each: Sequence[HandLandmarks]) -> HandLandmarks:
+    """Return the landmarks of several pictures of one size, one after the other; those of a single one as they are."""
+    if len(each) == 1:
+        return each[0]
+    arrays: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in each]) for name in HandLandmarks.SHAPES}
+    starts = [sum(one.num_frames for one in each[:place]) for place in range(len(each) + 1)]
+    arrays["frame"] = torch.cat([one.frame + start for one, start in zip(each, starts, strict=False)])
+    side = tuple(side for one in each for side in one.side)
+    notes = {one.note for one in each}
+    return replace(each[0], num_frames=starts[-1], side=side, note=notes.pop() if len(notes) == 1 else "", **arrays)

@@ -90,7 +90,9 @@ def _problem(name: str, answer: Mapping[str, str], caption: str, by_rules: Behav
         return f"has words that the caption has not ({', '.join(invented)[:60]})"
     if len(said) > _LONG_CAPTION and len(found) > MOST_REPEATED * len(said) > len(_words(own)):
         return "repeats the whole caption"
-    return _doubt(name, text, found, caption, by_rules)
+    # What a model takes for the place is no longer missing in what somebody does there.
+    placed = frozenset() if by_rules.environment else _words(answer.get("environment", ""))
+    return _doubt(name, text, found, caption, by_rules, placed)
 
 
 def _names_somebody(caption: str) -> bool:
@@ -104,12 +106,19 @@ def _told_words(caption: str) -> str:
     return " ".join(join(told(words)) for words in sentences(plain(caption, keep_asides=True)))
 
 
-def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: BehaviorSemantics) -> str:
+def _doubt(
+    name: str, text: str, found: frozenset[str], caption: str, by_rules: BehaviorSemantics, placed: frozenset[str]
+) -> str:
     """Why a component in the caption's words is still not believed, beside what the rules read; empty if it is."""
     own = _words(getattr(by_rules, name))
     if not found:
         return "only names who is there" if own else ""
-    others = {"pose", "environment", *(("action", "hand_action") if name in ("pose", "environment") else ())} - {name}
+    parted = name == "environment" and not own and found <= placed
+    others = {
+        *(() if parted else ("pose",)),
+        "environment",
+        *(("action", "hand_action") if name in ("pose", "environment") else ()),
+    } - {name}
     elsewhere = frozenset().union(*(_words(getattr(by_rules, other)) for other in others)) - own
     if 2 * len(found & elsewhere) >= len(found):
         return "says what belongs to another component"
@@ -117,7 +126,12 @@ def _doubt(name: str, text: str, found: frozenset[str], caption: str, by_rules: 
         return "" if _is_of_kind(name, text, caption) else f"tells of no {name.replace('_', ' ')}"
     if name != "environment" and found & _words(by_rules.environment) - own:
         return "also says where it happens"
-    missing = own - found - (_words(by_rules.hand_action) if name == "action" else frozenset())
+    missing = (
+        own
+        - found
+        - (placed if name == "pose" else frozenset())
+        - (_words(by_rules.hand_action) if name == "action" else frozenset())
+    )
     if 3 * len(missing) > len(own):
         return "says little of what the caption says of it"
     besides = found - own - _words(by_rules.hand_action) - _before(own, caption)

@@ -286,8 +286,9 @@ def _too_long(prompt: str, count_tokens: Callable[[str], int] | None) -> list[st
     if columns <= CONTEXT:
         return []
     return [
-        f"The prompt needs {columns} columns of the text encoder; one chunk has {CONTEXT}. It is encoded in several "
-        "chunks, which weakens the words behind the first. Shorten a component with Write Semantics, or the style."
+        f"The prompt needs {columns} columns of CLIP, whose chunks have {CONTEXT}. Stable Diffusion gets it in several "
+        "chunks, which weakens the words behind the first: shorten a component with Write Semantics, or the style. "
+        "Models whose text encoder is a language model take it whole."
     ]
 
 

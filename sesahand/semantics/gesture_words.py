@@ -200,7 +200,7 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
     if _aims(said, first) or phrase.name == "relaxed" and _rests_somewhere(said, first, last):
         return False
     before, after = said[max(0, first - 1) : first], said[last + 1 : last + 4]
-    if before == ["with"] and not after and first > 2 and said[first + 1 :] == ["fingers"]:
+    if before == ["with"] and said[first] in _NUMBERS and first > 2 and said[first + 1 :] == ["fingers"]:
         # "adjusts the focus with two fingers"
         return False
     between = before == ["between"] or before == ["and"] and said[first - 2 : first - 1] == ["thumb"]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import sys
 import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.reading import read_bytes
+from ..errors import SesaHandError, quote
+from ..files.settings import read_settings
 from ..fusion.settings import FusionSettings
 from ..models.small.layout import MiniLayout
 from .ranges import check_range as _check_range
@@ -21,8 +20,6 @@ from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
-# Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
-MOST_DOTS = 256
 PRECISIONS = ("no", "bf16", "fp16")
 # What may differ when an interrupted training goes on: it changes no number of the result.
 FREE_TO_CHANGE = frozenset(
@@ -386,7 +383,7 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
         SesaHandError: If a key or a value is not known.
         InvalidFileError: If the file cannot be read.
     """
-    values = {"kind": "mini"} if str(source) == "mini" else _read(Path(source))
+    values = {"kind": "mini"} if str(source) == "mini" else read_settings(Path(source), MAX_CONFIG_BYTES)
     for change in changes:
         _assign(values, change)
     kind = values.get("kind")
@@ -413,26 +410,6 @@ def _differences(before: object, now: object, name: str = "") -> typing.Iterator
                 yield from _differences(before.get(key), now.get(key), whole)
     elif before != now:
         yield f"{name} (was {quote(before, 40)}, is {quote(now, 40)})"
-
-
-def _read(path: Path) -> dict:
-    text = read_bytes(path, MAX_CONFIG_BYTES).decode("utf-8-sig", "replace")
-    try:
-        if path.suffix.lower() == ".json":
-            values = json.loads(text)
-        elif sys.version_info >= (3, 11):
-            import tomllib
-
-            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
-                raise ValueError(f"a line has more than {MOST_DOTS} dots")
-            values = tomllib.loads(text)
-        else:
-            raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")
-    except (ValueError, RecursionError) as error:
-        raise InvalidFileError(f"{path.name} is no valid configuration file: {error!s:.200}.") from error
-    if not isinstance(values, dict):
-        raise InvalidFileError(f"{path.name} holds a {type(values).__name__} where a table of settings was expected.")
-    return values
 
 
 def _assign(values: dict, change: str) -> None:

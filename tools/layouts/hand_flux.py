@@ -10,8 +10,9 @@ the depth LoRA of its makers paint exactly that hand. Needs ComfyUI 0.3.64 or ne
 
 HINTS = """\
 Hand too stiff or too smooth? Lower *strength_model* of the LoRA loader to 0.8. Colours too hard? Lower *guidance* of
-FluxGuidance to 6. A ControlNet for FLUX instead: leave the LoRA out, set *guidance* to 3.5, and apply it with Load
-ControlNet and Apply ControlNet, *depth* as its image. FLUX.1 Kontext and FLUX.2 Klein take the render itself, by
+FluxGuidance to 6. A ControlNet for FLUX instead: leave the LoRA and InstructPixToPixConditioning
+out, set *guidance* to 3.5, take core's Load ControlNet Model and Apply ControlNet, *depth* as its image, and sample an
+EmptySD3LatentImage. FLUX.1 Kontext and FLUX.2 Klein take the render itself, by
 ReferenceLatent, with the sentence of the workflow *hand_qwen_edit*."""
 
 WORKFLOW = workflow(

@@ -18,7 +18,9 @@ STEPS = """\
 3. Not the hand you want? Bend its fingers in **Edit Hands** with the mouse: from then on the hand of the editor counts.
    Its size and place are in Place Hand, until you edit.
 4. From a photograph: open the workflow *photo_to_edited_hand*, run it with your picture, choose *Take over*, copy its
-   Edit Hands (Ctrl+C), paste it here (Ctrl+V), and wire it as the one that is here.
+   Edit Hands (Ctrl+C), paste it here (Ctrl+V), and wire it as the one that is here. Then set *width* and *height* of
+   Render Hand Depth & Maps to the photograph's proportions at the model's size, or the picture gets as large as the
+   photograph.
 """
 SCORING = f"""\
 **Score**: the picture is saved first; then its hand is looked for and compared with yours. For that

@@ -23,6 +23,8 @@ def note(title: str, about: str, hints: str, family: Family, *controls: File, mo
         controls: Files beside the family's own.
         more: On other files that do.
     """
+    # Without an empty line what follows would belong to the last file.
+    files = "\n".join(filter(None, (links(*family.files, *controls), more)))
     return f"""\
 ## Repair a hand in a picture with {title}
 
@@ -34,7 +36,7 @@ moved is painted anew. {about}
 {hints}
 
 **Models**
-{links(*family.files, *controls)}{more}
+{files}
 MediaPipe's hand networks (10 MB, Apache-2.0) come by the command above; the built-in hand's licence is CC0.
 
 **Attention Bias** raises the hand words of the prompt (*alpha* 0 is off; Record Attention and Attention Map say how

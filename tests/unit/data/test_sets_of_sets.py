@@ -4,6 +4,7 @@ import json
 import tarfile
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from pair_scenes import assert_same_scene, make_facts, make_picture, make_scene
@@ -12,7 +13,9 @@ from sesahand.cli import main
 from sesahand.data import index as index_module
 from sesahand.data.arranging import Wanted, copy_pairs, split_pairs
 from sesahand.data.check import find_damage, find_strays
+from sesahand.data.coverage import HandFacts
 from sesahand.data.formats import export_pairs
+from sesahand.data.near_duplicates import NearDuplicates
 from sesahand.data.pair_set import PairSet
 from sesahand.data.record import PairFacts
 from sesahand.data.several_sets import PairSets, prefixed
@@ -181,3 +184,30 @@ def test_damage_is_found_wherever_pieces_of_the_index_end(two, tmp_path, monkeyp
     else:
         with pytest.raises(InvalidFileError, match=expected):
             PairSet(tmp_path / "set")
+
+
+def test_deduping_keeps_the_first_of_near_poses_and_views(tmp_path, capsys):
+    """A hand elsewhere in the picture repeats; one of another pose, view or side, or beside another, does not."""
+    base = make_scene(1)
+    moved = replace(base, translation=base.translation + torch.tensor([0.02, 0.0, 0.1]))
+    scenes = [base, make_scene(2), moved, make_scene(1, ("left",)), make_scene(1, ("right", "left")), base]
+    with PairWriter(tmp_path / "set") as writer:
+        for number, scene in enumerate(scenes):
+            writer.add(make_picture(number), scene, make_facts(number))
+    assert main(["dataset", "dedupe", str(tmp_path / "set"), "--out", str(tmp_path / "out")]) == 0
+    assert "4 of 6 pairs" in capsys.readouterr().out
+    kept = PairSet(tmp_path / "out")
+    assert kept.keys == ["00000000", "00000001", "00000003", "00000004"] and [*find_damage(kept)] == [None] * 4
+    assert main(["dataset", "dedupe", str(tmp_path / "out"), "--out", str(tmp_path / "again"), "--near", "0"]) == 2
+
+
+def test_near_duplicates_agree_with_comparing_each_with_each():
+    rng = np.random.default_rng(0)
+    points = (0.01 * rng.normal(size=(600, 21, 3)) + 0.02 * rng.integers(0, 5, (600, 1, 3))).astype(np.float32)
+    points = torch.from_numpy(points.astype(np.float16).astype(np.float32))
+    seen, kept = NearDuplicates(0.03), []
+    for number, each in enumerate(points):
+        near = any(float((each - points[k]).square().sum(-1).mean().sqrt()) < 0.03 for k in kept)
+        assert seen.is_new_pose([HandFacts("", {"side": "right"}, each)]) != near
+        kept += [] if near else [number]
+    assert 10 < len(kept) < 500

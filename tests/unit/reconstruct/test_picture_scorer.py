@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from sesahand.errors import SesaHandError
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
 from sesahand.reconstruct.landmarks import HandLandmarks
@@ -40,6 +41,22 @@ def test_a_pale_hand_before_a_pale_wall_is_found_where_it_was_asked_for(scorer):
     assert not len(scorer.detector(large.movedim(1, -1).clamp(0, 1), threshold=0.2, quick=True)), "a hand hard to see"
     assert scorer(picture, scene_of("open_palm")).score > 0.5
     assert scorer(picture, scene_of("fist")).score < 0.3, "what was asked for is not read into the picture"
+
+
+def test_pictures_that_are_scored_together_score_as_each_alone(scorer):
+    scenes = [scene_of(name) for name in ("open_palm", "fist", "victory")]
+    model = scenes[0].model
+    scenes = [replace(scene, model=model) for scene in scenes]
+    pictures = [painted(scenes[0], 1.0), WALL.expand(128, 128, 3), painted(scenes[2], 1.0)]
+    together = scorer.score_all(pictures, scenes)
+    for picture, scene, found in zip(pictures, scenes, together, strict=True):
+        alone = scorer(picture, scene)
+        assert found.score == pytest.approx(alone.score, abs=1e-3) and found.found.side == alone.found.side
+        assert found.found.num_frames == 1 and found.found.camera == alone.found.camera
+        assert torch.allclose(found.found.translation, alone.found.translation, atol=1e-3)
+    assert together[0].score > 0.5 and together[1].score == 0
+    with pytest.raises(SesaHandError, match="several cameras"):
+        scorer.score_all(pictures[:2], [scenes[0], scenes[1].resized(256, 256)])
 
 
 def test_a_wall_without_a_hand_has_none_where_one_was_asked_for(scorer):

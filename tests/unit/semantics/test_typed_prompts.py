@@ -16,7 +16,8 @@ spec.loader.exec_module(typed_prompts)
     [("dev", "hands", 0.95), ("dev", "invented", 0.97), ("dev", "whole", 0.86)]
     + [("more", "hands", 0.95), ("more", "invented", 0.97), ("more", "whole", 0.76)]
     + [("scored", "hands", 0.96), ("scored", "invented", 0.97), ("scored", "whole", 0.84)]
-    + [("unseen", "hands", 0.93), ("unseen", "invented", 0.97), ("unseen", "whole", 0.73)],
+    + [("unseen", "hands", 0.93), ("unseen", "invented", 0.97), ("unseen", "whole", 0.73)]
+    + [("independent", "hands", 0.83), ("independent", "invented", 0.95), ("independent", "whole", 0.61)],
 )
 def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
     kinds = [kind for kind in typed_prompts.KINDS if kind != "languages"]
@@ -29,6 +30,7 @@ def test_the_share_of_prompts_that_are_read_rightly(half, name, least):
 def test_every_kind_has_captions_to_develop_on_and_others_to_be_scored():
     counts = {
         half: [len(typed_prompts.load(kind, half)) for kind in typed_prompts.KINDS]
-        for half in ("dev", "scored", "unseen")
+        for half in ("dev", "scored", "unseen", "independent")
     }
     assert min(counts["dev"]) >= 20 and min(counts["scored"]) >= 10 and min(counts["unseen"]) >= 20
+    assert min(counts["independent"]) >= 15

@@ -14,10 +14,10 @@ from sesahand.vlm.transformers_vlm import TransformersVLM
 LENGTH = 8
 CAPTION = "A woman in a blue coat stands by a window and holds a red cup in her right hand."
 ANSWER = {
-    "pose": "a woman stands",
+    "pose": "a woman stands by a window",
     "action": "",
     "hand_action": "holds a red cup in her right hand",
-    "environment": "by a window",
+    "environment": "",
 }
 
 

@@ -1,0 +1,40 @@
+"""Settings that people write: a table in a TOML or JSON file."""
+
+import json
+import sys
+from pathlib import Path
+
+from ..errors import InvalidFileError
+from .reading import read_bytes
+
+# Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
+MOST_DOTS = 256
+
+
+def read_settings(path: Path, limit: int) -> dict:
+    """Read a `.toml` or `.json` file that holds a table of settings.
+
+    Args:
+        path: The file.
+        limit: The most bytes.
+
+    Raises:
+        InvalidFileError: If it cannot be read, or holds something else.
+    """
+    text = read_bytes(path, limit).decode("utf-8-sig", "replace")
+    try:
+        if path.suffix.lower() == ".json":
+            values = json.loads(text)
+        elif sys.version_info >= (3, 11):
+            import tomllib
+
+            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+                raise ValueError(f"a line has more than {MOST_DOTS} dots")
+            values = tomllib.loads(text)
+        else:
+            raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")
+    except (ValueError, RecursionError) as error:
+        raise InvalidFileError(f"{path.name} is no valid configuration file: {error!s:.200}.") from error
+    if not isinstance(values, dict):
+        raise InvalidFileError(f"{path.name} holds a {type(values).__name__} where a table of settings was expected.")
+    return values

@@ -1,0 +1,271 @@
+"""A plan: what a set of pairs is made of, written down so that each pair is a function of the plan and its number."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from ..data.layout import PICTURE_SUFFIXES, SAMPLES_PER_FOLDER
+from ..data.shards import Shards
+from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.settings import read_settings
+from ..hands.loading import load_hand_model
+from ..hands.model import HandModel
+from ..models.small.embedded import EMBEDDED
+from ..render.map_table import ALL_MAPS
+from ..scene.placement import Placement
+from ..semantics.captions import read_caption_lines
+from .order import Job, Order, Said
+from .pipeline import HandGenerator, check_seeds, choose_fusion
+from .sampling import OPTIONS, SamplingSettings
+from .variety import KINDS, check_kinds
+
+MAX_PLAN_BYTES = 1 << 20
+SHARD, BATCH = 960, 8
+READ_AT_ONCE = 4096
+"""Captions whose words are kept, so that short lists are read once and long ones take no memory."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a set of pairs is made of; names are those of `generate`'s options.
+
+    Pair i has caption `i % len(captions)`, the noise of seed `seed + i`, and the variation of `seed` and i. Pictures
+    are made in groups of `batch_size` that begin at its multiples, always whole: rounding depends on a batch's size.
+
+    Attributes:
+        captions: One sentence each.
+        pairs: How many.
+        seed: Of all that is drawn.
+        vary: What differs from pair to pair, of `variety.KINDS`.
+        gesture: Of all hands; None takes the one that each caption names.
+        side: "right", "left" or "both"; None takes what each caption says.
+        size: Width and height in pixels; None is the model's own.
+        fov: Degrees across the longer side.
+        verbatim: Let captions be the prompts as they are.
+        prefix: Goes in front of each prompt.
+        style: Goes behind it.
+        base: A diffusers folder or `.safetensors`, or "embedded".
+        controlnet: A folder or file; of the small model also "sf" or "plain".
+        dtype: Of the weights.
+        map: What the ControlNet is shown; None takes what it was trained on.
+        pair_maps: Maps that pairs get besides.
+        forearm: Draw the forearm in the maps too.
+        sampling: What of the model's own settings is replaced, by the names in `sampling.OPTIONS`.
+        fusion: lambda, 0 to 1; None is as the ControlNet was trained.
+        score: Look for the hands in the pictures.
+        batch_size: Pictures made at a time.
+        shard_size: Pairs in one shard, a multiple of `batch_size`.
+        picture_format: "png" or "jpg".
+    """
+
+    captions: tuple[str, ...]
+    pairs: int
+    seed: int = 0
+    vary: tuple[str, ...] = KINDS
+    gesture: str | None = None
+    side: str | None = None
+    size: tuple[int, int] | None = None
+    fov: float | None = None
+    verbatim: bool = False
+    prefix: str = ""
+    style: str = ""
+    base: str = EMBEDDED
+    controlnet: str | None = None
+    dtype: str = "auto"
+    map: str | None = None
+    pair_maps: tuple[str, ...] = ()
+    forearm: bool = False
+    sampling: dict[str, Any] = field(default_factory=dict)
+    fusion: float | None = None
+    score: bool = True
+    batch_size: int = BATCH
+    shard_size: int = SHARD
+    picture_format: str = "png"
+
+    def __post_init__(self):
+        for name, most in (("pairs", 10**9), ("batch_size", 4096), ("shard_size", SAMPLES_PER_FOLDER)):
+            _check_count(name, getattr(self, name), most)
+        if self.shard_size % self.batch_size:
+            raise SesaHandError(
+                f"shard_size is {self.shard_size} and batch_size {self.batch_size}, expected a multiple of it: choose "
+                f"{max(1, self.shard_size // self.batch_size) * self.batch_size}."
+            )
+        if not self.captions:
+            raise SesaHandError("The plan has no captions: give a text file with one a line, or a list of sentences.")
+        if self.picture_format not in PICTURE_SUFFIXES:
+            raise SesaHandError(f"picture_format is {quote(self.picture_format)}, expected png or jpg.")
+        for name in (self.map or ALL_MAPS[0], *self.pair_maps):
+            if name not in ALL_MAPS:
+                raise SesaHandError(f"There is no map {quote(name)}; maps are {', '.join(ALL_MAPS)}.")
+        if self.side not in (None, "right", "left", "both"):
+            raise SesaHandError(f"side is {quote(self.side)}, expected right, left or both.")
+        if self.fusion is not None and not 0 <= self.fusion <= 1:
+            raise SesaHandError(f"lambda is {quote(self.fusion)}, expected a number from 0 to 1.")
+        object.__setattr__(self, "vary", check_kinds(self.vary))
+        check_seeds([self.seed, self.seed + self.pairs])
+        SamplingSettings(**self._sampling())
+        # What cannot vary together is known there.
+        _ = self.order()
+
+    def to_dict(self) -> dict:
+        """What decides on a pair, as JSON knows it; the captions by number and hash."""
+        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        digest = hashlib.sha256("\n".join(self.captions).encode("utf-8", "surrogatepass")).hexdigest()
+        values["captions"] = {"count": len(self.captions), "sha256": digest}
+        # How many are planned, and in what they lie, decides on no pair.
+        left = {name: value for name, value in values.items() if name not in ("pairs", "shard_size")}
+        return json.loads(json.dumps(left))
+
+    def shards(self, root: str | Path) -> Shards:
+        """Return the shards of a set that this plan makes in a folder."""
+        return Shards(Path(root), self.pairs, self.shard_size, self.to_dict())
+
+    def order(self, model: HandModel | None = None) -> Order:
+        """Return the order that reads captions and makes jobs, of the built-in hand if there is no model."""
+        return Order(
+            (),
+            gesture=self.gesture,
+            side=self.side,
+            placement=Placement() if self.fov is None else Placement(fov=float(self.fov)),
+            size=self.size,
+            hand_model=model,
+            verbatim=self.verbatim,
+            prefix=self.prefix,
+            style=self.style,
+            seed=self.seed,
+            vary=self.vary,
+        )
+
+    def settings(self, generator: HandGenerator) -> SamplingSettings:
+        """Return how a generator samples."""
+        chosen = dataclasses.replace(generator.default_settings(), **self._sampling())
+        return dataclasses.replace(chosen, fusion=choose_fusion(generator, self.fusion))
+
+    def groups(self, numbers: list[int]) -> Iterator[range]:
+        """Yield the whole groups of pictures that some pairs, given in order, are made in."""
+        firsts = dict.fromkeys(number - number % self.batch_size for number in numbers)
+        return (range(first, first + self.batch_size) for first in firsts)
+
+    def _sampling(self) -> dict[str, Any]:
+        return {OPTIONS[name]: value for name, value in self.sampling.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedJobs:
+    """The jobs of a plan by their numbers.
+
+    Attributes:
+        plan: The plan.
+        size: Width and height of the pictures, pixels.
+        in_small: Whether prompts are put into words that the small model knows.
+    """
+
+    plan: Plan
+    size: tuple[int, int]
+    in_small: bool
+
+    def __call__(self, number: int) -> Job:
+        """Return job `number`."""
+        return self._jobs(number)
+
+    @cached_property
+    def _order(self) -> Order:
+        # The hand is loaded once: pictures of one model can be scored together.
+        return self.plan.order(load_hand_model())
+
+    @cached_property
+    def _said(self) -> Callable[[int], Said]:
+        return lru_cache(READ_AT_ONCE)(lambda place: read_planned(self._order, self.plan, place))
+
+    @cached_property
+    def _jobs(self) -> Callable[[int], Job]:
+        return lru_cache(2 * self.plan.batch_size)(self._make)
+
+    def _make(self, number: int) -> Job:
+        said = self._said(number % len(self.plan.captions))
+        return self._order.job(said, number, self.size, self.in_small)
+
+
+def read_planned(order: Order, plan: Plan, place: int) -> Said:
+    """Return what a caption of a plan says.
+
+    Raises:
+        SesaHandError: If it names no gesture where one is needed; the message says which caption it is.
+    """
+    try:
+        return order.read(plan.captions[place])
+    except SesaHandError as error:
+        raise SesaHandError(f"Caption {place + 1} of the plan, {quote(plan.captions[place], 60)}: {error}") from error
+
+
+def read_plan(path: str | Path) -> Plan:
+    """Read a plan from a `.toml` or `.json` file.
+
+    Its keys are the fields of `Plan` and the names in `sampling.OPTIONS`; `lambda` stands for `fusion`. `captions` is a
+    list, or the name of a text file with one a line, beside the plan. `vary` is a list or "all".
+
+    Raises:
+        InvalidFileError: If a file cannot be read.
+        SesaHandError: If a key or a value is not known.
+    """
+    path = Path(path)
+    values = read_settings(path, MAX_PLAN_BYTES)
+    known = {item.name for item in dataclasses.fields(Plan)} - {"sampling", "fusion"} | {*OPTIONS, "lambda"}
+    for name in values:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known are {', '.join(sorted(known))}."
+            raise SesaHandError(f"{path.name}: {quote(name)} is nothing that a plan says. {hint}")
+    missing = [name for name in ("captions", "pairs") if name not in values]
+    if missing:
+        raise SesaHandError(
+            f"{path.name} lacks {' and '.join(missing)}: a plan says which captions, and how many pairs."
+        )
+    sampling = {name: values.pop(name) for name in OPTIONS if name in values}
+    if "lambda" in values:
+        values["fusion"] = values.pop("lambda")
+    try:
+        return Plan(**{name: _value(name, value, path) for name, value in values.items()}, sampling=sampling)
+    except InvalidFileError:
+        raise
+    except SesaHandError as error:
+        raise SesaHandError(f"{path.name}: {error}") from error
+
+
+def _value(name: str, value: Any, path: Path) -> Any:
+    """Return a value as `Plan` has it, of the kind that its field has."""
+    if name == "captions" and isinstance(value, str):
+        return read_caption_lines(path.parent / value)
+    if name == "vary" and value == "all":
+        return KINDS
+    if name in ("captions", "vary", "pair_maps"):
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise SesaHandError(f"{name} is {quote(value)}, expected a list of texts.")
+        return tuple(value)
+    if name == "size":
+        if not isinstance(value, list) or len(value) != 2 or any(type(side) is not int for side in value):
+            raise SesaHandError(f"size is {quote(value)}, expected width and height in pixels, such as [512, 512].")
+        return tuple(value)
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("pairs", "seed", "batch_size", "shard_size"), int),
+        **dict.fromkeys(("verbatim", "forearm", "score"), bool),
+        **dict.fromkeys(("fov", "fusion"), (int, float)),
+    }
+    wanted = kinds.get(name, str)
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        said = {bool: "true or false", int: "a whole number", str: "text"}.get(wanted, "a number")
+        raise SesaHandError(f"{name} is {quote(value)}, expected {said}.")
+    return value
+
+
+def _check_count(name: str, value: Any, most: int) -> None:
+    if type(value) is not int or not 1 <= value <= most:
+        raise SesaHandError(f"{name} is {quote(value)}, expected a whole number from 1 to {most}.")
