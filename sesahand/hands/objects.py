@@ -158,7 +158,7 @@ def _lathe(profiles: list[list[tuple[float, float]]]) -> tuple[Tensor, Tensor]:
 
 def _cuboid_mesh(cuboid: Cuboid) -> tuple[Tensor, Tensor]:
     vertices: list[Tensor] = []
-    faces: list[Tensor] = []
+    faces: list[list[int]] = []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             corners = torch.zeros(4, 3)
