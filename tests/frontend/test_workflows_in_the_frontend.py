@@ -165,7 +165,7 @@ def test_values_of_folded_inputs_stay_when_it_is_saved_and_opened_again(name, fr
 def test_an_error_of_a_node_is_shown_with_its_text(frontend):
     workflow = workflows.read_ui("pose_and_render")
     [render] = [node for node in workflow["nodes"] if node["type"] == "SesaHandRenderCondition"]
-    render["widgets_values"][-2:] = [304, 304]
+    render["widgets_values"][-3:-1] = [304, 304]
     frontend.load(workflow)
     with pytest.raises(RuntimeError, match=ERROR):
         frontend.run()
