@@ -23,7 +23,9 @@ from .progress import progress
 logger = logging.getLogger(__name__)
 
 # Workflows know these outputs by their positions; what is not among them, such as a new map, comes after them.
-KNOWN_OUTPUTS = ("mesh", "depth", "normal", "parts", "keypoints", "mask", "hand_mesh", "boxes", "bboxes")
+KNOWN_OUTPUTS = (
+    "mesh", "depth", "normal", "parts", "keypoints", "mask", "hand_mesh", "boxes", "bboxes", "object_mask",
+)  # fmt: skip
 
 # A node shows at most this many frames of each map; more would be too small to see.
 PREVIEW_FRAMES = 2

@@ -91,7 +91,7 @@ class TestBoundingBox:
     def test_cores_node_crops_to_what_render_puts_out(self, placed):
         crop = core("nodes_sdpose", "CropByBBoxes")
         rendered = run(condition.RenderCondition, hands=placed)
-        mesh, mask, bboxes = rendered[0], rendered[5], rendered[-1]
+        mesh, mask, bboxes = rendered[0], rendered[5], rendered[8]
         assert [len(frame) for frame in bboxes] == [2] and bboxes[0][0]["label"] == "right hand"
         left = [[bboxes[0][1]]]
         [cut] = run(crop, image=mesh, bboxes=left, output_width=64, output_height=64)[:1]
@@ -109,7 +109,7 @@ class TestBoundingBox:
 
     def test_cores_boxes_of_a_picture_crop_to_both_hands(self, placed):
         """As SAM3 Detect and RT-DETR give them: a list for each picture, with labels and scores."""
-        _, _, _, _, _, mask, *_, bboxes = run(condition.RenderCondition, hands=placed)
+        _, _, _, _, _, mask, _, _, bboxes, *_ = run(condition.RenderCondition, hands=placed)
         picture = torch.rand(1, SIZE, SIZE, 3)
         by_box = inpaint.CropToMask.execute(image=picture, mask=bboxes, width=64, height=64, context=1.0).result
         by_mask = inpaint.CropToMask.execute(image=picture, mask=mask, width=64, height=64, context=1.0).result
@@ -226,7 +226,7 @@ class TestViewerCamera:
     def test_render_and_cores_render_mesh_see_the_same(self, placed):
         render = core("nodes_mesh_postprocess", "RenderMesh")
         info = self.info(placed, zoom=1.8, fov=50.0)
-        *_, mesh, _, _ = run(condition.RenderCondition, hands=placed.select([0]))
+        mesh = run(condition.RenderCondition, hands=placed.select([0]))[6]
         size = {"width": 320, "height": 256, "camera_info": info}
         ours = run(condition.RenderCondition, hands=placed.select([0]), **size)[5]
         _, theirs = run(render, mesh=mesh, mode="solid", background="#000000", **size)

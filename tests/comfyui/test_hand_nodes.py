@@ -67,7 +67,7 @@ def posed():
 
 
 def test_maps_have_comfyuis_shapes_types_and_ranges(posed):
-    *pictures, mask, mesh, boxes, _ = run(condition.RenderCondition, hands=posed)
+    *pictures, mask, mesh, boxes, _, _ = run(condition.RenderCondition, hands=posed)
     assert len(pictures) == 5
     for picture in pictures:
         assert picture.shape == (1, 512, 512, 3) and picture.dtype == torch.float32 and picture.is_contiguous()
@@ -96,7 +96,7 @@ def test_pictures_take_another_size_but_not_other_proportions(posed):
 
 def test_no_hands_give_black_pictures(posed):
     none = HandScene.empty(posed.model, posed.camera, 2)
-    *pictures, mask, mesh, boxes, _ = run(condition.RenderCondition, hands=none)
+    *pictures, mask, mesh, boxes, _, _ = run(condition.RenderCondition, hands=none)
     assert all(picture.shape == (2, 512, 512, 3) and not picture.any() for picture in pictures)
     assert not mask.any() and isinstance(mesh, ExecutionBlocker) and json.loads(boxes) == []
     assert len(run(hand.PlaceHand, hands=none)[0]) == 0

@@ -7,7 +7,7 @@ import { DTYPES, FORMAT, MEANING } from "./scene_format.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
 
 const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
-const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "taken_from"];
+const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "objects", "taken_from"];
 const HAND_FIELDS = ["side", "translation", "global_orient", "hand_pose"];
 const HAND_OPTIONS = ["frame", "score", "betas"];
 const CAMERA_FIELDS = ["focal_length", "principal_point", "width", "height"];
