@@ -5,12 +5,19 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..sesahand.attention.choice import CHOICES, choose_spans
+from ..sesahand.attention.choice import choose_spans
 from ..sesahand.attention.tokens import HandTokens, check_encoding, marked, row_columns
 from ..sesahand.errors import SesaHandError
 from ..sesahand.models.families import TEXT_ENCODERS, TEXT_ROWS, TextRows
-from .semantics import note_without_columns, tokens_of, with_columns
-from .wires import Semantics, checks, found_by
+from .semantics import (
+    marked_outputs,
+    note_without_columns,
+    token_choices,
+    tokens_of,
+    told_by_semantics,
+    with_columns,
+)
+from .wires import checks, found_by
 
 CATEGORY = "SesaHand/semantics"
 
@@ -134,19 +141,7 @@ class TextEncodePictures(io.ComfyNode):
                     tooltip="What is to be done: 'The woman of picture 1 holds her hand as in picture 2.' Weights such "
                     "as (hand:1.2) do nothing here; Attention Bias does.",
                 ),
-                io.Combo.Input(
-                    "tokens",
-                    options=list(CHOICES),
-                    default=CHOICES[0],
-                    tooltip="Which tokens count as hand tokens: single words such as hand, fingers, holding; the whole "
-                    "phrase that says what the hands do; or both. Few tokens act more sharply.",
-                ),
-                io.String.Input(
-                    "extra_words",
-                    default="",
-                    tooltip="More words to count as hand tokens, separated by commas, such as what the hand holds: "
-                    "umbrella, handle.",
-                ),
+                *token_choices(),
                 io.Image.Input(
                     "image1",
                     optional=True,
@@ -164,12 +159,7 @@ class TextEncodePictures(io.ComfyNode):
                     tooltip="VAE of Qwen-Image: with it the pictures also go to the model, as reference latents. "
                     "Without it only the text encoder sees them. Not used with a conditioning.",
                 ),
-                Semantics.Input(
-                    "semantics",
-                    optional=True,
-                    tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
-                    "for the hand action in the text, and take its hand words if they find none.",
-                ),
+                told_by_semantics(),
                 io.Conditioning.Input(
                     "conditioning",
                     optional=True,
@@ -178,16 +168,7 @@ class TextEncodePictures(io.ComfyNode):
                     "attached.",
                 ),
             ],
-            outputs=[
-                io.Conditioning.Output(
-                    display_name="conditioning",
-                    tooltip="For the sampler; Attention Bias on the MODEL acts on its hand tokens.",
-                ),
-                io.String.Output(
-                    display_name="marked",
-                    tooltip="The prompt with the chosen tokens in [brackets], to check the choice in a Preview Any.",
-                ),
-            ],
+            outputs=marked_outputs(),
         )
 
     @classmethod

@@ -343,6 +343,49 @@ def with_columns(conditioning: list, chosen: HandTokens) -> list:
     return node_helpers.conditioning_set_values(conditioning, {"sesahand_tokens": chosen.to_dict()})
 
 
+def token_choices() -> list:
+    """The inputs by which a text encoding node is told which of its tokens count."""
+    return [
+        io.Combo.Input(
+            "tokens",
+            options=list(CHOICES),
+            default=CHOICES[0],
+            tooltip="Which tokens count as hand tokens: single words such as hand, fingers, holding; the whole "
+            "phrase that says what the hands do; or both. Few tokens act more sharply.",
+        ),
+        io.String.Input(
+            "extra_words",
+            default="",
+            tooltip="More words to count as hand tokens, separated by commas, such as what the hand holds: "
+            "umbrella, handle.",
+        ),
+    ]
+
+
+def told_by_semantics():
+    """The input that says where the hand action stands in the prompt."""
+    return Semantics.Input(
+        "semantics",
+        optional=True,
+        tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
+        "for the hand action in the text, and take its hand words if they find none.",
+    )
+
+
+def marked_outputs() -> list:
+    """What a text encoding node puts out."""
+    return [
+        io.Conditioning.Output(
+            display_name="conditioning",
+            tooltip="For the sampler; Attention Bias on the MODEL acts on its hand tokens.",
+        ),
+        io.String.Output(
+            display_name="marked",
+            tooltip="The prompt with the chosen tokens in [brackets], to check the choice in a Preview Any.",
+        ),
+    ]
+
+
 @checks()
 class TextEncode(io.ComfyNode):
     @classmethod
@@ -369,25 +412,8 @@ class TextEncode(io.ComfyNode):
                     "prompts beyond 77 tokens work as in CLIP Text Encode. Where the text encoder is a language model, "
                     "weights do nothing; Attention Bias does.",
                 ),
-                io.Combo.Input(
-                    "tokens",
-                    options=list(CHOICES),
-                    default=CHOICES[0],
-                    tooltip="Which tokens count as hand tokens: single words such as hand, fingers, holding; the whole "
-                    "phrase that says what the hands do; or both. Few tokens act more sharply.",
-                ),
-                io.String.Input(
-                    "extra_words",
-                    default="",
-                    tooltip="More words to count as hand tokens, separated by commas, such as what the hand holds: "
-                    "umbrella, handle.",
-                ),
-                Semantics.Input(
-                    "semantics",
-                    optional=True,
-                    tooltip="From Compose Prompt: says exactly where the hand action stands. Without it the rules look "
-                    "for the hand action in the text, and take its hand words if they find none.",
-                ),
+                *token_choices(),
+                told_by_semantics(),
                 io.Conditioning.Input(
                     "conditioning",
                     optional=True,
@@ -395,16 +421,7 @@ class TextEncode(io.ComfyNode):
                     "this CLIP, which is checked. It is kept as it is and only gets the hand tokens attached.",
                 ),
             ],
-            outputs=[
-                io.Conditioning.Output(
-                    display_name="conditioning",
-                    tooltip="For the sampler; Attention Bias on the MODEL acts on its hand tokens.",
-                ),
-                io.String.Output(
-                    display_name="marked",
-                    tooltip="The prompt with the chosen tokens in [brackets], to check the choice in a Preview Any.",
-                ),
-            ],
+            outputs=marked_outputs(),
         )
 
     @classmethod
