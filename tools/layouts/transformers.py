@@ -105,9 +105,6 @@ Z_IMAGE_CONTROL = File(
 )
 
 FLUX = File("diffusion_models", "Comfy-Org/flux1-dev", "flux1-dev-fp8.safetensors", "17 GB, FLUX.1 dev non-commercial")
-FLUX_FILL = _split(
-    "diffusion_models", "Comfy-Org/flux1-dev", "flux1-fill-dev.safetensors", "24 GB, FLUX.1 dev non-commercial"
-)
 FLUX_CLIP = File(
     "text_encoders", "comfyanonymous/flux_text_encoders", "clip_l.safetensors", "0.25 GB, MIT, of OpenAI's CLIP"
 )
