@@ -15,6 +15,7 @@ from ..errors import SesaHandError, quote
 from ..files.settings import read_settings
 from ..fusion.settings import FusionSettings
 from ..models.small.layout import MiniLayout
+from ..models.small.model_files import CONTROLS
 from .ranges import check_range as _check_range
 from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
@@ -299,11 +300,14 @@ class MiniConfig(Common):
         base: Second stage: text encoder and U-Net, together with a ControlNet that is a scaffold.
         controls: Third stage: two ControlNets on the frozen base, without and with structural fusion, from the same
             start, on the same data, with the same noise.
-        control_start: What both start from: "scaffold", which had structural fusion in every second step, or "unet".
+        control_start: What both start from: "scaffold", which had structural fusion in every second step, "unet", or
+            "plain", the one beside the model that `base_of` names.
         fusion: Structural fusion of the second one, and of every second step of the scaffold.
         noise: The loss of the base.
         control_noise: The loss of the ControlNets.
         text_rate: How much faster the text encoder learns than the U-Net.
+        held_in_map: Whether the ControlNets' maps show what hands hold, in another gray.
+        only: Which of the two ControlNets is trained, "plain" or "sf"; empty for both.
     """
 
     kind: str = "mini"
@@ -323,14 +327,20 @@ class MiniConfig(Common):
     text_rate: float = 2.0
     precision: str = "bf16"
     workers: int = 2
+    held_in_map: bool = False
+    only: str = ""
 
     def __post_init__(self):
         super().__post_init__()
         _check_range("text_rate", self.text_rate, 0, 100)
-        if self.control_start not in ("scaffold", "unet"):
-            raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold or unet.")
+        if self.control_start not in ("scaffold", "unet", "plain"):
+            raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold, unet or plain.")
         if self.base_of and self.control_start == "scaffold":
             raise SesaHandError("With base_of there is no scaffold to start from: set control_start=unet.")
+        if self.control_start == "plain" and not self.base_of:
+            raise SesaHandError("control_start is plain, which is beside the model of base_of: name that model.")
+        if self.only not in ("", *CONTROLS):
+            raise SesaHandError(f"only is {quote(self.only)}; choose one of {', '.join(CONTROLS)}, or leave it empty.")
 
 
 RECONSTRUCTOR_STEPS = Steps(2000, 32, 1, 2e-3, warmup=50, decay_from=0.2, betas=(0.9, 0.999), average=0.0)

@@ -61,12 +61,14 @@ class WorldSamples:
 
     Args:
         rendered: The drawn samples.
+        held_in_map: Whether maps show what hands hold.
     """
 
-    def __init__(self, rendered: SampleCache):
-        self.rendered = rendered
+    def __init__(self, rendered: SampleCache, held_in_map: bool = False):
+        self.rendered, self.held_in_map = rendered, held_in_map
         # Describing a sample takes a millisecond, in which a GPU trains on several.
         self._captions: dict[int, dict[str, str]] = {}
+        self._held: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.rendered)
@@ -76,8 +78,10 @@ class WorldSamples:
         if index not in self._captions:
             words = rendered.describe(index)
             self._captions[index] = {CLEAN: words.composition.prompt, SHORT: words.short, VERBOSE: words.rambling}
-        pictures = rendered.pictures[index], rendered.conditions[index], rendered.masks[index]
-        return TrainingSample(*pictures, self._captions[index])
+            if self.held_in_map and words.attributes.held is not None:
+                self._held[index] = rendered.source.map_with_held(index)
+        control = self._held.get(index, rendered.conditions[index])
+        return TrainingSample(rendered.pictures[index], control, rendered.masks[index], self._captions[index])
 
 
 class FileSamples:

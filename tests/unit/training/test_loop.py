@@ -10,7 +10,7 @@ from toy_samples import ToySamples
 
 from sesahand.errors import SesaHandError
 from sesahand.models.small.layout import MiniLayout
-from sesahand.models.small.model_files import read_mini
+from sesahand.models.small.model_files import read_mini, read_mini_controlnet
 from sesahand.training.average import WeightAverage
 from sesahand.training.config import MiniConfig, Steps, load_config
 from sesahand.training.loop import Watcher, checkpoints, train
@@ -126,6 +126,41 @@ def test_a_given_base_of_another_shape_is_refused_also_as_the_autoencoders_file(
 def test_a_given_base_has_no_scaffold(tmp_path):
     with pytest.raises(SesaHandError, match="control_start=unet"):
         config(tmp_path, base_of="embedded")
+
+
+def test_the_plain_controlnet_of_a_given_base_can_be_trained_on_alone(tmp_path):
+    first, plain, _ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    given = config(tmp_path / "again", base_of=str(first), control_start="plain", only="plain")
+    still = replace(given, controls=replace(given.controls, learning_rate=0.0))
+    base, again = MiniTraining(still, make_samples=toys).run()
+    assert (base.name, again.name) == (first.name, plain.name)
+    before, after = (read_mini_controlnet(path, LAYOUT)[0].state_dict() for path in (plain, again))
+    assert all(torch.equal(value, after[name]) for name, value in before.items()), "it starts where that one ended"
+    moved = replace(given, out=str(tmp_path / "moved"))
+    _, moved = MiniTraining(moved, make_samples=toys).run()
+    after = read_mini_controlnet(moved, LAYOUT)[0].state_dict()
+    assert not all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_maps_with_and_without_what_hands_hold_are_two_trainings(tmp_path):
+    first, *_ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    given = config(tmp_path / "again", base_of=str(first), control_start="plain", only="plain")
+    assert MiniTraining(given, make_samples=toys).run()
+    with pytest.raises(SesaHandError, match="held_in_map"):
+        MiniTraining(replace(given, held_in_map=True), make_samples=toys).run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"control_start": "sf"}, "choose scaffold, unet or plain"),
+        ({"control_start": "plain"}, "beside the model of base_of"),
+        ({"only": "both"}, "choose one of plain, sf"),
+    ],
+)
+def test_a_start_or_a_choice_of_controlnets_that_is_none_is_refused(tmp_path, changes, said):
+    with pytest.raises(SesaHandError, match=said):
+        config(tmp_path, **changes)
 
 
 def test_a_given_autoencoder_of_another_width_is_refused(tmp_path):
