@@ -6,6 +6,7 @@ from ..sesahand.hands.objects import OBJECTS, SIZES
 from ..sesahand.scene.changing import ALL, chosen_hands
 from ..sesahand.scene.hand_scene import SIDES
 from ..sesahand.scene.holding import describe_holding, hold_object
+from ..sesahand.semantics.described_holding import hold_described
 from . import wires
 from .notices import show_on_node
 from .progress import progress
@@ -58,6 +59,13 @@ class HoldObject(io.ComfyNode):
                     tooltip="Which of these hands in each picture: 1 is the first. 0 is all of them.",
                     **wires.rare(),
                 ),
+                wires.Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="The same as Pose Hand got, in place of object: each hand holds what its words say, "
+                    "'holding a red mug' the cup, 'writing with a pencil' the pen. A hand that holds nothing there "
+                    "stays as it is.",
+                ),
             ],
             outputs=[
                 wires.Hands.Output("holding", display_name="hands", tooltip="The hands, with the object in them."),
@@ -72,10 +80,15 @@ class HoldObject(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, hands, object, size, side, number) -> io.NodeOutput:
-        holding = hold_object(hands, object, size, chosen_hands(hands, side, number), on_hand=progress())
-        report = describe_holding(holding)
-        show_on_node(report)
+    def execute(cls, hands, object, size, side, number, semantics=None) -> io.NodeOutput:
+        chosen, said = chosen_hands(hands, side, number), []
+        if semantics is None:
+            holding = hold_object(hands, object, size, chosen, on_hand=progress())
+        else:
+            holding, said = hold_described(hands, semantics, size, chosen, on_hand=progress())
+        report = "\n".join([describe_holding(holding), *said])
+        overridden = "" if semantics is None else f"overridden by semantics: object ({object})\n"
+        show_on_node(overridden + report)
         return io.NodeOutput(holding.scene, report)
 
 

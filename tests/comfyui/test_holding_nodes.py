@@ -7,6 +7,7 @@ import pytest
 import torch
 from sesahand_pack.nodes import assets, condition, dataset, editor_answer, hand, holding
 from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths
 from comfy_api.latest import io
@@ -99,3 +100,16 @@ def test_the_editor_is_sent_the_hands_alone(held):
 def test_a_side_that_no_hand_has_is_an_error(held):
     with pytest.raises(SesaHandError, match="right hands"):
         run(holding.HoldObject, hands=held[0], side="right")
+
+
+def test_with_semantics_the_hand_holds_what_the_sentence_says(monkeypatch):
+    shown = []
+    monkeypatch.setattr(holding, "show_on_node", shown.append)
+    said = extract_semantics(["A man holds a red mug in his left hand."])
+    (posed, *_) = run(hand.PoseHand, semantics=said)
+    scene, report = run(holding.HoldObject, hands=posed, object="pen", semantics=said)
+    assert [(item.kind, scene.side[item.hand]) for item in scene.objects] == [("cup", "left")]
+    assert report.startswith("frame 0, left hand, cup x 1: thumb")
+    assert shown == [f"overridden by semantics: object (pen)\n{report}"]
+    with pytest.raises(SesaHandError, match="disconnect semantics and choose the object here"):
+        run(holding.HoldObject, hands=run(hand.PoseHand)[0], semantics=extract_semantics(["making a fist"]))
