@@ -37,6 +37,9 @@ FACTS = "sesahand.training"
 CONTROLS = ("plain", "sf")
 """The ControlNets that belong to one model: trained without and with structural fusion."""
 
+HELD = "held"
+"""The ControlNet of the shipped model alone that was trained on maps with what hands hold."""
+
 MAX_FILE_BYTES = 256 << 20
 
 
