@@ -15,7 +15,7 @@ such maps paints both, with attention drawn to the hand words. Then the hand is 
 **Steps**
 1. Press **Run**. Nothing needs to be downloaded for the picture: a small model comes with SesaHand.
 2. Type another *caption* in Extract Semantics. The small model has learnt *a cup* and *a ball* in the hand, in six
-   colours; a bottle or an apple becomes one of them. The report of Hold Object says what was understood.
+   colours; phone, pen and hammer it paints half as skin. The report of Hold Object says what was understood.
 3. Words that the small model does not know are ignored; Compose Prompt names them and lists those it knows.
 4. *size* in Hold Object makes the object larger or smaller, *roll* and *yaw* in Place Hand turn hand and object.
 5. For the score, once, in the folder of SesaHand (*custom_nodes/sesahand*), with ComfyUI's Python:
