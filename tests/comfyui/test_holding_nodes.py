@@ -175,7 +175,7 @@ def test_what_a_hand_holds_can_be_kept_from_repainting():
     assert 0 < left.sum() < whole.sum()
 
 
-def test_with_semantics_the_hand_holds_what_the_sentence_says(monkeypatch):
+def test_with_semantics_the_hand_holds_what_the_sentence_says(monkeypatch, input_folder):
     shown = []
     monkeypatch.setattr(holding, "show_on_node", shown.append)
     said = extract_semantics(["A man holds a red mug in his left hand."])
@@ -185,6 +185,6 @@ def test_with_semantics_the_hand_holds_what_the_sentence_says(monkeypatch):
     assert report.startswith("frame 0, left hand, cup x 1: thumb")
     assert shown == [f"overridden by semantics: object (pen)\n{report}"]
     with pytest.raises(SesaHandError, match="mesh and semantics both say what is held"):
-        run(holding.HoldObject, hands=posed, semantics=said, mesh="milk.stl")
+        run(holding.HoldObject, hands=posed, semantics=said, mesh="3d/milk.stl")
     with pytest.raises(SesaHandError, match="disconnect semantics and choose the object here"):
         run(holding.HoldObject, hands=run(hand.PoseHand)[0], semantics=extract_semantics(["making a fist"]))
