@@ -14,7 +14,7 @@ def open_zip(file: IO[bytes]) -> zipfile.ZipFile:
         zipfile.BadZipFile: If it is longer, or damaged.
     """
     bounded = _Bounded(file)
-    archive = zipfile.ZipFile(bounded)  # type: ignore[arg-type]  # it needs no more than this has
+    archive = zipfile.ZipFile(bounded)
     bounded.most = None
     return archive
 
