@@ -21,6 +21,9 @@ from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
 PRECISIONS = ("no", "bf16", "fp16")
+OPTIMIZERS = ADAMW, ADAMW_8BIT = "adamw", "adamw8bit"
+# What may be larger when a training goes on, so that a finished one is extended.
+MAY_GROW = frozenset({"training.steps"})
 # What may differ when an interrupted training goes on: it changes no number of the result.
 FREE_TO_CHANGE = frozenset(
     {"out", "checkpoint_every", "keep_checkpoints", "validate_every", "log_every", "workers", "data.folder"}
@@ -43,6 +46,7 @@ class Steps:
         betas: AdamW's.
         max_norm: The gradient's norm is cut to this.
         average: Decay of the weights' moving average, which is what is exported; 0 exports the last weights.
+        optimizer: "adamw", or "adamw8bit": bitsandbytes', which remembers a quarter of the bytes of each weight.
     """
 
     steps: int = 1000
@@ -56,9 +60,12 @@ class Steps:
     betas: tuple[float, float] = (0.9, 0.99)
     max_norm: float = 1.0
     average: float = 0.998
+    optimizer: str = ADAMW
 
     def __post_init__(self):
         object.__setattr__(self, "betas", tuple(self.betas))
+        if self.optimizer not in OPTIMIZERS:
+            raise SesaHandError(f"optimizer is {quote(self.optimizer)}; choose {' or '.join(OPTIMIZERS)}.")
         for name in ("steps", "batch_size", "accumulation"):
             _check_range(name, getattr(self, name), 1, 10**9)
         _check_range("warmup", self.warmup, 0, 10**9)
@@ -77,6 +84,10 @@ class Steps:
         start = self.decay_from * self.steps
         fallen = 0.0 if step < start else (step - start) / max(1.0, self.steps - start)
         return self.learning_rate * min(1.0, (step + 1) / (self.warmup + 1)) * (1 - (1 - self.final_rate) * fallen)
+
+    def fell_before(self, step: int, total: int) -> bool:
+        """Whether the rate had begun to fall in the first `step` steps, had there been `total` of them in all."""
+        return self.final_rate < 1 and step - 1 > self.decay_from * total
 
 
 @dataclass(frozen=True)
@@ -392,13 +403,21 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
     return _build(KINDS[kind], values, "")
 
 
+# Settings that came later, with what earlier versions did.
+ADDED: dict[str, Any] = {"optimizer": ADAMW}
+
+
 def to_dict(config: Common) -> dict:
     """The configuration as plain JSON values; `load_config` reads it back."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def changed_since(before: dict, now: dict) -> list[str]:
-    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it."""
+    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it.
+
+    More steps of a training are the same training, which is extended. What an earlier version had no setting for is as
+    it was then.
+    """
     return sorted(_differences(before, now))
 
 
@@ -407,8 +426,8 @@ def _differences(before: object, now: object, name: str = "") -> typing.Iterator
         names = {key: f"{name}.{key}" if name else key for key in {*before, *now}}
         for key, whole in names.items():
             if whole not in FREE_TO_CHANGE:
-                yield from _differences(before.get(key), now.get(key), whole)
-    elif before != now:
+                yield from _differences(before.get(key, ADDED.get(key)), now.get(key), whole)
+    elif before != now and not (name in MAY_GROW and type(before) is type(now) is int and before < now):
         yield f"{name} (was {quote(before, 40)}, is {quote(now, 40)})"
 
 

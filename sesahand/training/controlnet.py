@@ -107,6 +107,7 @@ def facts_of(config, outcome: TrainingOutcome, samples: int) -> dict:
         "hardware": hardware(),
         "torch": torch.__version__,
         "final_loss": round(outcome.loss, 5) if outcome.loss == outcome.loss else None,
+        **({"extended": list(outcome.extended)} if outcome.extended else {}),
         # Paths say where somebody keeps his files, and nothing of the weights.
         "config": _without_paths(to_dict(dataclasses.replace(config, out="training"))),
     }

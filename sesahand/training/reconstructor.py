@@ -280,5 +280,6 @@ def facts_of(config: ReconstructorConfig, outcome: TrainingOutcome, samples: int
         "hardware": device,
         "torch": torch.__version__,
         "final_loss": round(outcome.loss, 5) if outcome.loss == outcome.loss else None,
+        **({"extended": list(outcome.extended)} if outcome.extended else {}),
         "config": told,
     }
