@@ -105,7 +105,10 @@ def _train(config, stop: Stop) -> list | None:
 
 def _paths(answer: tuple) -> list | None:
     _, path = answer
-    return None if path is None else [path]
+    if path is None:
+        return None
+    best = path.with_name(f"{path.stem}_best{path.suffix}")
+    return [*([best] if best.is_file() else []), path]
 
 
 def report(stage: str, entry: dict) -> None:

@@ -22,6 +22,8 @@ from .samples import CLEAN, TrainingSample
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
+    from .latents import KeptLatents
+
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
 
@@ -42,6 +44,7 @@ class DiffusionTask(nn.Module):
         fused: In which passes it is on: NEVER, ALWAYS or EVERY_OTHER.
         rates: How much faster a part learns than the others.
         latents: `[N, 4, h, w]`, the scaled latents of all samples, or None to encode pictures in every pass.
+        kept: Keeps latents of pictures that it has encoded once; None keeps none.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class DiffusionTask(nn.Module):
         fused: str = NEVER,
         rates: dict[str, float] | None = None,
         latents: np.ndarray | None = None,
+        kept: KeptLatents | None = None,
     ):
         super().__init__()
         self.trained = nn.ModuleDict({name: getattr(networks, name) for name in trained})
         # In a tuple, where nn.Module does not see it.
         self._held = (networks,)
         self.noise, self.fusion, self.fused, self.rates = noise, fusion, fused, rates or {}
-        self.cached = latents
+        self.cached, self.kept = latents, kept
         self.passes = 0
         self.alphas: Tensor
         self.register_buffer("alphas", networks.scheduler.alphas_cumprod.clone(), persistent=False)
@@ -110,19 +114,42 @@ class DiffusionTask(nn.Module):
         made = {
             "control": torch.from_numpy(control).movedim(-1, 1).float().div(255),
             "hand": functional.avg_pool2d(hand, 8),
-            "token_ids": self._token_ids(samples, chance[0] < noise.no_text, generator),
+            **self._drawn_words(samples, chance[0] < noise.no_text, generator),
             "keep_control": (chance[1] >= noise.no_control).float(),
             "keep_skips": (chance[2] >= noise.no_skip).float(),
             "time": torch.randint(0, len(self.alphas), (count,), generator=generator),
         }
         if self.cached is not None:
             made["latents"] = torch.from_numpy(np.stack([self.cached[index] for index in indices])).float()
+        elif self.kept is not None:
+            made["latents"] = self.kept.of(samples)
         else:
             pictures = torch.from_numpy(np.stack([sample.picture for sample in samples]))
             made["pictures"] = pictures.movedim(-1, 1).float().div(127.5).sub(1)
         grid = made["hand"].shape[-2:]
         made["noise"] = torch.randn(count, 4, *grid, generator=generator)
         return made
+
+    def steady_batch(self, samples: Sequence[TrainingSample], time: int, seeds: Sequence[int]) -> dict:
+        """Make the tensors of a pass in which nothing is left to chance: how well a sample is denoised from one time.
+
+        Args:
+            samples: Which.
+            time: Of the noise schedule.
+            seeds: Of each sample's noise.
+        """
+        made = self.batch(range(len(samples)), samples, torch.Generator())
+        style = max(self.noise.styles, key=lambda name: self.noise.styles[name])
+        texts = [sample.captions.get(style, sample.captions[CLEAN]) for sample in samples]
+        shape = made["noise"].shape[1:]
+        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        made |= self._words(texts)
+        return made | {
+            "noise": torch.stack(noise),
+            "time": torch.full((len(samples),), time),
+            "keep_control": torch.ones(len(samples)),
+            "keep_skips": torch.ones(len(samples)),
+        }
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss under the name "loss", and its parts for the log."""
@@ -207,7 +234,9 @@ class DiffusionTask(nn.Module):
             latents = autoencoder.encode(pictures.to(autoencoder.dtype)).latent_dist.mode()
         return latents.float() * autoencoder.config.scaling_factor
 
-    def _token_ids(self, samples: Sequence[TrainingSample], dropped: Tensor, generator: torch.Generator) -> Tensor:
+    def _drawn_words(
+        self, samples: Sequence[TrainingSample], dropped: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         styles = list(self.noise.styles)
         weights = torch.tensor([float(self.noise.styles[style]) for style in styles])
         drawn = torch.multinomial(weights, len(samples), replacement=True, generator=generator).tolist()
@@ -216,15 +245,20 @@ class DiffusionTask(nn.Module):
             for sample, style in zip(samples, drawn, strict=True)
         ]
         texts = ["" if drop else text for text, drop in zip(texts, dropped.tolist(), strict=True)]
-        ids = tokenize(self.networks.tokenizer, texts)
+        words = self._words(texts)
+        ids = words["token_ids"]
         if self.noise.no_word and "text_encoder" in self.trained:
             from ..models.small.token_embedding import text_embeddings
 
             embedding = text_embeddings(self.networks.text_encoder).token_embedding
             lost = torch.rand(ids.shape, generator=generator) < self.noise.no_word
             special = torch.isin(ids, torch.tensor(self.networks.tokenizer.all_special_ids))
-            ids = torch.where(lost & ~special, embedding.unknown_id, ids)
-        return ids
+            words["token_ids"] = torch.where(lost & ~special, embedding.unknown_id, ids)
+        return words
+
+    def _words(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The tokens of prompts, by the names that a batch has them under."""
+        return {"token_ids": tokenize(self.networks.tokenizer, texts)}
 
 
 def own_precision(network: Any):

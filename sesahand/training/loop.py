@@ -228,7 +228,7 @@ class _Run:
         for part in range(steps.accumulation):
             some = indices[part * steps.batch_size : (part + 1) * steps.batch_size]
             draws = generator_of(self.config.seed, step, part, accelerator.process_index)
-            batch = self.task.batch(some, self.batches.get(some), draws)
+            batch = self.task.batch(some, self.batches.get(some, step), draws)
             batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
             with accelerator.accumulate(self.wrapped):
                 with accelerator.autocast():
@@ -296,14 +296,7 @@ class _Run:
         if is_own(self.folder / name):
             delete_folder(self.folder, name)
         elif os.path.lexists(inside(self.folder, name)):
-            self._set_aside(name, f"aside_{{}}_{name}")
-
-    def _set_aside(self, name: str, form: str) -> None:
-        """Give what stands in the folder another name, with the first number that is free: it may be anybody's."""
-        names = (form.format(number) for number in itertools.count(1))
-        aside = next(each for each in names if not os.path.lexists(self.folder / each))
-        rename(self.folder, name, aside)
-        logger.warning("%s was there and is not this training's; it is %s now.", self.folder / name, aside)
+            set_aside(self.folder, name, f"aside_{{}}_{name}")
 
     def _resume(self) -> None:
         found = checkpoints(self.folder)
@@ -312,7 +305,7 @@ class _Run:
             if self.accelerator.is_main_process:
                 # A log that no checkpoint belongs to may be anybody's.
                 if is_file(self.folder / LOG):
-                    self._set_aside(LOG, "log_{}.jsonl")
+                    set_aside(self.folder, LOG, "log_{}.jsonl")
             return
         newest = found[-1]
         before = read_json(newest / CONFIG, follow=False)
@@ -411,6 +404,14 @@ def checkpoints(folder: Path) -> list[Path]:
         path for path in list_folder(folder)
         if path.name.startswith(CHECKPOINT) and is_folder(path) and is_file(path / CONFIG)
     ]  # fmt: skip
+
+
+def set_aside(folder: Path, name: str, form: str) -> None:
+    """Give what stands in a folder another name, with the first number that is free: it may be anybody's."""
+    names = (form.format(number) for number in itertools.count(1))
+    aside = next(each for each in names if not os.path.lexists(folder / each))
+    rename(folder, name, aside)
+    logger.warning("%s was there and is not this training's; it is %s now.", folder / name, aside)
 
 
 def is_own(folder: Path) -> bool:
