@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, PreTrainedTokenizerBase
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Networks:
-    """The parts of a latent diffusion model in diffusers' form; `controlnet` may be missing."""
+    """The parts of a latent diffusion model in diffusers' form; `controlnet` and `lora`, which acts, may be missing."""
 
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
@@ -21,3 +23,4 @@ class Networks:
     autoencoder: Any
     scheduler: DDIMScheduler
     controlnet: ControlNetModel | None = None
+    lora: nn.ModuleDict | None = None

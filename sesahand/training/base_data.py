@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..models.networks import Networks
-from .config import ControlNetConfig
+from .config import ControlNetConfig, LoraConfig
 from .latents import KeptLatents
 from .mixture import Mixture, Subset
 from .reconstructor_settings import HandSource
@@ -37,7 +37,7 @@ class BaseData:
     count: int
 
 
-def open_data(config: ControlNetConfig, networks: Networks, control: str) -> BaseData:
+def open_data(config: ControlNetConfig | LoraConfig, networks: Networks, control: str) -> BaseData:
     """Open the samples of a configuration.
 
     Args:

@@ -14,6 +14,7 @@ from typing import Any, cast
 from ..errors import SesaHandError, quote
 from ..files.settings import read_settings
 from ..fusion.settings import FusionSettings
+from ..models.low_rank import ATTENTION, LAYERS
 from ..models.small.layout import MiniLayout
 from .picture_crops import Crops
 from .ranges import check_range as _check_range
@@ -347,7 +348,64 @@ class ControlNetConfig(Common):
         check_base(self)
 
 
-def check_base(config: ControlNetConfig) -> None:
+@dataclass(frozen=True)
+class LowRankSettings:
+    """What a LoRA adds to its base.
+
+    Attributes:
+        rank: Of the addition to each layer.
+        alpha: Its strength, in ranks.
+        layers: "attention" for the projections of each attention, "all" for all linear layers of its blocks.
+    """
+
+    rank: int = 16
+    alpha: float = 16.0
+    layers: str = ATTENTION
+
+    def __post_init__(self):
+        _check_range("rank", self.rank, 1, 4096)
+        _check_range("alpha", self.alpha, 1e-3, 1e6)
+        if self.layers not in LAYERS:
+            raise SesaHandError(f"layers is {quote(self.layers)}; choose {' or '.join(LAYERS)}.")
+
+
+@dataclass(frozen=True)
+class LoraConfig(Common):
+    """A LoRA of a frozen Stable Diffusion base.
+
+    Attributes:
+        kind: "lora".
+        base: The base: a diffusers folder, or one safetensors checkpoint.
+        start: A LoRA file of the same layers, rank and alpha to go on from; empty starts from nothing.
+        frozen_dtype: Of the base's weights: "float32", "float16" or "bfloat16".
+        data: The samples; their maps are not looked at.
+        lora: What it adds.
+        noise: The loss.
+        training: The optimisation.
+        crops: What of each picture is seen.
+    """
+
+    kind: str = "lora"
+    base: str = ""
+    start: str = ""
+    frozen_dtype: str = "float32"
+    data: Data = field(default_factory=Data)
+    lora: LowRankSettings = field(default_factory=LowRankSettings)
+    noise: Noise = field(default_factory=Noise)
+    training: Steps = field(
+        default_factory=lambda: Steps(2000, 4, 1, 1e-4, decay_from=1.0, betas=(0.9, 0.999), average=0.0)
+    )
+    crops: Crops = field(default_factory=Crops)
+    validation_steps: int = 20
+    guidance: float = 7.5
+    precision: str = "bf16"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_base(self)
+
+
+def check_base(config: ControlNetConfig | LoraConfig) -> None:
     """Refuse a training on a frozen base that names no base or no samples."""
     if not config.base:
         raise SesaHandError("base is empty: name a diffusers folder or a safetensors checkpoint of SD1.5.")
@@ -450,8 +508,10 @@ class ReconstructorConfig(Common):
             raise SesaHandError("data.sets is empty: name at least one folder of image-mesh pairs.")
 
 
-Config = ControlNetConfig | MiniConfig | ReconstructorConfig
-KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig}
+Config = ControlNetConfig | MiniConfig | ReconstructorConfig | LoraConfig
+KINDS = {
+    "controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig, "lora": LoraConfig,
+}  # fmt: skip
 
 
 def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Config:

@@ -15,7 +15,7 @@ from ..models.ldm_names import load_ldm
 from ..models.networks import Networks
 from ..models.small.model_files import write_controlnet
 from .base_data import BaseData, open_data
-from .config import ControlNetConfig, to_dict
+from .config import ControlNetConfig, LoraConfig, to_dict
 from .diffusion import ALWAYS, NEVER, DiffusionTask
 from .held_out import HeldOutLoss
 from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
@@ -76,7 +76,7 @@ def train_controlnet(
 def validation(
     task: DiffusionTask,
     data: BaseData,
-    config: ControlNetConfig,
+    config: ControlNetConfig | LoraConfig,
     draw: Callable[[int], None],
     write_best: Callable[[dict], None],
     report: Callable[[dict], None],
@@ -147,7 +147,7 @@ def hardware() -> str:
 
 
 def _without_paths(config: dict) -> dict:
-    if config["kind"] != "controlnet":
+    if config["kind"] not in ("controlnet", "lora"):
         return {**config, "data": {**config["data"], "folder": ""}}
     data = {**config["data"], "latents_folder": ""}
     data["path"] = _name(data["path"]) if isinstance(data["path"], str) else [_name(path) for path in data["path"]]

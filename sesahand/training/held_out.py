@@ -10,7 +10,7 @@ import torch
 
 from ..files.folders import inside, is_file
 from ..files.writing import append_line, write_whole
-from .config import ControlNetConfig
+from .config import ControlNetConfig, LoraConfig
 from .diffusion import DiffusionTask
 from .loop import checkpoints, read_log, set_aside
 from .samples import Samples, TrainingSample
@@ -29,7 +29,7 @@ class HeldOutLoss:
         config: Its seed is that of the noise.
     """
 
-    def __init__(self, task: DiffusionTask, samples: Samples, config: ControlNetConfig):
+    def __init__(self, task: DiffusionTask, samples: Samples, config: ControlNetConfig | LoraConfig):
         self.task, self.seed, self.folder = task, config.seed, Path(config.out)
         self.together = config.training.batch_size
         # Samples are read anew each time: they may be many, and large.
