@@ -9,12 +9,15 @@ from torch import nn
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextModel, PreTrainedTokenizerBase
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerBase
 
 
 @dataclass
 class Networks:
-    """The parts of a latent diffusion model in diffusers' form; `controlnet` and `lora`, which acts, may be missing."""
+    """The parts of a latent diffusion model in diffusers' form.
+
+    What may be missing: `controlnet`; `lora`, which acts if it is there; and the second text encoder, which SDXL has.
+    """
 
     unet: UNet2DConditionModel
     text_encoder: CLIPTextModel
@@ -24,3 +27,5 @@ class Networks:
     scheduler: DDIMScheduler
     controlnet: ControlNetModel | None = None
     lora: nn.ModuleDict | None = None
+    text_encoder_2: CLIPTextModelWithProjection | None = None
+    tokenizer_2: PreTrainedTokenizerBase | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch.nn import functional
 from ..fusion.settings import GATED, FusionSettings
 from ..models.diffusers_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
 from ..models.networks import Networks
-from ..models.small.tokenizer import tokenize
+from ..models.texts import EncodedText, encode_text, own_precision, token_ids
 from .config import Fusion, Noise
 from .samples import CLEAN, TrainingSample
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
+
+PARTS = ("unet", "text_encoder", "text_encoder_2", "autoencoder", "controlnet")
 
 GATE_RATE = 10.0
 """How much faster the gate learns than the weights: it is one number that has to come away from 0."""
@@ -67,7 +68,7 @@ class DiffusionTask(nn.Module):
         self.passes = 0
         self.alphas: Tensor
         self.register_buffer("alphas", networks.scheduler.alphas_cumprod.clone(), persistent=False)
-        for name in ("unet", "text_encoder", "autoencoder", "controlnet"):
+        for name in PARTS:
             module = getattr(networks, name)
             if module is not None:
                 module.requires_grad_(name in trained).train(name in trained)
@@ -99,7 +100,7 @@ class DiffusionTask(nn.Module):
 
     def to_device(self, device: torch.device) -> None:
         """Move the frozen parts; the loop moves the others."""
-        for name in ("unet", "text_encoder", "autoencoder", "controlnet"):
+        for name in PARTS:
             module = getattr(self.networks, name)
             if module is not None:
                 module.to(device)
@@ -159,13 +160,15 @@ class DiffusionTask(nn.Module):
         latents = batch["latents"] if "latents" in batch else self._encode(batch["pictures"])
         noisy = scheduler.add_noise(latents, batch["noise"], batch["time"])
         with_gradient = torch.is_grad_enabled() and "text_encoder" in self.trained
-        with torch.set_grad_enabled(with_gradient), own_precision(networks.text_encoder):
-            text = networks.text_encoder(batch["token_ids"])[0]
-        residuals = self._residuals(noisy, text.float(), batch)
+        with torch.set_grad_enabled(with_gradient):
+            text = encode_text(networks, batch)
+        residuals = self._residuals(noisy, text.to(torch.float32), batch)
         with own_precision(networks.unet):
             kind = networks.unet.dtype
             residuals = {name: _cast(value, kind) for name, value in residuals.items()}
-            predicted = networks.unet(noisy.to(kind), batch["time"], text.to(kind), **residuals).sample
+            text = text.to(kind)
+            added = text.added(*noisy.shape[-2:])
+            predicted = networks.unet(noisy.to(kind), batch["time"], text.rows, **added, **residuals).sample
         is_velocity = scheduler.config["prediction_type"] == "v_prediction"
         wanted = scheduler.get_velocity(latents, batch["noise"], batch["time"]) if is_velocity else batch["noise"]
         error = (predicted.float() - wanted.float()).square().mean(dim=1, keepdim=True)
@@ -189,14 +192,15 @@ class DiffusionTask(nn.Module):
         kept = snr.clamp(max=self.noise.min_snr)
         return (kept + 1) / (snr + 1) if is_velocity else kept / snr
 
-    def _residuals(self, noisy: Tensor, text: Tensor, batch: dict[str, Tensor]) -> dict:
-        controlnet = self.networks.controlnet
+    def _residuals(self, noisy: Tensor, text: EncodedText, batch: dict[str, Tensor]) -> dict:
+        controlnet: Any = self.networks.controlnet
         if controlnet is None:
             return {}
         self.fuse(self.fused == ALWAYS or (self.fused == EVERY_OTHER and self.passes % 2 == 1))
         if torch.is_grad_enabled():
             self.passes += 1
-        down, middle = controlnet(noisy, batch["time"], text, batch["control"], return_dict=False)
+        added = text.added(*noisy.shape[-2:])
+        down, middle = controlnet(noisy, batch["time"], text.rows, batch["control"], return_dict=False, **added)
         whole = batch["keep_control"].view(-1, 1, 1, 1)
         skips = whole * batch["keep_skips"].view(-1, 1, 1, 1)
         down = [value * (whole if refined else skips) for value, refined in zip(down, self._refined, strict=True)]
@@ -258,13 +262,7 @@ class DiffusionTask(nn.Module):
 
     def _words(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """The tokens of prompts, by the names that a batch has them under."""
-        return {"token_ids": tokenize(self.networks.tokenizer, texts)}
-
-
-def own_precision(network: Any):
-    """No mixed precision for a network that is held in half precision: its layers would meet numbers of both kinds."""
-    device = network.device.type
-    return nullcontext() if network.dtype == torch.float32 else torch.autocast(device, enabled=False)
+        return token_ids(self.networks, texts)
 
 
 def _cast(residuals: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:

@@ -56,3 +56,44 @@ def configured(folder, base, data, **settings):
     path = folder / "config.json"
     path.write_text(json.dumps(config))
     return load_config(path)
+
+
+def write_sdxl(folder):
+    """Write a base of SDXL's classes with random weights in diffusers' folders; return its folder."""
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, UNet2DConditionModel
+    from random_mini import randomised
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    ends = {"bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 49407}
+    texts = [
+        CLIPTextConfig(
+            hidden_size=width, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, projection_dim=12,
+            **ends,
+        )
+        for width in (16, 24)
+    ]  # fmt: skip
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=8, block_out_channels=(32, 64), layers_per_block=1, norm_num_groups=8, cross_attention_dim=16 + 24,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2), attention_head_dim=(2, 4), use_linear_projection=True,
+        addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=12 + 6 * 8,
+    )  # fmt: skip
+    autoencoder = AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 8, 8, 8), latent_channels=4, norm_num_groups=4, layers_per_block=1,
+        scaling_factor=0.13025,
+    )  # fmt: skip
+    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    parts = {
+        "unet": randomised(unet, 1),
+        "text_encoder": CLIPTextModel(texts[0]),
+        "text_encoder_2": CLIPTextModelWithProjection(texts[1]),
+        "tokenizer": load_tokenizer(),
+        "tokenizer_2": load_tokenizer(),
+        "vae": autoencoder,
+        "scheduler": EulerDiscreteScheduler(**schedule),
+    }
+    for name, part in parts.items():
+        part.save_pretrained(folder / name)
+    return folder
