@@ -3,8 +3,8 @@
 Random pictures and weights: what is learnt has no say in the time. The stages take turns in one process; the median
 over the rounds, and for structural fusion the median of the ratios to the plain ControlNet of the same round.
 
-With --kept-latents it is a ControlNet's step on networks of Stable Diffusion 1.5's shape instead, with pictures that are
-encoded in every step and with latents that are kept in files.
+With --kept-latents it is a ControlNet's step on networks of Stable Diffusion 1.5's shape instead, --width as wide, with
+pictures that are encoded in every step and with latents that are kept in files.
 
 Run: python benchmarks/training.py [--device cuda] [--precision bf16] [--rounds 5] [--batch 16] [--size 128]
      python benchmarks/training.py --kept-latents --batch 4 --size 512 [--device cuda]
@@ -67,16 +67,19 @@ def make_stages(layout: MiniLayout, count: int) -> dict:
     return stages
 
 
-def make_sd15() -> Networks:
-    """Networks of Stable Diffusion 1.5's shape, with random weights."""
+def make_sd15(width: float) -> Networks:
+    """Networks of Stable Diffusion 1.5's shape with random weights, so much as wide as its own."""
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+    widths = [round(channels * width) for channels in (320, 640, 1280, 1280)]
+    unet = UNet2DConditionModel(
+        sample_size=64, cross_attention_dim=768, attention_head_dim=8, block_out_channels=widths
+    )  # fmt: skip
     autoencoder = AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(128, 256, 512, 512),
+        block_out_channels=[round(channels * width) for channels in (128, 256, 512, 512)],
         layers_per_block=2,
         latent_channels=4,
     )
@@ -101,7 +104,7 @@ def measure_kept_latents(options: argparse.Namespace) -> None:
             Image.fromarray(sample.picture).save(picture)
             Image.fromarray(sample.control).save(control)
             rows.append((picture, control, CAPTION))
-        networks = make_sd15()
+        networks = make_sd15(options.width)
         kept = KeptLatents(folder / "latents", networks.autoencoder, 1.0)
         ways = {"encoded in each step": None, "kept": kept}
         tasks = {
@@ -158,6 +161,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--size", type=int, default=128, help="of the pictures, pixels")
     parser.add_argument("--kept-latents", action="store_true", help="a ControlNet's step, with and without them")
+    parser.add_argument("--width", type=float, default=1.0, help="of --kept-latents' networks, in halves and quarters")
     options = parser.parse_args()
     if options.kept_latents:
         return measure_kept_latents(options)

@@ -45,7 +45,7 @@ class LowRank(nn.Module):
         nn.init.zeros_(self.lora_up.weight)
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return the addition, in the numbers that the LoRA is held in or that mixed precision chooses."""
+        """Return the addition `[..., out]` to the layer's output for values `[..., in]`."""
         return self.lora_up(self.lora_down(values.to(self.lora_down.weight.dtype))) * self.scale
 
 
@@ -98,7 +98,9 @@ def write_lora(path: str | Path, lora: nn.ModuleDict, facts: dict, dtype: torch.
     Raises:
         SesaHandError: If a weight is not a finite number or the file cannot be written.
     """
-    state = {name: stored(name, value, dtype) for name, value in lora.state_dict().items()}
+    # An alpha in half precision would be another one.
+    kinds = {name: torch.float32 if name.endswith(".alpha") else dtype for name in lora.state_dict()}
+    state = {name: stored(name, value, kinds[name]) for name, value in lora.state_dict().items()}
     write_weights(path, state, {FACTS: json.dumps(facts)})
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import SesaHandError
 from ..models.networks import Networks
 from .config import ControlNetConfig, LoraConfig
 from .latents import KeptLatents
@@ -55,10 +56,20 @@ def open_data(config: ControlNetConfig | LoraConfig, networks: Networks, control
         kept = KeptLatents(folder, networks.autoencoder, data.latents_gigabytes, processes)
 
     def opened(source: HandSource) -> Samples:
-        return open_samples(
+        found = open_samples(
             source.path, data.size, control, config.crops, kept, source.minimum_score, source.count
         )  # fmt: skip
+        if not len(found):
+            raise SesaHandError(f"{source.path!s:.200} has no samples; leave it out, or add some.")
+        return found
 
+    learnt_paths = {os.path.realpath(source.path) for source in data.sources}
+    for source in data.held_out_sources:
+        if os.path.realpath(source.path) in learnt_paths:
+            raise SesaHandError(
+                f"{source.path!s:.200} is learnt from and held out. Hold a share of it out, such as "
+                "data.held_out=0.05, or name another set."
+            )
     parts = [opened(source) for source in data.sources]
     apart: list[Any] = [opened(source) for source in data.held_out_sources]
     if not data.held_out_sources:
@@ -69,6 +80,8 @@ def open_data(config: ControlNetConfig | LoraConfig, networks: Networks, control
     learnt = Mixture(parts, [source.share for source in data.sources] if data.sets else lengths)
     apart = [part for part in apart if len(part)]
     held_out = Mixture(apart, [len(part) for part in apart]) if apart else None
+    if held_out is None and data.is_measured:
+        raise SesaHandError("data.held_out leaves no sample apart: every set has one alone. Name a set to hold out.")
     shown = [held_out[index] for index in range(min(SHOWN, len(held_out)))] if held_out else []
     return BaseData(learnt, held_out, shown, kept, sum(lengths))
 

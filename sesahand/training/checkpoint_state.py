@@ -37,7 +37,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def named_tensors(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
     """The "state" of an optimizer's `state_dict` as `optimizer_tensors` gives it."""
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for number, kept in state.items():
         # bitsandbytes wraps up what belongs to its 8 bits.
         flat = {name: value for name, value in kept.items() if not isinstance(value, dict)}

@@ -536,7 +536,7 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
 
 # Settings that came later, with what earlier versions did.
 ADDED: dict[str, Any] = {
-    "optimizer": ADAMW, "sets": [], "keep_latents": False, "crops": dataclasses.asdict(Crops()),
+    "optimizer": ADAMW, "sets": [], "measured": 64, "keep_latents": False, "crops": dataclasses.asdict(Crops()),
 }  # fmt: skip
 
 

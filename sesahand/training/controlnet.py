@@ -39,9 +39,9 @@ def train_controlnet(
     networks = load_base(config.base, getattr(torch, config.frozen_dtype))
     data = open_data(config, networks, config.data.control)
     with seeded(config.seed):
-        networks.controlnet = start_controlnet(networks, config.start)
+        networks.controlnet = controlnet = start_controlnet(networks, config.start)
     if config.gradient_checkpointing:
-        networks.controlnet.enable_gradient_checkpointing()
+        controlnet.enable_gradient_checkpointing()
         networks.unet.enable_gradient_checkpointing()
         # Only a network in training mode makes use of it; without dropout the mode changes nothing else.
         networks.unet.train()
@@ -52,7 +52,7 @@ def train_controlnet(
     path, best = out / MODEL_FILE, out / BEST_FILE
 
     def write(to: Path, facts: dict) -> None:
-        write_controlnet(to, networks.controlnet, task.learnt_fusion, facts)
+        write_controlnet(to, controlnet, task.learnt_fusion, facts)
 
     def write_best(entry: dict) -> None:
         write(best, facts_of(config, TrainingOutcome(False, entry["step"], 0.0), data.count) | {"held_out": entry})

@@ -53,8 +53,13 @@ class KeptLatents:
 
     def __init__(self, folder: Path, autoencoder: Any, gigabytes: float, processes: int = 1):
         self.autoencoder, self.name = autoencoder, name_of(autoencoder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = make_folder(folder, self.name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.folder = make_folder(folder, self.name)
+        except OSError as error:
+            raise SesaHandError(
+                f"{folder!s:.200} cannot hold latents: {error!s:.200}. Choose another data.latents_folder."
+            ) from error
         self.room = int(gigabytes * GIGABYTE - _taken(folder)) // processes
 
     def key(self, path: Path, size: int) -> str:

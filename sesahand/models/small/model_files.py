@@ -256,7 +256,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: dict[
 
 
 def stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a weight as it stands in a file, or raise a SesaHandError if it is no finite number there."""
+    """Return a weight `[...]` as it stands in a file, `[...]`; a SesaHandError if it is no finite number there."""
     kept = value.detach()
     if "latent_" not in name:
         kept = kept.to(dtype)

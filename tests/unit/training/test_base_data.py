@@ -90,10 +90,12 @@ def test_sets_are_drawn_from_in_their_shares_and_paths_one_after_the_other(pairs
     data = open_data(config, networks, "mesh")
     assert len(data.learnt) == data.count == 5 + 2 and len(data.held_out) == 2
     shares = {"sets": [{"path": str(pairs), "count": 3}, {"path": str(others), "share": 2.0, "minimum_score": 0.5}]}
-    data = open_data(configured(tmp_path, base, shares | {"held_out": str(others)}), networks, "mesh")
-    assert len(data.learnt) == 9 and data.count == 6 and len(data.held_out) == 3
-    drawn = [data.learnt[index].captions["clean"] for index in range(9)]
-    assert sum(words.startswith("square") for words in drawn) == 6
+    data = open_data(configured(tmp_path, base, shares | {"held_out": 1}), networks, "mesh")
+    assert len(data.learnt) == 6 and data.count == 4 and len(data.held_out) == 2
+    drawn = [data.learnt[index].captions["clean"] for index in range(6)]
+    assert sum(words.startswith("square") for words in drawn) == 4
+    apart = open_data(configured(tmp_path, base, {"path": str(pairs), "held_out": str(others)}), networks, "mesh")
+    assert len(apart.learnt) == 6 and len(apart.held_out) == 3
     halves = open_data(configured(tmp_path, base, {"path": [str(pairs), str(others)], "held_out": 0.4}), networks, "")
     assert len(halves.learnt) == 4 + 2 and len(halves.held_out) == 2 + 1
 
@@ -117,6 +119,16 @@ def test_what_names_no_samples_is_refused_in_a_sentence(pairs, base, tmp_path):
         configured(tmp_path, base, {"path": "a", "keep_latents": True}, crops={"smallest": 0.5})
     with pytest.raises(SesaHandError, match=r"no pair of a score of 0\.95"):
         open_samples(pairs, 64, minimum_score=0.95)
+    networks = load_base(base)
+    with pytest.raises(SesaHandError, match="learnt from and held out"):
+        open_data(configured(tmp_path, base, {"path": str(pairs), "held_out": str(pairs)}), networks, "mesh")
+    one = {"sets": [{"path": str(pairs), "count": 1}], "held_out": 0.5}
+    with pytest.raises(SesaHandError, match="leaves no sample apart"):
+        open_data(configured(tmp_path, base, one), networks, "mesh")
+    (tmp_path / "file").touch()
+    blocked = {"path": str(pairs), "keep_latents": True, "latents_folder": str(tmp_path / "file")}
+    with pytest.raises(SesaHandError, match="cannot hold latents"):
+        open_data(configured(tmp_path, base, blocked), networks, "mesh")
     assert Data("a").sources == (HandSource("a"),) and not Data("a").is_measured
 
 

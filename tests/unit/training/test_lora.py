@@ -89,11 +89,12 @@ def test_a_half_precision_base_with_checkpointing_and_a_start_is_trained_on(pair
 def test_a_file_of_other_layers_rank_or_alpha_is_refused(base, tmp_path):
     unet = load_base(base).unet
     path = tmp_path / "lora.safetensors"
-    write_lora(path, attach_lora(unet, 3, 2.0, "all"), {})
+    write_lora(path, attach_lora(unet, 3, 2.1, "all"), {})
+    load_lora(path, attach_lora(load_base(base).unet, 3, 2.1, "all"))
     for settings, message in (
-        ((3, 2.0, "attention"), r"set lora\.layers"),
-        ((4, 2.0, "all"), "expected"),
-        ((3, 1.0, "all"), r"alpha of 2; set lora\.alpha"),
+        ((3, 2.1, "attention"), r"set lora\.layers"),
+        ((4, 2.1, "all"), "expected"),
+        ((3, 1.0, "all"), r"alpha of 2.1; set lora\.alpha"),
     ):
         with pytest.raises(InvalidFileError, match=message):
             load_lora(path, attach_lora(load_base(base).unet, *settings))
