@@ -10,12 +10,15 @@ from PIL import Image
 from toy_base import LAYOUT, SKIN, configured, write_base, write_toy_pairs
 
 from sesahand.data.pair_set import PairSet
+from sesahand.data.shards import Shards, make_shards
 from sesahand.errors import SesaHandError
+from sesahand.hands.builtin import load_builtin_hand
 from sesahand.models.checkpoints import load_base
 from sesahand.models.small.model_files import read_mini_controlnet
 from sesahand.training.base_data import open_data
 from sesahand.training.config import Data, load_config
 from sesahand.training.controlnet import train_controlnet
+from sesahand.training.hand_crops import open_hands
 from sesahand.training.latents import KeptLatents, name_of
 from sesahand.training.picture_crops import Crops, draw_square, middle_square
 from sesahand.training.reconstructor_settings import HandSource
@@ -234,3 +237,12 @@ def test_older_configurations_say_what_they_said(base, tmp_path):
     config = configured(tmp_path, base, {"path": "pairs"})
     assert replace(config, data=Data("pairs", size=64)) == config
     assert load_config("mini").base.optimizer == "adamw"
+
+
+def test_a_planned_set_is_learnt_from_as_one(tmp_path):
+    shards = make_shards(Shards(tmp_path / "planned", count=5, size=3, plan={}))
+    for shard, count in ((0, 3), (1, 2)):
+        write_toy_pairs(shards.path(shard), count, (64, 64))
+    samples = open_samples(tmp_path / "planned", 64)
+    assert [samples[index].captions["clean"] for index in (0, 4)] == ["shard_00000 hand 0", "shard_00001 hand 1"]
+    assert len(samples) == 5 == len(open_hands(HandSource(str(tmp_path / "planned")), load_builtin_hand(), 32))
