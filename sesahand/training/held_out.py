@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..files.folders import inside, is_file
 from ..files.writing import append_line, write_whole
 from .config import ControlNetConfig, LoraConfig
 from .diffusion import DiffusionTask
-from .loop import checkpoints, main_process_first, read_log, set_aside
+from .loop import checkpoints, read_log, set_aside
 from .samples import Samples, TrainingSample
 
 HELD_OUT_LOG = "held_out.jsonl"
@@ -35,10 +36,10 @@ class HeldOutLoss:
         # Samples are read anew each time: they may be many, and large.
         count = min(config.data.measured, len(samples))
         self.samples, self.numbers = samples, np.linspace(0, len(samples) - 1, count).round().astype(int)
-        with main_process_first() as is_main:
-            # What no checkpoint belongs to may be anybody's.
-            if is_main and is_file(self.folder / HELD_OUT_LOG) and not checkpoints(self.folder):
-                set_aside(self.folder, HELD_OUT_LOG, "held_out_{}.jsonl")
+        # What no checkpoint belongs to may be anybody's. The loop alone asks accelerate who is who, once it is set up.
+        is_first = os.environ.get("RANK", "0") == "0"
+        if is_first and is_file(self.folder / HELD_OUT_LOG) and not checkpoints(self.folder):
+            set_aside(self.folder, HELD_OUT_LOG, "held_out_{}.jsonl")
 
     def measure(self, step: int) -> dict:
         """Take the loss of the task's weights as they are, and log it.
