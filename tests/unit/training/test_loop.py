@@ -12,7 +12,7 @@ from sesahand.errors import SesaHandError
 from sesahand.models.small.layout import MiniLayout
 from sesahand.models.small.model_files import read_mini
 from sesahand.training.average import WeightAverage
-from sesahand.training.config import MiniConfig, ReconstructorConfig, Steps, load_config
+from sesahand.training.config import MiniConfig, ReconstructorConfig, Steps, changed_since, load_config, to_dict
 from sesahand.training.loop import Watcher, checkpoints, train
 from sesahand.training.reconstructor_settings import HandData, HandSource
 from sesahand.training.samples import Batches, TrainingSample
@@ -284,11 +284,14 @@ def test_nothing_but_more_steps_extends_a_training(tmp_path):
     for change, message in (
         ({"steps": 3}, r"training.steps \(was 4, is 3\)"),
         ({"steps": 8, "learning_rate": 0.06}, r"learning_rate \(was 0.05"),
-        ({"steps": 8, "optimizer": "adamw8bit"}, r"optimizer \(was 'adamw'"),
+        ({"steps": 8, "warmup": 99}, r"training.warmup \(was 100, is 99\)"),
     ):
         other = replace(steps, **change)
         with pytest.raises(SesaHandError, match=message):
             train(Line(), toys("", 12), other, replace(RECONSTRUCTOR, training=other), tmp_path)
+    eight_bit = replace(RECONSTRUCTOR, training=replace(steps, optimizer="adamw8bit"))
+    (change,) = changed_since(to_dict(replace(RECONSTRUCTOR, training=steps)), to_dict(eight_bit))
+    assert change == "training.optimizer (was 'adamw', is 'adamw8bit')"
 
 
 def test_a_checkpoint_of_before_a_setting_was_there_is_gone_on_from(tmp_path):
