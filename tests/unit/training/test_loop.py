@@ -12,8 +12,9 @@ from sesahand.errors import SesaHandError
 from sesahand.models.small.layout import MiniLayout
 from sesahand.models.small.model_files import read_mini, read_mini_controlnet
 from sesahand.training.average import WeightAverage
-from sesahand.training.config import MiniConfig, Steps, load_config
+from sesahand.training.config import MiniConfig, ReconstructorConfig, Steps, changed_since, load_config, to_dict
 from sesahand.training.loop import Watcher, checkpoints, train
+from sesahand.training.reconstructor_settings import HandData, HandSource
 from sesahand.training.samples import Batches, TrainingSample
 from sesahand.training.small_model import MODEL_FILE, MiniTraining
 
@@ -267,3 +268,73 @@ def test_the_whole_recipe_can_be_shown_as_json(capsys):
     whole = load_config("mini")
     assert shown["base"]["steps"] == round(whole.base.steps * 0.01)
     assert shown["base"]["learning_rate"] == whole.base.learning_rate
+
+
+def weights_of(task):
+    return {name: value.clone() for name, value in task.state_dict().items()}
+
+
+def extended(folder, first, steps, task=None):
+    """Train to the end of `first`, and then on to the end of `steps` in the same folder."""
+    kind = task or Line
+    settings = replace(RECONSTRUCTOR, out=str(folder))
+    for part in (first, steps):
+        learner, settings = kind(), replace(settings, training=part)
+        outcome = train(learner, toys("", 12), part, settings, folder)
+        assert outcome.finished and outcome.step == part.steps
+    return learner, outcome
+
+
+RECONSTRUCTOR = ReconstructorConfig(
+    data=HandData((HandSource("pairs"),)), precision="no", checkpoint_every=3, validate_every=0, log_every=1
+)
+
+
+def test_a_finished_training_is_extended_as_if_it_had_been_that_long(tmp_path):
+    short = Steps(5, 2, 2, 0.05, warmup=2, decay_from=1.0, average=0.9)
+    for name, first in (("constant", short), ("still_high", replace(short, steps=8, decay_from=0.9))):
+        whole = replace(first, steps=11)
+        once = Line()
+        train(once, toys("", 12), whole, replace(RECONSTRUCTOR, training=whole), tmp_path / f"{name}_whole")
+        learner, outcome = extended(tmp_path / name, first, whole)
+        assert outcome.extended == () and torch.equal(learner.weight, once.weight), name
+        logs = [(tmp_path / folder / "log.jsonl").read_text().splitlines() for folder in (name, f"{name}_whole")]
+        losses = [[(entry["step"], entry["loss"], entry["rate"]) for entry in map(json.loads, log)] for log in logs]
+        assert losses[0] == losses[1]
+
+
+def test_where_the_rate_had_fallen_the_extension_is_said_and_remembered(tmp_path, caplog):
+    first, then = Steps(6, 2, 1, 0.05, decay_from=0.5, average=0.0), Steps(10, 2, 1, 0.05, decay_from=0.5, average=0.0)
+    _, outcome = extended(tmp_path, first, then)
+    assert outcome.extended == (6,) and "not the one of 10 steps in one go" in caplog.text
+    rates = [json.loads(line)["rate"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rates[5] == first.rate(5) < rates[6] == then.rate(6)
+    # Also when it goes on once more, from a checkpoint of the extension.
+    assert extended(tmp_path, then, replace(then, steps=12))[1].extended == (6, 10)
+
+
+def test_nothing_but_more_steps_extends_a_training(tmp_path):
+    steps = Steps(4, 2, 1, 0.05, decay_from=1.0)
+    train(Line(), toys("", 12), steps, replace(RECONSTRUCTOR, training=steps), tmp_path)
+    for change, message in (
+        ({"steps": 3}, r"training.steps \(was 4, is 3\)"),
+        ({"steps": 8, "learning_rate": 0.06}, r"learning_rate \(was 0.05"),
+        ({"steps": 8, "warmup": 99}, r"training.warmup \(was 100, is 99\)"),
+    ):
+        other = replace(steps, **change)
+        with pytest.raises(SesaHandError, match=message):
+            train(Line(), toys("", 12), other, replace(RECONSTRUCTOR, training=other), tmp_path)
+    eight_bit = replace(RECONSTRUCTOR, training=replace(steps, optimizer="adamw8bit"))
+    (change,) = changed_since(to_dict(replace(RECONSTRUCTOR, training=steps)), to_dict(eight_bit))
+    assert change == "training.optimizer (was 'adamw', is 'adamw8bit')"
+
+
+def test_a_checkpoint_of_before_a_setting_was_there_is_gone_on_from(tmp_path):
+    steps = Steps(4, 2, 1, 0.05)
+    settings = replace(RECONSTRUCTOR, training=steps)
+    train(Line(), toys("", 12), steps, settings, tmp_path, Watcher(stop=StopAfter(2)))
+    (newest,) = checkpoints(tmp_path)
+    before = json.loads((newest / "config.json").read_text())
+    del before["training"]["optimizer"]
+    (newest / "config.json").write_text(json.dumps(before))
+    assert train(Line(), toys("", 12), steps, settings, tmp_path).finished
