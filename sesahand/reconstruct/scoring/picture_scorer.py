@@ -49,6 +49,11 @@ class PictureScore:
         return float(self.found.score.mean()) if len(self.found) else None
 
     @property
+    def doubt(self) -> float | None:
+        """Of the least sure hand that was found; see `HandScene.largest_doubt`."""
+        return self.found.largest_doubt
+
+    @property
     def mse_2d(self) -> float | None:
         """Mean over the hands that were found of those that were asked for, in squared sizes of the hand; or None."""
         pairs = self.scores.pairs

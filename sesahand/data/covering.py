@@ -1,0 +1,32 @@
+"""Choosing from pairs so that what is kept comes near a target of views, gestures, bends, sizes, sides and the like."""
+
+from .coverage import Coverage, Target, bins, pair_facts
+from .pair_set import Pair
+
+LEAST_GAIN = 1e-9
+
+
+class Covering:
+    """Keeps each pair that brings those kept before it nearer to a target; so it depends on the order of the pairs.
+
+    Args:
+        target: What the kept pairs should be like. A histogram in which all pairs are alike decides on none.
+    """
+
+    def __init__(self, target: Target):
+        self.target, self.coverage = target, Coverage.of(())
+
+    def keeps(self, pair: Pair) -> bool:
+        """Tell whether a pair is kept, and count its hands if it is; pairs without hands never are."""
+        facts = pair_facts(pair)
+        with_it = Coverage({kind: counts.copy() for kind, counts in self.coverage.counts.items()})
+        for fact in facts:
+            with_it.add(fact)
+        nearer = self._distance(with_it) < self._distance(self.coverage) - LEAST_GAIN
+        if not facts or (self.coverage.hands and not nearer):
+            return False
+        self.coverage = with_it
+        return True
+
+    def _distance(self, coverage: Coverage) -> float:
+        return sum(coverage.distance(kind, self.target) for kind in bins())
