@@ -86,9 +86,8 @@ def test_a_filter_by_coverage_keeps_what_is_lacking(tmp_path, capsys):
     before, after = (
         Coverage.of(fact for pair in pairs for fact in pair_facts(pair)) for pairs in (PairSet(tmp_path / "set"), kept)
     )
-    assert all(
-        after.distance(kind, even_target()) <= before.distance(kind, even_target()) for kind in ("gesture", "view")
-    )
+    far, near = (sum(each.distance(kind, even_target()) for kind in bins()) for each in (before, after))
+    assert near < far - 0.1
     keys = [pair.key for pair in kept]
     assert main(command) == 0 and [pair.key for pair in PairSet(tmp_path / "kept")] == keys, "the same when run again"
 
