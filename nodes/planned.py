@@ -110,7 +110,10 @@ class ReadPlan(io.ComfyNode):
         read = open_plan(plan)
         numbers = range(number, min(number + count, read.pairs))
         if not numbers:
-            raise SesaHandError(f"The plan has {read.pairs} pairs, numbered from 0: {number} is past its end.")
+            raise SesaHandError(
+                f"The plan has {read.pairs} pairs, numbered from 0: {number} is past its end. Set control after "
+                "generate to increment, and number to the first that is to be made."
+            )
         jobs_of = PlannedJobs(read, size_of(read), read.base == EMBEDDED)
         jobs = [jobs_of(each) for each in numbers]
         report = describe_jobs(numbers, jobs)

@@ -29,4 +29,8 @@ class Covering:
         return True
 
     def _distance(self, coverage: Coverage) -> float:
-        return sum(coverage.distance(kind, self.target) for kind in bins())
+        # Squares tell by how much a bin is too full, which `Coverage.distance` does not where most bins are empty.
+        wanted = self.target.shares
+        return sum(
+            (share - wanted[kind][name]) ** 2 for kind in bins() for name, share in coverage.shares(kind).items()
+        )
