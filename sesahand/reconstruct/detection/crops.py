@@ -32,7 +32,7 @@ class Picture:
         return torch.tensor([self.width / 2, self.height / 2, float(max(self.width, self.height)), 0.0])
 
     def pieces(self, squares: Tensor) -> Iterator[tuple[Tensor, "Picture"]]:
-        """Yield squares `[K, 4]`, some at a time, and what they are cut out of."""
+        """Yield squares `[K, 4]` (see `to_picture`), some at a time, and what they are cut out of."""
         return ((some, self) for some in squares.split(CROPS_AT_ONCE)) if len(squares) else iter(())
 
     def cut(self, squares: Tensor, size: int, outside: str, smooth: bool = True) -> Tensor:
@@ -79,13 +79,13 @@ class PictureRows:
         self.pictures = pictures
 
     def pieces(self, squares: Tensor) -> Iterator[tuple[Tensor, "PictureRows"]]:
-        """Yield squares `[K, 4]`, some at a time, and what they are cut out of."""
+        """Yield squares `[K, 4]` (see `to_picture`), some at a time, and what they are cut out of."""
         for first in range(0, len(squares), ROWS_AT_ONCE):
             rows = slice(first, first + ROWS_AT_ONCE)
             yield squares[rows], PictureRows(self.pictures[rows])
 
     def cut(self, squares: Tensor, size: int, outside: str, smooth: bool = True) -> Tensor:
-        """Sample squares; arguments as of `Picture.cut`."""
+        """Sample squares `[K, 4]`, `[K, size, size, 3]`; arguments as of `Picture.cut`."""
         rows = zip(self.pictures, squares[:, None], strict=True)
         crops = [picture.cut(square, size, outside, smooth) for picture, square in rows]
         return torch.cat([torch.zeros(0, size, size, 3), *crops])

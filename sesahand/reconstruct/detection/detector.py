@@ -291,7 +291,7 @@ class HandDetector(nn.Module):
         return merge_palms(join_palms([NO_PALMS, *parts])).select(slice(MAX_PALMS))
 
     def look_twice_at_each(self, pictures: Sequence[Picture], squares: Sequence[Tensor]) -> list[Looks]:
-        """Do that in squares `[K, 4]` of each picture, all together."""
+        """Do that in squares `[K, 4]` (see `to_picture`) of each picture, all together."""
         counts = [len(each) for each in squares]
         looks = self.look_twice(together(pictures, counts), torch.cat([*squares]))
         return looks.split(counts)
