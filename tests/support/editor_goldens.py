@@ -16,6 +16,7 @@ from sesahand.hands.facts import hand_facts
 from sesahand.hands.fingers import FingerChange, change_fingers
 from sesahand.hands.gestures import gesture, gesture_names
 from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
+from sesahand.hands.objects import OBJECTS
 from sesahand.hands.pose import blend, compose_pose
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from sesahand.scene.camera import Camera
@@ -164,6 +165,11 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
     def with_hand(**changes) -> str:
         return json.dumps(data | {"hands": [rows | changes]})
 
+    held = {"kind": "cup", "hand": 1, "position": [0, -0.05, 0.01], "orient": [[1, 0, 0], [0, 0, -1], [0, 1, 0]]}
+
+    def with_objects(*objects) -> str:
+        return json.dumps(whole | {"objects": [held | changes for changes in objects]})
+
     def with_camera(**changes) -> str:
         return json.dumps(data | {"camera": data["camera"] | changes})
 
@@ -193,12 +199,20 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
         *(with_hand(hand_pose=pose) for pose in ([], [0] * 44, [[0, 0, 0]] * 14, [[[[[0]]]]], [[]] * 15)),
         with_hand(translation="deep").replace('"deep"', "[" * 50_000 + "]" * 50_000),
         *(with_hand(extra=1), with_hand(__proto__=1)),
+        *(with_objects(*objects) for objects in ([], [{}], [{}, {"hand": 3}], [{}, {}], [{"hand": 3}, {}], [{}] * 5)),
+        *(json.dumps(whole | {"objects": objects}) for objects in (None, {}, 7, [7], [None], [[]], [{"hand": 1}])),
+        *(with_objects({"kind": kind}) for kind in (*OBJECTS, "elephant", None, 1, ["cup"])),
+        *(with_objects({"hand": number}) for number in (-1, 0, 4, 1.0, True, None)),
+        *(with_objects({"size": size}) for size in (0.5, 2, 1.25, 0.49, 2.01, None, True, [1], math.nan)),
+        *(with_objects({"position": at}) for at in ([0, 0], [1e39, 0, 0], [1e38, 0, 0], [0, 0, None], 0)),
+        *(with_objects({"orient": o}) for o in ([0, 0, 0], [[1, 0, 0], [0, 1, 0], [0, 0, -1]], [[2, 0, 0]] * 3, None)),
+        with_objects({"colour": "red"}),
         *(with_camera(focal_length=f) for f in (0, -1, 1e-300, 1e300, [1])),
         *(with_camera(width=w) for w in (0, 1, 16384, 16385, 512.0)),
         *(with_camera(principal_point=p) for p in ([1e300, 0], [0], 0, [0, 0, 0])),
     ]
     chance = random.Random(7)
-    compact = json.dumps(whole).encode()
+    compact = json.dumps(whole | {"objects": [held]}).encode()
     for _ in range(NUM_TEXTS):
         change = twisted if chance.random() < 0.8 else damaged
         texts.append(change(compact, chance).decode("utf-8", "replace"))

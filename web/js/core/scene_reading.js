@@ -3,13 +3,15 @@ import { remember } from "./as_read.js";
 import { InvalidFileError } from "./errors.js";
 import { checkedShape, fields, quoted, wholeNumber } from "./numbers.js";
 import { fromAxisAngle, isRotation } from "./rotations.js";
-import { DTYPES, FORMAT, MEANING } from "./scene_format.js";
+import { DTYPES, FORMAT, MEANING, OBJECT_SIZES, OBJECTS } from "./scene_format.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
 
 const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
 const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "objects", "taken_from"];
 const HAND_FIELDS = ["side", "translation", "global_orient", "hand_pose"];
 const HAND_OPTIONS = ["frame", "score", "betas"];
+const OBJECT_FIELDS = ["kind", "hand", "position", "orient"];
+const OBJECT_OPTIONS = ["size"];
 const CAMERA_FIELDS = ["focal_length", "principal_point", "width", "height"];
 const SIDES = ["right", "left"];
 
@@ -22,7 +24,7 @@ const MAX_BETA = 20;
 const MAX_TAKEN_FROM = 128;
 const ROTATION_TOLERANCE = 1e-3;
 // Python tells 1.0 from 1 and takes only the latter for a whole number.
-const FRACTION = /"(?:version|num_frames|frame|width|height)"\s*:\s*-?\d+[.eE]/;
+const FRACTION = /"(?:version|num_frames|frame|hand|width|height)"\s*:\s*-?\d+[.eE]/;
 
 /** Throw unless no number is larger than `most` in the precision that Python keeps them in. */
 function checkSize(list, dtype, label, most = Number.MAX_VALUE) {
@@ -102,6 +104,39 @@ function readHand(value, dtype, numFrames, label) {
   };
 }
 
+/** Return what a hand of a scene holds, and that hand's number. */
+function readObject(value, count, label) {
+  const given = fields(value, OBJECT_FIELDS, OBJECT_OPTIONS, label);
+  checkedShape(given.orient, [[3, 3]], `${label}.orient`);
+  const size = given.size === undefined ? 1 : given.size;
+  checkedShape(size, [[]], `${label}.size`);
+  if (!(size >= OBJECT_SIZES[0] && size <= OBJECT_SIZES[1])) {
+    throw new InvalidFileError(`${label}.size is ${quoted(size)}, expected ${OBJECT_SIZES.join(" to ")}.`);
+  }
+  return {
+    hand: wholeNumber(given.hand, 0, count - 1, `${label}.hand`),
+    held: {
+      kind: readWord(given.kind, OBJECTS, `${label}.kind`),
+      position: readList(given.position, 3, "float32", `${label}.position`),
+      orient: readRotation(given.orient, "float32", `${label}.orient`),
+      size,
+    },
+  };
+}
+
+/** Return hands with what they hold. */
+function holding(hands, value) {
+  if (!Array.isArray(value) || value.length > hands.length) {
+    throw new InvalidFileError(`objects must be a list of at most one object for each of ${hands.length} hands.`);
+  }
+  const objects = value.map((each, n) => readObject(each, hands.length, `objects[${n}]`));
+  if (objects.some(({ hand }, n) => n > 0 && hand <= objects[n - 1].hand)) {
+    throw new InvalidFileError("objects must be in the order of the hands that hold them, one a hand at most.");
+  }
+  const held = new Map(objects.map((each) => [each.hand, each.held]));
+  return hands.map((hand, n) => (held.has(n) ? { ...hand, held: held.get(n) } : hand));
+}
+
 /** Return the camera. */
 function readCamera(value) {
   const given = fields(value, CAMERA_FIELDS, [], "camera");
@@ -154,5 +189,6 @@ export function readScene(text, handModel) {
   const camera = readCamera(given.camera);
   const hands = given.hands.map((hand, n) => readHand(hand, dtype, numFrames, `hands[${n}]`));
   const takenFrom = readTakenFrom(given.taken_from === undefined ? "" : given.taken_from);
-  return { handModel, dtype, numFrames, camera, hands, takenFrom };
+  const objects = given.objects === undefined ? [] : given.objects;
+  return { handModel, dtype, numFrames, camera, hands: holding(hands, objects), takenFrom };
 }

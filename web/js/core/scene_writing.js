@@ -39,6 +39,21 @@ function writeHand(hand) {
   };
 }
 
+/** Return the fields of what a hand holds. */
+const writeObject = ({ kind, position, orient, size }, hand) => ({
+  kind,
+  hand,
+  size,
+  position: written(position),
+  orient: writtenRotation(orient, true),
+});
+
+/** Return what hands hold, as a field of its own; a scene in which none does has none. */
+function writeObjects(hands) {
+  const objects = hands.flatMap(({ held }, n) => (held ? [writeObject(held, n)] : []));
+  return objects.length ? { objects } : {};
+}
+
 /**
  * Return a scene as its text, in one line. What was not edited is written with every bit it was read with; what was, in
  * steps of 1e-9 metres or radians.
@@ -54,6 +69,7 @@ export function writeScene({ handModel, dtype, numFrames, camera, hands, takenFr
     num_frames: numFrames,
     camera: { focal_length: focalLength, principal_point: principalPoint, width, height },
     ...(takenFrom ? { taken_from: takenFrom } : {}),
+    ...writeObjects(hands),
     hands: hands.map(writeHand),
   });
 }
