@@ -43,6 +43,7 @@ export function withHeldSize(hand, size) {
 
 /** Return a hand that holds nothing. */
 export function emptied(hand) {
-  const { held: _, ...rest } = hand;
-  return rest;
+  const empty = { ...hand };
+  delete empty.held;
+  return empty;
 }

@@ -7,8 +7,7 @@ import { add } from "./vectors.js";
 export const wristOf = (model, hand) => placed(rowOf(model.rest(hand.betas).joints, 0), hand);
 
 /** Return where the middle of what a hand holds is, metres in the scene's frame. */
-export const middleOfHeld = (model, hand) =>
-  add(wristOf(model, hand), rotate(hand.globalOrient, hand.held.position));
+export const middleOfHeld = (model, hand) => add(wristOf(model, hand), rotate(hand.globalOrient, hand.held.position));
 
 /**
  * Return the surface of what a hand holds.
@@ -26,7 +25,8 @@ export function heldSurface(model, shape, hand) {
 }
 
 /** Return all of a flat list of points turned, sized and moved. */
-function turnedAll(m, points, size, [dx, dy, dz]) {
+function turnedAll(m, points, size, way) {
+  const [dx, dy, dz] = way;
   const out = new Float64Array(points.length);
   for (let v = 0; v < points.length; v += 3) {
     const [x, y, z] = [size * points[v], size * points[v + 1], size * points[v + 2]];

@@ -131,12 +131,16 @@ export function handleAt(shown, pixel, pointer = "mouse") {
 }
 
 /** Tell whether a pixel is on the sign in an object's middle. */
-function isOnMiddle(object, [x, y], around) {
+function isOnMiddle(object, pixel, around) {
+  const [x, y] = pixel;
   if (!object || object.middle[2] <= 0) return false;
   return Math.hypot(object.middle[0] - x, object.middle[1] - y) <= RADII.object + around;
 }
 
-/** Return the skin or the object that is seen at a pixel, or null. */
+/**
+ * Return the skin or the object that is seen at a pixel, or null.
+ * @returns {{kind: "skin" | "object", hand: number} | null}
+ */
 function surfaceAt({ hands, objects = [] }, pixel) {
   const at = nearestAt([...hands, ...objects], pixel);
   if (at < 0) return null;
