@@ -3,6 +3,7 @@
 import json
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,21 +15,30 @@ from sesahand.hands import skeleton
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.facts import hand_facts
 from sesahand.hands.fingers import FingerChange, change_fingers
-from sesahand.hands.gestures import gesture, gesture_names
+from sesahand.hands.gestures import find_gesture, gesture, gesture_names
 from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
-from sesahand.hands.objects import OBJECTS
+from sesahand.hands.objects import OBJECTS, object_distance
+from sesahand.hands.objects import SIZES as OBJECT_SIZES
 from sesahand.hands.pose import blend, compose_pose
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
+from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
 from sesahand.scene.editing import first_hand
 from sesahand.scene.hand_scene import HandScene
-from sesahand.scene.placing import view_rotation
+from sesahand.scene.holding import held_surfaces, hold_object
+from sesahand.scene.placement import Placement
+from sesahand.scene.placing import Hand, view_rotation
 from sesahand.semantics.editor_facts import editor_facts
 
 MODEL = load_builtin_hand()
 # Width and height of pictures.
 SIZES = ((512, 512), (768, 512), (333, 777), (1024, 1024))
 NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
+
+
+# Objects that hands of the mean shape hold, their sizes, and the hands' sides.
+GRIPS = (("sphere", 1.3, "right"), ("cup", 0.8, "left"), ("phone", 1.0, "right"), ("tool", 1.2, "left"))
+SILHOUETTE = 72
 
 
 class Goldens:
@@ -52,6 +62,9 @@ class Goldens:
             "cameras": [self.camera() for _ in range(NUM_SHAPES)],
             "views": [self.view(index) for index in range(NUM_SHAPES)],
             "editor_facts": editor_facts(MODEL),
+            "object_sizes": OBJECT_SIZES,
+            "distances": [self.distances(kind) for kind in OBJECTS],
+            "grips": [self.grip(*each) for each in GRIPS],
             "first_scenes": [{"size": size, "scene": first_hand(MODEL, size).to_json()} for size in SIZES],
             "texts": texts_of_all_kinds(hands[0]["scene"]),
         }
@@ -92,6 +105,25 @@ class Goldens:
             "pixels": scene.camera.project(posed.keypoints[0]).tolist(),
             "angles": angles_from_pose(right, self.frames).tolist(),
             "axis_angles": matrix_to_axis_angle(scene.hand_pose[0]).tolist(),
+        }
+
+    def distances(self, kind: str) -> dict:
+        """Points in and around an object, and how far each is from its surface."""
+        points = 0.06 * self.normal(60, 3).double()
+        return {"kind": kind, "points": points.tolist(), "distances": object_distance(kind, points).tolist()}
+
+    def grip(self, kind: str, size: float, side: str) -> dict:
+        """A hand that holds an object: its text, and where the object is and what of the picture both cover."""
+        open_hand = Hand.in_gesture(MODEL, find_gesture("open_palm"))
+        bare = Placement(size=(SILHOUETTE, SILHOUETTE)).place(open_hand, side)
+        scene = replace(bare, global_orient=axis_angle_to_matrix(0.5 * self.normal(1, 3)) @ bare.global_orient)
+        scene = hold_object(scene, kind, size, torch.ones(1, dtype=torch.bool)).scene
+        ((_, vertices, _),) = held_surfaces(scene, scene.pose().keypoints)
+        maps = render_maps(scene, antialias=False)
+        return {
+            "scene": scene.to_json(),
+            "vertices": vertices.flatten().tolist(),
+            "covered": (maps.metric_depth[0] > 0).flatten().tolist(),
         }
 
     def beyond_limits(self) -> dict:

@@ -78,6 +78,7 @@ export const EDITOR_ENGLISH = Object.freeze({
   "object.pen": "Pen",
   "object.tool": "Hammer",
   "object.touch": "Touching: {fingers}. The hand is {depth} mm deep in it at most.",
+  "object.missing": "Not reached by: {fingers}. Move the object, or give it another size.",
   "object.untouched": "no finger",
   // What is said to those who cannot see it.
   "said.joint": "{joint}: bend {bend} of {most} degrees",

@@ -14,12 +14,24 @@ const SIZE_PER_STEP = 0.01;
 /** Return how an object is called. */
 export const objectName = ({ t }, kind) => t(`object.${kind}`);
 
+/** Return the names of fingers, as one says them. */
+const named = ({ t }, fingers) => fingers.map((finger) => t(`finger.${finger}`)).join(", ");
+
 /** Return the words for which fingers touch what the chosen hand holds, and how deep the hand is in it. */
 export function touchWords(editor) {
   const { gaps, depth } = touchOf(editor, editor.hand);
-  const touching = FINGERS.filter((finger) => gaps[finger] <= CONTACT).map((finger) => editor.t(`finger.${finger}`));
-  const fingers = touching.join(", ") || editor.t("object.untouched");
+  const touching = FINGERS.filter((finger) => gaps[finger] <= CONTACT);
+  const fingers = named(editor, touching) || editor.t("object.untouched");
   return editor.t("object.touch", { fingers, depth: (1000 * depth).toFixed(1) });
+}
+
+/** Say how the chosen hand holds its object; for all to see if a finger of its grasp does not reach it. */
+function sayTouch(editor) {
+  const { gaps } = touchOf(editor, editor.hand);
+  const { fingers } = editor.objects.get(editor.hand.held.kind).grasp;
+  const missing = fingers.filter((finger) => gaps[finger] > CONTACT);
+  if (!missing.length) return editor.say(touchWords(editor));
+  editor.say(editor.t("object.missing", { fingers: named(editor, missing) }), true);
 }
 
 /** Close the fingers on what the hand holds; those that are locked stay. */
@@ -27,7 +39,7 @@ export function gripObject(editor) {
   if (!editor.hand?.held) return editor.say(editor.t("said.noObject"), true);
   editor.changeHand((hand) => gripped(editor, hand, [...editor.state.locked]));
   editor.commit();
-  editor.say(touchWords(editor));
+  sayTouch(editor);
 }
 
 /** Let the chosen hand hold an object, as people do, instead of what it holds; none for an empty kind. */
