@@ -7,7 +7,7 @@ import { rightPose } from "../../web/js/core/hand.js";
 import { gripped, holding, touchOf } from "../../web/js/core/gripping.js";
 import { withHeldMoved, withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
 import { heldSurface, middleOfHeld } from "../../web/js/core/held_surface.js";
-import { objectDistance, objectShapes } from "../../web/js/core/objects.js";
+import { objectShapes } from "../../web/js/core/objects.js";
 import { sizedInPicture, swappedSide, turnedHand } from "../../web/js/core/placing.js";
 import { fromAxisAngle, isRotation } from "../../web/js/core/rotations.js";
 import { OBJECT_SIZES, OBJECTS } from "../../web/js/core/scene_format.js";
@@ -55,7 +55,7 @@ test("an object's surface is where the library has it, within a micrometre, and 
     assert.ok(distance(found.vertices, vertices) < 1e-6, held.kind);
   }
   for (const { kind, points, distances } of golden("distances")) {
-    const own = points.map(([x, y, z]) => objectDistance(objects.get(kind), x, y, z));
+    const own = points.map(([x, y, z]) => objects.get(kind).distance(x, y, z));
     assert.ok(distance(own, distances) < 1e-7, kind);
   }
 });

@@ -4,7 +4,7 @@ import { rowsOf, withAngles } from "./fingers.js";
 import { restHand, rightPose, withRightPose } from "./hand.js";
 import { rowOf } from "./hand_model.js";
 import { mirroredHeld } from "./held_object.js";
-import { objectDistance } from "./objects.js";
+import { shapeOfHeld } from "./objects.js";
 import { partSkin } from "./part_skin.js";
 import { invert, rotate } from "./rotations.js";
 import { add, norm, scale, subtract } from "./vectors.js";
@@ -47,13 +47,14 @@ export class Closing {
   constructor({ model, anatomy, objects }, hand) {
     this.anatomy = anatomy;
     this.hand = hand;
-    this.shape = objects.get(hand.held.kind);
     this.skin = partSkin(model);
     /** Return the posed joints of a right hand at the origin. */
     this.chainOf = (/** @type {number[][]} */ pose) =>
       model.chain(/** @type {any} */ ({ ...restHand(), betas: hand.betas, handPose: pose }));
     this.wrist = rowOf(model.rest(hand.betas).joints, 0);
     this.held = hand.side === "right" ? hand.held : mirroredHeld(hand.held);
+    this.shape = shapeOfHeld(objects, this.held);
+    this.grasp = objects.get(this.held.kind).grasp;
     this.back = invert(this.held.orient);
     this.place = add(this.wrist, this.held.position);
     this.pose = rightPose(hand);
@@ -70,7 +71,7 @@ export class Closing {
   distance(x, y, z) {
     const { size } = this.held;
     const [a, b, c] = rotate(this.back, [x - this.place[0], y - this.place[1], z - this.place[2]]);
-    return size * objectDistance(this.shape, a / size, b / size, c / size);
+    return size * this.shape.distance(a / size, b / size, c / size);
   }
 
   /**
@@ -211,7 +212,7 @@ export class Closing {
 
   /** Close all fingers but those that are to stay, until no push moves the object any more. */
   grip(fingers, staying) {
-    const { fingers: named, inPalm } = this.shape.grasp;
+    const { fingers: named, inPalm } = this.grasp;
     for (let round = 0; round < TRIES; round++) {
       for (const finger of fingers.filter((each) => !staying.includes(each))) {
         // Where an object lies on the thumb, the others come to it.

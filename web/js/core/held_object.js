@@ -1,5 +1,6 @@
 // What a hand holds: said where it is in the hand, so that it goes wherever the hand goes; as in
 // sesahand/scene/held_object.py.
+import { mirroredMesh } from "./held_mesh.js";
 import { fromAxisAngle, invert, mirrorRotation, multiply, rotate, straightened } from "./rotations.js";
 import { OBJECT_SIZES } from "./scene_format.js";
 import { add, mirrorVector } from "./vectors.js";
@@ -14,6 +15,7 @@ const DECIMALS = 4;
  *   hand's is its own
  * @property {number[]} orient rotation from the object's frame into that one
  * @property {number} size in times its usual size
+ * @property {import("./held_mesh.js").HeldMesh} [mesh] a surface of the user's that is in its place
  */
 
 /** Return an object in a hand of the other side. */
@@ -21,6 +23,7 @@ export const mirroredHeld = (held) => ({
   ...held,
   position: mirrorVector(held.position),
   orient: mirrorRotation(held.orient),
+  ...(held.mesh ? { mesh: mirroredMesh(held.mesh) } : {}),
 });
 
 /** Return a hand whose object is moved by a way in the scene, metres. */

@@ -1,6 +1,7 @@
 // The things that a hand can hold: their surfaces, how far a point is from them, and how they are grasped. All numbers
 // come from Python (`object_facts` of sesahand/hands/facts.py); the distances are those of sesahand/hands/objects.py.
 import { InvalidFileError } from "./errors.js";
+import { meshShape } from "./held_mesh.js";
 import { OBJECTS } from "./scene_format.js";
 
 /**
@@ -9,8 +10,9 @@ import { OBJECTS } from "./scene_format.js";
  * @property {Float64Array} vertices three numbers each, metres in the object's frame at its usual size
  * @property {Float64Array} normals of the vertices, outwards, of length one
  * @property {Uint16Array} faces three vertex ids each, counter-clockwise seen from outside
- * @property {any[]} solids that it is the union of
- * @property {Grasp} grasp
+ * @property {(x: number, y: number, z: number) => number} distance signed distance of a point in the object's frame to it
+ *   at its usual size, negative inside, metres
+ * @property {Grasp} [grasp] of a kind of objects
  */
 
 /**
@@ -62,12 +64,23 @@ const DISTANCES = {
   },
 };
 
+/** Return the signed distance of a point to the union of solids, metres. */
+function distanceTo(solids, x, y, z) {
+  let least = Infinity;
+  for (const solid of solids) {
+    const [a, b, c] = solid.centre;
+    least = Math.min(least, DISTANCES[solid.type](solid, x - a, y - b, z - c));
+  }
+  return least;
+}
+
 /** Return an object as the page works with it. */
 function shapeOf({ name, vertices, faces, solids, gesture, fingers, place, orient, in_palm: inPalm }) {
   const [points, corners] = [Float64Array.from(vertices), Uint16Array.from(faces)];
   if (!solids.every(({ type }) => Object.hasOwn(DISTANCES, type))) throw new TypeError("of an unknown solid");
   const grasp = { gesture, fingers, place, orient, inPalm };
-  return { name, vertices: points, normals: normalsOf(points, corners), faces: corners, solids, grasp };
+  const distance = (x, y, z) => distanceTo(solids, x, y, z);
+  return { name, vertices: points, normals: normalsOf(points, corners), faces: corners, distance, grasp };
 }
 
 /**
@@ -86,18 +99,5 @@ export function objectShapes(facts) {
   throw new InvalidFileError("What hands can hold is not what it has to be. Reload the page, or update SesaHand.");
 }
 
-/**
- * Return the signed distance from a point to an object of usual size, negative inside, metres.
- * @param {ObjectShape} shape
- * @param {number} x
- * @param {number} y
- * @param {number} z metres in the object's frame
- */
-export function objectDistance({ solids }, x, y, z) {
-  let least = Infinity;
-  for (const solid of solids) {
-    const [a, b, c] = solid.centre;
-    least = Math.min(least, DISTANCES[solid.type](solid, x - a, y - b, z - c));
-  }
-  return least;
-}
+/** Return the shape of what a hand holds: that of its kind, or of the mesh in its place. */
+export const shapeOfHeld = (objects, { kind, mesh }) => (mesh ? meshShape(mesh) : objects.get(kind));

@@ -1,5 +1,6 @@
 // Writing a scene as its text.
 import { asRead } from "./as_read.js";
+import { writeMesh } from "./held_mesh.js";
 import { toAxisAngle } from "./rotations.js";
 import { FORMAT, MEANING } from "./scene_format.js";
 
@@ -40,18 +41,23 @@ function writeHand(hand) {
 }
 
 /** Return the fields of what a hand holds. */
-const writeObject = ({ kind, position, orient, size }, hand) => ({
+const writeObject = ({ kind, position, orient, size, mesh }, hand, meshes) => ({
   kind,
   hand,
   size,
   position: written(position),
   orient: writtenRotation(orient, true),
+  ...(mesh ? { mesh: meshes.indexOf(mesh) } : {}),
 });
 
-/** Return what hands hold, as a field of its own; a scene in which none does has none. */
+/** Return what hands hold, as fields of their own; a scene in which none does has none. */
 function writeObjects(hands) {
-  const objects = hands.flatMap(({ held }, n) => (held ? [writeObject(held, n)] : []));
-  return objects.length ? { objects } : {};
+  const meshes = [...new Set(hands.flatMap(({ held }) => held?.mesh ?? []))];
+  const objects = hands.flatMap(({ held }, n) => (held ? [writeObject(held, n, meshes)] : []));
+  return {
+    ...(objects.length ? { objects } : {}),
+    ...(meshes.length ? { meshes: meshes.map(writeMesh) } : {}),
+  };
 }
 
 /**

@@ -11,8 +11,8 @@ const DEGREE = Math.PI / 180;
 const METRES_PER_STEP = 5e-4;
 const SIZE_PER_STEP = 0.01;
 
-/** Return how an object is called. */
-export const objectName = ({ t }, kind) => t(`object.${kind}`);
+/** Return how an object is called: as its kind, or as the mesh in its place. */
+export const objectName = ({ t }, { kind, mesh = null }) => mesh?.name ?? t(`object.${kind}`);
 
 /** Return the names of fingers, as one says them. */
 const named = ({ t }, fingers) => fingers.map((finger) => t(`finger.${finger}`)).join(", ");
@@ -44,14 +44,15 @@ export function gripObject(editor) {
 
 /** Let the chosen hand hold an object, as people do, instead of what it holds; none for an empty kind. */
 export function holdObject(editor, kind) {
-  if (!editor.hand || (editor.hand.held?.kind ?? "") === kind) return;
+  const before = editor.hand?.held;
+  if (!editor.hand || ((before?.kind ?? "") === kind && !before?.mesh)) return;
   if (!kind) return removeObject(editor);
   const { gesture } = editor.objects.get(kind).grasp;
   const pose = editor.facts.gestures.find(({ name }) => name === gesture).hand_pose.map(fromAxisAngle);
-  const given = { size: editor.hand.held?.size, staying: [...editor.state.locked] };
+  const given = { size: before?.size, staying: [...editor.state.locked] };
   editor.changeHand((hand) => holding(editor, hand, kind, pose, given));
   editor.choose({ object: true });
-  editor.commit(editor.t("did.hold", { object: objectName(editor, kind) }));
+  editor.commit(editor.t("did.hold", { object: objectName(editor, { kind }) }));
 }
 
 /** Take what the chosen hand holds out of it; the fingers stay. */
@@ -62,10 +63,10 @@ export function removeObject(editor) {
 
 /** Choose what the chosen hand holds, or say that there is nothing. */
 export function chooseObject(editor) {
-  const kind = editor.hand?.held?.kind;
-  if (!kind) return editor.say(editor.t("said.noObject"), true);
+  const held = editor.hand?.held;
+  if (!held) return editor.say(editor.t("said.noObject"), true);
   editor.choose({ object: true });
-  editor.say(editor.t("said.object", { object: objectName(editor, kind) }));
+  editor.say(editor.t("said.object", { object: objectName(editor, held) }));
 }
 
 /** Change what the chosen hand holds, and write it. */

@@ -8,6 +8,7 @@ import { handSlider } from "./hand_edit.js";
 import { part } from "./part.js";
 
 const MILLIMETRES = 1000;
+const OWN = "mesh";
 
 /** Return the list of objects to choose from, and what shows it anew. */
 function createChoice(editor) {
@@ -16,12 +17,18 @@ function createChoice(editor) {
     "select",
     { class: "sesahand-select sesahand-object-choice", "aria-label": t("panel.title.object") },
     make("option", { value: "" }, t("panel.object.none")),
-    ...OBJECTS.map((kind) => make("option", { value: kind }, objectName(editor, kind))),
+    ...OBJECTS.map((kind) => make("option", { value: kind }, objectName(editor, { kind }))),
   );
-  select.addEventListener("change", () => holdObject(editor, select.value));
+  // A mesh of the user's came with its hand; it cannot be chosen, and is there as long as the hand holds it.
+  const own = make("option", { value: OWN });
+  select.addEventListener("change", () => select.value !== OWN && holdObject(editor, select.value));
   const refresh = () => {
     select.disabled = !editor.hand || !editor.editable;
-    select.value = editor.hand?.held?.kind ?? "";
+    const { kind = "", mesh = null } = editor.hand?.held ?? {};
+    if (mesh) select.append(own);
+    else own.remove();
+    own.textContent = mesh?.name ?? "";
+    select.value = mesh ? OWN : kind;
   };
   return { select, refresh };
 }

@@ -1,5 +1,6 @@
 // What a hand holds as what a graphics card takes.
 import { heldSurface, middleOfHeld } from "../core/held_surface.js";
+import { shapeOfHeld } from "../core/objects.js";
 
 /** Buffers of one object, filled again whenever the hand that holds it is another one. */
 export class ObjectSurface {
@@ -19,7 +20,7 @@ export class ObjectSurface {
   update(hand) {
     if (hand === this.#hand) return this;
     this.#hand = hand;
-    this.shape = this.objects.get(hand.held.kind);
+    this.shape = shapeOfHeld(this.objects, hand.held);
     const { vertices, normals } = heldSurface(this.model, this.shape, hand);
     this.vertices = vertices;
     this.middle = middleOfHeld(this.model, hand);
