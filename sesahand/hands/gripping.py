@@ -9,6 +9,7 @@ above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). F
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from .contact import part_faces
 from .gestures import find_gesture
 from .limits import angles_from_pose, joint_frames, joint_limits, pose_from_angles
 from .model import NUM_BETAS, HandModel
+from .object_mesh import ObjectMesh
 from .objects import SIZES, object_distance
 from .rotations import axis_angle_to_matrix
 from .skeleton import FINGER_JOINTS, FINGERS
@@ -105,7 +107,9 @@ class Grip:
     missing: tuple[str, ...]
 
 
-def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = None) -> Grip:
+def grip(
+    model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = None, mesh: ObjectMesh | None = None
+) -> Grip:
     """Close a right hand on an object.
 
     Args:
@@ -113,6 +117,7 @@ def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = 
         kind: A name of `GRASPS`.
         size: Of the object, in times its usual size, within `SIZES`.
         betas: Shape of the hand `[10]`; None is the mean shape.
+        mesh: What is held in the place of that object, and as it is.
 
     Returns:
         The grip; a left hand's is its mirror image.
@@ -124,14 +129,15 @@ def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = 
         raise SesaHandError(f"There is no object {kind!r:.40} to hold; objects are {', '.join(GRASPS)}.")
     if not SIZES[0] <= size <= SIZES[1]:
         raise SesaHandError(f"The size of an object is {SIZES[0]} to {SIZES[1]} times its usual one, got {size!r}.")
-    return _Closing(model, kind, size, betas).grip()
+    return _Closing(model, kind, size, betas, mesh).grip()
 
 
 class _Closing:
     """A hand about to close on one object: both where they are so far."""
 
-    def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None):
-        self.model, self.kind, self.size, self.grasp = model, kind, size, GRASPS[kind]
+    def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None, mesh: ObjectMesh | None):
+        self.model, self.size, self.grasp = model, size, GRASPS[kind]
+        self.distance_at_usual_size = partial(object_distance, kind) if mesh is None else mesh.distance
         self.betas = torch.zeros(NUM_BETAS) if betas is None else betas.detach().cpu().float()
         self.frames = joint_frames(model)
         self.gesture = angles_from_pose(find_gesture(self.grasp.gesture).hand_pose, self.frames)
@@ -152,7 +158,7 @@ class _Closing:
 
     def distance(self, points: Tensor, place: Tensor) -> Tensor:
         """Return the signed distance `[...]` in metres from points `[..., 3]` to the object at `place` `[..., 3]`."""
-        return self.size * object_distance(self.kind, ((points - place) @ self.turn) / self.size)
+        return self.size * self.distance_at_usual_size(((points - place) @ self.turn) / self.size)
 
     def distances(self, points: Tensor, place: Tensor, turn: Tensor) -> Tensor:
         """Return the signed distance `[K, P]` in metres from points `[P, 3]` to the object at K places, turned so.
@@ -163,7 +169,7 @@ class _Closing:
             turn: `[K, 3, 3]`.
         """
         offset = (points - place[..., None, :]) @ turn if place.ndim > 1 else (points - place) @ turn
-        return self.size * object_distance(self.kind, offset / self.size)
+        return self.size * self.distance_at_usual_size(offset / self.size)
 
     def grip(self) -> Grip:
         opened = angles = self.opened()

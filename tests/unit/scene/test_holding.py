@@ -14,6 +14,7 @@ from sesahand.export.files import write_hands
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.gripping import Grip
+from sesahand.hands.object_mesh import ObjectMesh
 from sesahand.hands.rotations import axis_angle_to_matrix
 from sesahand.render.maps import render_maps
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
@@ -96,6 +97,57 @@ def test_objects_stay_with_their_hands_when_scenes_are_joined_and_hands_chosen(s
     assert [held.hand for held in both.select([1, 0]).objects] == [0]
     assert both.select([0]).objects == () and both.select_frames([0, 0]).objects[1].hand == 3
     torch.testing.assert_close(surface(both), surface(scene), atol=0, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def wedge():
+    """A mesh that is not its own mirror image."""
+    vertices = torch.tensor([[0.0, 0, -0.05], [0.04, 0, -0.05], [0, 0.03, -0.05], [0, 0, 0.05]])
+    return ObjectMesh("wedge.stl", vertices, torch.tensor([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]]))
+
+
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+def test_files_bring_meshes_back_and_hold_each_once(scene, wedge, tmp_path, ending):
+    objects = (replace(scene.objects[0], kind="cup", mesh=wedge), replace(scene.objects[0], hand=1))
+    three = combine([scene, scene, scene])
+    again = replace(scene.objects[0], hand=2, mesh=replace(wedge, vertices=wedge.vertices.clone()))
+    three = replace(three, objects=(*objects, again))
+    save_scene(three, tmp_path / f"hands{ending}")
+    back = load_scene(tmp_path / f"hands{ending}", MODEL)
+    assert [held.name for held in back.objects] == ["wedge.stl", "sphere", "wedge.stl"]
+    for held in (back.objects[0], back.objects[2]):
+        assert torch.equal(held.mesh.vertices, wedge.vertices) and torch.equal(held.mesh.faces, wedge.faces)
+    assert back.objects[0].mesh is back.objects[2].mesh and back.to_json() == three.to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""}, {"name": "a\nb"}, {"name": 7}, {"vertices": "!"}, {"vertices": 7}, {"vertices": "AAAA"},
+        {"vertices": ""}, {"faces": ""}, {"faces": "/////////////w=="}, {"vertices": "AACAfwAAgH8AAIB/"}, {"link": "x"},
+    ],
+)  # fmt: skip
+def test_a_mesh_in_a_file_that_is_none_is_refused(scene, wedge, change):
+    data = json.loads(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)).to_json())
+    data["meshes"][0].update(change)
+    with pytest.raises(InvalidFileError, match="meshes"):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+@pytest.mark.parametrize("number", [1, -1, True, "0", None])
+def test_an_object_of_a_mesh_that_is_not_there_is_refused(scene, wedge, number):
+    data = json.loads(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)).to_json())
+    data["objects"][0]["mesh"] = number
+    with pytest.raises(InvalidFileError, match="mesh"):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+def test_a_left_hand_holds_a_mesh_as_it_is_and_a_mirrored_hand_its_mirror_image(scene, wedge):
+    left = replace(scene, side=("left",), objects=())
+    held = hold_object(left, "cup", 1.0, torch.tensor([True]), mesh=wedge).scene.objects[0]
+    assert torch.equal(held.mesh.vertices, wedge.vertices) and held.name == "wedge.stl"
+    mirrored = mirror_hand(Hand.of(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)))).held.mesh
+    assert torch.equal(mirrored.vertices, wedge.vertices * torch.tensor([-1.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("ending", [".json", ".npz"])
