@@ -2,43 +2,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CONTACT } from "../../web/js/core/closing.js";
-import { rightPose } from "../../web/js/core/hand.js";
+import { mirrorHand, rightPose } from "../../web/js/core/hand.js";
 import { gripped, holding, touchOf } from "../../web/js/core/gripping.js";
-import { withHeldMoved, withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
+import { withHeldMoved, withHeldSize } from "../../web/js/core/held_object.js";
 import { heldSurface, middleOfHeld } from "../../web/js/core/held_surface.js";
-import { objectShapes } from "../../web/js/core/objects.js";
+import { objectShapes, shapeOfHeld } from "../../web/js/core/objects.js";
 import { sizedInPicture, swappedSide, turnedHand } from "../../web/js/core/placing.js";
-import { fromAxisAngle, isRotation } from "../../web/js/core/rotations.js";
+import { fromAxisAngle } from "../../web/js/core/rotations.js";
 import { OBJECT_SIZES, OBJECTS } from "../../web/js/core/scene_format.js";
-import { readScene } from "../../web/js/core/scene_reading.js";
 import { writeScene } from "../../web/js/core/scene_writing.js";
-import { hiddenKeypoints, SeenHand, SeenObject } from "../../web/js/core/seeing.js";
 import { Sight } from "../../web/js/core/sight.js";
 import { subtract } from "../../web/js/core/vectors.js";
-import { COMMANDS } from "../../web/js/editor/commands.js";
-import { HandEditor } from "../../web/js/editor/hand_editor.js";
-import { gripObject, holdObject } from "../../web/js/editor/object_edits.js";
-import { dragOf, DRAGS, sizeBy } from "../../web/js/view/drags.js";
-import { handleAt } from "../../web/js/view/handles.js";
 import { anatomy, distance, golden, model } from "./goldens.mjs";
+import { facts, grips, holders, known, missing, objects, read, seen } from "./held.mjs";
 
-const facts = golden("editor_facts");
-const objects = objectShapes(facts.objects);
-const known = { model, anatomy, objects };
-const grips = golden("grips");
-const read = (text) => readScene(text, model.name);
-const holders = grips.map(({ scene }) => read(scene).hands[0]);
 const poseOf = (kind) =>
   facts.gestures.find(({ name }) => name === objects.get(kind).grasp.gesture).hand_pose.map(fromAxisAngle);
-
-/** Return a hand and its object as they are seen. */
-function seen(hand, sight) {
-  const shape = objects.get(hand.held.kind);
-  const { vertices } = heldSurface(model, shape, hand);
-  const skin = new SeenHand(model, sight, model.vertices(hand), model.keypoints(hand));
-  return { skin, object: new SeenObject(shape, sight, vertices, middleOfHeld(model, hand)) };
-}
 
 test("the text knows the objects and sizes that the library has", () => {
   assert.deepEqual(
@@ -85,11 +64,27 @@ test("a hand that is given an object holds it as the library does", () => {
   }
 });
 
-/** Return the fingers that are to touch an object and do not. */
-const missing = (hand) => {
-  const { gaps } = touchOf(known, hand);
-  return objects.get(hand.held.kind).grasp.fingers.filter((finger) => gaps[finger] > CONTACT);
-};
+test("a mesh of the user's is as far from points as the library says, gripped, mirrored and written as it was", () => {
+  const { scene, points, distances } = golden("mesh_distances");
+  const [hand] = read(scene).hands;
+  const shape = shapeOfHeld(objects, hand.held);
+  for (const [n, [x, y, z]] of points.entries()) {
+    // Near the surface both are as exact as their grids are fine.
+    const off = Math.abs(shape.distance(x, y, z) - distances[n]);
+    assert.ok(off < (Math.abs(distances[n]) < 0.01 ? 1e-3 : 4e-3), `${points[n]}: ${distances[n]}, ${off} off`);
+  }
+  const closed = gripped(known, withHeldSize(hand, 0.9));
+  assert.deepEqual([missing(closed), touchOf(known, closed).depth < 1e-3], [[], true]);
+  const copy = mirrorHand(hand);
+  const text = writeScene({ ...read(scene), hands: [hand, copy, mirrorHand(copy)] });
+  const { objects: written, meshes } = JSON.parse(text);
+  assert.deepEqual(
+    written.map(({ mesh }) => mesh),
+    [0, 1, 0],
+  );
+  assert.deepEqual(meshes[0], JSON.parse(scene).meshes[0]);
+  assert.equal(writeScene(read(text)), text);
+});
 
 test("fingers close on an object wherever it is in the hand, within their limits, and none goes into it", () => {
   for (const hand of holders) {
@@ -132,97 +127,6 @@ test("an object goes with its hand: moved, turned, brought nearer, mirrored, and
   const [a, b] = [middle(swapped), middle(hand)];
   assert.ok(distance(a, [-b[0], b[1], b[2]]) < 1e-9 && swapped.side === "left");
   assert.deepEqual(swappedSide(model, swapped).held, hand.held);
-});
-
-/** Return an editor of a hand that holds an object, with what a stage shows of it. */
-function staged(text = grips[0].scene) {
-  const written = [];
-  const editor = new HandEditor({ model, facts, text, host: { write: (each) => written.push(each) } });
-  const sight = new Sight(editor.state.scene.camera);
-  const { skin, object } = seen(editor.hand, sight);
-  const hands = [skin];
-  const shown = { hands, objects: [object], hidden: hiddenKeypoints(hands, [object]), chosen: 0, stage: skin.box };
-  const keypoints = [model.keypoints(editor.hand)];
-  const held = [{ middle: middleOfHeld(model, editor.hand) }];
-  return { editor, written, sight, held, shown: { ...shown, keypoints } };
-}
-
-test("a pointer takes an object by its sign or where it is seen; a drag moves it in the hand, under the pointer", () => {
-  const view = staged();
-  const { editor, shown, sight } = view;
-  const [x, y] = shown.objects[0].middle;
-  const bare = { ...shown, hands: [{ ...shown.hands[0], keypoints: [] }], chosen: -1 };
-  assert.deepEqual(handleAt({ ...bare, hands: [] }, [x + 8, y - 8]), { kind: "object", hand: 0 });
-  assert.equal(dragOf({ kind: "object" }).name, "object");
-  const wrist = model.keypoints(editor.hand)[0];
-  DRAGS.object(view, [x, y]).move([x + 7, y - 4]);
-  const [u, v] = sight.project(middleOfHeld(model, editor.hand));
-  assert.ok(Math.hypot(u - x - 7, v - y + 4) < 1e-4);
-  assert.deepEqual(model.keypoints(editor.hand)[0], wrist);
-  DRAGS.turnObject(view, [x, y]).move([x + 40, y]);
-  const { orient } = editor.hand.held;
-  assert.ok(isRotation(orient, 1e-9) && distance(orient, holders[0].held.orient) > 0.3);
-  editor.choose({ object: true });
-  sizeBy(view, 10);
-  assert.equal(editor.hand.held.size, OBJECT_SIZES[1]);
-  editor.commit();
-  assert.deepEqual([view.written.length, read(view.written[0]).hands[0].held.size], [1, 2]);
-});
-
-test("dots behind an object are hidden by it", () => {
-  const { shown } = staged(grips[2].scene);
-  const behind = shown.hidden[0].filter((is) => is).length;
-  assert.ok(behind > hiddenKeypoints(shown.hands)[0].filter((is) => is).length);
-});
-
-test("an edit of fingers leaves the object's very numbers, and one of the object those of the fingers", () => {
-  const text = grips[1].scene;
-  const { editor } = staged(text);
-  const before = JSON.parse(text);
-  editor.changeHand((hand) => ({ ...hand, translation: [0, 0, 0.5] }));
-  editor.commit();
-  assert.deepEqual(JSON.parse(editor.text).objects, before.objects);
-  editor.changeHand((hand) => withHeldTurned(hand, [0, 0, 0.2]));
-  editor.commit();
-  const after = JSON.parse(editor.text);
-  assert.deepEqual(after.hands[0].hand_pose, before.hands[0].hand_pose);
-  assert.notDeepEqual(after.objects, before.objects);
-  assert.deepEqual([after.objects[0].hand, after.objects[0].position], [0, before.objects[0].position]);
-  assert.ok(!("objects" in JSON.parse(writeScene(read(golden("hands")[0].scene)))));
-});
-
-test("an object is chosen in the list, gripped, given to a copy, removed and brought back, each in one step", () => {
-  const written = [];
-  const editor = new HandEditor({ model, facts, host: { write: (text) => written.push(text) } });
-  const view = { editor };
-  const said = [];
-  editor.speakThrough((words, isSeen) => said.push([words, isSeen]));
-  COMMANDS.grip(view);
-  COMMANDS.object(view);
-  assert.deepEqual(said, Array(2).fill([editor.t("said.noObject"), true]));
-  holdObject(editor, "cylinder");
-  assert.deepEqual([editor.object.kind, written.length], ["cylinder", 1]);
-  editor.changeHand((hand) => withHeldSize(hand, 0.8));
-  editor.commit();
-  gripObject(editor);
-  assert.deepEqual([written.length, missing(editor.hand)], [3, []]);
-  assert.match(said.at(-1)[0], /^Touching: Thumb, Index, Middle, Ring, Little\. The hand is 0\.0 mm deep/);
-  COMMANDS.arrow(view, [1, 0], false);
-  assert.ok(distance(editor.hand.held.position, read(written[2]).hands[0].held.position) > 5e-4);
-  COMMANDS.add(view);
-  assert.deepEqual(
-    JSON.parse(editor.text).objects.map(({ hand }) => hand),
-    [0, 1],
-  );
-  editor.choose({ hand: 0, object: true });
-  COMMANDS.remove(view);
-  assert.deepEqual(
-    JSON.parse(editor.text).objects.map(({ hand }) => hand),
-    [1],
-  );
-  assert.deepEqual([editor.state.scene.hands.length, editor.object], [2, null]);
-  editor.undo();
-  assert.equal(editor.state.scene.hands[0].held.kind, "cylinder");
 });
 
 test("an answer without objects, or with solids that nobody knows, is refused with a sentence", () => {

@@ -6,7 +6,7 @@ import { rowOf } from "./hand_model.js";
 import { mirroredHeld } from "./held_object.js";
 import { shapeOfHeld } from "./objects.js";
 import { partSkin } from "./part_skin.js";
-import { invert, rotate } from "./rotations.js";
+import { invert } from "./rotations.js";
 import { add, norm, scale, subtract } from "./vectors.js";
 
 /** Metres: a finger touches from this distance on. */
@@ -70,8 +70,13 @@ export class Closing {
   /** Return the signed distance of a point to the object, metres. */
   distance(x, y, z) {
     const { size } = this.held;
-    const [a, b, c] = rotate(this.back, [x - this.place[0], y - this.place[1], z - this.place[2]]);
-    return size * this.shape.distance(a / size, b / size, c / size);
+    const m = this.back;
+    // Written out, because it runs for every vertex of every pose that is tried.
+    const [u, v, w] = [(x - this.place[0]) / size, (y - this.place[1]) / size, (z - this.place[2]) / size];
+    const a = m[0] * u + m[1] * v + m[2] * w;
+    const b = m[3] * u + m[4] * v + m[5] * w;
+    const c = m[6] * u + m[7] * v + m[8] * w;
+    return size * this.shape.distance(a, b, c);
   }
 
   /**

@@ -58,7 +58,7 @@ export function holding(known, hand, kind, pose, { size = 1, staying = [] } = {}
  */
 export function touchOf(known, hand) {
   const closing = new Closing(known, hand);
-  const gapOf = (finger) => Math.max(0, closing.nearest(closing.pose, [finger]).distance);
-  const deepest = closing.nearest(closing.pose, ["palm", ...FINGERS]).distance;
-  return { gaps: Object.fromEntries(FINGERS.map((finger) => [finger, gapOf(finger)])), depth: Math.max(0, -deepest) };
+  const nearest = ["palm", ...FINGERS].map((part) => closing.nearest(closing.pose, [part]).distance);
+  const gaps = FINGERS.map((finger, n) => [finger, Math.max(0, nearest[n + 1])]);
+  return { gaps: Object.fromEntries(gaps), depth: Math.max(0, -Math.min(...nearest)) };
 }

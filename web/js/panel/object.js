@@ -98,11 +98,14 @@ export function createObject(editor) {
     ...sliders.map(({ slider }) => make("div", { class: "sesahand-row" }, ...slider.parts)),
     place,
   );
+  let told = null;
   return part(editor, element, () => {
     choice.refresh();
     refresh();
     remove.disabled = grip.disabled;
     for (const each of sliders) each.refresh();
-    tell(place, editor.hand?.held ? touchWords(editor) : "");
+    if (editor.hand === told) return;
+    told = editor.hand;
+    tell(place, told?.held ? touchWords(editor) : "");
   });
 }
