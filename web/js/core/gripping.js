@@ -1,5 +1,5 @@
-// Giving a hand something to hold, and closing its fingers on it until they touch, as in sesahand/hands/gripping.py. There,
-// the hand begins in a gesture; here, `gripped` begins with the hand and the object where they are.
+// Giving a hand something to hold, and closing its fingers on it until they touch, as in sesahand/hands/gripping.py.
+// There, the hand begins in a gesture; here, `gripped` begins with the hand and the object where they are.
 import { Closing } from "./closing.js";
 import { rowsOf } from "./fingers.js";
 import { rightPose, withRightPose } from "./hand.js";

@@ -1,5 +1,5 @@
-// A surface of the user's own in the place of an object: read from the scene's text, written as it was read, and mirrored
-// with its hand; as sesahand/hands/object_mesh.py and sesahand/scene/scene_files.py have it.
+// A surface of the user's own in the place of an object: read from the scene's text, written as it was read, and
+// mirrored with its hand; as sesahand/hands/object_mesh.py and sesahand/scene/scene_files.py have it.
 import { DistanceGrid } from "./distance_grid.js";
 import { InvalidFileError } from "./errors.js";
 import { fields, quoted } from "./numbers.js";
@@ -96,7 +96,7 @@ export function writeMesh(mesh) {
   return texts.get(mesh);
 }
 
-/** Return the mirror image in x, as the other hand holds it in a mirror; that of the mirror image is the mesh itself. */
+/** Return the mirror image in x, as the other hand holds it; that of the mirror image is the mesh itself. */
 export function mirroredMesh(mesh) {
   if (!mirrors.has(mesh)) {
     const vertices = mesh.vertices.map((value, k) => (k % 3 === 0 ? -value : value));

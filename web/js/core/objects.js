@@ -10,8 +10,8 @@ import { OBJECTS } from "./scene_format.js";
  * @property {Float64Array} vertices three numbers each, metres in the object's frame at its usual size
  * @property {Float64Array} normals of the vertices, outwards, of length one
  * @property {Uint16Array} faces three vertex ids each, counter-clockwise seen from outside
- * @property {(x: number, y: number, z: number) => number} distance signed distance of a point in the object's frame to it
- *   at its usual size, negative inside, metres
+ * @property {(x: number, y: number, z: number) => number} distance signed distance of a point in the object's frame to
+ *   it at its usual size, negative inside, metres
  * @property {Grasp} [grasp] of a kind of objects
  */
 

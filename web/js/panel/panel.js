@@ -72,8 +72,8 @@ function sortEvents(element, { forward }) {
  * Return the panel of an editor.
  * @param {import("../editor/hand_editor.js").HandEditor} editor
  * @param {{large: boolean}} how large: a column of 320 px with everything in it; otherwise what fits under the stage of
- *   a node of 400 px: the sliders that bend and spread, a button for the gestures, the object in the hand, and the pad where there is
- *   room
+ *   a node of 400 px: the sliders that bend and spread, a button for the gestures, the object in the hand, and the pad
+ *   where there is room
  * @returns {Part}
  */
 export function createPanel(editor, { large }) {

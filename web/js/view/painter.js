@@ -1,5 +1,5 @@
-// All hands and objects of all editors of a page, drawn by one WebGL2 context: browsers take the oldest away when there are too
-// many.
+// All hands and objects of all editors of a page, drawn by one WebGL2 context: browsers take the oldest away when there
+// are too many.
 import { FRAGMENT, SHOWN, VERTEX } from "./shaders.js";
 
 /**

@@ -117,7 +117,7 @@ export class Stage {
     const pointer = pointerType === "touch" ? "touch" : "mouse";
     const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
     if (!this.#isAround) return handleAt(shown, pixel, pointer);
-    // From the side, fingers and objects are moved to the camera and away from it; how the hand stands is a matter of the picture.
+    // From the side, fingers and objects go to the camera and away from it; how the hand stands is not seen there.
     return this.editor.editable ? (bendingDotAt(shown, pixel, pointer) ?? objectAt(shown, pixel, pointer)) : null;
   }
 
