@@ -23,7 +23,7 @@ from editor_pictures import NODE as EDITOR
 from editor_pictures import VIEW, editor_pictures
 from PIL import Image
 
-from sesahand.render.map_table import MAPS
+from sesahand.render.map_table import HAND_MAPS, MAPS
 from workflows import defaults
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,7 +165,7 @@ def combine_hands(graph: Graph) -> int:
 
 def render_condition(graph: Graph) -> int:
     maps = graph.maps(graph.posed("ok", yaw=20.0), forearm=True)
-    for name in MAPS:
+    for name in HAND_MAPS:
         graph.show_map(maps, name)
     return 3
 

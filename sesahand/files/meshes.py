@@ -1,4 +1,4 @@
-"""Meshes of strangers: GLB, OBJ, PLY and STL through the package trimesh, which is given the bare triangles' bytes alone.
+"""Meshes of strangers: GLB, OBJ, PLY and STL through the package trimesh, which is given the bytes of triangles alone.
 
 What a file says of its size is compared with what it holds before it is parsed. Materials, pictures, cameras, skins and
 the names of other files are taken out first, so that nothing is opened, fetched or unpacked but the triangles.
@@ -229,7 +229,7 @@ def _bare_face(line: bytes) -> bytes:
 
 def _bare_ply(data: bytes) -> bytes:
     """Return a PLY once its header says no more than is read."""
-    header, end, body = data[:MAX_PLY_HEADER].partition(b"end_header")
+    header, end, _ = data[:MAX_PLY_HEADER].partition(b"end_header")
     if data[:3] != b"ply" or not end:
         raise InvalidFileError("it has no header of a PLY; save it again.")
     counts = {
@@ -243,12 +243,8 @@ def _bare_ply(data: bytes) -> bytes:
     if sum(counts.values()) > min(len(data), 4 * MAX_VERTICES):
         raise InvalidFileError("its numbers are cut off; copy it again.")
     # A texture is named in a comment.
-    return (
-        b"\n".join(line for line in header.splitlines() if line[:7] != b"comment")
-        + b"\n"
-        + end
-        + data[len(header + end) :]
-    )
+    kept = [line for line in header.splitlines() if line[:7] != b"comment"]
+    return b"\n".join([*kept, end]) + data[len(header) + len(end) :]
 
 
 def _bare_stl(data: bytes) -> bytes:

@@ -4,7 +4,8 @@ Every object begins in a gesture of the library and at a place that was solved w
 moved along its normal until they touch the open hand, others laid on the thumb; all are moved away from where palm or
 thumb would go into them. Then each finger closes from an open pose along its flexion, in three stages: all its joints,
 its outer two, its last one. Each stage ends where the skin comes within `CLEARANCE` of the object, so that the joints
-above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). Fingers do not look out for each other.
+above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). One that would go into a finger that has
+closed before it is spread away from that.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from .contact import part_faces
+from .contact import boundary_edges, cone, contact_vertices, depth_inside, part_faces
 from .gestures import find_gesture
 from .limits import angles_from_pose, joint_frames, joint_limits, pose_from_angles
 from .model import NUM_BETAS, HandModel
@@ -33,7 +34,9 @@ CLEARANCE = 0.0001
 # Poses that are tried at once on a stage, and how often the interval between two of them is searched anew.
 TRIED, REFINED = 24, 3
 
-# How else a finger that misses may be spread at its first joint, radians, how often the object is
+# How deep a finger may go into another, metres: skin gives way so far.
+APART = 0.0005
+# How else a finger that misses, or meets another, may be spread at its first joint, radians, how often the object is
 # pushed out of palm and thumb, and how often the hand then closes anew.
 SPREADS = (0.0, *(sign * 0.1 * step for step in range(1, 7) for sign in (1, -1)))
 PUSHES, TRIES = 24, 5
@@ -147,7 +150,9 @@ class _Closing:
         self.turn, self.place = grasp_rotation(self.grasp), torch.tensor(self.grasp.place)
         faces, parts = model.faces_for("right"), model.part_ids_for()
         self.tips = {finger: faces[parts == joints[2]].unique() for finger, joints in FINGER_JOINTS.items()}
-        self.ids = {part: faces.unique() for part, faces in part_faces(model).items()}
+        self.faces, self.outside = part_faces(model), contact_vertices(model)
+        self.rims = {finger: boundary_edges(self.faces[finger]) for finger in FINGERS}
+        self.ids = {part: faces.unique() for part, faces in self.faces.items()}
 
     def skin(self, angles: Tensor) -> Tensor:
         """Return vertices `[K, V, 3]` in metres of the hand under joint angles `[K, 15, 3]` in radians."""
@@ -173,14 +178,15 @@ class _Closing:
 
     def grip(self) -> Grip:
         opened = angles = self.opened()
+        order = FINGERS if self.grasp.in_palm else FINGERS[1:]
         if self.grasp.in_palm:
             self.move_to_palm(opened)
         else:
             opened = self.lay_on_thumb(opened)
         for _ in range(TRIES):
             angles = opened
-            for finger in FINGERS if self.grasp.in_palm else FINGERS[1:]:
-                angles = self.close(angles, finger)
+            for number, finger in enumerate(order):
+                angles = self.close(angles, finger, order[:number])
             if not self.move_out(angles):
                 break
         distance = self.distance(self.skin(angles[None])[0], self.place)
@@ -280,27 +286,54 @@ class _Closing:
             self.place = self.place - (depth + CLEARANCE) * outwards.float()
         return True
 
-    def close(self, angles: Tensor, finger: str) -> Tensor:
+    def close(self, angles: Tensor, finger: str, closed: tuple[str, ...]) -> Tensor:
         """Return the angles `[15, 3]` in radians with one finger closed on the object.
 
-        If it passes the object by, or begins inside of it, it does so from where it is spread differently.
+        If it passes the object by, begins inside of it, or goes into one that is `closed` already, it closes from where
+        it is spread differently.
         """
         joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
-        if finger not in self.grasp.fingers:
-            return self.close_towards(angles, self.gesture, joints[:1], finger)
-        first, best, least = joints[0], angles, float("inf")
+        touches = finger in self.grasp.fingers
+        best = self.spread_well(angles, finger, self.closed(joints), joints, closed) if touches else None
+        # A finger that does not reach the object is bent no further than in the gesture.
+        return self.spread_well(angles, finger, self.gesture, joints[:1], closed, True) if best is None else best
+
+    def spread_well(
+        self, angles: Tensor, finger: str, end: Tensor, stages: list[int], closed: tuple[str, ...], may_miss=False
+    ) -> Tensor | None:
+        """Return the angles `[15, 3]` in radians of a finger closed towards others from where it is spread best.
+
+        That is as little as it can be for the finger to touch the object and stay out of those that are closed; if
+        nothing does both, where it touches and is least deep in them. None if it touches from nowhere, unless it may.
+        """
+        first = FINGER_JOINTS[finger][0] - 1
+        best, least = None, float("inf")
         for spread in SPREADS:
             opened = angles.clone()
             opened[first, 1] = (angles[first, 1] + spread).clamp(self.low[first, 1], self.high[first, 1])
-            closed = self.close_towards(opened, self.closed(joints), joints, finger)
-            gap = float(self.distance(self.skin(closed[None])[0, self.ids[finger]], self.place).min())
-            miss = gap if gap >= 0 else -INSIDE * gap
-            if miss < least:
-                best, least = closed, miss
-            if 0 <= gap <= CONTACT:
+            tried = self.close_towards(opened, end, stages, finger)
+            skin = self.skin(tried[None])[0]
+            gap = float(self.distance(skin[self.ids[finger]], self.place).min())
+            if not (may_miss or -CONTACT / INSIDE <= gap <= CONTACT):
+                continue
+            cost = self.overlap(skin, finger, closed) + INSIDE * max(0.0, -gap)
+            if cost < least:
+                best, least = tried, cost
+            if cost <= APART:
                 break
-        # A finger that does not reach the object is bent no further than in the gesture.
-        return best if least <= CONTACT else self.close_towards(angles, self.gesture, joints[:1], finger)
+        return best
+
+    def overlap(self, skin: Tensor, finger: str, closed: tuple[str, ...]) -> float:
+        """Return how deep a finger and closed ones go into each other, metres, of a hand with vertices `[V, 3]`."""
+
+        def surface(part: str) -> tuple[Tensor, Tensor]:
+            return skin[self.faces[part]], cone(self.rims[part], skin)
+
+        own, depth = surface(finger), 0.0
+        for other in closed:
+            depth = max(depth, depth_inside(skin[self.outside[other]], *own))
+            depth = max(depth, depth_inside(skin[self.outside[finger]], *surface(other)))
+        return depth
 
     def close_towards(self, angles: Tensor, end: Tensor, stages: list[int], finger: str) -> Tensor:
         """Return angles `[15, 3]` of a finger closed towards others, radians, in a stage from each joint named on."""

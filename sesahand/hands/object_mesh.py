@@ -52,8 +52,8 @@ class ObjectMesh:
             )
         if not 0 < len(faces) <= MAX_FACES or not 0 < len(vertices) <= 3 * MAX_FACES:
             raise SesaHandError(
-                f"The mesh {self.name!r} has {len(vertices)} vertices and {len(faces)} faces, expected 1 to {MAX_FACES} "
-                "faces."
+                f"The mesh {self.name!r} has {len(vertices)} vertices and {len(faces)} faces, expected 1 to "
+                f"{MAX_FACES} faces."
             )
         if faces.min() < 0 or faces.max() >= len(vertices):
             raise SesaHandError(f"The mesh {self.name!r} has faces of vertices that it does not hold.")

@@ -17,8 +17,8 @@ Hands that hold something add `objects`, and only they::
      "objects": [{"kind": "sphere", "hand": 0, "size": 1.0, "position": [0.0, -0.05, 0.0], "orient": [[...], ...]}]
 
 each in the hand of that number, one a hand at most, from its wrist joint and in the frame that its `global_orient`
-turns. A surface of the user's in the place of such an object is a number `mesh` of it, which counts in a list of their own,
-vertices float32 `[V, 3]` in metres and faces uint16 `[T, 3]`, little endian, in base64::
+turns. One with a surface of the user's in its place has a number `mesh`, which counts in a list of their own: vertices
+float32 `[V, 3]` in metres and faces uint16 `[T, 3]`, little endian, in base64::
 
      "meshes": [{"name": "bottle.glb", "vertices": "...", "faces": "..."}]
 

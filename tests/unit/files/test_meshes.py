@@ -143,7 +143,7 @@ HOSTILE = {
 
 
 def refusals(folder):
-    """Return how reading each file of a folder ends; in a child, all of them in one, because each would import trimesh."""
+    """Return how reading each file of a folder ends; all in one child, because each would import trimesh."""
     ended = {}
     for path in sorted(folder.iterdir()):
         sys.stderr.write(f"{path.name}\n")
