@@ -11,7 +11,7 @@ from .gestures import gesture
 from .gripping import GRASPS
 from .limits import angles_from_pose, joint_frames, joint_limits
 from .model import HandModel
-from .objects import OBJECTS, Solid, object_mesh
+from .objects import OBJECTS, Solid, Vessel, object_mesh
 from .rotations import axis_angle_to_matrix
 from .skeleton import FINGERS
 
@@ -70,7 +70,8 @@ def object_facts(kind: str) -> dict[str, Any]:
 
 
 def _solid(solid: Solid) -> dict[str, Any]:
-    return {"type": type(solid).__name__, **asdict(solid)}
+    profile = {"profile": solid.profile} if isinstance(solid, Vessel) else {}
+    return {"type": type(solid).__name__, **asdict(solid), **profile}
 
 
 def _radians(degrees: tuple[float, ...]) -> list[float]:

@@ -43,7 +43,7 @@ const written = golden("hands").flatMap(({ scene }, n) => {
 const objects = objectShapes(golden("editor_facts").objects);
 const closed = golden("grips").map(({ scene }, n) => {
   const before = readScene(scene, model.name);
-  const moved = withHeldSize(withHeldMoved(before.hands[0], [0.002, 0.004, -0.003]), 1.1 - 0.05 * n);
+  const moved = withHeldSize(withHeldMoved(before.hands[0], [0.001, -0.002, 0.002]), 1.1 - 0.05 * n);
   return writeScene({ ...before, hands: [forgetful(gripped({ model, anatomy, objects }, moved))] });
 });
 process.stdout.write(JSON.stringify({ written, closed }));

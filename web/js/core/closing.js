@@ -1,5 +1,6 @@
 // A hand about to close on what it holds: each finger bends in stages until its skin touches.
 import { FLEXION } from "./anatomy.js";
+import { fingerBones } from "./finger_bones.js";
 import { rowsOf, withAngles } from "./fingers.js";
 import { restHand, rightPose, withRightPose } from "./hand.js";
 import { rowOf } from "./hand_model.js";
@@ -7,6 +8,7 @@ import { mirroredHeld } from "./held_object.js";
 import { shapeOfHeld } from "./objects.js";
 import { partSkin } from "./part_skin.js";
 import { invert } from "./rotations.js";
+import { FINGERS } from "./skeleton.js";
 import { add, norm, scale, subtract } from "./vectors.js";
 
 /** Metres: a finger touches from this distance on. */
@@ -16,13 +18,15 @@ const CLEARANCE = 1e-4;
 // Poses that are tried one after the other on a stage, and how often the interval between two is searched anew.
 const TRIED = 24;
 const REFINED = 3;
-// Radians that a finger which misses may be spread by at its first joint.
+// Radians that a finger which misses, or meets another, may be spread by at its first joint.
 const SPREADS = [0, ...[1, 2, 3, 4, 5, 6].flatMap((step) => [0.1 * step, -0.1 * step])];
 // How often the object is pushed out of palm and thumb, and how often the hand then closes anew.
 const PUSHES = 24;
 const TRIES = 5;
 // To be inside the object is so many times worse than to be as far outside.
 const INSIDE = 10;
+// How deep a finger may go into another, metres: skin gives way so far.
+const APART = 5e-4;
 const STEP = 1e-6;
 // Metres: how far away from the palm an object is searched a place.
 const PALM_REACH = 0.12;
@@ -48,6 +52,7 @@ export class Closing {
     this.anatomy = anatomy;
     this.hand = hand;
     this.skin = partSkin(model);
+    this.bones = fingerBones(model);
     /** Return the posed joints of a right hand at the origin. */
     this.chainOf = (/** @type {number[][]} */ pose) =>
       model.chain(/** @type {any} */ ({ ...restHand(), betas: hand.betas, handPose: pose }));
@@ -165,22 +170,32 @@ export class Closing {
   }
 
   /** Close one finger; one that does not reach the object goes no further than it was. */
-  close(finger, isNamed) {
+  close(finger, closed) {
     const was = this.flexions(this.pose, finger);
+    const end = rowsOf(finger).map((j) => this.anatomy.ranges[j][FLEXION][1] - 0.01);
+    const touching = this.grasp.fingers.includes(finger) ? this.spreadWell(finger, end, 3, closed) : null;
+    this.pose = touching ?? this.spreadWell(finger, was, 1, closed, true);
+  }
+
+  /**
+   * Return the pose with a finger closed from where it is spread best: as little as it can be to touch the object and stay
+   * out of fingers that are closed; if nothing does both, where it touches and is least deep in them. Null if it touches
+   * from nowhere, unless it may.
+   */
+  spreadWell(finger, end, stages, closed, mayMiss = false) {
     const open = this.opened(this.pose, finger);
-    let [best, least] = [open, Infinity];
-    if (isNamed) {
-      const end = rowsOf(finger).map((j) => this.anatomy.ranges[j][FLEXION][1] - 0.01);
-      for (const aside of SPREADS) {
-        const tried = this.bent(open, finger, this.flexions(open, finger), aside);
-        const closed = this.closedTowards(tried, finger, end, 3);
-        const gap = this.nearest(closed, [finger]).distance;
-        const miss = gap >= 0 ? gap : -INSIDE * gap;
-        if (miss < least) [best, least] = [closed, miss];
-        if (gap >= 0 && gap <= CONTACT) break;
-      }
+    let [best, least] = [null, Infinity];
+    for (const aside of SPREADS) {
+      const begun = this.bent(open, finger, this.flexions(open, finger), aside);
+      const tried = this.closedTowards(begun, finger, end, stages);
+      const gap = this.nearest(tried, [finger]).distance;
+      if (!mayMiss && (gap > CONTACT || gap < -CONTACT / INSIDE)) continue;
+      const overlap = this.bones.overlap(finger, closed, this.chainOf(tried), this.hand.betas);
+      const cost = overlap + INSIDE * Math.max(0, -gap);
+      if (cost < least) [best, least] = [tried, cost];
+      if (cost <= APART) break;
     }
-    this.pose = least <= CONTACT ? best : this.closedTowards(open, finger, was, 1);
+    return best;
   }
 
   /** Move the object away from where palm and thumb are deepest in it, and tell whether it was. */
@@ -216,15 +231,19 @@ export class Closing {
   }
 
   /** Close all fingers but those that are to stay, until no push moves the object any more. */
-  grip(fingers, staying) {
-    const { fingers: named, inPalm } = this.grasp;
+  grip(staying) {
+    const closing = FINGERS.filter((finger) => !staying.includes(finger));
     for (let round = 0; round < TRIES; round++) {
-      for (const finger of fingers.filter((each) => !staying.includes(each))) {
-        // Where an object lies on the thumb, the others come to it.
-        if (finger === "thumb" && !inPalm && Math.abs(this.nearest(this.pose, ["thumb"]).distance) <= CONTACT) continue;
-        this.close(finger, named.includes(finger));
-      }
+      closing.forEach((finger, n) => {
+        if (!this.liesOn(finger)) this.close(finger, [...staying, ...closing.slice(0, n)]);
+      });
       if (!this.moveOut()) return;
     }
+  }
+
+  /** Tell whether the object lies on a finger, which then stays: others come to what lies on the thumb. */
+  liesOn(finger) {
+    if (finger !== "thumb" || this.grasp.inPalm) return false;
+    return Math.abs(this.nearest(this.pose, [finger]).distance) <= CONTACT;
   }
 }

@@ -22,7 +22,7 @@ import { subtract } from "./vectors.js";
  */
 export function gripped(known, hand, staying = []) {
   const closing = new Closing(known, hand);
-  closing.grip(FINGERS, staying);
+  closing.grip(staying);
   return closing.closed;
 }
 
@@ -46,7 +46,7 @@ export function holding(known, hand, kind, pose, { size = 1, staying = [] } = {}
     const open = FINGERS.filter((finger) => !staying.includes(finger));
     closing.moveToPalm(open.reduce((made, finger) => closing.opened(made, finger), closing.pose));
   }
-  closing.grip(FINGERS, staying);
+  closing.grip(staying);
   return closing.closed;
 }
 
