@@ -62,22 +62,7 @@ const DISTANCES = {
     const isInside = Math.abs(z) < half && radius < below + ((z + half) / (2 * half)) * slant;
     return (isInside ? -1 : 1) * Math.min(toCap, toSide);
   },
-  Vessel: ({ profile }, x, y, z) => distanceToProfile(profile, Math.hypot(x, y), z),
 };
-
-/** Return the signed distance of a point (radius, z) to what a profile encloses with the axis, metres. */
-function distanceToProfile(profile, radius, z) {
-  let [least, isInside] = [Infinity, false];
-  for (let k = 0; k + 1 < profile.length; k++) {
-    const [[r0, z0], [r1, z1]] = [profile[k], profile[k + 1]];
-    const [dr, dz, across, up] = [r1 - r0, z1 - z0, radius - r0, z - z0];
-    const share = clamped((across * dr + up * dz) / (dr * dr + dz * dz), 0, 1);
-    least = Math.min(least, Math.hypot(across - share * dr, up - share * dz));
-    // Even and odd: which sides a ray away from the axis meets.
-    if (z < z0 !== z < z1 && across < (up / dz) * dr) isInside = !isInside;
-  }
-  return isInside ? -least : least;
-}
 
 /** Return the signed distance of a point to the union of solids, metres. */
 function distanceTo(solids, x, y, z) {
