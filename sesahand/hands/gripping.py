@@ -65,6 +65,7 @@ class Grasp:
         in_palm: Whether it is moved against the open hand; else it is laid on the thumb.
         by_tips: Whether it is laid on the thumb's last bone, and near those of the others, rather than anywhere.
         lies_to: Up to which size it lies in the hand as it is used; a larger one only touches.
+        held_at: Where along its length it is held, so that this place stays as it grows, metres from its middle.
     """
 
     gesture: str
@@ -74,6 +75,7 @@ class Grasp:
     in_palm: bool = True
     by_tips: bool = False
     lies_to: float = SIZES[1]
+    held_at: float = 0.0
 
 
 GRASPS = {
@@ -81,9 +83,18 @@ GRASPS = {
     "cylinder": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "box": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "cup": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
-    "phone": Grasp("hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False),
+    "phone": Grasp(
+        "hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False, by_tips=True
+    ),
     "pen": Grasp(
-        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), False, True, 1.1
+        "hold_pen",
+        ("thumb", "index", "middle"),
+        (-0.0882, -0.0206, 0.0379),
+        (-1.352, -0.875, -1.515),
+        in_palm=False,
+        by_tips=True,
+        lies_to=1.8,
+        held_at=-0.043,
     ),
     "tool": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
 }
@@ -140,14 +151,15 @@ class _Closing:
 
     def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None, mesh: ObjectMesh | None):
         self.model, self.size, self.grasp = model, size, GRASPS[kind]
-        self.distance_at_usual_size = partial(object_distance, kind) if mesh is None else mesh.distance
+        self.distance_at_usual_size = partial(object_distance, kind, filled=True) if mesh is None else mesh.distance
         self.betas = torch.zeros(NUM_BETAS) if betas is None else betas.detach().cpu().float()
         self.frames = joint_frames(model)
         self.gesture = angles_from_pose(find_gesture(self.grasp.gesture).hand_pose, self.frames)
         low, high = joint_limits().unbind(-1)
         self.low, self.high = low, high
         self.wrist = model.joint_template[0] + model.joint_shapedirs[0] @ self.betas
-        self.turn, self.place = grasp_rotation(self.grasp), torch.tensor(self.grasp.place)
+        self.turn = grasp_rotation(self.grasp)
+        self.place = torch.tensor(self.grasp.place) - (size - 1) * self.grasp.held_at * self.turn[:, 2]
         faces, parts = model.faces_for("right"), model.part_ids_for()
         self.tips = {finger: faces[parts == joints[2]].unique() for finger, joints in FINGER_JOINTS.items()}
         self.faces, self.outside = part_faces(model), contact_vertices(model)
@@ -178,7 +190,8 @@ class _Closing:
 
     def grip(self) -> Grip:
         opened = angles = self.opened()
-        order = FINGERS if self.grasp.in_palm else FINGERS[1:]
+        # The thumb that an object lies on touches it already, or all but.
+        order = FINGERS if self.grasp.in_palm else (*FINGERS[1:], "thumb")
         if self.grasp.in_palm:
             self.move_to_palm(opened)
         else:

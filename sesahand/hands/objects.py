@@ -67,6 +67,11 @@ class Vessel:
     centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
+    def filled(self) -> Frustum:
+        """The vessel with what is in it."""
+        return Frustum(self.below, self.above, self.half_length, self.centre)
+
+    @property
     def profile(self) -> list[tuple[float, float]]:
         """Corners (radius, z) in metres from the middle of the lower end over the rim to that of the floor."""
         low, high, floor = -self.half_length, self.half_length, self.floor - self.half_length
@@ -103,17 +108,19 @@ def object_solids(kind: str) -> tuple[Solid, ...]:
     return OBJECTS[kind]
 
 
-def object_distance(kind: str, points: Tensor) -> Tensor:
+def object_distance(kind: str, points: Tensor, filled: bool = False) -> Tensor:
     """Return the signed distance to an object of usual size, negative inside.
 
     Args:
         kind: A name of `OBJECTS`.
         points: `[..., 3]`, metres in the object's frame.
+        filled: Take vessels for full ones, which fingers keep out of.
 
     Returns:
         `[...]`, metres; where solids touch, the surface between them counts.
     """
-    distances = [_distance(solid, points - points.new_tensor(solid.centre)) for solid in object_solids(kind)]
+    solids = [solid.filled if filled and isinstance(solid, Vessel) else solid for solid in object_solids(kind)]
+    distances = [_distance(solid, points - points.new_tensor(solid.centre)) for solid in solids]
     return torch.stack(distances).amin(0)
 
 

@@ -41,6 +41,7 @@ def test_a_cup_is_hollow_and_open_at_its_top():
         "cup", torch.tensor([[0.0, 0, 0.02], [0, 0, -0.047], [0.0345, 0, 0.03], [0, 0, 0.06]])
     )
     assert inside > 0.02 and floor < -0.002 and -0.002 < wall < 0 and above > 0.03
+    assert object_distance("cup", torch.zeros(1, 3), filled=True) < -0.03
 
 
 def test_an_unknown_object_is_refused_by_name():

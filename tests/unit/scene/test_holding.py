@@ -44,7 +44,7 @@ def test_the_report_names_what_touches(holding):
     assert describe_holding(holding).startswith("frame 0, right hand, sphere x 1.1: thumb, index, middle, ring")
 
 
-@pytest.mark.parametrize(("kind", "size", "said"), [("pen", 1.0, False), ("pen", 1.2, True), ("box", 1.4, False)])
+@pytest.mark.parametrize(("kind", "size", "said"), [("pen", 1.4, False), ("pen", 1.9, True), ("box", 1.9, False)])
 def test_the_report_says_of_a_thick_pen_that_it_only_touches(scene, kind, size, said):
     held = replace(scene.objects[0], kind=kind, size=size)
     touching = Grip(scene.hand_pose[0], held.position, held.orient, {"thumb": 0.0}, 0.0, ())
