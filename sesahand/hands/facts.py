@@ -11,7 +11,7 @@ from .gestures import gesture
 from .gripping import GRASPS
 from .limits import angles_from_pose, joint_frames, joint_limits
 from .model import HandModel
-from .objects import OBJECTS, Frustum, Solid, Vessel, object_mesh
+from .objects import OBJECTS, Solid, Vessel, object_mesh
 from .rotations import axis_angle_to_matrix
 from .skeleton import FINGERS
 
@@ -52,8 +52,8 @@ def object_facts(kind: str) -> dict[str, Any]:
     Returns:
         `name`; of its surface at the usual size `vertices` (three numbers each, metres) and `faces` (three vertex ids
         each); `solids`, each with `type` and its measures in metres, a vessel as if it were full; and how a right hand
-        grasps it: `gesture`, `fingers`, `place` (metres), `orient` (nine numbers, rows of the matrix first) and
-        `in_palm`.
+        grasps it: `gesture`, `fingers`, `place` (metres), `orient` (nine numbers, rows of the matrix first),
+        `in_palm`, `held_at` (metres) and `by_tips`.
     """
     vertices, faces = object_mesh(kind)
     grasp = GRASPS[kind]
@@ -67,13 +67,15 @@ def object_facts(kind: str) -> dict[str, Any]:
         "place": list(grasp.place),
         "orient": axis_angle_to_matrix(torch.tensor(grasp.turn, dtype=torch.float64)).flatten().tolist(),
         "in_palm": grasp.in_palm,
+        "held_at": grasp.held_at,
+        "by_tips": grasp.by_tips,
     }
 
 
 def _solid(solid: Solid) -> dict[str, Any]:
     if isinstance(solid, Vessel):
         # Hands close on it from outside. Full, it is pushed out of a palm that is in it, and not on through its wall.
-        solid = Frustum(solid.below, solid.above, solid.half_length, solid.centre)
+        solid = solid.filled
     return {"type": type(solid).__name__, **asdict(solid)}
 
 

@@ -40,7 +40,13 @@ NUM_HANDS, NUM_SHAPES, NUM_TEXTS = 24, 30, 600
 
 
 # Objects that hands of the mean shape hold, their sizes, and the hands' sides.
-GRIPS = (("sphere", 1.3, "right"), ("cup", 0.8, "left"), ("phone", 1.0, "right"), ("tool", 1.2, "left"))
+GRIPS = (
+    ("sphere", 1.3, "right"),
+    ("cup", 0.8, "left"),
+    ("phone", 1.0, "right"),
+    ("tool", 1.2, "left"),
+    ("pen", 1.0, "left"),
+)
 SILHOUETTE = 72
 
 
@@ -126,9 +132,10 @@ class Goldens:
         }
 
     def distances(self, kind: str) -> dict:
-        """Points in and around an object, and how far each is from its surface."""
+        """Points in and around an object, and how far each is from its surface; a vessel counts as full."""
         points = 0.06 * self.normal(60, 3).double()
-        return {"kind": kind, "points": points.tolist(), "distances": object_distance(kind, points).tolist()}
+        distances = object_distance(kind, points, filled=True)
+        return {"kind": kind, "points": points.tolist(), "distances": distances.tolist()}
 
     def mesh_distances(self) -> dict:
         """Points in and around a mesh, as a scene holds it, and how far each is from its surface."""

@@ -13,11 +13,11 @@ import { add, norm, scale, subtract } from "./vectors.js";
 
 /** Metres: a finger touches from this distance on. */
 export const CONTACT = 1e-3;
-// Metres that are left between skin and object.
-const CLEARANCE = 1e-4;
-// Poses that are tried one after the other on a stage, and how often the interval between two is searched anew.
-const TRIED = 24;
-const REFINED = 3;
+/** Metres that are left between skin and object. */
+export const CLEARANCE = 1e-4;
+/** Poses that are tried one after the other on a stage, and how often the interval between two is searched anew. */
+export const TRIED = 24;
+export const REFINED = 3;
 // Radians that a finger which misses, or meets another, may be spread by at its first joint.
 const SPREADS = [0, ...[1, 2, 3, 4, 5, 6].flatMap((step) => [0.1 * step, -0.1 * step])];
 // How often the object is pushed out of palm and thumb, and how often the hand then closes anew.
@@ -28,8 +28,6 @@ const INSIDE = 10;
 // How deep a finger may go into another, metres: skin gives way so far.
 const APART = 5e-4;
 const STEP = 1e-6;
-// Metres: how far away from the palm an object is searched a place.
-const PALM_REACH = 0.12;
 // Radians that the thumb is opened by before it closes; other fingers keep a share of their bend.
 const THUMB_OPENED = [0.5, 0.4, 0.4];
 const KEPT = 0.2;
@@ -60,16 +58,22 @@ export class Closing {
     this.held = hand.side === "right" ? hand.held : mirroredHeld(hand.held);
     this.shape = shapeOfHeld(objects, this.held);
     this.grasp = objects.get(this.held.kind).grasp;
-    this.back = invert(this.held.orient);
+    this.turnTo(this.held.orient);
     this.place = add(this.wrist, this.held.position);
     this.pose = rightPose(hand);
   }
 
   /** The hand as it is now. */
   get closed() {
-    const held = { ...this.held, position: subtract(this.place, this.wrist) };
+    const held = { ...this.held, position: subtract(this.place, this.wrist), orient: this.orient };
     const own = this.hand.side === "right" ? held : mirroredHeld(held);
     return withRightPose({ ...this.hand, held: own }, this.pose);
+  }
+
+  /** Turn the object to another rotation from its frame into the hand's. */
+  turnTo(orient) {
+    this.orient = orient;
+    this.back = invert(orient);
   }
 
   /** Return the signed distance of a point to the object, metres. */
@@ -122,11 +126,15 @@ export class Closing {
     }, pose);
   }
 
+  /** Return a pose with a finger opened, wherever the object is. */
+  relaxed(pose, finger) {
+    const now = this.flexions(pose, finger);
+    return this.bent(pose, finger, finger === "thumb" ? subtract(now, THUMB_OPENED) : scale(now, KEPT));
+  }
+
   /** Return a pose with a finger opened, so that it can close. */
   opened(pose, finger) {
-    const now = this.flexions(pose, finger);
-    const isThumb = finger === "thumb";
-    const opened = this.bent(pose, finger, isThumb ? subtract(now, THUMB_OPENED) : scale(now, KEPT));
+    const opened = this.relaxed(pose, finger);
     if (this.isFree(opened, finger)) return opened;
     return this.bent(
       pose,
@@ -211,23 +219,6 @@ export class Closing {
       this.place = subtract(this.place, scale(slope, (CLEARANCE - distance) / (norm(slope) || 1)));
     }
     return true;
-  }
-
-  /** Move the object along the palm's normal until it touches the hand, but for its thumb. */
-  moveToPalm(pose) {
-    const parts = this.skin.names.filter((part) => part !== "thumb");
-    const isFree = (offset) => {
-      this.place = this.place.with(1, -offset);
-      return this.nearest(pose, parts, CLEARANCE).distance >= CLEARANCE;
-    };
-    let [near, far] = [0, PALM_REACH];
-    for (let round = 0; round < REFINED; round++) {
-      const step = (far - near) / (TRIED - 1);
-      let last = -1;
-      while (last + 1 < TRIED && isFree(far - (last + 1) * step)) last += 1;
-      [near, far] = [far - Math.min(last + 1, TRIED - 1) * step, far - Math.max(last, 0) * step];
-    }
-    this.place = this.place.with(1, -far);
   }
 
   /** Close all fingers but those that are to stay, until no push moves the object any more. */

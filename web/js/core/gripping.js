@@ -5,8 +5,9 @@ import { rowsOf } from "./fingers.js";
 import { rightPose, withRightPose } from "./hand.js";
 import { rowOf } from "./hand_model.js";
 import { mirroredHeld } from "./held_object.js";
+import { layOnThumb, moveToPalm } from "./settling.js";
 import { FINGERS } from "./skeleton.js";
-import { subtract } from "./vectors.js";
+import { scale, subtract } from "./vectors.js";
 
 /**
  * @typedef {object} Touch of a hand and what it holds
@@ -35,17 +36,22 @@ export function gripped(known, hand, staying = []) {
  * @param {{size?: number, staying?: string[]}} given the object's size, and fingers that are not to move
  */
 export function holding(known, hand, kind, pose, { size = 1, staying = [] } = {}) {
-  const { place, orient, inPalm } = known.objects.get(kind).grasp;
+  const { place, orient, inPalm, heldAt } = known.objects.get(kind).grasp;
   const wrist = rowOf(known.model.rest(hand.betas).joints, 0);
-  const held = { kind, position: subtract(place, wrist), orient, size };
+  // What is held at one end grows away from the hand.
+  const grown = scale([orient[2], orient[5], orient[8]], (size - 1) * heldAt);
+  const held = { kind, position: subtract(subtract(place, grown), wrist), orient, size };
   const kept = new Set(staying.flatMap(rowsOf));
   const begun = rightPose(hand).map((rotation, j) => (kept.has(j) ? rotation : pose[j]));
   const own = hand.side === "right" ? held : mirroredHeld(held);
   const closing = new Closing(known, withRightPose({ ...hand, held: own }, begun));
   if (inPalm) {
     const open = FINGERS.filter((finger) => !staying.includes(finger));
-    closing.moveToPalm(open.reduce((made, finger) => closing.opened(made, finger), closing.pose));
-  }
+    moveToPalm(
+      closing,
+      open.reduce((made, finger) => closing.opened(made, finger), closing.pose),
+    );
+  } else if (!staying.length) layOnThumb(closing);
   closing.grip(staying);
   return closing.closed;
 }

@@ -21,6 +21,8 @@ import { OBJECTS } from "./scene_format.js";
  * @property {string[]} fingers that are to touch
  * @property {number[]} place where its middle lies, metres in the frame of the hand at rest
  * @property {number[]} orient rotation from the object's frame into that one
+ * @property {number} heldAt where along its length it is held, so that this place stays as it grows, metres
+ * @property {boolean} byTips whether the fingers' last bones touch it, rather than any
  * @property {boolean} inPalm whether it is moved against the open hand; else it lies on the thumb
  */
 
@@ -75,10 +77,10 @@ function distanceTo(solids, x, y, z) {
 }
 
 /** Return an object as the page works with it. */
-function shapeOf({ name, vertices, faces, solids, gesture, fingers, place, orient, in_palm: inPalm }) {
+function shapeOf({ name, vertices, faces, solids, gesture, fingers, place, orient, ...rest }) {
   const [points, corners] = [Float64Array.from(vertices), Uint16Array.from(faces)];
   if (!solids.every(({ type }) => Object.hasOwn(DISTANCES, type))) throw new TypeError("of an unknown solid");
-  const grasp = { gesture, fingers, place, orient, inPalm };
+  const grasp = { gesture, fingers, place, orient, inPalm: rest.in_palm, heldAt: rest.held_at, byTips: rest.by_tips };
   const distance = (x, y, z) => distanceTo(solids, x, y, z);
   return { name, vertices: points, normals: normalsOf(points, corners), faces: corners, distance, grasp };
 }

@@ -6,17 +6,20 @@ import { subtract } from "./vectors.js";
 
 const PALM = "palm";
 
-/** Vertices of a model's parts; those on a border belong to both sides of it. */
+/** Vertices of a model's parts, and of the fingers' last bones; those on a border belong to both sides of it. */
 class PartSkin {
   constructor(model) {
     const partOf = Array(NUM_JOINTS).fill(PALM);
     for (const [finger, joints] of Object.entries(FINGER_JOINTS)) for (const j of joints) partOf[j] = finger;
     const parts = new Map([PALM, ...Object.keys(FINGER_JOINTS)].map((name) => [name, new Set()]));
+    this.names = [...parts.keys()];
+    const tips = new Map(Object.entries(FINGER_JOINTS).map(([finger, joints]) => [joints[2], `${finger} tip`]));
+    for (const name of tips.values()) parts.set(name, new Set());
     model.partIds.forEach((joint, face) => {
-      for (let k = 0; k < 3; k++) parts.get(partOf[joint]).add(model.faces[3 * face + k]);
+      const names = [partOf[joint], ...(tips.has(joint) ? [tips.get(joint)] : [])];
+      for (const name of names) for (let k = 0; k < 3; k++) parts.get(name).add(model.faces[3 * face + k]);
     });
     this.model = model;
-    this.names = [...parts.keys()];
     this.vertices = new Map([...parts].map(([name, ids]) => [name, [...ids]]));
     this.out = new Map([...parts].map(([name, ids]) => [name, new Float64Array(3 * ids.size)]));
   }
