@@ -186,9 +186,9 @@ export class Closing {
   }
 
   /**
-   * Return the pose with a finger closed from where it is spread best: as little as it can be to touch the object and stay
-   * out of fingers that are closed; if nothing does both, where it touches and is least deep in them. Null if it touches
-   * from nowhere, unless it may.
+   * Return the pose with a finger closed from where it is spread best: as little as it can be to touch the object and
+   * stay out of fingers that are closed; if nothing does both, where it touches and is least deep in them. Null if it
+   * touches from nowhere, unless it may.
    */
   spreadWell(finger, end, stages, closed, mayMiss = false) {
     const open = this.opened(this.pose, finger);

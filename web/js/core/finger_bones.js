@@ -1,5 +1,5 @@
-// The outer two bones of each finger as capsules: how deep fingers are in each other, told in no time. Skin tells it more
-// exactly (`sinking.js`), but not for hundreds of poses at once.
+// The outer two bones of each finger as capsules: how deep fingers are in each other, told in no time. Skin tells it
+// more exactly (`sinking.js`), but not for hundreds of poses at once.
 import { rowOf } from "./hand_model.js";
 import { FINGER_JOINTS, FINGERS } from "./skeleton.js";
 import { add, dot, norm, scale, subtract } from "./vectors.js";

@@ -1,5 +1,5 @@
-// Where an object lies in a hand that is about to close, as sesahand/hands/gripping.py places it: in the palm, or on the
-// thumb where the other fingers reach it.
+// Where an object lies in a hand that is about to close, as sesahand/hands/gripping.py places it: in the palm, or on
+// the thumb where the other fingers reach it.
 import { CLEARANCE, REFINED, TRIED } from "./closing.js";
 import { rowsOf } from "./fingers.js";
 import { fromAxisAngle, multiply } from "./rotations.js";
