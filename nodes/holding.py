@@ -84,7 +84,6 @@ class HoldObject(io.ComfyNode):
                 io.Combo.Input(
                     "mesh",
                     options=[NO_MESH, *mesh_files()],
-                    default=NO_MESH,
                     optional=True,
                     tooltip="A mesh of your own in the place of the object: a .glb, .obj, .ply or .stl file in "
                     "ComfyUI's input folder, or in its folder 3d. It is held as the object above is, its longest side "

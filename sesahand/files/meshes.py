@@ -65,7 +65,10 @@ def read_mesh(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def parse_mesh(data: bytes, kind: str, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the triangles of a file's bytes; as `read_mesh`, with the ending `kind` and what to call it in errors."""
+    """Return vertices `[V, 3]`, float64, in the file's unit, and faces `[T, 3]`, int64, of a file's bytes.
+
+    As `read_mesh`, with the ending `kind` and what to call it in errors.
+    """
     try:
         import trimesh
     except ImportError as error:
@@ -78,7 +81,7 @@ def parse_mesh(data: bytes, kind: str, label: str) -> tuple[np.ndarray, np.ndarr
     try:
         bare = _BARE[kind](data)
         loaded = trimesh.load(io.BytesIO(bare), file_type=kind, resolver=None, process=False, skip_materials=True)
-        mesh = loaded.to_mesh() if isinstance(loaded, trimesh.Scene) else loaded
+        mesh: Any = loaded.to_mesh() if isinstance(loaded, trimesh.Scene) else loaded
         vertices = np.array(mesh.vertices, np.float64).reshape(-1, 3)
         faces = np.array(mesh.faces, np.int64).reshape(-1, 3)
     except InvalidFileError as error:

@@ -47,7 +47,8 @@ class DistanceGrid:
         nearest = _flooded(_nearest_points(triangles, low, step, size), low, step)
         nodes = _nodes(size, low, step)
         distance = (nearest - nodes).norm(dim=-1)
-        inside = sum(_winds_around(triangles, low, step, size, axis) for axis in range(3)) >= 2
+        winds = torch.stack([_winds_around(triangles, low, step, size, axis) for axis in range(3)])
+        inside = winds.sum(0) >= 2
         return cls(low, step, torch.where(inside, -distance, distance))
 
     def distance(self, points: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ def _boxes(low: Tensor, high: Tensor, size: tuple[int, ...]):
     while start < total:
         pairs = torch.arange(start, min(start + AT_ONCE, total))
         owner = torch.searchsorted(ends, pairs, right=True)
-        rest, ids, below = pairs - (ends[owner] - counts[owner]), 0, 1
+        rest, ids, below = pairs - (ends[owner] - counts[owner]), torch.zeros_like(pairs), 1
         for k in reversed(range(len(size))):
             ids = ids + below * (low[owner, k] + rest % spans[owner, k])
             rest, below = rest // spans[owner, k], below * size[k]
@@ -170,10 +171,10 @@ def _winds_around(triangles: Tensor, low: Tensor, step: float, size: tuple[int, 
     for owner, ids in _boxes(first, last, tuple(around)):
         place = torch.stack([ids // around[1], ids % around[1]], -1).double()
         a, b, c = flat[owner].unbind(1)
-        weights = [_cross(c - b, place - b), _cross(a - c, place - c), _cross(b - a, place - a)]
-        area = sum(weights)
-        hit = torch.stack([weight * area.sign() > 0 for weight in weights]).all(0)
-        at = sum(weight / area * height[owner, k] for k, weight in enumerate(weights))[hit]
+        weights = torch.stack([_cross(c - b, place - b), _cross(a - c, place - c), _cross(b - a, place - a)], -1)
+        area = weights.sum(-1)
+        hit = (weights * area.sign()[:, None] > 0).all(-1)
+        at = (weights * height[owner]).sum(-1)[hit] / area[hit]
         above = at.ceil().clamp(0, along).long()
         signs = area[hit].sign().float()
         count.view(-1).scatter_add_(0, ids[hit] * (along + 1) + above, signs)

@@ -306,21 +306,24 @@ class _Closing:
         it is spread differently.
         """
         joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
-        touches = finger in self.grasp.fingers
-        best = self.spread_well(angles, finger, self.closed(joints), joints, closed) if touches else None
+        if finger in self.grasp.fingers:
+            best, touches = self.spread_well(angles, finger, self.closed(joints), joints, closed)
+            if touches:
+                return best
         # A finger that does not reach the object is bent no further than in the gesture.
-        return self.spread_well(angles, finger, self.gesture, joints[:1], closed, True) if best is None else best
+        return self.spread_well(angles, finger, self.gesture, joints[:1], closed, may_miss=True)[0]
 
     def spread_well(
         self, angles: Tensor, finger: str, end: Tensor, stages: list[int], closed: tuple[str, ...], may_miss=False
-    ) -> Tensor | None:
+    ) -> tuple[Tensor, bool]:
         """Return the angles `[15, 3]` in radians of a finger closed towards others from where it is spread best.
 
         That is as little as it can be for the finger to touch the object and stay out of those that are closed; if
-        nothing does both, where it touches and is least deep in them. None if it touches from nowhere, unless it may.
+        nothing does both, where it touches and is least deep in them. The second value says whether that was found: a
+        finger that touches from nowhere and may not miss the object stays as it is.
         """
         first = FINGER_JOINTS[finger][0] - 1
-        best, least = None, float("inf")
+        best, least = angles, float("inf")
         for spread in SPREADS:
             opened = angles.clone()
             opened[first, 1] = (angles[first, 1] + spread).clamp(self.low[first, 1], self.high[first, 1])
@@ -334,7 +337,7 @@ class _Closing:
                 best, least = tried, cost
             if cost <= APART:
                 break
-        return best
+        return best, least < float("inf")
 
     def overlap(self, skin: Tensor, finger: str, closed: tuple[str, ...]) -> float:
         """Return how deep a finger and closed ones go into each other, metres, of a hand with vertices `[V, 3]`."""

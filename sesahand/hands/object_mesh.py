@@ -165,7 +165,15 @@ def volume(mesh: ObjectMesh) -> float:
 
 
 def welded(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
-    """Return vertices `[W, 3]`, any unit, each place once, and the faces `[T, 3]` that have three different ones."""
+    """Join the corners of a surface that lie in one place.
+
+    Args:
+        vertices: `[V, 3]`, any unit of length.
+        faces: Vertex ids `[T, 3]`.
+
+    Returns:
+        Vertices `[W, 3]` in the same unit, and those faces `[U, 3]`, vertex ids, that have three different ones.
+    """
     size = (vertices.amax(0) - vertices.amin(0)).max().clamp(min=1e-12)
     _, ids = (1e6 * (vertices - vertices.amin(0)) / size).round().unique(dim=0, return_inverse=True)
     return _joined(vertices, faces, ids)
@@ -177,6 +185,9 @@ def simplified(vertices: Tensor, faces: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         vertices: `[V, 3]`, metres.
         faces: Vertex ids `[T, 3]`.
+
+    Returns:
+        Vertices `[W, 3]`, metres, and faces `[U, 3]`, vertex ids.
     """
     low, size = vertices.amin(0), float((vertices.amax(0) - vertices.amin(0)).max())
     cell, points, triangles = size / 256, vertices, faces

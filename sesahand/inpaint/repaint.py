@@ -50,8 +50,8 @@ def _seen_in_crops(keep: Tensor, crop: Crop) -> Tensor:
     count, (high, wide) = len(crop.pictures), crop.pictures.shape[1:3]
     if keep.ndim != 3 or len(keep) not in (1, count) or tuple(keep.shape[1:]) != (high, wide):
         raise SesaHandError(
-            f"What is kept has the shape {list(keep.shape)}, expected {count} masks, or one for all, of {high} rows and "
-            f"{wide} columns as the whole pictures have."
+            f"What is kept has the shape {list(keep.shape)}, expected {count} masks, or one for all, of {high} rows "
+            f"and {wide} columns as the whole pictures have."
         )
     keep = keep.float().nan_to_num().clamp(0, 1).expand(count, -1, -1)
     height, width = crop.masks.shape[1:]
