@@ -40,7 +40,7 @@ export class HandEditor {
     this.input = { linked: false, found: "", fingerprint: "", waits: false, size: null };
     /** A text that another node gives; then this one only shows. */
     this.wired = null;
-    this.background = { image: null, opacity: 1, dropped: false };
+    this.background = { image: null, opacity: 1, hands: 1, dropped: false };
     this.problem = "";
     this.state = noChoice();
     this.#take(text);

@@ -191,7 +191,10 @@ export class SceneView {
     this.held.forEach((held, holder) => held && meshes.push({ ...this.#mesh(held, OBJECT_TINT), holder }));
     if (!meshes.length || !this.painter) return;
     const [near, far] = depths(meshes);
-    this.painter.paint(context, { clip: clipMatrix(this.sight.camera, near, far), shown, meshes, width, height });
+    const clip = clipMatrix(this.sight.camera, near, far);
+    // Maps are not to be seen through, nor is anything behind the hands where one looks from around.
+    const alpha = shown === "hand" && look === "picture" ? this.editor.background.hands : 1;
+    this.painter.paint(context, { clip, shown, meshes, width, height, alpha });
   }
 
   /** Draw the picture's frame and what is behind the hands. */
