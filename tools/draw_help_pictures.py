@@ -135,7 +135,7 @@ def hold_object(graph: Graph) -> int:
     for number, kind in enumerate(("sphere", "cup", "box", "cylinder", "phone", "pen", "tool", "cup")):
         side = "left" if number == 7 else "right"
         held = graph.add("SesaHandHoldObject", hands=graph.posed("open_palm", side), object=kind)
-        yaw = -60.0 if side == "left" else 0.0 if kind in ("phone", "pen") else 60.0
+        yaw = -60.0 if side == "left" else 0.0 if kind == "phone" else 60.0
         placed = graph.add("SesaHandPlaceHand", hands=[held, 0], yaw=yaw, size=0.6)
         graph.show(graph.maps([placed, 0], forearm=True), 0)
     return 4
