@@ -60,7 +60,7 @@ from sesahand.training.config import RECONSTRUCTOR_STEPS, ReconstructorConfig
 from sesahand.training.hand_crops import PictureHands, TrueHand, as_picture, hands_of_scene
 from sesahand.training.hand_task import pose_right
 from sesahand.training.reconstructor import predict_crops, train_reconstructor
-from sesahand.training.reconstructor_settings import HandData, HandSource
+from sesahand.training.reconstructor_settings import Backbone, HandData, HandSource
 from sesahand.training.samples import VERBOSE, render_world
 from sesahand.world.cache import SampleCache, open_samples
 from sesahand.world.engines import ENGINES
@@ -68,7 +68,7 @@ from sesahand.world.synthetic import HELD_OUT_SEED
 
 # Of the training split, which the shipped model was trained on with seed 0: other hands, captions and grounds.
 REQUEST_SEED = 21
-SIZE, CROP, BATCH = 128, 64, 32
+SIZE, BATCH = 128, 32
 CHUNK, AT_A_TIME = 50, 25
 LARGER, LEAST_SURE = 3, 0.2
 NOTHING, SAME, UNCONTROLLED, NONE, SE, SF, AE = (
@@ -107,6 +107,7 @@ class Plan:
         sampler_steps: Of the generator.
         minimum_score: Of the row "filtered".
         base: Fingerprint of the generator's files.
+        crop: Width and height of what the network sees, pixels.
     """
 
     engine_pictures: int = 1000
@@ -115,6 +116,7 @@ class Plan:
     sampler_steps: int = 12
     minimum_score: float = 0.5
     base: str = ""
+    crop: int = 64
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,7 @@ def crops_of(place: Place, kind: str, first: int, numbers: np.ndarray) -> Pictur
     pictures = kept_pictures(place, kind, first, int(numbers.max(initial=0)) + 1)
     hands = true_hands(place.root / "requests.npz")[first : first + len(pictures)]
     places = [(int(number), hand) for number in numbers for hand in range(len(hands[number]))]
-    return PictureHands(hands.__getitem__, lambda number: as_picture(pictures[number]), places, CROP)
+    return PictureHands(hands.__getitem__, lambda number: as_picture(pictures[number]), places, place.plan.crop)
 
 
 @lru_cache(1)
@@ -304,6 +306,7 @@ def train_job(place: Place, job: Job, seeds: list[int]) -> None:
             checkpoint_every=10**6,
             log_every=max(1, place.plan.steps // 10),
             data=HandData(tuple(HandSource(name) for name in sets)),
+            backbone=Backbone(size=place.plan.crop),
             training=replace(
                 RECONSTRUCTOR_STEPS, steps=place.plan.steps, warmup=place.plan.steps // 10, batch_size=BATCH
             ),
@@ -358,7 +361,7 @@ def test_crops(place: Place, boxes: str) -> tuple[torch.Tensor, torch.Tensor, np
     centres, sides = crop_squares(given[rows])
     pictures = opened(place.heldout).pictures
     crops = [
-        crop_square(as_picture(pictures[numbers[row]]), tuple(centre), side, bool(left[row]), CROP)
+        crop_square(as_picture(pictures[numbers[row]]), tuple(centre), side, bool(left[row]), place.plan.crop)
         for row, centre, side in zip(rows, centres.tolist(), sides.tolist(), strict=True)
     ]
     return normalise_crops(torch.stack(crops)), left[rows], rows
@@ -550,7 +553,7 @@ def task_pool(workers: int) -> Iterator[Callable]:
 def open_place(root: Path, plan: Plan) -> Place:
     """Make the folder, or go on in one of the same plan."""
     about = root / "about.json"
-    told = {**asdict(plan), "requests": REQUEST_SEED, "size": SIZE, "crop": CROP}
+    told = {**asdict(plan), "requests": REQUEST_SEED, "size": SIZE}
     if about.exists() and json.loads(about.read_text(encoding="utf-8")) != told:
         raise SesaHandError(f"{root} holds a measurement with other settings. Choose another folder with --out.")
     root.mkdir(parents=True, exist_ok=True)
