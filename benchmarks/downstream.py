@@ -20,7 +20,8 @@ The generator has seen none of the hands and captions that are asked for, and no
 are in millimetres, in crops around the true keypoints and around what the hand detector finds. Intervals of 95 % are
 from resampling hands and trainings at once; an asterisk marks those on one side of zero.
 
-Pictures, scores and trainings are kept in --out, and the same command goes on where it was stopped. --quick is a
+Pictures, scores and trainings are kept in --out, and the same command goes on where it was stopped. The default table
+takes some 70 minutes of processor time, half of that on two free cores; what each stage cost is printed. --quick is a
 version of two minutes, which shows no more than that pairs that do not show their hand harm.
 """
 
