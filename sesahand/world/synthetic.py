@@ -147,8 +147,8 @@ def draw(studio: Studio, rng: np.random.Generator, description: Description, sta
     surfaces = closed_surfaces(studio, stage)
     hands = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
     props = prop_mesh(studio, stage)
-    front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True)
-    layers = maps.hide_covered([*hands, (len(surfaces), maps.in_float32(front))], camera)
+    front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True, dtype=torch.float32)
+    layers = maps.hide_covered([*hands, (len(surfaces), front)], camera)
 
     colors, light = palette(rng, attributes), draw_light(rng, attributes)
     background = paint_background(rng, attributes, size)
