@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.layout import UNFINISHED
-from ..errors import InvalidFileError, SesaHandError, quote
+from ..errors import InvalidFileError, SesaHandError, printable, quote
 from ..files.folders import delete_folder, inside, is_file, is_folder, list_folder, rename
 from ..files.locks import WriterLock
 from ..files.reading import read_json, read_json_lines
@@ -301,7 +301,8 @@ class _Run:
         names = (form.format(number) for number in itertools.count(1))
         aside = next(each for each in names if not os.path.lexists(self.folder / each))
         rename(self.folder, name, aside)
-        logger.warning("%s was there and is not this training's; it is %s now.", self.folder / name, aside)
+        found = printable(str(self.folder / name))
+        logger.warning("%s was there and is not this training's; it is %s now.", found, printable(aside))
 
     def _resume(self) -> None:
         found = checkpoints(self.folder)
@@ -326,7 +327,7 @@ class _Run:
         self.log = read_log(log, self.progress.step)
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
-        logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
+        logger.info("Going on from %s, step %d.", printable(newest.name), self.progress.step)
 
     def _facts(self) -> dict:
         scaler = self.accelerator.scaler

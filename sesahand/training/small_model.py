@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+UNFINISHED = ".sesahand_latents.partial"
+"""What a stopped training left of this name is written over, so that it is one that nobody gives a file of theirs."""
+
 MODEL_FILE = "sesahand_mini.safetensors"
 SHOWN = 8
 REPORT_SAMPLES = 200
@@ -207,13 +210,13 @@ class MiniTraining:
         shape = (len(learnt), 4, size, size)
         path = inside(self.out, "latents.npy")
         if not path.exists():
-            array = create_array(self.out, "latents.partial", np.float16, shape)
+            array = create_array(self.out, UNFINISHED, np.float16, shape)
             for done in encode_all(model.autoencoder, learnt, array):
                 if self.stop():
                     return None
                 self.report("latents", {"encoded": done, "of": len(learnt)})
             array.flush()
-            rename(self.out, "latents.partial", path.name)
+            rename(self.out, UNFINISHED, path.name)
         return map_array(self.out, path.name, np.float16, shape)
 
     def _base(self, model: MiniModel, scaffold, learnt, latents, shown) -> bool:
