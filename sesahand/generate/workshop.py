@@ -146,7 +146,8 @@ def facts_of(done: Finished) -> PairFacts:
         "alpha": float(settings.alpha),
         "lambda": 0.0 if settings.fusion is None else float(settings.fusion.strength),
     }
-    found = {} if scored is None else {name: getattr(scored, name) for name in ("score", "detector_score", "mse_2d")}
+    measured = ("score", "detector_score", "mse_2d", "doubt")
+    found = {} if scored is None else {name: getattr(scored, name) for name in measured}
     return PairFacts(
         prompt=record.semantics.prompt,
         semantics=record.semantics.behavior,

@@ -173,8 +173,13 @@ def _margins(size: int, window: int, stride: int, padding: str) -> tuple[int, in
     return total // 2, total - total // 2
 
 
-def _padded(picture: Tensor, window: tuple[int, int], options: dict, filling: float = 0.0) -> Tensor:
-    """Return `[N, C, H, W]` with the margins that windows of this height and width need."""
+def _padded(
+    picture: Tensor, window: tuple[int, int], options: dict, filling: float = 0.0
+) -> tuple[Tensor, tuple[int, int]]:
+    """Return `[N, C, H, W]` with margins for windows of this height and width, and those still to be added, if equal.
+
+    Margins of zeros that are alike on both sides are left to the convolution, which needs no copy for them.
+    """
     vertical = _margins(picture.shape[2], window[0], options["stride_h"], options["padding"])
     horizontal = _margins(picture.shape[3], window[1], options["stride_w"], options["padding"])
     margins = (*horizontal, *vertical)
@@ -182,7 +187,9 @@ def _padded(picture: Tensor, window: tuple[int, int], options: dict, filling: fl
     padded = picture.shape[1] * (picture.shape[2] + sum(vertical)) * (picture.shape[3] + sum(horizontal))
     if padded > MAX_ELEMENTS:
         raise ValueError(f"a window of {window[0]}x{window[1]} needs {padded} values with their margins")
-    return functional.pad(picture, margins, value=filling) if any(margins) else picture
+    if filling == 0 and vertical[0] == vertical[1] and horizontal[0] == horizontal[1]:
+        return picture, (vertical[0], horizontal[0])
+    return (functional.pad(picture, margins, value=filling) if any(margins) else picture), (0, 0)
 
 
 def _channels_first(value: Tensor) -> Tensor:
@@ -204,9 +211,9 @@ def _build_convolution(operator: Operator, known: Known, outputs: list[TensorInf
     height, width = ((size - 1) * step + 1 for size, step in zip(weight.shape[2:], dilation, strict=True))
 
     def run(picture: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        picture = _padded(_channels_first(picture), (height, width), options)
+        picture, margin = _padded(_channels_first(picture), (height, width), options)
         groups = picture.shape[1] if depthwise else 1
-        value = functional.conv2d(picture, weight, bias, stride, 0, dilation, groups)
+        value = functional.conv2d(picture, weight, bias, stride, margin, dilation, groups)
         return _activate(_channels_last(value), options["activation"])
 
     return run, {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
@@ -224,7 +231,7 @@ def _build_pool(operator: Operator, known: Known, outputs: list[TensorInfo]) -> 
     stride, (height, width) = _positive(options, "stride_h", "stride_w"), _positive(options, "filter_h", "filter_w")
 
     def run(picture: Tensor) -> Tensor:
-        picture = _padded(_channels_first(picture), (height, width), options, -math.inf)
+        picture, _ = _padded(_channels_first(picture), (height, width), options, -math.inf)
         return _activate(_channels_last(functional.max_pool2d(picture, (height, width), stride)), options["activation"])
 
     return run, {}
