@@ -29,6 +29,7 @@ FAMILIES = (
     "pictures",
     "assets",
     "dataset",
+    "planned",
     "model",
 )
 

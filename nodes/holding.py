@@ -2,12 +2,14 @@
 
 from comfy_api.latest import io
 
+from ..sesahand.errors import SesaHandError
 from ..sesahand.files.meshes import read_mesh
 from ..sesahand.hands.object_mesh import LONGEST, ObjectMesh, stand_in
 from ..sesahand.hands.objects import OBJECTS, SIZES
 from ..sesahand.scene.changing import ALL, chosen_hands
 from ..sesahand.scene.hand_scene import SIDES
 from ..sesahand.scene.holding import describe_holding, hold_object
+from ..sesahand.semantics.described_holding import hold_described
 from . import wires
 from .hand import hash_file
 from .mesh_files import NO_MESH, mesh_files, mesh_path
@@ -101,6 +103,13 @@ class HoldObject(io.ComfyNode):
                     "file to be in metres, as GLB is.",
                     **wires.rare(),
                 ),
+                wires.Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="The same as Pose Hand got, in place of object: each hand holds what its words say, "
+                    "'holding a red mug' the cup, 'writing with a pencil' the pen. A hand that holds nothing there "
+                    "stays as it is.",
+                ),
             ],
             outputs=[
                 wires.Hands.Output("holding", display_name="hands", tooltip="The hands, with the object in them."),
@@ -119,11 +128,19 @@ class HoldObject(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, hands, object, size, side, number, mesh=NO_MESH, mesh_length=0.0) -> io.NodeOutput:
-        own = load_mesh(mesh, object, mesh_length)
-        holding = hold_object(hands, object, size, chosen_hands(hands, side, number), progress(), own)
-        report = describe_holding(holding)
-        show_on_node(report)
+    def execute(cls, hands, object, size, side, number, mesh=NO_MESH, mesh_length=0.0, semantics=None) -> io.NodeOutput:
+        chosen, said, overridden = chosen_hands(hands, side, number), [], ""
+        if semantics is None:
+            holding = hold_object(hands, object, size, chosen, progress(), load_mesh(mesh, object, mesh_length))
+        elif mesh != NO_MESH:
+            raise SesaHandError(
+                "mesh and semantics both say what is held: choose none as mesh, or disconnect semantics."
+            )
+        else:
+            holding, said = hold_described(hands, semantics, size, chosen, progress())
+            overridden = f"overridden by semantics: object ({object})\n"
+        report = "\n".join([describe_holding(holding), *said])
+        show_on_node(overridden + report)
         return io.NodeOutput(holding.scene, report)
 
 

@@ -389,7 +389,7 @@ PORTRAITS = tuple(
     f"SesaHand{name}"
     for name in (
         "Caption", "ComposePrompt", "ConnectVLM", "ExtractSemantics", "LoadControlNet", "LoadHandModel",
-        "LoadHands", "LoadReconstructor", "LoadVLM", "RecordAttention", "RepairGate", "SaveHands",
+        "LoadHands", "LoadReconstructor", "LoadVLM", "ReadPlan", "RecordAttention", "RepairGate", "SaveHands",
         "SemanticsInstruction", "StructuralFusion", "TextEncode", "TextEncodePictures", "WriteSemantics",
     )
 )  # fmt: skip
@@ -398,6 +398,7 @@ FILES = {
     "control_net_name": "sesahand_sf.safetensors",
     "file": "hands.json",
     "network_name": "hamer.ckpt",
+    "plan": "plan.toml",
     "model_name": "Qwen2.5-VL-3B-Instruct",
 }
 AROUND = 26

@@ -45,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keep.add_argument("--minimum-score", type=float, help="0 to 1")
     keep.add_argument("--minimum-detector-score", type=float, help="0 to 1")
     keep.add_argument("--maximum-mse-2d", type=float, help="mean squared error of the keypoints")
+    keep.add_argument(
+        "--maximum-doubt", type=float,
+        help="how far points of a hand may move from look to look, as a part of its size, such as 0.05",
+    )  # fmt: skip
+    keep.add_argument(
+        "--cover", metavar="TARGET",
+        help="of all these, only what brings the new set nearer to a target of views, gestures, bends, sizes, sides, "
+        "skins and shapes: even, or the folder of another set",
+    )  # fmt: skip
     keep.add_argument("--gesture", nargs="+", help="only these gestures")
     keep.add_argument("--side", choices=("right", "left"), help="only pictures whose hands are all of this side")
     keep.add_argument("--hands", type=int, help="only pictures of so many hands")
@@ -194,19 +203,27 @@ def merge_sets(options: argparse.Namespace) -> int:
 def filter_sets(options: argparse.Namespace) -> int:
     """Write the wanted pairs and print how many they are."""
     from ..data.arranging import Wanted, copy_pairs
+    from ..data.covering import Covering
     from ..data.several_sets import PairSets
+    from ..generate.filling import open_target
 
     wanted = Wanted(
         score=options.minimum_score,
         detector_score=options.minimum_detector_score,
         mse_2d=options.maximum_mse_2d,
+        doubt=options.maximum_doubt,
         gestures=options.gesture and tuple(options.gesture),
         side=options.side,
         hands=options.hands,
         hand_size=options.minimum_size,
     )
+    covering = None if options.cover is None else Covering(open_target(options.cover))
     pairs = PairSets(options.folders)
-    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, wanted.keeps)
+
+    def keeps(pair) -> bool:
+        return wanted.keeps(pair) and (covering is None or covering.keeps(pair))
+
+    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, keeps)
     say(f"{kept} of {len(pairs)} pairs are in {options.out}")
     return 0
 

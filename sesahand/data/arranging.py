@@ -26,6 +26,7 @@ class Wanted:
         score: The least score, 0 to 1; a pair without a score has none to show and is not kept.
         detector_score: The least confidence of the detector, 0 to 1.
         mse_2d: The largest mean squared error of the keypoints.
+        doubt: The largest doubt of any hand, as a part of its size.
         gestures: Names of gestures.
         side: "right" or "left": every hand is of that side.
         hands: How many hands are in the picture.
@@ -35,6 +36,7 @@ class Wanted:
     score: float | None = None
     detector_score: float | None = None
     mse_2d: float | None = None
+    doubt: float | None = None
     gestures: tuple[str, ...] | None = None
     side: str | None = None
     hands: int | None = None
@@ -52,6 +54,7 @@ class Wanted:
                 or (facts.detector_score is not None and facts.detector_score >= self.detector_score)
             )
             and (self.mse_2d is None or (facts.mse_2d is not None and facts.mse_2d <= self.mse_2d))
+            and (self.doubt is None or (facts.doubt is not None and facts.doubt <= self.doubt))
             and (self.gestures is None or facts.gesture in self.gestures)
             and (self.side is None or all(hand.side == self.side for hand in record.hands))
             and (self.hands is None or len(record.hands) == self.hands)

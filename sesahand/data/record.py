@@ -20,8 +20,8 @@ MAX_SCALES = 32
 MAX_FOLDER = 10**7
 MAX_SEED = 2**64 - 1
 MAX_OBJECT_NAME = 80
-LATER_FACTS = ("caption", "caption_style")
-"""Facts that records of the first sets lack; a record without them is written as it was then."""
+LATER_FACTS: dict[str, Any] = {"caption": "", "caption_style": "", "doubt": None}
+"""Facts that the first sets lack, and what they are without them; a record without them is written as it was then."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class PairFacts:
         source: What made the picture, for example a checkpoint's name; empty if unknown.
         caption: The raw words that the prompt was made of, as a captioner or a person gave them; empty if unknown.
         caption_style: What the prompt is made like, for example "clean", "short" or "raw"; empty if nobody chose.
+        doubt: How far the points of the picture's least sure hand move from look to look, as a part of its size, or
+            None.
     """
 
     prompt: str = ""
@@ -53,9 +55,10 @@ class PairFacts:
     source: str = ""
     caption: str = ""
     caption_style: str = ""
+    doubt: float | None = None
 
     def __post_init__(self):
-        for name in ("prompt", "gesture", "source", *LATER_FACTS):
+        for name in ("prompt", "gesture", "source", "caption", "caption_style"):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MAX_TEXT:
                 raise SesaHandError(f"{name} is {quote(value)}, expected text of at most {MAX_TEXT} characters.")
@@ -65,7 +68,7 @@ class PairFacts:
             raise SesaHandError(f"semantics is {quote(self.semantics)}, expected the four components or nothing.")
         if self.seed is not None and (type(self.seed) is not int or not 0 <= self.seed <= MAX_SEED):
             raise SesaHandError(f"seed is {quote(self.seed)}, expected a whole number from 0 to {MAX_SEED}.")
-        for name, most in (("score", 1.0), ("detector_score", 1.0), ("mse_2d", math.inf)):
+        for name, most in (("score", 1.0), ("detector_score", 1.0), ("mse_2d", math.inf), ("doubt", math.inf)):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and 0 <= value <= most):
                 raise SesaHandError(f"{name} is {quote(value)}, expected a finite number from 0 to {most:g}.")
@@ -153,7 +156,7 @@ class PairRecord:
             data.pop("objects")
         semantics = self.facts.semantics
         facts["semantics"] = None if semantics is None else semantics.to_dict()
-        facts = {name: value for name, value in facts.items() if value or name not in LATER_FACTS}
+        facts = {name: value for name, value in facts.items() if name not in LATER_FACTS or value != LATER_FACTS[name]}
         return json.dumps({**data, **facts}, ensure_ascii=True, allow_nan=False).encode() + b"\n"
 
     @classmethod
@@ -166,7 +169,7 @@ class PairRecord:
         data = parse_json(line, label)
         names = [name for name in (*cls.__dataclass_fields__, *PairFacts.__dataclass_fields__) if name != "facts"]
         if isinstance(data, dict):
-            data = {**dict.fromkeys(LATER_FACTS, ""), "objects": [], **data}
+            data = {**LATER_FACTS, "objects": [], **data}
         if not isinstance(data, dict) or set(data) != set(names):
             raise InvalidFileError(f"{label} is {quote(data)}, expected an object with the fields {', '.join(names)}.")
         try:

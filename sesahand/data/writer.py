@@ -278,6 +278,9 @@ def _prepare(
         pixels[name] = shown
     hands = frame_scene(scene, frame, width, height)
     posed = pose_scene(hands)
+    facts = facts or PairFacts()
+    # Of hands that were read from a picture, the scene itself knows how surely.
+    doubt = hands.largest_doubt if facts.doubt is None else facts.doubt
     record = PairRecord(
         key=key,
         folder=0,
@@ -290,7 +293,7 @@ def _prepare(
         flat_hand=True,
         vertices_sha256=posed.vertices_sha256,
         hands=posed.summaries,
-        facts=facts or PairFacts(),
+        facts=replace(facts, doubt=doubt),
         objects=tuple(ObjectSummary(held.name, held.kind, held.hand) for held in hands.objects),
     )
     size = len(record.to_line())

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 from ..data.layout import PICTURE_SUFFIXES, SAMPLES_PER_FOLDER
 from ..data.shards import Shards
 from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.folders import inside
+from ..files.names import check_file_name
 from ..files.settings import read_settings
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
@@ -29,6 +31,7 @@ from .variety import KINDS, check_kinds
 
 MAX_PLAN_BYTES = 1 << 20
 SHARD, BATCH = 960, 8
+MAX_PAIRS = 10**9
 READ_AT_ONCE = 4096
 """Captions whose words are kept, so that short lists are read once and long ones take no memory."""
 
@@ -91,7 +94,7 @@ class Plan:
     picture_format: str = "png"
 
     def __post_init__(self):
-        for name, most in (("pairs", 10**9), ("batch_size", 4096), ("shard_size", SAMPLES_PER_FOLDER)):
+        for name, most in (("pairs", MAX_PAIRS), ("batch_size", 4096), ("shard_size", SAMPLES_PER_FOLDER)):
             _check_count(name, getattr(self, name), most)
         if self.shard_size % self.batch_size:
             raise SesaHandError(
@@ -206,11 +209,23 @@ def read_planned(order: Order, plan: Plan, place: int) -> Said:
         raise SesaHandError(f"Caption {place + 1} of the plan, {quote(plan.captions[place], 60)}: {error}") from error
 
 
-def read_plan(path: str | Path) -> Plan:
+def describe_jobs(numbers: Sequence[int], jobs: Sequence[Job]) -> str:
+    """Return a line for each pair of a plan: its number, seed, gesture and prompt."""
+    return "\n".join(
+        f"pair {number}: seed {job.seed}, {job.request.gesture or 'no gesture'}: {job.request.semantics.prompt}"
+        for number, job in zip(numbers, jobs, strict=True)
+    )
+
+
+def read_plan(path: str | Path, beside: bool = False) -> Plan:
     """Read a plan from a `.toml` or `.json` file.
 
     Its keys are the fields of `Plan` and the names in `sampling.OPTIONS`; `lambda` stands for `fusion`. `captions` is a
     list, or the name of a text file with one a line, beside the plan. `vary` is a list or "all".
+
+    Args:
+        path: The file.
+        beside: Refuse captions of other folders than the plan's, whoever wrote it.
 
     Raises:
         InvalidFileError: If a file cannot be read.
@@ -229,6 +244,9 @@ def read_plan(path: str | Path) -> Plan:
         raise SesaHandError(
             f"{path.name} lacks {' and '.join(missing)}: a plan says which captions, and how many pairs."
         )
+    if beside and isinstance(values["captions"], str):
+        check_file_name(values["captions"])
+        inside(path.parent, values["captions"])
     sampling = {name: values.pop(name) for name in OPTIONS if name in values}
     if "lambda" in values:
         values["fusion"] = values.pop("lambda")

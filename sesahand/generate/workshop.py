@@ -13,7 +13,7 @@ from ..callbacks import Progress
 from ..data.record import PairFacts, storable
 from ..data.writer import PairWriter
 from ..models.small.embedded import EMBEDDED
-from ..models.small.model_files import CONTROLS, control_path
+from ..models.small.model_files import CONTROLS, HELD, control_path
 from ..reconstruct.scoring.picture_scorer import PictureScorer
 from ..render.maps import COLOR_MAPS
 from .maps import control_map
@@ -122,7 +122,7 @@ class Workshop:
 def names_of(generator: HandGenerator) -> tuple[str, str]:
     """Return what a base and its ControlNet are loaded by: a path, or the short name of what comes with the package."""
     base, steered = generator.base, generator.controlnet
-    own = CONTROLS if base.is_mini else ()
+    own = (*CONTROLS, HELD) if base.is_mini else ()
     control = next((name for name in own if control_path(base.path, name) == steered.path), str(steered.path))
     return base.name if base.name == EMBEDDED else str(base.path), control
 
@@ -146,7 +146,8 @@ def facts_of(done: Finished) -> PairFacts:
         "alpha": float(settings.alpha),
         "lambda": 0.0 if settings.fusion is None else float(settings.fusion.strength),
     }
-    found = {} if scored is None else {name: getattr(scored, name) for name in ("score", "detector_score", "mse_2d")}
+    measured = ("score", "detector_score", "mse_2d", "doubt")
+    found = {} if scored is None else {name: getattr(scored, name) for name in measured}
     return PairFacts(
         prompt=record.semantics.prompt,
         semantics=record.semantics.behavior,

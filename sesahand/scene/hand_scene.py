@@ -97,6 +97,12 @@ class HandScene:
             torch.zeros(0, NUM_JOINTS - 1, 3, 3), torch.zeros(0, NUM_BETAS), torch.zeros(0, 3), torch.zeros(0),
         )  # fmt: skip
 
+    @property
+    def largest_doubt(self) -> float | None:
+        """How far the points of the least sure hand moved from look to look, as a part of its size; None if unknown."""
+        known = [] if self.doubt is None else self.doubt[:, 0][self.doubt[:, 0].isfinite()].tolist()
+        return max(known, default=None)
+
     def select(self, index) -> "HandScene":
         """Return the scene with only the hands of `index` (int64 or bool tensor, or list of ints), frames unchanged."""
         index = torch.as_tensor(index)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from sesahand_pack.nodes import assets, condition, dataset, editor_answer, hand, holding, inpaint, repair
+from sesahand_pack.nodes import assets, condition, dataset, editing, editor_answer, hand, holding, inpaint, repair
 from sesahand_pack.sesahand.errors import SesaHandError
+from sesahand_pack.sesahand.semantics.extractor import extract_semantics
 
 import folder_paths
 from comfy_api.latest import io
@@ -97,10 +98,15 @@ def test_a_saved_pair_keeps_the_object_and_says_which_formats_will_not(held, tol
     assert len(told) == 1
 
 
-def test_the_editor_is_sent_the_hands_alone(held):
-    told = editor_answer.editor_answer(held[0], held[0], None, None)
-    assert "objects" not in json.loads(told["sesahand_found"][0])
-    assert "objects" in json.loads(held[0].to_json())
+def test_edit_hands_passes_on_what_hands_hold_and_shows_it(held):
+    edited = run(editing.EditHands, hands=held[0])[0]
+    assert edited.objects == held[0].objects
+    told = editor_answer.editor_answer(held[0], edited, None, None)
+    for text in (*told["sesahand_found"], *told["sesahand_scene"]):
+        (shown,) = json.loads(text)["objects"]
+        assert shown["kind"] == "pen" and shown["position"] == held[0].objects[0].position.tolist()
+    again = run(editing.EditHands, scene=told["sesahand_scene"][0])[0]
+    assert again.to_json() == held[0].to_json()
 
 
 def test_a_side_that_no_hand_has_is_an_error(held):
@@ -172,3 +178,18 @@ def test_what_a_hand_holds_can_be_kept_from_repainting():
         (left,) = run(repair.RepaintMask, crop=crop, hands=placed, keep=keep)
         (whole,) = run(repair.RepaintMask, crop=crop, hands=placed)
     assert 0 < left.sum() < whole.sum()
+
+
+def test_with_semantics_the_hand_holds_what_the_sentence_says(monkeypatch, input_folder):
+    shown = []
+    monkeypatch.setattr(holding, "show_on_node", shown.append)
+    said = extract_semantics(["A man holds a red mug in his left hand."])
+    (posed, *_) = run(hand.PoseHand, semantics=said)
+    scene, report = run(holding.HoldObject, hands=posed, object="pen", semantics=said)
+    assert [(item.kind, scene.side[item.hand]) for item in scene.objects] == [("cup", "left")]
+    assert report.startswith("frame 0, left hand, cup x 1: thumb")
+    assert shown == [f"overridden by semantics: object (pen)\n{report}"]
+    with pytest.raises(SesaHandError, match="mesh and semantics both say what is held"):
+        run(holding.HoldObject, hands=posed, semantics=said, mesh="3d/milk.stl")
+    with pytest.raises(SesaHandError, match="disconnect semantics and choose the object here"):
+        run(holding.HoldObject, hands=run(hand.PoseHand)[0], semantics=extract_semantics(["making a fist"]))

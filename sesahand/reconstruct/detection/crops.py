@@ -1,6 +1,7 @@
 """Turned squares of a picture, cut out for a network and mapped back."""
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 
 # The longer side of a picture, in pixels, of which crops still make something where pixels are left out.
 LARGEST_ROUGH = 1024
+
+# How many crops a network is shown at a time: of one picture, and of many.
+CROPS_AT_ONCE, ROWS_AT_ONCE = 8, 16
 
 
 class Picture:
@@ -26,6 +30,10 @@ class Picture:
     def whole(self) -> Tensor:
         """The square `[4]` around all of the picture."""
         return torch.tensor([self.width / 2, self.height / 2, float(max(self.width, self.height)), 0.0])
+
+    def pieces(self, squares: Tensor) -> Iterator[tuple[Tensor, "Picture"]]:
+        """Yield squares `[K, 4]` (see `to_picture`), some at a time, and what they are cut out of."""
+        return ((some, self) for some in squares.split(CROPS_AT_ONCE)) if len(squares) else iter(())
 
     def cut(self, squares: Tensor, size: int, outside: str, smooth: bool = True) -> Tensor:
         """Sample squares.
@@ -61,6 +69,33 @@ class Picture:
                 self._levels[0].contiguous(), window, ceil_mode=True, count_include_pad=False
             )
         return self._levels[power], window
+
+
+class PictureRows:
+    """Pictures of which the k-th is the one that the k-th square is cut out of."""
+
+    def __init__(self, pictures: Sequence[Picture]):
+        """Take the pictures; one can be there several times."""
+        self.pictures = pictures
+
+    def pieces(self, squares: Tensor) -> Iterator[tuple[Tensor, "PictureRows"]]:
+        """Yield squares `[K, 4]` (see `to_picture`), some at a time, and what they are cut out of."""
+        for first in range(0, len(squares), ROWS_AT_ONCE):
+            rows = slice(first, first + ROWS_AT_ONCE)
+            yield squares[rows], PictureRows(self.pictures[rows])
+
+    def cut(self, squares: Tensor, size: int, outside: str, smooth: bool = True) -> Tensor:
+        """Sample squares `[K, 4]`, `[K, size, size, 3]`; arguments as of `Picture.cut`."""
+        rows = zip(self.pictures, squares[:, None], strict=True)
+        crops = [picture.cut(square, size, outside, smooth) for picture, square in rows]
+        return torch.cat([torch.zeros(0, size, size, 3), *crops])
+
+
+def together(pictures: Sequence[Picture], counts: Sequence[int] | None = None) -> Picture | PictureRows:
+    """Return what squares are cut out of, so many of each picture, one of each by default."""
+    if len(pictures) == 1:
+        return pictures[0]
+    return PictureRows([pictures[k] for k, count in enumerate(counts or [1] * len(pictures)) for _ in range(count)])
 
 
 def to_picture(squares: Tensor, points: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from ...callbacks import Progress
 from ...errors import InvalidFileError, SesaHandError
 from ..landmarks import NUM_KEYPOINTS, HandLandmarks
 from ..second_reading import other_fingers
-from .crops import Picture, to_picture, to_square, turn, upright_angle
+from .crops import Picture, PictureRows, to_picture, to_square, together, turn, upright_angle
 from .detector_files import (
     LANDMARK_FILE,
     LIGHT_PALM_FILE,
@@ -35,7 +35,7 @@ from .duplicates import are_new, choose_hands, without_repeats, worth_of
 from .external import HandBox
 from .looks import Looks, as_side, join_looks, mean_look, sizes, spread_of
 from .network import Network
-from .palm_views import FIRST_VIEWS, ONE_VIEW, PALM_VIEWS, PalmView
+from .palm_views import FIRST_VIEWS, PALM_VIEWS, PalmView
 from .palms import (
     NO_PALMS,
     NUM_ANCHORS,
@@ -53,7 +53,6 @@ logger = logging.getLogger(__name__)
 
 PALM_OUTPUTS = [(1, NUM_ANCHORS, NUM_VALUES), (1, NUM_ANCHORS, 1)]
 LANDMARK_OUTPUTS = [(1, 3 * NUM_KEYPOINTS), (1, 1), (1, 1), (1, 3 * NUM_KEYPOINTS)]
-CROPS_AT_ONCE = 8
 MAX_PALMS = 64
 
 # The landmarks from which the square of a second look is made: the wrist, the thumb but for its tip, and the two lower
@@ -136,7 +135,7 @@ class HandDetector(nn.Module):
         boxes: Sequence[HandBox] | None = None,
         on_picture: Progress | None = None,
         quick: bool = False,
-        expected: Tensor | None = None,
+        expected: Sequence[Tensor] | None = None,
     ) -> HandLandmarks:
         """Find hands.
 
@@ -151,8 +150,9 @@ class HandDetector(nn.Module):
                 raise to stop.
             quick: Look for palms in the first two views only, a quarter of the palm networks' work, and never in parts
                 of a picture; and read each hand once. `thorough` does nothing then.
-            expected: Keypoints `[K, 21, 2]` in pixels of hands that were asked for in the only picture. Where a quick
-                look finds none of them it looks at their own place; it takes a single view for the others then.
+            expected: Keypoints `[K, 21, 2]` in pixels of hands that were asked for, of each picture. Where a quick look
+                finds none of them it looks at their own place; it takes a single view for the others then, and shows
+                the networks all pictures at a time.
 
         Returns:
             The hands, by picture and within one by falling score.
@@ -169,12 +169,14 @@ class HandDetector(nn.Module):
             if on_picture is not None:
                 on_picture(frame, len(pictures))
 
+        if expected is not None and quick:
+            shown = [Picture(pixels.float().cpu()) for pixels in pictures]
+            every = self.find_expected(shown, threshold, [points.detach().float().cpu() for points in expected])
+            return to_landmarks([looks.select(slice(max_hands)) for looks in every], pictures.shape)
         for frame, pixels in enumerate(pictures):
             report(frame)
             picture = Picture(pixels.float().cpu())
-            if expected is not None and quick:
-                looks = self.find_expected(picture, threshold, expected.detach().float().cpu())
-            elif boxes is None:
+            if boxes is None:
                 looks = self.find_hands(picture, threshold, thorough, FIRST_VIEWS if quick else PALM_VIEWS)
             else:
                 own = [box for box in boxes if box.frame == frame]
@@ -188,16 +190,8 @@ class HandDetector(nn.Module):
     ) -> Looks:
         """Find the hands of one picture, best first; in parts of it only after all views of the whole."""
         palms, more_palms = self.find_palms(picture, threshold, views)
-        looks = self.look_twice(picture, palms.squares())
-        hands = choose_hands(looks, threshold)
-        hidden = palms.select(points_elsewhere(palms, looks, hands))
-        if len(hidden):
-            turned = self.look_twice(picture, torch.cat([hidden.squares(angle) for angle in SECOND_CHANCES]))
-            turned = choose_hands(turned.select(turned.stable), threshold)
-            hands = join_looks([hands, turned.select(are_new(turned, hands))])
-        hands = self.measure(picture, hands, again=views != ONE_VIEW)
-        hands = hands.select(hands.spread.mean(1) <= MOST_SPREAD)
-        if views in (FIRST_VIEWS, ONE_VIEW):
+        hands = self.follow_palms([picture], [palms], threshold)[0]
+        if views == FIRST_VIEWS:
             return hands
         more = self.keep_steady(picture, self.look_twice(picture, more_palms.squares()), threshold)
         hands = without_repeats(hands, more)
@@ -208,20 +202,35 @@ class HandDetector(nn.Module):
                 hands = self.add_small_hands(picture, hands, tiles_of(picture, part), threshold)
         return hands
 
-    def find_expected(self, picture: Picture, threshold: float, expected: Tensor) -> Looks:
-        """Find the hands of one picture at a quick look, and those expected `[K, 21, 2]` also where they should be.
+    def find_expected(self, pictures: Sequence[Picture], threshold: float, expected: Sequence[Tensor]) -> list[Looks]:
+        """Find the hands of pictures at a quick look, and those expected `[K, 21, 2]` also where they should be.
 
         The palm networks miss hands whose colour is that of what is behind them; the landmark network, shown the very
         place and turn, reads them. It sees nothing of what fingers were asked for.
         """
-        hands = self.find_hands(picture, threshold, False, ONE_VIEW)
-        missed = expected[~are_near(expected, hands.keypoints_2d)]
-        if not len(missed):
-            return hands
-        looks = choose_hands(self.look_twice(picture, squares_around(missed)), threshold)
-        looks = self.measure(picture, looks, again=False)
-        looks = looks.select(looks.spread.mean(1) <= MOST_SPREAD)
-        return without_repeats(hands, looks)
+        hands = self.follow_palms(pictures, self.find_palms_of_each(pictures, threshold), threshold, again=False)
+        missed = [points[~are_near(points, found.keypoints_2d)] for points, found in zip(expected, hands, strict=True)]
+        looks = self.look_twice_at_each(pictures, [squares_around(points) for points in missed])
+        looks = self.measure_each(pictures, [choose_hands(each, threshold) for each in looks], again=False)
+        return [
+            without_repeats(found, more) if len(points) else found
+            for found, more, points in zip(hands, looks, missed, strict=True)
+        ]
+
+    def follow_palms(
+        self, pictures: Sequence[Picture], palms: Sequence[Palms], threshold: float, again: bool = True
+    ) -> list[Looks]:
+        """Return the steady hands that the palms of each picture belong to, best first; `again` as of `measure`."""
+        looks = self.look_twice_at_each(pictures, [each.squares() for each in palms])
+        hands = [choose_hands(each, threshold) for each in looks]
+        hidden = [each.select(points_elsewhere(each, *found)) for each, *found in zip(palms, looks, hands, strict=True)]
+        turned = [torch.cat([each.squares(angle) for angle in SECOND_CHANCES]) for each in hidden]
+        more = [choose_hands(each.select(each.stable), threshold) for each in self.look_twice_at_each(pictures, turned)]
+        hands = [
+            join_looks([found, others.select(are_new(others, found))]) if len(others) else found
+            for found, others in zip(hands, more, strict=True)
+        ]
+        return self.measure_each(pictures, hands, again)
 
     def add_small_hands(self, picture: Picture, hands: Looks, tiles: Tensor, threshold: float) -> Looks:
         """Add what can be seen in tiles `[K, 4]` of a picture to its hands."""
@@ -252,30 +261,42 @@ class HandDetector(nn.Module):
         palms = reduce(add_palms, first)
         return palms, reduce(add_other_palms, others, palms).select(slice(len(palms), MAX_PALMS))
 
+    def find_palms_of_each(self, pictures: Sequence[Picture], threshold: float) -> list[Palms]:
+        """Find palms in the whole of each picture, looked at once."""
+        whole = torch.stack([picture.whole for picture in pictures])
+        answers = self._see(self.palm, together(pictures), whole, FIRST_VIEWS[0])
+        rows = zip(whole.split(1), *(answer.split(1) for answer in answers), strict=True)
+        return [self._decode(self.palm, square, row, threshold) for square, *row in rows]
+
     def palms_in(self, network: Network, picture: Picture, squares: Tensor, threshold: float) -> Palms:
         """Find palms in squares `[K, 4]` (see `to_picture`) of one picture, at most `MAX_PALMS`, best first."""
         return self._decode(network, squares, self._see(network, picture, squares, FIRST_VIEWS[0]), threshold)
 
-    def _see(self, network: Network, picture: Picture, squares: Tensor, view: PalmView) -> list[list[Tensor]]:
-        """Return what a palm network answers for squares, some at a time."""
+    def _see(self, network: Network, picture: Picture | PictureRows, squares: Tensor, view: PalmView) -> list[Tensor]:
+        """Return what a palm network answers for squares, `[K, 2016, 18]` and `[K, 2016, 1]`, some at a time."""
         size = network.input_shape[1]
-        return [
-            self._run(network, picture.cut(some, size, "zeros", view.smooth) ** view.gamma)
-            for some in squares.split(CROPS_AT_ONCE)
+        answers = [
+            self._run(network, part.cut(some, size, "zeros", view.smooth) ** view.gamma)
+            for some, part in picture.pieces(squares)
         ]
+        return [torch.cat(parts) for parts in zip(*answers, strict=True)]
 
-    def _decode(self, network: Network, squares: Tensor, answers: list[list[Tensor]], threshold: float) -> Palms:
+    def _decode(self, network: Network, squares: Tensor, answers: Sequence[Tensor], threshold: float) -> Palms:
         """Return the palms in squares, at most `MAX_PALMS`, best first."""
         size = network.input_shape[1]
-        parts = [NO_PALMS]
-        for some, answer in zip(squares.split(CROPS_AT_ONCE), answers, strict=True):
-            parts += [
-                decode_palms(values, logits, size, square, threshold)
-                for square, values, logits in zip(some, *answer, strict=True)
-            ]
-        return merge_palms(join_palms(parts)).select(slice(MAX_PALMS))
+        parts = [
+            decode_palms(values, logits, size, square, threshold)
+            for square, values, logits in zip(squares, *answers, strict=True)
+        ]
+        return merge_palms(join_palms([NO_PALMS, *parts])).select(slice(MAX_PALMS))
 
-    def look_twice(self, picture: Picture, squares: Tensor) -> Looks:
+    def look_twice_at_each(self, pictures: Sequence[Picture], squares: Sequence[Tensor]) -> list[Looks]:
+        """Do that in squares `[K, 4]` (see `to_picture`) of each picture, all together."""
+        counts = [len(each) for each in squares]
+        looks = self.look_twice(together(pictures, counts), torch.cat([*squares]))
+        return looks.split(counts)
+
+    def look_twice(self, picture: Picture | PictureRows, squares: Tensor) -> Looks:
         """Find landmarks, then again and in the mirror in squares that fit these.
 
         Args:
@@ -285,7 +306,7 @@ class HandDetector(nn.Module):
         first = self.look(picture, squares)
         return self.look(picture, squares_around(first.keypoints_2d), mirrored=True)
 
-    def look(self, picture: Picture, squares: Tensor, mirrored: bool = False) -> Looks:
+    def look(self, picture: Picture | PictureRows, squares: Tensor, mirrored: bool = False) -> Looks:
         """Find landmarks in squares of one picture.
 
         Args:
@@ -296,13 +317,19 @@ class HandDetector(nn.Module):
         """
         size = self.landmark.input_shape[1]
         parts = []
-        for some in squares.split(CROPS_AT_ONCE):
-            crops = picture.cut(some, size, "border")
+        for some, part in picture.pieces(squares):
+            crops = part.cut(some, size, "border")
             straight = self._read(crops, some)
             parts.append(mean_look(straight, self._read(crops.flip(2), some, -1.0)) if mirrored else straight)
         return join_looks(parts) if parts else self._read(torch.zeros(0, size, size, 3), squares)
 
-    def measure(self, picture: Picture, hands: Looks, again: bool = True) -> Looks:
+    def measure_each(self, pictures: Sequence[Picture], hands: Sequence[Looks], again: bool = True) -> list[Looks]:
+        """Measure hands of each picture, all together, and return the steady ones."""
+        counts = [len(each) for each in hands]
+        measured = self.measure(together(pictures, counts), join_looks([*hands]), again)
+        return [each.select(each.spread.mean(1) <= MOST_SPREAD) for each in measured.split(counts)]
+
+    def measure(self, picture: Picture | PictureRows, hands: Looks, again: bool = True) -> Looks:
         """Look at hands of one picture again, turned, scaled and in the mirror, and return them with their spread.
 
         Args:

@@ -1,6 +1,8 @@
 """What the landmark network says about squares of a picture, from one look or from several."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -39,13 +41,18 @@ class Looks:
         """Return only some of them."""
         return Looks(*(getattr(self, field.name)[index] for field in fields(self)))
 
+    def split(self, counts: Sequence[int]) -> list["Looks"]:
+        """Return so many at a time, from the first on."""
+        ends = [*accumulate(counts)]
+        return [self.select(slice(end - count, end)) for end, count in zip(ends, counts, strict=True)]
+
     def by_score(self) -> "Looks":
         """Return them by falling score."""
         return self.select(self.score.argsort(descending=True, stable=True))
 
 
 def join_looks(parts: list[Looks]) -> Looks:
-    """Put looks at one picture into one list."""
+    """Put looks into one list."""
     return Looks(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(Looks)))
 
 

@@ -23,8 +23,6 @@ class PalmView:
 
 # What is sure in these is a hand unless more looks at it say otherwise.
 FIRST_VIEWS = (PalmView(), PalmView(smooth=False))
-# Enough where it is known which hands to look for.
-ONE_VIEW = FIRST_VIEWS[:1]
 PALM_VIEWS = (
     *FIRST_VIEWS,
     PalmView(light=True),

@@ -49,6 +49,11 @@ class PictureScore:
         return float(self.found.score.mean()) if len(self.found) else None
 
     @property
+    def doubt(self) -> float | None:
+        """Of the least sure hand that was found; see `HandScene.largest_doubt`."""
+        return self.found.largest_doubt
+
+    @property
     def mse_2d(self) -> float | None:
         """Mean over the hands that were found of those that were asked for, in squared sizes of the hand; or None."""
         pairs = self.scores.pairs
@@ -87,24 +92,31 @@ class PictureScorer:
         if any(scene.camera != camera or scene.model is not model for scene in requested):
             raise SesaHandError("Pictures of several cameras or hand models are not scored together: score each alone.")
         factor = max(1, -(-LEAST_SIDE // min(camera.width, camera.height)))
-        large = requested[0].resized(factor * camera.width, factor * camera.height).camera
-        landmarks = [self._look(*row, factor) for row in zip(pictures, requested, strict=True)]
-        found = fit_usable_hands(join_landmarks(landmarks), model, large).scene.resized(camera.width, camera.height)
-        each = [found] if len(landmarks) == 1 else [found.select_frames([frame]) for frame in range(len(landmarks))]
+        large = [scene.resized(factor * camera.width, factor * camera.height) for scene in requested]
+        landmarks = self._look(torch.stack([*pictures]), large, factor)
+        found = fit_usable_hands(landmarks, model, large[0].camera).scene.resized(camera.width, camera.height)
+        each = [found] if len(large) == 1 else [found.select_frames([frame]) for frame in range(len(large))]
         return [PictureScore(*row) for row in zip(each, map(score_hands, requested, each), strict=True)]
 
-    def _look(self, picture: Tensor, requested: HandScene, factor: int) -> HandLandmarks:
-        """Find the hands of one picture in an enlargement by a whole factor."""
-        large = requested.resized(factor * requested.camera.width, factor * requested.camera.height)
+    def _look(self, pictures: Tensor, requested: Sequence[HandScene], factor: int) -> HandLandmarks:
+        """Find the hands of pictures `[F, H, W, 3]` in an enlargement by a whole factor, as `requested` is."""
         shown = torch.nn.functional.interpolate(
-            picture.movedim(-1, 0)[None], scale_factor=factor, mode="bicubic", antialias=False
+            pictures.movedim(-1, 1), scale_factor=factor, mode="bicubic", antialias=False
         )
-        points = _visible_keypoints(large)
         # Hundreds of pictures are scored whose hands are neither small nor many.
         landmarks = self.detector(
-            shown[0].movedim(0, -1)[None].clamp(0, 1), threshold=THRESHOLD, quick=True, expected=points
+            shown.movedim(1, -1).clamp(0, 1),
+            threshold=THRESHOLD,
+            quick=True,
+            expected=[_visible_keypoints(scene) for scene in requested],
         )
-        return with_asked_sides(landmarks, requested.side, _keypoints(large))
+        each = (landmarks.select(landmarks.frame == frame) for frame in range(len(requested)))
+        return join_landmarks(
+            [
+                replace(with_asked_sides(found, scene.side, _keypoints(scene)), num_frames=1, frame=0 * found.frame)
+                for found, scene in zip(each, requested, strict=True)
+            ]
+        )
 
 
 def with_asked_sides(landmarks: HandLandmarks, sides: Sequence[str], expected: Tensor) -> HandLandmarks:

@@ -71,6 +71,23 @@ def test_repeats_agree_with_comparing_each_with_each():
     assert [later for later, _ in find_repeats(facts, 0.02)] == near.any(1).nonzero()[:, 0].tolist()
 
 
+def test_a_filter_by_coverage_keeps_what_is_lacking(tmp_path, capsys):
+    gestures = ["fist"] * 20 + ["open_palm", "ok"] * 4
+    with PairWriter(tmp_path / "set") as pairs:
+        for number, gesture in enumerate(gestures):
+            scene = scene_of(gesture, ("right", "left")[number % 2], roll=float(90 * (number % 4)))
+            pairs.add(torch.zeros(96, 96, 3), scene, PairFacts(gesture=gesture))
+    command = ["dataset", "filter", str(tmp_path / "set"), "--cover", "even", "--out", str(tmp_path / "kept")]
+    assert main(command) == 0
+    kept = PairSet(tmp_path / "kept")
+    counts = Counter(pair.facts.gesture for pair in kept)
+    assert f"{len(kept)} of 28 pairs" in capsys.readouterr().out
+    assert 1 <= counts["fist"] <= 8 and counts["ok"] and counts["open_palm"], "of 20, 4 and 4"
+    assert len({fact.bins["view"] for pair in kept for fact in pair_facts(pair)}) == 4
+    keys = [pair.key for pair in kept]
+    assert main(command) == 0 and [pair.key for pair in PairSet(tmp_path / "kept")] == keys, "the same when run again"
+
+
 def test_an_even_target_is_met_by_an_even_set_and_missed_by_hands_of_one_kind():
     target = even_target()
     for kind, names in bins().items():

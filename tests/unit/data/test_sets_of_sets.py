@@ -75,8 +75,9 @@ def test_another_pair_under_the_same_key_is_never_taken_for_it(two, tmp_path):
 
 def test_filters_look_at_the_record_and_keep_nothing_that_does_not_say_it(tmp_path):
     with PairWriter(tmp_path / "set") as writer:
-        for score in (None, 0.2, 0.9):
-            writer.add(make_picture(), make_scene(sides=("right", "left")), PairFacts(score=score, gesture="fist"))
+        for score, doubt in ((None, None), (0.2, 0.0), (0.9, 0.08)):
+            facts = PairFacts(score=score, gesture="fist", doubt=doubt)
+            writer.add(make_picture(), make_scene(sides=("right", "left")), facts)
         writer.add(make_picture(), make_scene(sides=("left",)), PairFacts(score=1.0, gesture="ok"))
     pairs = list(PairSet(tmp_path / "set"))
     for wanted, expected in (
@@ -88,6 +89,8 @@ def test_filters_look_at_the_record_and_keep_nothing_that_does_not_say_it(tmp_pa
         (Wanted(hands=2), "012"),
         (Wanted(detector_score=0.1), ""),
         (Wanted(mse_2d=1.0), ""),
+        (Wanted(doubt=0.05), "1"),
+        (Wanted(doubt=1.0), "12"),
         (Wanted(hand_size=0.0), "0123"),
         (Wanted(hand_size=1e6), ""),
     ):

@@ -55,6 +55,7 @@ def test_pictures_that_are_scored_together_score_as_each_alone(scorer):
         assert found.found.num_frames == 1 and found.found.camera == alone.found.camera
         assert torch.allclose(found.found.translation, alone.found.translation, atol=1e-3)
     assert together[0].score > 0.5 and together[1].score == 0
+    assert 0 < together[0].doubt < 0.14 and together[1].doubt is None
     with pytest.raises(SesaHandError, match="several cameras"):
         scorer.score_all(pictures[:2], [scenes[0], scenes[1].resized(256, 256)])
 
