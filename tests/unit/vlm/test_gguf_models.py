@@ -1,11 +1,12 @@
 """Language models in GGUF files: found, checked before transformers believes them, and read where gguf is installed."""
 
 import importlib.util
+import struct
 from pathlib import Path
 
 import pytest
 import torch
-from tiny_gguf import SIZES, TENSORS, gguf
+from tiny_gguf import SIZES, TENSORS, gguf, text
 
 from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
 from sesahand.files.gguf_header import read_gguf_header
