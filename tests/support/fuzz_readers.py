@@ -308,6 +308,36 @@ def _read_config(path: Path):
     return to_dict(load_config(path))
 
 
+def _plans(folder: Path) -> dict[str, bytes]:
+    from sesahand.data.shards import make_shards
+    from sesahand.generate.plan import Plan
+
+    (folder / "captions.txt").write_text("A man makes a fist\nA woman shows an ok sign")
+    listed = {
+        "captions": ["A man makes a fist", "A thumbs up"], "pairs": 20, "seed": 3, "vary": ["view", "size"],
+        "size": [64, 48], "fov": 40.5, "prefix": "a photograph", "style": "sharp", "side": "left", "lambda": 0.5,
+        "pair_maps": ["mask"], "dtype": "float32", "cfg": 3, "steps": 4, "alpha": 1.5, "batch_size": 4, "shard_size": 8,
+    }  # fmt: skip
+    toml = b'captions = "captions.txt"\npairs = 20\nvary = "all"\nsize = [64, 48]\nfov = 40.5\nsteps = 4\n'
+    make_shards(Plan(("a fist",), 20, batch_size=4, shard_size=8).shards(folder / "set"))
+    shards = (folder / "set" / "shards.json").read_bytes()
+    return {"plan.json": json.dumps(listed).encode(), "plan.toml": toml, "shards.json": shards}
+
+
+def _read_plan(path: Path):
+    from sesahand.data.shards import open_shards
+    from sesahand.generate.plan import PlannedJobs, describe_jobs, read_plan
+
+    if path.name == "shards.json":
+        shutil.copy(path, path.parent / "set" / path.name)
+        shards = open_shards(path.parent / "set")
+        return shards.made(), shards.planned(), shards.missing(len(shards) - 1)
+    plan = read_plan(path)
+    json.dumps(plan.to_dict())
+    numbers = range(min(plan.pairs, 2))
+    return describe_jobs(numbers, [PlannedJobs(plan, plan.size or (64, 64), True)(number) for number in numbers])
+
+
 def _vlm(folder: Path) -> dict[str, bytes]:
     text = {"model_type": "llama", "hidden_size": 8, "_attn_implementation": "sdpa", "quantization_config": None}
     config = {"model_type": "llava", "text_config": text, "vision_config": {"backbone": None}, "auto_map": {}}
@@ -381,6 +411,7 @@ READERS = {
     "pairs": Reader(_pairs, _read_pairs, json=True),
     "picture": Reader(_pictures, _read_picture),
     "config": Reader(_configs, _read_config, json=True),
+    "plan": Reader(_plans, _read_plan, json=True),
     "vlm": Reader(_vlm, _read_vlm, json=True),
     "answer": Reader(_answers, _read_answer, json=True),
 }

@@ -264,16 +264,21 @@ ENTERED = [path for path in (*LIBRARY, *NODES) if re.match(
 )]  # fmt: skip
 # What stands for a folder, at the end of what a name is put behind.
 FOLDER = re.compile(r"\b(root|folder|out|path|parent|listing|directory|temporary)(\(\))?$|^(pathlib\.)?Path\(.*\)$")
+# What follows no link.
+ASK = {"is_file", "is_folder", "is_link", "inside"}
 # Paths that are put together by hand, each with its reason; of a folder, of all in it.
 BY_HAND = {
     "sesahand/commands/convert_mano.py": {"options.source.parent": "beside the file that the user named"},
     "sesahand/commands/get_detector.py": {"folder / name": "names of its own, written whole in place of a link"},
-    "sesahand/commands/reconstruct.py": {"self.options.out /": "written whole in place of a link"},
+    "sesahand/commands/reconstruct.py": {
+        "self.options.out /": "written whole in place of a link", "path.with_suffix(": "likewise",
+    },
     "sesahand/commands/render.py": {"folder / (f": "written whole in place of a link"},
     "sesahand/data/formats/": {"out /": "a folder that was empty a moment ago"},
     "sesahand/data/layout.py": {"root / folder_name(folder)": "whoever writes there makes the folder by make_folder, "
                                 "and whoever reads asks check_inside"},
     "sesahand/evaluation/reader/network.py": {"Path(__file__)": "a file of the package"},
+    "sesahand/evaluation/reader/training.py": {"output.with_suffix(": "beside the file that the user named"},
     "sesahand/generate/picture_folder.py": {"self.path /": "written whole in place of a link"},
     "sesahand/training/loop.py": {"self.folder /": "asked about by is_own, and changed by rename and delete_folder"},
     "sesahand/training/controlnet.py": {"out / 'pictures'": "save_sheet makes the folder by make_folder"},
@@ -293,7 +298,12 @@ def paths_by_hand(tree: ast.Module):
     """
     harmless = set()
     for node in ast.walk(tree):
-        asks = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("is_file", "is_folder", "is_link")
+        asks = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "is_file",
+            "is_folder",
+            "is_link",
+            "inside",
+        )
         if asks or isinstance(node, ast.JoinedStr):
             harmless |= {*ast.walk(node)} - {node}
     for node in ast.walk(tree):
@@ -317,7 +327,7 @@ def joins(node: ast.Call) -> bool:
     name = ast.unparse(node.func)
     if name.split(".")[-1] == "Path":
         return len(node.args) > 1 or any(isinstance(part, ast.JoinedStr) for part in node.args)
-    return name == "os.path.join" or name.endswith((".joinpath", ".with_name"))
+    return name == "os.path.join" or name.endswith((".joinpath", ".with_name", ".with_suffix"))
 
 
 def is_fixed_name(node: ast.expr) -> bool:
@@ -350,7 +360,7 @@ def test_paths_by_hand_are_still_put_together(name):
     ['self.root / f"shard_{shard:05d}"', "PairWriter(Path(out) / name)", "read_caption_lines(path.parent / value)",
      'folder / part / "rgb" / f"{number:08d}.jpg"', "write_maps(scene, options.out / name)", "self.root / 'a' / HEADER",
      "os.path.join(root, name)", "path.with_name(name)", "Path(f'{start}_hands.json')", "Path(root, name)",
-     "open_shards(root / name_of(shard))"],
+     "open_shards(root / name_of(shard))", "read_caption(path.with_suffix('.txt'))"],
 )  # fmt: skip
 def test_the_rule_of_folders_knows_what_goes_around_the_door(source):
     assert list(paths_by_hand(ast.parse(source)))
