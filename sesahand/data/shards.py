@@ -76,9 +76,11 @@ class Shards:
         numbers = self.numbers(shard)
         if not self._has_begun(shard):
             return [*numbers]
-        index = read_index(self.path(shard))
-        there = set(index.keys())
-        return [number for number in numbers if numbered_key(number) not in there]
+        # Of an index that names more than belongs there, no more is kept.
+        left = {numbered_key(number): number for number in numbers}
+        for key in read_index(self.path(shard)).keys():
+            left.pop(key, None)
+        return [*left.values()]
 
     def begun(self) -> list[int]:
         """Return the numbers of the shards that there are, in order, in a time that does not grow with those planned.

@@ -36,6 +36,8 @@ from .variety import KINDS, check_kinds
 MAX_PLAN_BYTES = 1 << 20
 SHARD, BATCH = 960, 8
 MAX_PAIRS = 10**9
+MOST_PIXELS = 1 << 27
+"""Of a batch, whose pictures and maps are in memory at a time."""
 READ_AT_ONCE = 4096
 """Captions whose words are kept, so that short lists are read once and long ones take no memory."""
 
@@ -120,8 +122,10 @@ class Plan:
             raise SesaHandError(f"dtype is {quote(self.dtype)}, expected auto, {', '.join(DTYPES)}.")
         if self.fov is not None:
             check_fov(self.fov)
-        if self.size is not None and not all(0 < side <= LARGEST_SIDE for side in self.size):
-            raise SesaHandError(f"size is {quote(self.size)}, expected sides of 1 to {LARGEST_SIDE} pixels.")
+        if self.size is not None:
+            if not all(0 < side <= LARGEST_SIDE for side in self.size):
+                raise SesaHandError(f"size is {quote(self.size)}, expected sides of 1 to {LARGEST_SIDE} pixels.")
+            self.check_batch(self.size)
         if len(self.prefix) + len(self.style) > MAX_TEXT:
             raise SesaHandError(
                 f"prefix and style have {len(self.prefix) + len(self.style)} characters, but a prompt at most "
@@ -167,6 +171,14 @@ class Plan:
         """Return how a generator samples."""
         chosen = dataclasses.replace(generator.default_settings(), **self._sampling())
         return dataclasses.replace(chosen, fusion=choose_fusion(generator, self.fusion))
+
+    def check_batch(self, size: tuple[int, int]) -> None:
+        """Raise a SesaHandError if a batch of pictures of a width and height has more pixels than are made at a time."""
+        most = MOST_PIXELS // (size[0] * size[1])
+        if self.batch_size > most:
+            raise SesaHandError(
+                f"batch_size is {self.batch_size}, but of {size[0]}x{size[1]} pixels {most} pictures are made at a time."
+            )
 
     def groups(self, numbers: list[int]) -> Iterator[range]:
         """Yield the whole groups of pictures that some pairs, given in order, are made in."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hostile import run_limited
+from pair_scenes import make_scene
 
 from sesahand.cli import main
 from sesahand.data.shards import open_shards
@@ -14,6 +15,8 @@ from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.generate.order import Line, Order
 from sesahand.generate.plan import MAX_TEXT, Plan, PlannedJobs, read_plan
 from sesahand.generate.planned import check_captions
+from sesahand.generate.record import PictureRecord, read_record
+from sesahand.generate.sampling import SamplingSettings
 from sesahand.semantics import captions
 
 SECRET = "sk-proj-0123456789abcdefghij"
@@ -110,6 +113,7 @@ LONG_HEX = "0x" + "f" * 6000
         (f"x = [{{y = {LONG_HEX}}}]", "more than 64 bits"),
         ("size = [100000000, 64]", "1 to 4096 pixels"),
         ("size = [64, 0]", "1 to 4096 pixels"),
+        ("size = [4096, 4096]\nbatch_size = 16\nshard_size = 32", "8 pictures are made at a time"),
         ('dtype = "float999"', "float32"),
         (f'prefix = "{"a" * (MAX_TEXT + 1)}"', "shorten them"),
         (f'style = "{"a" * (MAX_TEXT + 1)}"', "shorten them"),
@@ -170,3 +174,13 @@ def test_the_status_of_very_many_planned_shards_takes_no_time(folder):
 def test_pairs_of_a_part_are_counted_as_their_numbers(folder, count, size, part):
     shards = Plan(("a fist",), count, batch_size=4, shard_size=size).shards(folder)
     assert shards.planned(part) == sum(len(shards.numbers(shard)) for shard in range(part[0], len(shards), part[1]))
+
+
+@pytest.mark.parametrize("name", ["map", "dtype"])
+def test_a_record_whose_names_are_no_texts_is_refused(tmp_path, name):
+    (said,) = Order(("A man makes a fist",)).said
+    names = ("embedded", "sf", "mesh", 3, "float32")
+    record = PictureRecord(*names, SamplingSettings(), said.image, make_scene(), "fist", 0.5)
+    (tmp_path / "a.json").write_text(json.dumps(json.loads(record.to_json()) | {name: []}))
+    with pytest.raises(InvalidFileError, match=f"{name} is .., expected text"):
+        read_record(tmp_path / "a.json")
