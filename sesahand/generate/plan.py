@@ -173,11 +173,12 @@ class Plan:
         return dataclasses.replace(chosen, fusion=choose_fusion(generator, self.fusion))
 
     def check_batch(self, size: tuple[int, int]) -> None:
-        """Raise a SesaHandError if a batch of pictures of a width and height has more pixels than are made at a time."""
+        """Raise a SesaHandError if a batch of pictures of a width and height is larger than is made at a time."""
         most = MOST_PIXELS // (size[0] * size[1])
         if self.batch_size > most:
             raise SesaHandError(
-                f"batch_size is {self.batch_size}, but of {size[0]}x{size[1]} pixels {most} pictures are made at a time."
+                f"batch_size is {self.batch_size}, but at most {most} pictures are made at a time of "
+                f"{size[0]}x{size[1]} pixels."
             )
 
     def groups(self, numbers: list[int]) -> Iterator[range]:

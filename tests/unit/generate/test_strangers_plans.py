@@ -113,7 +113,7 @@ LONG_HEX = "0x" + "f" * 6000
         (f"x = [{{y = {LONG_HEX}}}]", "more than 64 bits"),
         ("size = [100000000, 64]", "1 to 4096 pixels"),
         ("size = [64, 0]", "1 to 4096 pixels"),
-        ("size = [4096, 4096]\nbatch_size = 16\nshard_size = 32", "8 pictures are made at a time"),
+        ("size = [4096, 4096]\nbatch_size = 16\nshard_size = 32", "at most 8 pictures are made at a time"),
         ('dtype = "float999"', "float32"),
         (f'prefix = "{"a" * (MAX_TEXT + 1)}"', "shorten them"),
         (f'style = "{"a" * (MAX_TEXT + 1)}"', "shorten them"),
