@@ -1,13 +1,17 @@
 """Time condition maps, side by side with OpenGL where it can be had, in one interleaved run.
 
     python benchmarks/render.py [--threads N] [--rounds N]
+    python benchmarks/render.py --memory HANDS [--antialias]
 
 Every row is the median over the rounds, in milliseconds of wall clock and of processor time (all threads together).
+With --memory: how much memory all maps of so many hands take that lie one behind the other, each as large as a picture
+of 2048 x 2048 pixels; one number a process, since memory is only counted up to its highest.
 """
 
 import argparse
 import statistics
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,6 +21,7 @@ from sesahand.render.maps import render_maps
 from sesahand.render.rasterizer import rasterize
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.placing import Hand, place_in_box
 
 LIMITS = {"all maps, 512": 25, "all maps, 16 frames of 512": 300, "all maps, 1024": 60}
 
@@ -120,12 +125,30 @@ def median_times(rows: dict, rounds: int) -> dict[str, tuple[float, float]]:
     return {name: tuple(statistics.median(kind) for kind in zip(*spent, strict=True)) for name, spent in taken.items()}
 
 
+def memory_of(hands: int, antialias: bool) -> float:
+    """Return how much memory the maps of hands behind each other take beyond what this process had before, in MiB."""
+    import resource
+
+    camera = Camera.from_fov(2048, 2048)
+    one = place_in_box(Hand(load_builtin_hand()), camera, (0, 0, 2048, 2048))
+    behind = 1 + torch.linspace(0, 0.2, hands)[:, None]
+    scene = replace(one.select([0] * hands), translation=one.translation * behind)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    render_maps(scene, antialias=antialias)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--memory", type=int, metavar="HANDS")
+    parser.add_argument("--antialias", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.memory:
+        print(f"{arguments.memory} hands: {memory_of(arguments.memory, arguments.antialias):.0f} MiB")
+        return
 
     one, large, batch = open_palm(512), open_palm(1024), open_palm(512, 16)
     vertices, faces = one.pose().vertices, one.model.faces_for("right", closed=True)

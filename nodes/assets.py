@@ -8,7 +8,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from comfy_api.latest import io, ui
 
-from ..sesahand.export.files import MESHES, PARAMETER_FILES, write_hands
+from ..sesahand.export.files import PARAMETER_FILES, write_hands
 from ..sesahand.export.formats import ALONG_FINGERS, BONES, FORMATS, MeshSettings
 from ..sesahand.export.gesture_library import THUMBNAIL, check_export, export_gestures
 from ..sesahand.render.contact_sheet import captioned_pictures
@@ -157,7 +157,8 @@ class ExportMesh(io.ComfyNode):
         report = progress(1 if FORMATS[format].animated else hands.num_frames)
         extras = graph_metadata(cls.hidden) if metadata else {}
         written = write_hands(hands, path, format, fps, forearm, parameters, extras, report, bones)
-        if left_out := describe_left_out(hands.objects, MESHES):
+        if left_out := describe_left_out(hands.objects, "the output mesh"):
+            logger.warning("Export Hand Mesh: %s", left_out)
             show_on_node(left_out)
         names = [relative_to_output(name) for name in written]
         meshes = [name for name in names if name.endswith(FORMATS[format].ending)]

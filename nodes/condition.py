@@ -167,11 +167,6 @@ class RenderCondition(io.ComfyNode):
                     tooltip="The boxes as core has them (BOUNDING_BOX, a list for each frame): for SAM3 Detect, Crop "
                     "by BBoxes, Draw BBoxes. Hands that are not seen are left out.",
                 ),
-                io.Mask.Output(
-                    "object_mask",
-                    display_name="object_mask",
-                    tooltip="1 where an object that a hand holds is seen. For inpainting that leaves it as it is.",
-                ),
             ),
         )
 
@@ -213,7 +208,7 @@ class RenderCondition(io.ComfyNode):
         bboxes = write_bounding_boxes(scene.frame.tolist(), scene.side, maps.boxes, scene.num_frames, size)
         preview = ui.PreviewImage(previews, cls=cls)
         boxes = list_boxes(scene, maps.boxes)
-        outputs = {**pictures, "hand_mesh": mesh, "boxes": boxes, "bboxes": bboxes, "object_mask": maps.object_mask}
+        outputs = {**pictures, "hand_mesh": mesh, "boxes": boxes, "bboxes": bboxes}
         return wires.named_outputs(cls, outputs, preview)
 
 

@@ -8,6 +8,7 @@ import folder_paths
 from comfy_api.latest import io, ui
 
 from ..sesahand.data.batch import PairBatch, describe_batch
+from ..sesahand.data.formats import OF_HANDS_ALONE
 from ..sesahand.data.record import PairFacts
 from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
@@ -185,6 +186,13 @@ class SavePair(io.ComfyNode):
                     'example with "strength" 0.8 and "alpha" 1.0. Empty: nothing.',
                     **wires.rare(),
                 ),
+                io.Mask.Input(
+                    "object_mask",
+                    optional=True,
+                    tooltip="Where the objects are that hands hold, from Render Hand Depth & Maps, one for each "
+                    "picture or one for all.",
+                ),
+                map_input("parts", "The map of parts"),
             ],
             outputs=[
                 io.Image.Output(
@@ -217,8 +225,11 @@ class SavePair(io.ComfyNode):
         scores="",
         seed=None,
         control_scales="",
+        object_mask=None,
+        parts=None,
     ) -> io.NodeOutput:
-        given = {"mesh": mesh, "depth": depth, "normal": normal, "mask": mask}
+        given = {"mesh": mesh, "depth": depth, "normal": normal, "mask": mask, "parts": parts}
+        given["object_mask"] = object_mask
         facts = PairFacts(prompt, seed=seed, control_scales=read_control_scales(control_scales))
         each = picture_scores(scores) or ([] if score is None else [score] * len(image))
         said = () if semantics is None else semantics.images
@@ -231,7 +242,7 @@ class SavePair(io.ComfyNode):
                 keys.append(key)
                 report_step(len(keys))
             total = len(writer)
-        left_out = describe_left_out(hands.objects, "what other formats export of this set")
+        left_out = describe_left_out(hands.objects, f"what is exported of this set as {', '.join(OF_HANDS_ALONE)}")
         if left_out:
             logger.warning("Save Image-Mesh Pair: %s", left_out)
             show_on_node(left_out)

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,8 +50,7 @@ def editor_answer(
 
 def _text(hands: HandScene) -> str:
     shown = hands if len(hands) <= MOST_HANDS else hands.select(list(range(MOST_HANDS)))
-    # The editor knows hands alone; what they hold is given to them after it.
-    return replace(shown, objects=()).to_json()
+    return shown.to_json()
 
 
 def save_background(image: torch.Tensor) -> dict[str, Any] | None:

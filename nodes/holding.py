@@ -2,16 +2,41 @@
 
 from comfy_api.latest import io
 
+from ..sesahand.errors import SesaHandError
+from ..sesahand.files.meshes import read_mesh
+from ..sesahand.hands.object_mesh import LONGEST, ObjectMesh, stand_in
 from ..sesahand.hands.objects import OBJECTS, SIZES
 from ..sesahand.scene.changing import ALL, chosen_hands
 from ..sesahand.scene.hand_scene import SIDES
 from ..sesahand.scene.holding import describe_holding, hold_object
+from ..sesahand.semantics.described_holding import hold_described
 from . import wires
+from .hand import hash_file
+from .mesh_files import NO_MESH, mesh_files, mesh_path
 from .notices import show_on_node
 from .progress import progress
 
 
-@wires.checks()
+def check_mesh(mesh: str) -> None:
+    """Refuse a mesh that is not there before a graph runs."""
+    if mesh != NO_MESH:
+        mesh_path(mesh)
+
+
+def load_mesh(name: str, kind: str, length: float) -> ObjectMesh | None:
+    """Return the mesh of a file in the place of an object; None for no file.
+
+    Args:
+        name: Of the file, as the node's choices have it.
+        kind: The object.
+        length: Of its longest side in millimetres; 0 takes the file's numbers for metres.
+    """
+    if name == NO_MESH:
+        return None
+    return stand_in(name.rpartition("/")[2], *read_mesh(mesh_path(name)), kind, length / 1000 or None)
+
+
+@wires.checks(mesh=check_mesh)
 class HoldObject(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -58,6 +83,33 @@ class HoldObject(io.ComfyNode):
                     tooltip="Which of these hands in each picture: 1 is the first. 0 is all of them.",
                     **wires.rare(),
                 ),
+                io.Combo.Input(
+                    "mesh",
+                    options=[NO_MESH, *mesh_files()],
+                    optional=True,
+                    tooltip="A mesh of your own in the place of the object: a .glb, .obj, .ply or .stl file in "
+                    "ComfyUI's input folder, or in its folder 3d. It is held as the object above is, its longest side "
+                    "along that one's. Textures are left out. Needs the package trimesh.",
+                    **wires.rare(),
+                ),
+                io.Float.Input(
+                    "mesh_length",
+                    default=0.0,
+                    min=0.0,
+                    max=1000 * LONGEST,
+                    step=1.0,
+                    optional=True,
+                    tooltip="Length of the mesh's longest side in millimetres, before size enlarges it. 0 takes the "
+                    "file to be in metres, as GLB is.",
+                    **wires.rare(),
+                ),
+                wires.Semantics.Input(
+                    "semantics",
+                    optional=True,
+                    tooltip="The same as Pose Hand got, in place of object: each hand holds what its words say, "
+                    "'holding a red mug' the cup, 'writing with a pencil' the pen. A hand that holds nothing there "
+                    "stays as it is.",
+                ),
             ],
             outputs=[
                 wires.Hands.Output("holding", display_name="hands", tooltip="The hands, with the object in them."),
@@ -71,11 +123,24 @@ class HoldObject(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, mesh=NO_MESH, **_):
+        return NO_MESH if mesh in (None, NO_MESH) else hash_file(mesh_path(mesh))
+
+    @classmethod
     @wires.checked
-    def execute(cls, hands, object, size, side, number) -> io.NodeOutput:
-        holding = hold_object(hands, object, size, chosen_hands(hands, side, number), on_hand=progress())
-        report = describe_holding(holding)
-        show_on_node(report)
+    def execute(cls, hands, object, size, side, number, mesh=NO_MESH, mesh_length=0.0, semantics=None) -> io.NodeOutput:
+        chosen, said, overridden = chosen_hands(hands, side, number), [], ""
+        if semantics is None:
+            holding = hold_object(hands, object, size, chosen, progress(), load_mesh(mesh, object, mesh_length))
+        elif mesh != NO_MESH:
+            raise SesaHandError(
+                "mesh and semantics both say what is held: choose none as mesh, or disconnect semantics."
+            )
+        else:
+            holding, said = hold_described(hands, semantics, size, chosen, progress())
+            overridden = f"overridden by semantics: object ({object})\n"
+        report = "\n".join([describe_holding(holding), *said])
+        show_on_node(overridden + report)
         return io.NodeOutput(holding.scene, report)
 
 

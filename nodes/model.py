@@ -7,7 +7,7 @@ from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.models.small.embedded import EMBEDDED, embedded_path
-from ..sesahand.models.small.model_files import CONTROLS, control_path
+from ..sesahand.models.small.model_files import CONTROLS, HELD, control_path
 from . import wires
 from .model_folders import register_model_folder
 from .patches.control_loading import load_controlnet
@@ -27,7 +27,7 @@ def model_choices() -> list[str]:
     before the graph runs, which the frontend shows as a red frame and without a word if other parts can run.
     """
     names = folder_paths.get_filename_list(FOLDER)
-    controls = tuple(f"_control_{control}{SUFFIX}" for control in CONTROLS)
+    controls = tuple(f"_control_{control}{SUFFIX}" for control in (*CONTROLS, HELD))
     return [EMBEDDED, *(name for name in names if not name.endswith(controls))]
 
 
@@ -61,10 +61,12 @@ class LoadMini(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "control",
-                    options=list(CONTROLS),
+                    options=[*CONTROLS, HELD],
                     default="sf",
-                    tooltip="Which of its two ControlNets. sf was trained with structural fusion: connect Structural "
-                    "Fusion (SesaHand) in auto mode. plain was trained without it, on the same data and steps.",
+                    tooltip="Which of its ControlNets. sf was trained with structural fusion: connect Structural "
+                    "Fusion (SesaHand) in auto mode. plain was trained without it, on the same data and steps. held "
+                    "went on from plain with maps that show what hands hold: for hands from Hold Object. Only "
+                    "embedded has it.",
                 ),
             ],
             outputs=[
@@ -89,9 +91,11 @@ class LoadMini(io.ComfyNode):
         path = model_path(model)
         beside = control_path(path, control)
         if not beside.is_file():
+            what = "Only embedded has it: choose that, or plain or sf."
+            if control != HELD:
+                what = "Copy all three files that the training exported."
             raise SesaHandError(
-                f"The ControlNet {quote(beside.name)} is missing beside {os.path.basename(path)}. Copy all three files "
-                "that the training exported."
+                f"The ControlNet {quote(beside.name)} is missing beside {os.path.basename(path)}. {what}"
             )
         parts = load_mini(path)
         return io.NodeOutput(*parts[:3], load_controlnet(str(beside))[0], ", ".join(parts[3]))

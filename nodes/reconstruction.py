@@ -30,7 +30,8 @@ class ReconstructHands(io.ComfyNode):
             category="SesaHand/reconstruct",
             **wires.found_by("3D hand", "hand mesh", "MANO fit", "hand pose estimation"),
             description="Makes 3D hands of detected hands: fits a posed hand mesh to the 21 landmarks of each (hand "
-            "pose estimation, MANO fitting, image to 3D hand), or lets a learned reconstructor, HaMeR or WiLoR, do it.",
+            "pose estimation, MANO fitting, image to 3D hand), or lets a learned reconstructor, HaMeR or WiLoR, do it. "
+            "What hands hold is not reconstructed.",
             inputs=[
                 wires.Landmarks.Input("landmarks", tooltip="The hands to reconstruct, from Detect Hands."),
                 io.Combo.Input(

@@ -193,6 +193,12 @@ class RepaintMask(io.ComfyNode):
                     tooltip="The hand as it was found, from Reconstruct Hands. What it has in common with the wanted "
                     "one is left alone outside the mask. Not connected, or no hands: the whole hand is painted.",
                 ),
+                io.Mask.Input(
+                    "keep",
+                    optional=True,
+                    tooltip="White over what stays as it is, in the whole picture: what the hand holds, painted, or "
+                    "object_mask of Render Hand Depth & Maps. It comes before mask and hands.",
+                ),
             ],
             outputs=[
                 io.Mask.Output("repaint", display_name="mask", tooltip="For Set Latent Noise Mask and Paste Back."),
@@ -201,8 +207,8 @@ class RepaintMask(io.ComfyNode):
 
     @classmethod
     @wires.checked
-    def execute(cls, crop, hands, grow, before=None) -> io.NodeOutput:
-        return io.NodeOutput(mask_to_repaint(crop, hands, before, grow))
+    def execute(cls, crop, hands, grow, before=None, keep=None) -> io.NodeOutput:
+        return io.NodeOutput(mask_to_repaint(crop, hands, before, grow, keep))
 
 
 NODES = [DetectInMask, HandsOrElse, RepaintMask]

@@ -18,7 +18,7 @@ from ..sesahand.attention.tokens import (
     marked,
     row_columns,
 )
-from ..sesahand.errors import SesaHandError
+from ..sesahand.errors import SesaHandError, printable
 from ..sesahand.models.families import TEXT_ENCODERS, TEXT_ROWS, TextRows
 from ..sesahand.models.small.token_embedding import describe_unknown
 from ..sesahand.models.small.tokenizer import load_tokenizer
@@ -315,7 +315,7 @@ class ComposePrompt(io.ComfyNode):
             unknown = describe_unknown(load_tokenizer(), learnt, [image.prompt for image in batch.images])
             warnings += [unknown] if unknown else []
         for warning in warnings:
-            logger.warning("Compose Prompt: %s", warning)
+            logger.warning("Compose Prompt: %s", printable(warning))
         notes = "".join(f"\n\nwarning: {warning}" for warning in warnings)
         return io.NodeOutput([image.prompt for image in batch.images], batch, summaries(batch) + notes)
 

@@ -31,9 +31,6 @@ KEY = re.compile(
     r"|(?<![\w-])(?:AIza[\w-]{20,}|ya29\.[\w-]{12,}|A[KS]IA[A-Z0-9]{16}|dapi[0-9a-f]{20,})"
     r"|(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}"
 )
-# What is longer between two slashes and has letters and digits is an account's number in some addresses, and may be a
-# key without such a mark in others: it passes only where it can be used, at hosts that are allowed.
-LONGEST_PART = 19
 # One for each reason for which a base URL is refused.
 STAND_INS = (
     WITHHELD,
@@ -108,9 +105,9 @@ def _is_bare_word(url: str) -> bool:
 def _with_another_path(url: str) -> str | None:
     """What stands for a URL of a host that nobody has allowed, if a part of its path may be a key, else None."""
     endpoint = Endpoint.parse(url)
-    parts = [part for part in endpoint.path.split("/") if len(part) > LONGEST_PART]
-    mixed = any(re.search("[A-Za-z]", part) and re.search("[0-9]", part) for part in parts)
-    return f"{endpoint.scheme}://{endpoint.address}/{WITHHELD}" if mixed and not _is_known(endpoint) else None
+    # It passes only where it can be used, at hosts that are allowed.
+    withheld = endpoint.parts_like_keys and not _is_known(endpoint)
+    return f"{endpoint.scheme}://{endpoint.address}/{WITHHELD}" if withheld else None
 
 
 def _is_known(endpoint: Endpoint) -> bool:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from layouts import posed_repair
 from layouts.parts import BLUE, TEAL, Group, Node
 
-from sesahand.render.map_table import ALL_MAPS
+from sesahand.render.map_table import HAND_MAPS
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ POSE_TO_MAPS = Blueprint(
     outputs={
         **{name: f"render.{name}" for name in FIRST_MAPS},
         "hands": "place.hands",
-        **{name: f"render.{name}" for name in ALL_MAPS if name not in FIRST_MAPS},
+        **{name: f"render.{name}" for name in HAND_MAPS if name not in FIRST_MAPS},
     },
 )
 

@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 # ComfyUI's own requirements of 0.3.64 forget requests.
-TEST_TOOLS = ("requests", "pytest", "hypothesis")
+TEST_TOOLS = ("requests", "pytest", "hypothesis", "trimesh")
 FRONTENDS = "web_custom_versions/Comfy-Org_ComfyUI_frontend"
 
 # Read by site at every start of the interpreter, before anything can import torchvision, but it imports nothing itself:

@@ -23,7 +23,7 @@ from editor_pictures import NODE as EDITOR
 from editor_pictures import VIEW, editor_pictures
 from PIL import Image
 
-from sesahand.render.map_table import MAPS
+from sesahand.render.map_table import HAND_MAPS, MAPS
 from workflows import defaults
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,7 +135,7 @@ def hold_object(graph: Graph) -> int:
     for number, kind in enumerate(("sphere", "cup", "box", "cylinder", "phone", "pen", "tool", "cup")):
         side = "left" if number == 7 else "right"
         held = graph.add("SesaHandHoldObject", hands=graph.posed("open_palm", side), object=kind)
-        yaw = -60.0 if side == "left" else 0.0 if kind in ("phone", "pen") else 60.0
+        yaw = -60.0 if side == "left" else 0.0 if kind == "phone" else 60.0
         placed = graph.add("SesaHandPlaceHand", hands=[held, 0], yaw=yaw, size=0.6)
         graph.show(graph.maps([placed, 0], forearm=True), 0)
     return 4
@@ -165,7 +165,7 @@ def combine_hands(graph: Graph) -> int:
 
 def render_condition(graph: Graph) -> int:
     maps = graph.maps(graph.posed("ok", yaw=20.0), forearm=True)
-    for name in MAPS:
+    for name in HAND_MAPS:
         graph.show_map(maps, name)
     return 3
 

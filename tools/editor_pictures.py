@@ -57,6 +57,7 @@ def editor_pictures(
     editor.press("Escape")
     editor.show_at()
     yield "", portrait(frontend, editor)
+    yield "_object", holding(frontend, editor)
     photograph.save(server.folder / "input" / PHOTOGRAPH)
     yield "_straightened", straightened(frontend)
 
@@ -98,6 +99,20 @@ def portrait(frontend: Frontend, editor: HandEditor) -> Image.Image:
     size = {"width": width + 2 * AROUND, "height": height + AROUND + BADGE}
     clip = {"x": left - AROUND, "y": top - BADGE, **size}
     return page(frontend, clip)
+
+
+def holding(frontend: Frontend, editor: HandEditor) -> Image.Image:
+    """Return the node with a hand in it that holds a cup, turned to show both."""
+    large(editor).start()
+    editor.press("Escape")
+    editor.show_at()
+    editor.page.locator(".sesahand-object-choice").first.select_option("cup")
+    editor.frames()
+    for _ in range(3):
+        editor.focus()
+        editor.press("t", "Shift+ArrowRight")
+    editor.press("Escape", "o")
+    return portrait(frontend, editor)
 
 
 def straightened(frontend: Frontend) -> Image.Image:

@@ -10,7 +10,7 @@ import comfy.controlnet
 import comfy.model_detection
 import comfy.utils
 
-from ...sesahand.errors import InvalidFileError
+from ...sesahand.errors import InvalidFileError, printable
 from ...sesahand.models.controlnet_files import ControlNetWeights, read_controlnet_weights
 from .core_loading import check_names, check_shapes, expected_shapes
 from .structural_fusion import TRAINED_SETTINGS
@@ -41,7 +41,7 @@ def load_controlnet(path: str) -> tuple[comfy.controlnet.ControlNet, ControlNetW
     check_complete(name, model, weights)
     _unify_dtype(model)
     setattr(model, TRAINED_SETTINGS, weights.unreadable_mark or weights.settings)
-    logger.info("SesaHand loaded %s: %s", name, weights.describe())
+    logger.info("SesaHand loaded %s: %s", printable(name), printable(weights.describe()))
     return control_net, weights
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ...sesahand.attention.heatmap import BlockShares, MapAverage
-from ...sesahand.errors import SesaHandError
+from ...sesahand.errors import SesaHandError, printable
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Session:
     def warn_once(self, message: str) -> None:
         if message not in self.warned:
             self.warned.add(message)
-            logger.warning(message)
+            logger.warning("%s", printable(message))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,12 @@ from ..semantics import rules
 from ..semantics.behavior import ImageSemantics
 from ..semantics.grammar import VERBS
 from ..semantics.hand_words import hand_word_spans, merge_spans, word_spans
+from ..semantics.plain import LONGEST_CAPTION
 from .tokens import segments
 
+LONGEST_TEXT = 100_000
+"""Characters of a prompt, and of all hand actions that may belong to it."""
+LONGEST_EXTRA = 10_000
 CHOICES = ("hand words", "hand action", "hand words and hand action")
 
 
@@ -29,8 +33,11 @@ def choose_spans(
         (start, end) character positions, in order, without overlap; none if the prompt says nothing of hands.
 
     Raises:
-        SesaHandError: when the choice is unknown, or the hand action of the semantics does not stand in the prompt.
+        SesaHandError: when the choice is unknown, the hand action of the semantics does not stand in the prompt, or
+            one of them is longer than any that is meant.
     """
+    extra_words = tuple(extra_words)
+    _check_lengths(text, extra_words, images)
     if choice not in CHOICES:
         raise SesaHandError(f"The choice of hand tokens is {choice!r:.60}, expected one of: {', '.join(CHOICES)}.")
     words = "hand words" in choice
@@ -41,6 +48,17 @@ def choose_spans(
     if "hand action" in choice:
         spans += _hand_action(text, plain, places, images)
     return merge_spans(spans)
+
+
+def _check_lengths(text: str, extra_words: Iterable[str], images: Iterable[ImageSemantics]) -> None:
+    """Refuse texts that would be compared for minutes: each word or phrase is looked for in the whole prompt."""
+    for what, length, most in (
+        ("prompt", len(text), LONGEST_TEXT),
+        ("list of extra words", sum(map(len, extra_words)), LONGEST_EXTRA),
+        ("hand action", sum(len(image.behavior.hand_action) for image in images), LONGEST_TEXT),
+    ):
+        if length > most:
+            raise SesaHandError(f"The {what} has {length} characters, more than {most}; shorten it.")
 
 
 def _plain(text: str) -> tuple[str, list[int]]:
@@ -96,7 +114,11 @@ def read_hand_action(text: str) -> list[tuple[int, int]]:
     Returns:
         (start, end) character positions; those of the hand words alone where no phrase is found.
     """
-    clauses = [list(_WORD.finditer(text, *match.span())) for match in _CLAUSE.finditer(text)]
+    clauses = [
+        [(word.group().lower(), word.span()) for word in _WORD.finditer(text, *clause.span())]
+        # What the rules do not read, none of their phrases says.
+        for clause in _CLAUSE.finditer(text[:LONGEST_CAPTION])
+    ]
     found = []
     for phrase in rules.extract(text).hand_action.split(","):
         words = [word.lower() for word in _WORD.findall(phrase)]
@@ -111,19 +133,31 @@ def _says_hands(phrase: str, words: list[str]) -> bool:
     return inflected or bool(hand_word_spans(phrase))
 
 
-def _in_order(words: list[str], clause: list[re.Match]) -> list[tuple[int, int]]:
-    """The spans of the words in a clause where they stand closest, neighbours together; none if a word is missing."""
-    found: list[list[int]] = []
-    for start in (k for k, word in enumerate(clause) if word.group().lower() == words[0]):
-        taken = [start]
-        for k in range(start + 1, len(clause)):
-            if len(taken) < len(words) and clause[k].group().lower() == words[len(taken)]:
-                taken.append(k)
-        if len(taken) == len(words):
-            found.append(taken)
-    if not found:
+def _in_order(words: list[str], clause: list[tuple[str, tuple[int, int]]]) -> list[tuple[int, int]]:
+    """The spans of the words in a clause where they stand closest, neighbours together; none if a word is missing.
+
+    Args:
+        words: of a phrase, in lower case.
+        clause: its words, in lower case, and where each stands.
+    """
+    places: dict[str, list[int]] = {}
+    for number in reversed(range(len(words))):
+        places.setdefault(words[number], []).append(number)
+    # Where the words up to each one begin that stand closest before here.
+    begins: list[int | None] = [None] * len(words)
+    best: tuple[int, int] | None = None
+    for k, (word, _) in enumerate(clause):
+        for number in places.get(word, ()):
+            begins[number] = begins[number - 1] if number else k
+        begin = begins[-1]
+        if word == words[-1] and begin is not None and (best is None or k - begin < best[1] - best[0]):
+            best = begin, k
+    if best is None:
         return []
-    best = min(found, key=lambda taken: taken[-1] - taken[0])
-    firsts = [k for k in best if k - 1 not in best]
-    lasts = [k for k in best if k + 1 not in best]
-    return [(clause[a].start(), clause[b].end()) for a, b in zip(firsts, lasts, strict=True)]
+    taken: list[int] = []
+    for k in range(best[0], best[1] + 1):
+        if len(taken) < len(words) and clause[k][0] == words[len(taken)]:
+            taken.append(k)
+    firsts = [k for k, before in zip(taken, [None, *taken], strict=False) if before is None or k - 1 != before]
+    lasts = [k for k, behind in zip(taken, [*taken[1:], None], strict=True) if behind is None or k + 1 != behind]
+    return [(clause[a][1][0], clause[b][1][1]) for a, b in zip(firsts, lasts, strict=True)]

@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     from ..hands.builtin import load_builtin_hand
     from ..hands.gestures import load_gestures
     from ..render.contact_sheet import contact_sheet
-    from ..render.maps import ALL_MAPS
+    from ..render.map_table import HAND_MAPS
     from ..scene.placement import Placement
     from ..scene.placing import Hand
     from .render import write_maps
@@ -34,20 +34,21 @@ def run(options: argparse.Namespace) -> int:
         write_maps(scene, inside(options.out, name), antialias=True)
         rows.append((name.replace("_", " "), tiles(scene.resized(*TILE))))
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
-    sheet = contact_sheet(rows, ALL_MAPS, "SesaHand: the pose library", note, blocks=2)
+    sheet = contact_sheet(rows, HAND_MAPS, "SesaHand: the pose library", note, blocks=2)
     path = options.out / "contact_sheet.png"
     save_picture(sheet, path)
-    say(f"{path}: {len(rows)} gestures, {len(ALL_MAPS)} maps; the maps in full size are beside it")
+    say(f"{path}: {len(rows)} gestures, {len(HAND_MAPS)} maps; the maps in full size are beside it")
     return 0
 
 
 def tiles(scene) -> list:
-    """Return the maps of a one-frame scene as small pictures, in the order of `ALL_MAPS`."""
+    """Return the maps of a one-frame scene as small pictures, in the order of `HAND_MAPS`."""
     import numpy as np
 
     from ..render.contact_sheet import to_pil
     from ..render.keypoints import draw_keypoints
-    from ..render.maps import ALL_MAPS, render_maps
+    from ..render.map_table import HAND_MAPS
+    from ..render.maps import render_maps
 
     maps = render_maps(scene, antialias=True)
     # At the size that ControlNets expect the skeleton would be hairlines here: draw it as in a larger picture.
@@ -55,4 +56,4 @@ def tiles(scene) -> list:
     draw_keypoints(canvas, scene.camera.project(scene.pose().keypoints).numpy(), scale=0.75)
     keypoints = maps.drawn("keypoints")
     keypoints[0] = keypoints.new_tensor(canvas) / 255
-    return [to_pil(maps.drawn(name)[0]).convert("RGB") for name in ALL_MAPS]
+    return [to_pil(maps.drawn(name)[0]).convert("RGB") for name in HAND_MAPS]

@@ -195,13 +195,14 @@ def write_maps(scene, folder: Path, **settings) -> list[Path]:
     from ..errors import SesaHandError
     from ..files.pictures import save_picture
     from ..render.contact_sheet import to_pil
-    from ..render.maps import ALL_MAPS, render_maps
+    from ..render.map_table import ALL_MAPS, HAND_MAPS
+    from ..render.maps import render_maps
     from ..scene.scene_files import save_scene
 
     maps = render_maps(scene, **settings)
     pictures = {
         folder / (f"{name}_{frame:04d}.png" if scene.num_frames > 1 else f"{name}.png"): picture
-        for name in ALL_MAPS
+        for name in (ALL_MAPS if scene.objects else HAND_MAPS)
         for frame, picture in enumerate(getattr(maps, name))
     }
     scene_path = folder / "scene.json"

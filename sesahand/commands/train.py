@@ -1,4 +1,4 @@
-"""Train a ControlNet with structural fusion on Stable Diffusion 1.5, the small model, or a reconstructor of hands.
+"""Train a ControlNet or a LoRA on Stable Diffusion, the small model, or a reconstructor of hands.
 
 An interrupted training (Ctrl-C, --minutes, a power cut) goes on exactly where it was when the same command runs again.
 On several GPUs: accelerate launch -m sesahand train ...
@@ -12,7 +12,7 @@ import time
 
 from .saying import say, say_json
 
-HELP = "train a ControlNet with structural fusion, the small model, or a reconstructor of hands"
+HELP = "train a ControlNet with structural fusion, a LoRA, the small model, or a reconstructor of hands"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +91,9 @@ class Stop:
 
 
 def _train(config, stop: Stop) -> list | None:
-    from ..training.config import MiniConfig, ReconstructorConfig
+    from ..training.config import LoraConfig, MiniConfig, ReconstructorConfig
     from ..training.controlnet import train_controlnet
+    from ..training.lora import train_lora
     from ..training.reconstructor import train_reconstructor
     from ..training.small_model import MiniTraining
 
@@ -100,12 +101,17 @@ def _train(config, stop: Stop) -> list | None:
         return _paths(train_reconstructor(config, stop, lambda entry: report("reconstructor", entry)))
     if isinstance(config, MiniConfig):
         return MiniTraining(config, stop, report).run()
+    if isinstance(config, LoraConfig):
+        return _paths(train_lora(config, stop, lambda entry: report("lora", entry)))
     return _paths(train_controlnet(config, stop, lambda entry: report("controlnet", entry)))
 
 
 def _paths(answer: tuple) -> list | None:
     _, path = answer
-    return None if path is None else [path]
+    if path is None:
+        return None
+    best = path.with_name(f"{path.stem}_best{path.suffix}")
+    return [*([best] if best.is_file() else []), path]
 
 
 def report(stage: str, entry: dict) -> None:

@@ -50,6 +50,7 @@ class Statistics:
         prompts: Pairs with a prompt.
         semantics: Pairs with semantics.
         hand_sizes: Longer side of every hand's box as a part of the picture's shorter side, by tenth, the last "1+".
+        objects: Number of objects that are held, by name.
     """
 
     pairs: int = 0
@@ -64,6 +65,7 @@ class Statistics:
     prompts: int = 0
     semantics: int = 0
     hand_sizes: Counter = field(default_factory=Counter)
+    objects: Counter = field(default_factory=Counter)
 
 
 def gather_statistics(pairs: Iterable[Pair]) -> Statistics:
@@ -81,6 +83,7 @@ def gather_statistics(pairs: Iterable[Pair]) -> Statistics:
         found.maps.update(record.maps)
         found.scores[None if facts.score is None else min(int(facts.score * SCORE_BINS), SCORE_BINS - 1)] += 1
         found.prompts += bool(facts.prompt)
+        found.objects.update(held.name for held in record.objects)
         found.semantics += facts.semantics is not None
         for hand in record.hands:
             left, top, right, bottom = hand.box
@@ -231,6 +234,7 @@ def describe(statistics: Statistics) -> str:
     lines.append(f"maps: {_counts(statistics.maps)}")
     lines.append(f"with a prompt: {statistics.prompts}; with semantics: {statistics.semantics}")
     lines.append(f"gestures: {_counts(statistics.gestures)}")
+    lines += [f"held objects: {_counts(statistics.objects)}"] if statistics.objects else []
     names = {bin: f"{bin / 10:.1f}-{bin / 10 + 0.1:.1f}" for bin in range(SCORE_BINS)}
     lines += _histogram("score", statistics.scores, {None: "none", **names})
     lines += _histogram("hand size, part of the picture", statistics.hand_sizes, {**names, 10: "1.0+"})

@@ -1,6 +1,6 @@
 """Choosing from pairs so that what is kept comes near a target of views, gestures, bends, sizes, sides and the like."""
 
-from .coverage import Coverage, Target, bins, pair_facts
+from .coverage import Coverage, Target, pair_facts
 from .pair_set import Pair
 
 LEAST_GAIN = 1e-9
@@ -15,6 +15,7 @@ class Covering:
 
     def __init__(self, target: Target):
         self.target, self.coverage = target, Coverage.of(())
+        self.distance = self._distance(self.coverage)
 
     def keeps(self, pair: Pair) -> bool:
         """Tell whether a pair is kept, and count its hands if it is; pairs without hands never are."""
@@ -22,15 +23,14 @@ class Covering:
         with_it = Coverage({kind: counts.copy() for kind, counts in self.coverage.counts.items()})
         for fact in facts:
             with_it.add(fact)
-        nearer = self._distance(with_it) < self._distance(self.coverage) - LEAST_GAIN
-        if not facts or (self.coverage.hands and not nearer):
+        distance = self._distance(with_it)
+        if not facts or (self.coverage.hands and distance > self.distance - LEAST_GAIN):
             return False
-        self.coverage = with_it
+        self.coverage, self.distance = with_it, distance
         return True
 
     def _distance(self, coverage: Coverage) -> float:
         # Squares tell by how much a bin is too full, which `Coverage.distance` does not where most bins are empty.
-        wanted = self.target.shares
-        return sum(
-            (share - wanted[kind][name]) ** 2 for kind in bins() for name, share in coverage.shares(kind).items()
-        )
+        total = max(1, coverage.hands)
+        rows = ((coverage.counts[kind], shares) for kind, shares in self.target.shares.items())
+        return sum((counts[name] / total - share) ** 2 for counts, shares in rows for name, share in shares.items())

@@ -87,8 +87,11 @@ class Pair:
 
     @property
     def holds_objects(self) -> bool:
-        """Whether one of the hands holds something, which only their scene says."""
-        return bool(self.record.hands) and "objects" in json.loads(str(self._arrays()["header"]))
+        """Whether one of the hands holds something; of records of the first sets, only their scene says."""
+        record = self.record
+        if record.objects or not record.hands:
+            return bool(record.objects)
+        return "objects" in json.loads(str(self._arrays()["header"]))
 
     def levels(self, kind: str) -> np.ndarray:
         """The picture ("png" or "jpg") or a map by its name, uint8 `[H, W, 3]` or `[H, W]`."""

@@ -19,6 +19,7 @@ MAX_HANDS = 1000
 MAX_SCALES = 32
 MAX_FOLDER = 10**7
 MAX_SEED = 2**64 - 1
+MAX_OBJECT_NAME = 80
 LATER_FACTS: dict[str, Any] = {"caption": "", "caption_style": "", "doubt": None}
 """Facts that the first sets lack, and what they are without them; a record without them is written as it was then."""
 
@@ -98,6 +99,21 @@ class HandSummary:
 
 
 @dataclass(frozen=True)
+class ObjectSummary:
+    """One object that a hand of a picture holds.
+
+    Attributes:
+        name: The object, or the user's mesh in its place.
+        kind: The object that it is held as, a name of `hands.objects.OBJECTS`.
+        hand: Which of the picture's hands holds it, from 0.
+    """
+
+    name: str
+    kind: str
+    hand: int
+
+
+@dataclass(frozen=True)
 class PairRecord:
     """One line of the index.
 
@@ -114,6 +130,8 @@ class PairRecord:
         vertices_sha256: Of the posed vertices, float32, as they were when the pair was written.
         hands: One summary a hand.
         facts: The rest.
+        objects: What the hands hold. A record of hands that hold nothing is written without it, as the first sets were,
+            which do not say it of others either: there, the file of the hands does.
     """
 
     key: str
@@ -128,11 +146,14 @@ class PairRecord:
     vertices_sha256: str
     hands: tuple[HandSummary, ...]
     facts: PairFacts = field(default_factory=PairFacts)
+    objects: tuple[ObjectSummary, ...] = ()
 
     def to_line(self) -> bytes:
         """Return the record as one line of JSON; the key comes first."""
         data = asdict(self)
         facts = data.pop("facts")
+        if not self.objects:
+            data.pop("objects")
         semantics = self.facts.semantics
         facts["semantics"] = None if semantics is None else semantics.to_dict()
         facts = {name: value for name, value in facts.items() if name not in LATER_FACTS or value != LATER_FACTS[name]}
@@ -148,7 +169,7 @@ class PairRecord:
         data = parse_json(line, label)
         names = [name for name in (*cls.__dataclass_fields__, *PairFacts.__dataclass_fields__) if name != "facts"]
         if isinstance(data, dict):
-            data = {**LATER_FACTS, **data}
+            data = {**LATER_FACTS, "objects": [], **data}
         if not isinstance(data, dict) or set(data) != set(names):
             raise InvalidFileError(f"{label} is {quote(data)}, expected an object with the fields {', '.join(names)}.")
         try:
@@ -175,7 +196,11 @@ class PairRecord:
         if not isinstance(hands, list) or len(hands) > MAX_HANDS:
             raise InvalidFileError(f"{label}: hands is {quote(hands)}, expected a list of at most {MAX_HANDS} hands.")
         hands = tuple(_read_hand(hand, f"{label}: hands[{i}]") for i, hand in enumerate(hands))
-        return cls(**{**data, "maps": tuple(maps), "hands": hands}, facts=facts)
+        objects = data["objects"]
+        if not isinstance(objects, list) or len(objects) > len(hands):
+            raise InvalidFileError(f"{label}: objects is {quote(objects)}, expected one for each hand at most.")
+        objects = tuple(_read_object(each, len(hands), f"{label}: objects[{i}]") for i, each in enumerate(objects))
+        return cls(**{**data, "maps": tuple(maps), "hands": hands, "objects": objects}, facts=facts)
 
 
 def _read_facts(values: dict) -> PairFacts:
@@ -199,6 +224,16 @@ def _read_hand(hand: Any, label: str) -> HandSummary:
         raise InvalidFileError(f"{label}: score is {quote(score)}, expected 0 to 1.")
     left, top, right, bottom = map(float, box)
     return HandSummary(hand["side"], (left, top, right, bottom), float(score))
+
+
+def _read_object(value: Any, hands: int, label: str) -> ObjectSummary:
+    if not isinstance(value, dict) or set(value) != set(ObjectSummary.__dataclass_fields__):
+        raise InvalidFileError(f"{label} is {quote(value)}, expected an object with name, kind and hand.")
+    for name in ("name", "kind"):
+        text = value[name]
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_OBJECT_NAME or not _encodable(text):
+            raise InvalidFileError(f"{label}: {name} is {quote(text)}, expected what an object is called.")
+    return ObjectSummary(value["name"], value["kind"], whole_number(value["hand"], 0, hands - 1, f"{label}: hand"))
 
 
 def storable(text: str) -> str:

@@ -36,7 +36,7 @@ from .layout import (
 )
 from .pair_set import Pair
 from .picture_files import MAX_PICTURE_BYTES, encode, to_levels
-from .record import PairFacts, PairRecord
+from .record import ObjectSummary, PairFacts, PairRecord
 
 
 @dataclass(frozen=True)
@@ -293,6 +293,7 @@ def _prepare(
         vertices_sha256=posed.vertices_sha256,
         hands=posed.summaries,
         facts=replace(facts, doubt=doubt),
+        objects=tuple(ObjectSummary(held.name, held.kind, held.hand) for held in hands.objects),
     )
     size = len(record.to_line())
     if size > MAX_LINE:

@@ -25,10 +25,11 @@ class Requests:
     Args:
         source: The sequence of samples, at the size of the pictures that are asked for.
         rendered: The same samples drawn, if they are: their mesh maps need not be drawn again.
+        held_in_map: Whether mesh maps show what hands hold, in another gray.
     """
 
-    def __init__(self, source: SyntheticHands, rendered: SampleCache | None = None):
-        self.source, self.rendered = source, rendered
+    def __init__(self, source: SyntheticHands, rendered: SampleCache | None = None, held_in_map: bool = False):
+        self.source, self.rendered, self.held_in_map = source, rendered, held_in_map
         self._described: dict[int, Description] = {}
 
     def description(self, index: int) -> Description:
@@ -48,6 +49,9 @@ class Requests:
 
     def maps(self, indices: Sequence[int], name: str) -> Tensor:
         """Condition maps `[B, S, S, 3]` in 0..1, float32."""
+        if self.held_in_map and name == RENDERED_MAP:
+            gray = torch.stack([torch.from_numpy(self.source.map_with_held(index)) for index in indices])
+            return gray[..., None].expand(-1, -1, -1, 3).float() / 255
         if self.rendered is not None and name == RENDERED_MAP:
             gray = torch.stack([torch.from_numpy(self.rendered.conditions[index].copy()) for index in indices])
             return gray[..., None].expand(-1, -1, -1, 3).float() / 255

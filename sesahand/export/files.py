@@ -1,6 +1,5 @@
 """Writing hands to files for 3D programs, with their parameters beside them."""
 
-import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +10,13 @@ from ..errors import SesaHandError
 from ..files.names import check_file_name
 from ..files.writing import write_bytes
 from ..scene.hand_scene import HandScene
-from ..scene.held_object import describe_left_out
 from ..scene.scene_files import save_scene
 from .formats import ALONG_FINGERS, FORMATS, MeshSettings
-
-logger = logging.getLogger(__name__)
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
 MAX_FILES, MAX_HANDS = 10_000, 1000
 """Files of one export, and hands in a frame of one."""
-MESHES = "the file of the mesh"
-"""What a mesh is called where it is said that it has the hands alone."""
 
 
 def write_hands(
@@ -36,7 +30,7 @@ def write_hands(
     on_file: Callable[[int], None] | None = None,
     bones: str = ALONG_FINGERS,
 ) -> list[Path]:
-    """Write the hands of a scene. What they hold is in the parameters alone, which is logged.
+    """Write the hands of a scene, and what they hold.
 
     Args:
         scene: The hands. Without any, the files hold the camera alone (GLB) or nothing (OBJ, PLY).
@@ -68,8 +62,6 @@ def write_hands(
     if path.suffix.lower() != f".{known.ending}":
         raise SesaHandError(f"A file in the format '{format}' ends in .{known.ending}, got the name {path.name!r}.")
     check_extent(scene, format)
-    if left_out := describe_left_out(scene.objects, MESHES):
-        logger.warning("%s", left_out)
     settings = MeshSettings(fps, forearm, metadata, bones)
     parts: Iterable[tuple[Path, bytes]]
     if known.animated or scene.num_frames == 1:

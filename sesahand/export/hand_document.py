@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..render.shading import SIDE_COLORS
+from ..render.shading import OBJECT_GRAY, SIDE_COLORS
 from ..scene.camera import Camera
 from ..scene.hand_scene import HandScene
 from .gltf import INDEX_BUFFER, VERTEX_BUFFER, GltfDocument
@@ -15,6 +15,10 @@ from .surface import Surface
 
 MAX_EMBEDDED_PARAMETERS = 256 * 2**10
 """Bytes of parameters in the file's description. ComfyUI looks for a workflow in a file's first MiB only."""
+
+OBJECT = "object"
+COLORS = {**SIDE_COLORS, OBJECT: (OBJECT_GRAY,) * 3}
+"""Of each side's hands and of what they hold, sRGB in 0..1."""
 
 
 def start_document(scene: HandScene, metadata: dict | None, **facts) -> GltfDocument:
@@ -44,10 +48,11 @@ def add_camera(document: GltfDocument, camera: Camera) -> int:
 
 
 def add_material(document: GltfDocument, side: str) -> int:
-    """Add the matte material of one side's hands."""
-    color = [*(to_linear(channel) for channel in SIDE_COLORS[side]), 1.0]
+    """Add the matte material of one side's hands, or of an `OBJECT`."""
+    color = [*(to_linear(channel) for channel in COLORS[side]), 1.0]
     surface = {"baseColorFactor": color, "metallicFactor": 0.0, "roughnessFactor": 0.65}
-    return document.add("materials", name=f"{side}_hand", pbrMetallicRoughness=surface)
+    name = "held_object" if side == OBJECT else f"{side}_hand"
+    return document.add("materials", name=name, pbrMetallicRoughness=surface)
 
 
 def to_linear(channel: float) -> float:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..hands.model import HandModel, chain_joints
-from ..hands.rotations import mirror_rotation
+from ..hands.rotations import matrix_to_quaternion, mirror_rotation
 from ..hands.skeleton import MANO_PARENTS
 from ..scene.camera import TO_Y_UP
 from ..scene.hand_scene import SIDES, HandScene, hands_of_frames
@@ -168,3 +168,11 @@ def pose_corrective(model: HandModel, hand_pose: Tensor, side: str, count: int) 
     # Only for models that have them, as `has_corrective` tells.
     posedirs = cast(Tensor, model.posedirs)
     return posedirs[:count] @ offset.flatten()
+
+
+def glb_quaternions(rotations: Tensor) -> Tensor:
+    """Return quaternions `[K, J, 4]`, x, y, z, w, of rotations `[K, J, 3, 3]`, the short way from frame to frame."""
+    quaternion = matrix_to_quaternion(rotations)[..., [1, 2, 3, 0]]
+    turned = (quaternion[1:] * quaternion[:-1]).sum(-1, keepdim=True) < 0
+    sign = torch.where(turned, -1.0, 1.0).cumprod(0)
+    return torch.cat([quaternion[:1], quaternion[1:] * sign])

@@ -5,6 +5,7 @@ Layout of the file, metres, y up, the camera of the scene looking along -z from 
     SesaHand                root; carries nothing, so that everything can be moved and scaled by it
       right_hand_shown      only for a hand that some frames lack
       right_hand_rig        one per hand, with its wrist as origin; carries the place and turn of the hand
+        right_hand_cup      what it holds, if anything; hidden by its scale in frames in which the hand does not
         right_wrist         joints under MANO's names and their hand's: "left_index1", of a second one "right2_index1"
           right_index1 ...
       camera
@@ -25,18 +26,16 @@ import logging
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ..errors import SesaHandError
-from ..hands.rotations import matrix_to_quaternion
 from ..hands.skeleton import MANO_JOINTS
 from ..scene.hand_scene import HandScene
 from ..scene.scene_files import check_rotations
 from .formats import ALONG_FINGERS
 from .gltf import VERTEX_BUFFER, GltfDocument
 from .hand_document import add_camera, add_material, add_surface, floats, start_document
-from .rig import PARENTS, Rig, Track, hand_tracks
+from .held_objects import ObjectMeshes, add_held
+from .rig import PARENTS, Rig, Track, glb_quaternions, hand_tracks
 
 logger = logging.getLogger(__name__)
 
@@ -79,29 +78,30 @@ def rigged_glb(
         )  # fmt: skip
     document = start_document(scene, metadata, largest_error_m=round(error, 9))
     children = [add_camera(document, scene.camera)]
-    meshes, animated = [], []
+    meshes, animated, objects = [], [], ObjectMeshes(document)
     materials = {side: add_material(document, side) for side in dict.fromkeys(track.side for track in tracks)}
     for rig, track in zip(rigs, tracks, strict=True):
         joints = add_joints(document, rig, track.name.replace("_hand", ""))
-        holder = add_holder(document, rig, track, joints[0])
+        held = add_held(document, scene, track, objects)
+        holder = add_holder(document, rig, track, [joints[0], *(each.node for each in held)])
         shown = add_switch(document, track, holder) if len(track.frames) < scene.num_frames else None
         children.append(holder if shown is None else shown)
         meshes.append(add_skinned_mesh(document, rig, track, joints, materials[track.side]))
-        animated.append((rig, track, joints, holder, shown))
+        animated.append((rig, track, joints, holder, shown, held))
     root = document.add("nodes", name="SesaHand", children=children)
     if scene.num_frames > 1 and tracks:
         add_animation(document, animated, scene.num_frames, fps, clip)
     return document.to_glb([root, *meshes])
 
 
-def add_holder(document: GltfDocument, rig: Rig, track: Track, wrist: int) -> int:
-    """Add the node that carries a hand to its place in its first frame, and return it."""
+def add_holder(document: GltfDocument, rig: Rig, track: Track, carried: list[int]) -> int:
+    """Add the node that carries a hand's wrist and what it holds to their place in its first frame, and return it."""
     return document.add(
         "nodes",
         name=f"{track.name}_rig",
         translation=rig.wrist[0].tolist(),
         rotation=glb_quaternions(rig.rotations[:1, :1])[0, 0].tolist(),
-        children=[wrist],
+        children=carried,
     )
 
 
@@ -130,14 +130,6 @@ def add_joints(document: GltfDocument, rig: Rig, prefix: str) -> list[int]:
             children=children or None,
         )
     return [nodes[joint] for joint in range(len(MANO_JOINTS))]
-
-
-def glb_quaternions(rotations: Tensor) -> Tensor:
-    """Return quaternions `[K, J, 4]`, x, y, z, w, of rotations `[K, J, 3, 3]`, the short way from frame to frame."""
-    quaternion = matrix_to_quaternion(rotations)[..., [1, 2, 3, 0]]
-    turned = (quaternion[1:] * quaternion[:-1]).sum(-1, keepdim=True) < 0
-    sign = torch.where(turned, -1.0, 1.0).cumprod(0)
-    return torch.cat([quaternion[:1], quaternion[1:] * sign])
 
 
 def add_skinned_mesh(document: GltfDocument, rig: Rig, track: Track, joints: list[int], material: int) -> int:
@@ -174,7 +166,12 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
     def key_frames(frames) -> int:
         return document.add_accessor((np.array(frames, np.float64) / fps).astype(np.float32), bounds=True)
 
-    for rig, track, joints, holder, shown in animated:
+    def steps_of() -> int:
+        # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded. The last key
+        # only makes the clip as long as the frames are.
+        return key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
+
+    for rig, track, joints, holder, shown, held in animated:
         times = key_frames(track.frames)
         bent = glb_quaternions(rig.bone_rotations())
         for joint, node in enumerate(joints[1:], 1):
@@ -185,8 +182,17 @@ def add_animation(document: GltfDocument, animated: list[tuple], num_frames: int
             scales = np.zeros((num_frames + 1, 3), np.float32)
             scales[list(track.frames)] = 1
             scales[-1] = scales[-2]
-            # Half a frame early: a step exactly at a frame would come after it wherever a time is rounded. The last
-            # key only makes the clip as long as the frames are.
-            steps = key_frames([0, *np.arange(1, num_frames) - 0.5, num_frames - 1])
-            drive(shown, "scale", steps, scales, "STEP")
+            drive(shown, "scale", steps_of(), scales, "STEP")
+        for each in held:
+            moments = key_frames(each.frames)
+            for path, values in (("translation", each.places), ("rotation", each.quaternions)):
+                if (values != values[0]).any():
+                    drive(each.node, path, moments, values)
+            if not each.always:
+                sizes = np.zeros((num_frames + 1, 3), np.float32)
+                sizes[list(each.frames)] = each.sizes[:, None]
+                sizes[-1] = sizes[-2]
+                drive(each.node, "scale", steps_of(), sizes, "STEP")
+            elif (each.sizes != each.sizes[0]).any():
+                drive(each.node, "scale", moments, each.sizes[:, None].repeat(3, 1))
     document.add("animations", name=clip, samplers=samplers, channels=channels)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InvalidFileError, UnsafeFileError
+from .archives import open_zip
 from .folders import inside
 from .reading import MAX_FILE_BYTES, open_regular, read_bytes
 from .writing import write_with
@@ -88,7 +89,7 @@ def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndar
     """
     path = Path(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path, limit))) as archive:
+        with open_zip(io.BytesIO(read_bytes(path, limit))) as archive:
             members = archive.infolist()
             if sum(member.file_size for member in members) > limit:
                 raise InvalidFileError(

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, UnsafeFileError
+from .archives import open_zip
 from .pickle_reader import DAMAGE, Name, PickleReader, Record
 from .reading import open_regular
 
@@ -174,7 +175,7 @@ def read_checkpoint_tensors(path: Path, wanted: Callable[[str], bool] = lambda n
     try:
         with open_regular(path) as file:
             if file.read(len(ZIP_START)) == ZIP_START:
-                with zipfile.ZipFile(file) as archive:
+                with open_zip(file) as archive:
                     content, storages = _open_zip(archive, path)
             else:
                 content, storages = _open_legacy(file, path)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, printable
 from .reading import open_regular
 from .writing import write_whole
 
@@ -183,7 +183,7 @@ def _warn_of_frames(picture, path: str | Path) -> None:
     if picture.format == "MPO" or not getattr(picture, "is_animated", False):
         return
     frames = f"{picture.n_frames} frames" if picture.format in COUNTED else "several frames"
-    logger.warning("%s has %s, and only the first is used. Save others as files.", path, frames)
+    logger.warning("%s has %s, and only the first is used. Save others as files.", printable(str(path)), frames)
 
 
 def read_mask_levels(path: str | Path) -> np.ndarray:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from ..attention.tokens import fewest_columns
-from ..errors import SesaHandError
+from ..errors import SesaHandError, printable
 from ..scene.hand_scene import HandScene
 from ..semantics.behavior import ImageSemantics
 from ..semantics.captions import check_readable, read_caption
@@ -81,5 +81,5 @@ def describe(text: str, vlm: Captioner | None = None, *, prefix: str = "", style
     check_readable(text)
     image, warnings = read_words(read_caption(text, vlm), vlm, prefix=prefix, style=style)
     for warning in warnings:
-        logger.warning("%s", warning)
+        logger.warning("%s", printable(warning))
     return image

@@ -13,7 +13,7 @@ from ..callbacks import Progress
 from ..data.record import PairFacts, storable
 from ..data.writer import PairWriter
 from ..models.small.embedded import EMBEDDED
-from ..models.small.model_files import CONTROLS, control_path
+from ..models.small.model_files import CONTROLS, HELD, control_path
 from ..reconstruct.scoring.picture_scorer import PictureScorer
 from ..render.maps import COLOR_MAPS
 from .maps import control_map
@@ -122,7 +122,7 @@ class Workshop:
 def names_of(generator: HandGenerator) -> tuple[str, str]:
     """Return what a base and its ControlNet are loaded by: a path, or the short name of what comes with the package."""
     base, steered = generator.base, generator.controlnet
-    own = CONTROLS if base.is_mini else ()
+    own = (*CONTROLS, HELD) if base.is_mini else ()
     control = next((name for name in own if control_path(base.path, name) == steered.path), str(steered.path))
     return base.name if base.name == EMBEDDED else str(base.path), control
 

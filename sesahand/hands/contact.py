@@ -120,12 +120,21 @@ def penetration_depths(model: HandModel, vertices: Tensor) -> dict[tuple[str, st
     surfaces = part_surfaces(model, vertices)
     depths = {}
     for first, second in permutations(PARTS, 2):
-        skin, caps = surfaces[second]
-        points = vertices[outside[first]]
-        points = points[((points >= skin.amin((0, 1))) & (points <= skin.amax((0, 1)))).all(1)]
-        points = points[winding_number(points, torch.cat([skin, caps])) > 0.5]
-        depths[first, second] = float(distance_to_triangles(points, skin).max()) if len(points) else 0.0
+        depths[first, second] = depth_inside(vertices[outside[first]], *surfaces[second])
     return depths
+
+
+def depth_inside(points: Tensor, skin: Tensor, caps: Tensor) -> float:
+    """Return how deep points `[P, 3]` are at most inside of a part, from its skin, metres; 0 if none is.
+
+    Args:
+        points: `[P, 3]`, metres.
+        skin: Triangles `[T, 3, 3]`, metres.
+        caps: Triangles `[C, 3, 3]` that close it, metres.
+    """
+    points = points[((points >= skin.amin((0, 1))) & (points <= skin.amax((0, 1)))).all(1)]
+    points = points[winding_number(points, torch.cat([skin, caps])) > 0.5]
+    return float(distance_to_triangles(points, skin).max()) if len(points) else 0.0
 
 
 def gap(model: HandModel, vertices: Tensor, first: str, second: str) -> float:

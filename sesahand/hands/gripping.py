@@ -4,20 +4,23 @@ Every object begins in a gesture of the library and at a place that was solved w
 moved along its normal until they touch the open hand, others laid on the thumb; all are moved away from where palm or
 thumb would go into them. Then each finger closes from an open pose along its flexion, in three stages: all its joints,
 its outer two, its last one. Each stage ends where the skin comes within `CLEARANCE` of the object, so that the joints
-above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). Fingers do not look out for each other.
+above stay where they touch (the grasp of Miller and Allen, "GraspIt!", 2004). One that would go into a finger that has
+closed before it is spread away from that.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from .contact import part_faces
+from .contact import boundary_edges, cone, contact_vertices, depth_inside, part_faces
 from .gestures import find_gesture
 from .limits import angles_from_pose, joint_frames, joint_limits, pose_from_angles
 from .model import NUM_BETAS, HandModel
+from .object_mesh import ObjectMesh
 from .objects import SIZES, object_distance
 from .rotations import axis_angle_to_matrix
 from .skeleton import FINGER_JOINTS, FINGERS
@@ -31,7 +34,9 @@ CLEARANCE = 0.0001
 # Poses that are tried at once on a stage, and how often the interval between two of them is searched anew.
 TRIED, REFINED = 24, 3
 
-# How else a finger that misses may be spread at its first joint, radians, how often the object is
+# How deep a finger may go into another, metres: skin gives way so far.
+APART = 0.0005
+# How else a finger that misses, or meets another, may be spread at its first joint, radians, how often the object is
 # pushed out of palm and thumb, and how often the hand then closes anew.
 SPREADS = (0.0, *(sign * 0.1 * step for step in range(1, 7) for sign in (1, -1)))
 PUSHES, TRIES = 24, 5
@@ -60,6 +65,7 @@ class Grasp:
         in_palm: Whether it is moved against the open hand; else it is laid on the thumb.
         by_tips: Whether it is laid on the thumb's last bone, and near those of the others, rather than anywhere.
         lies_to: Up to which size it lies in the hand as it is used; a larger one only touches.
+        held_at: Where along its length it is held, so that this place stays as it grows, metres from its middle.
     """
 
     gesture: str
@@ -69,6 +75,7 @@ class Grasp:
     in_palm: bool = True
     by_tips: bool = False
     lies_to: float = SIZES[1]
+    held_at: float = 0.0
 
 
 GRASPS = {
@@ -76,9 +83,18 @@ GRASPS = {
     "cylinder": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "box": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
     "cup": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
-    "phone": Grasp("hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False),
+    "phone": Grasp(
+        "hold_phone", FINGERS, (-0.0725, -0.0439, 0.0024), (0.107, -0.228, 0.0), in_palm=False, by_tips=True
+    ),
     "pen": Grasp(
-        "hold_pen", ("thumb", "index", "middle"), (-0.0991, -0.0633, 0.0257), (1.14, -0.454, 0.0), False, True, 1.1
+        "hold_pen",
+        ("thumb", "index", "middle"),
+        (-0.0882, -0.0206, 0.0379),
+        (-1.352, -0.875, -1.515),
+        in_palm=False,
+        by_tips=True,
+        lies_to=1.8,
+        held_at=-0.043,
     ),
     "tool": Grasp("grasp_cylinder", FINGERS, (-0.074, -0.056, -0.008), (-0.22, -0.43, 0.0)),
 }
@@ -105,7 +121,9 @@ class Grip:
     missing: tuple[str, ...]
 
 
-def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = None) -> Grip:
+def grip(
+    model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = None, mesh: ObjectMesh | None = None
+) -> Grip:
     """Close a right hand on an object.
 
     Args:
@@ -113,6 +131,7 @@ def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = 
         kind: A name of `GRASPS`.
         size: Of the object, in times its usual size, within `SIZES`.
         betas: Shape of the hand `[10]`; None is the mean shape.
+        mesh: What is held in the place of that object, and as it is.
 
     Returns:
         The grip; a left hand's is its mirror image.
@@ -124,24 +143,28 @@ def grip(model: HandModel, kind: str, size: float = 1.0, betas: Tensor | None = 
         raise SesaHandError(f"There is no object {kind!r:.40} to hold; objects are {', '.join(GRASPS)}.")
     if not SIZES[0] <= size <= SIZES[1]:
         raise SesaHandError(f"The size of an object is {SIZES[0]} to {SIZES[1]} times its usual one, got {size!r}.")
-    return _Closing(model, kind, size, betas).grip()
+    return _Closing(model, kind, size, betas, mesh).grip()
 
 
 class _Closing:
     """A hand about to close on one object: both where they are so far."""
 
-    def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None):
-        self.model, self.kind, self.size, self.grasp = model, kind, size, GRASPS[kind]
+    def __init__(self, model: HandModel, kind: str, size: float, betas: Tensor | None, mesh: ObjectMesh | None):
+        self.model, self.size, self.grasp = model, size, GRASPS[kind]
+        self.distance_at_usual_size = partial(object_distance, kind, filled=True) if mesh is None else mesh.distance
         self.betas = torch.zeros(NUM_BETAS) if betas is None else betas.detach().cpu().float()
         self.frames = joint_frames(model)
         self.gesture = angles_from_pose(find_gesture(self.grasp.gesture).hand_pose, self.frames)
         low, high = joint_limits().unbind(-1)
         self.low, self.high = low, high
         self.wrist = model.joint_template[0] + model.joint_shapedirs[0] @ self.betas
-        self.turn, self.place = grasp_rotation(self.grasp), torch.tensor(self.grasp.place)
+        self.turn = grasp_rotation(self.grasp)
+        self.place = torch.tensor(self.grasp.place) - (size - 1) * self.grasp.held_at * self.turn[:, 2]
         faces, parts = model.faces_for("right"), model.part_ids_for()
         self.tips = {finger: faces[parts == joints[2]].unique() for finger, joints in FINGER_JOINTS.items()}
-        self.ids = {part: faces.unique() for part, faces in part_faces(model).items()}
+        self.faces, self.outside = part_faces(model), contact_vertices(model)
+        self.rims = {finger: boundary_edges(self.faces[finger]) for finger in FINGERS}
+        self.ids = {part: faces.unique() for part, faces in self.faces.items()}
 
     def skin(self, angles: Tensor) -> Tensor:
         """Return vertices `[K, V, 3]` in metres of the hand under joint angles `[K, 15, 3]` in radians."""
@@ -152,7 +175,7 @@ class _Closing:
 
     def distance(self, points: Tensor, place: Tensor) -> Tensor:
         """Return the signed distance `[...]` in metres from points `[..., 3]` to the object at `place` `[..., 3]`."""
-        return self.size * object_distance(self.kind, ((points - place) @ self.turn) / self.size)
+        return self.size * self.distance_at_usual_size(((points - place) @ self.turn) / self.size)
 
     def distances(self, points: Tensor, place: Tensor, turn: Tensor) -> Tensor:
         """Return the signed distance `[K, P]` in metres from points `[P, 3]` to the object at K places, turned so.
@@ -163,18 +186,20 @@ class _Closing:
             turn: `[K, 3, 3]`.
         """
         offset = (points - place[..., None, :]) @ turn if place.ndim > 1 else (points - place) @ turn
-        return self.size * object_distance(self.kind, offset / self.size)
+        return self.size * self.distance_at_usual_size(offset / self.size)
 
     def grip(self) -> Grip:
         opened = angles = self.opened()
+        # The thumb that an object lies on touches it already, or all but.
+        order = FINGERS if self.grasp.in_palm else (*FINGERS[1:], "thumb")
         if self.grasp.in_palm:
             self.move_to_palm(opened)
         else:
             opened = self.lay_on_thumb(opened)
         for _ in range(TRIES):
             angles = opened
-            for finger in FINGERS if self.grasp.in_palm else FINGERS[1:]:
-                angles = self.close(angles, finger)
+            for number, finger in enumerate(order):
+                angles = self.close(angles, finger, order[:number])
             if not self.move_out(angles):
                 break
         distance = self.distance(self.skin(angles[None])[0], self.place)
@@ -274,27 +299,57 @@ class _Closing:
             self.place = self.place - (depth + CLEARANCE) * outwards.float()
         return True
 
-    def close(self, angles: Tensor, finger: str) -> Tensor:
+    def close(self, angles: Tensor, finger: str, closed: tuple[str, ...]) -> Tensor:
         """Return the angles `[15, 3]` in radians with one finger closed on the object.
 
-        If it passes the object by, or begins inside of it, it does so from where it is spread differently.
+        If it passes the object by, begins inside of it, or goes into one that is `closed` already, it closes from where
+        it is spread differently.
         """
         joints = [joint - 1 for joint in FINGER_JOINTS[finger]]
-        if finger not in self.grasp.fingers:
-            return self.close_towards(angles, self.gesture, joints[:1], finger)
-        first, best, least = joints[0], angles, float("inf")
+        if finger in self.grasp.fingers:
+            best, touches = self.spread_well(angles, finger, self.closed(joints), joints, closed)
+            if touches:
+                return best
+        # A finger that does not reach the object is bent no further than in the gesture.
+        return self.spread_well(angles, finger, self.gesture, joints[:1], closed, may_miss=True)[0]
+
+    def spread_well(
+        self, angles: Tensor, finger: str, end: Tensor, stages: list[int], closed: tuple[str, ...], may_miss=False
+    ) -> tuple[Tensor, bool]:
+        """Return the angles `[15, 3]` in radians of a finger closed towards others from where it is spread best.
+
+        That is as little as it can be for the finger to touch the object and stay out of those that are closed; if
+        nothing does both, where it touches and is least deep in them. The second value says whether that was found: a
+        finger that touches from nowhere and may not miss the object stays as it is.
+        """
+        first = FINGER_JOINTS[finger][0] - 1
+        best, least = angles, float("inf")
         for spread in SPREADS:
             opened = angles.clone()
             opened[first, 1] = (angles[first, 1] + spread).clamp(self.low[first, 1], self.high[first, 1])
-            closed = self.close_towards(opened, self.closed(joints), joints, finger)
-            gap = float(self.distance(self.skin(closed[None])[0, self.ids[finger]], self.place).min())
-            miss = gap if gap >= 0 else -INSIDE * gap
-            if miss < least:
-                best, least = closed, miss
-            if 0 <= gap <= CONTACT:
+            tried = self.close_towards(opened, end, stages, finger)
+            skin = self.skin(tried[None])[0]
+            gap = float(self.distance(skin[self.ids[finger]], self.place).min())
+            if not (may_miss or -CONTACT / INSIDE <= gap <= CONTACT):
+                continue
+            cost = self.overlap(skin, finger, closed) + INSIDE * max(0.0, -gap)
+            if cost < least:
+                best, least = tried, cost
+            if cost <= APART:
                 break
-        # A finger that does not reach the object is bent no further than in the gesture.
-        return best if least <= CONTACT else self.close_towards(angles, self.gesture, joints[:1], finger)
+        return best, least < float("inf")
+
+    def overlap(self, skin: Tensor, finger: str, closed: tuple[str, ...]) -> float:
+        """Return how deep a finger and closed ones go into each other, metres, of a hand with vertices `[V, 3]`."""
+
+        def surface(part: str) -> tuple[Tensor, Tensor]:
+            return skin[self.faces[part]], cone(self.rims[part], skin)
+
+        own, depth = surface(finger), 0.0
+        for other in closed:
+            depth = max(depth, depth_inside(skin[self.outside[other]], *own))
+            depth = max(depth, depth_inside(skin[self.outside[finger]], *surface(other)))
+        return depth
 
     def close_towards(self, angles: Tensor, end: Tensor, stages: list[int], finger: str) -> Tensor:
         """Return angles `[15, 3]` of a finger closed towards others, radians, in a stage from each joint named on."""

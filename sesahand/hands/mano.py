@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, printable
 from ..files.arrays import read_npz, read_safetensors
 from ..files.pickle_reader import array_from, read_pickle
 from ..files.reading import read_bytes
@@ -133,7 +133,8 @@ def read_mano_arrays(path: str | Path) -> dict[str, np.ndarray]:
     arrays = {name: _checked(arrays, name, path) for name in ARRAY_SHAPES}
     _check_topology(arrays, path)
     if is_left(arrays) and shape_sign_is_wrong(arrays):
-        logger.info("The shape directions of %s have the known sign error of MANO_LEFT; corrected.", path.name)
+        name = printable(path.name)
+        logger.info("The shape directions of %s have the known sign error of MANO_LEFT; corrected.", name)
         arrays["shapedirs"] = arrays["shapedirs"] * MIRROR[:, None]
     return arrays
 

@@ -1,4 +1,4 @@
-"""A Stable Diffusion 1.5 base out of a diffusers folder or of one checkpoint file, without asking a model hub."""
+"""A Stable Diffusion base out of a diffusers folder or of one checkpoint file, without asking a model hub."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ FOLDERS = ("unet", "text_encoder", "vae", "tokenizer", "scheduler")
 # Which of them hold weights, and which are read by transformers.
 WEIGHTS = ("unet", "text_encoder", "vae")
 WORDS = ("text_encoder", "tokenizer")
+SECOND = ("text_encoder_2", "tokenizer_2")
+SDXL_PREFIX = "conditioner.embedders."
 
 
 def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
     """Load a base for training a ControlNet on it.
 
     Args:
-        path: A diffusers folder, a Stable Diffusion 1.5 checkpoint as one `.safetensors`, or SesaHand's small model.
+        path: A diffusers folder, also of SDXL, a Stable Diffusion 1.5 checkpoint as one `.safetensors`, or SesaHand's
+            small model.
         dtype: Of the weights.
 
     Raises:
@@ -53,7 +56,9 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
     path = Path(path)
     networks = _from_folder(path) if path.is_dir() else _from_file(path)
     module: Any
-    for module in (networks.unet, networks.text_encoder, networks.autoencoder):
+    for module in (networks.unet, networks.text_encoder, networks.text_encoder_2, networks.autoencoder):
+        if module is None:
+            continue
         # diffusers warns of every cast, also of one that changes nothing.
         if module.dtype != dtype:
             module.to(dtype)
@@ -63,12 +68,7 @@ def load_base(path: str | Path, dtype: torch.dtype = torch.float32) -> Networks:
 
 def _from_folder(path: Path) -> Networks:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import (  # type: ignore[attr-defined]  # transformers 5 makes CLIPTokenizerFast when asked
-        CLIPTextConfig,
-        CLIPTextModel,
-        CLIPTokenizer,
-        CLIPTokenizerFast,
-    )
+    from transformers import CLIPTextConfig, CLIPTextModel
 
     missing = [name for name in FOLDERS if not (path / name).is_dir()]
     if missing:
@@ -78,25 +78,23 @@ def _from_folder(path: Path) -> Networks:
         )
     for name in FOLDERS:
         check_model_folder(path / name, has_weights=name in WEIGHTS, has_words=name in WORDS)
-    # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
-    words = CLIPTokenizer if (path / "tokenizer" / "vocab.json").is_file() else CLIPTokenizerFast
     local: dict[str, Any] = {"local_files_only": True}
     try:
         with refusing_panics(path):
-            config = CLIPTextConfig.from_pretrained(path / "text_encoder", **local)
-            check_size(path / "text_encoder", lambda: CLIPTextModel(without_choices(copy.deepcopy(config))))
+            encoder = CLIPTextConfig.from_pretrained(path / "text_encoder", **local)
+            check_size(path / "text_encoder", lambda: CLIPTextModel(without_choices(copy.deepcopy(encoder))))
             for kind, folder in ((UNet2DConditionModel, path / "unet"), (AutoencoderKL, path / "vae")):
                 _check_diffusers_size(kind, folder)
-            tokenizer = words.from_pretrained(path / "tokenizer", **local)
-            # Prompts are filled up to this length.
-            tokenizer.model_max_length = min(tokenizer.model_max_length, config.max_position_embeddings)
-            return Networks(
+            networks = Networks(
                 _complete(UNet2DConditionModel, path / "unet"),
-                _complete(CLIPTextModel, path / "text_encoder", config=without_choices(config)),
-                tokenizer,
+                _complete(CLIPTextModel, path / "text_encoder", config=without_choices(encoder)),
+                _tokenizer(path / "tokenizer", encoder.max_position_embeddings),
                 _complete(AutoencoderKL, path / "vae"),
                 DDIMScheduler.from_pretrained(path / "scheduler", **local),
             )
+            if (path / SECOND[0]).is_dir():
+                networks.text_encoder_2, networks.tokenizer_2 = _second_encoder(path)
+            return networks
     except SesaHandError:
         raise
     except Exception as error:
@@ -105,6 +103,35 @@ def _from_folder(path: Path) -> Networks:
             f"{path} cannot be loaded as a diffusers model ({error!s:.300}). Copy or download the folder again, or "
             "name a safetensors checkpoint."
         ) from error
+
+
+def _tokenizer(folder: Path, longest: int) -> Any:
+    from transformers import (  # type: ignore[attr-defined]  # transformers 5 makes CLIPTokenizerFast when asked
+        CLIPTokenizer,
+        CLIPTokenizerFast,
+    )
+
+    # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
+    words = CLIPTokenizer if (folder / "vocab.json").is_file() else CLIPTokenizerFast
+    tokenizer = words.from_pretrained(folder, local_files_only=True)
+    # Prompts are filled up to this length.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
+    return tokenizer
+
+
+def _second_encoder(path: Path) -> tuple[Any, Any]:
+    """SDXL's second text encoder and its tokenizer."""
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    encoder, words = (path / name for name in SECOND)
+    if not words.is_dir():
+        raise InvalidFileError(f"{path} has a {SECOND[0]} and no {SECOND[1]}. Copy the folder again.")
+    check_model_folder(encoder)
+    check_model_folder(words, has_weights=False)
+    config = CLIPTextConfig.from_pretrained(encoder, local_files_only=True)
+    check_size(encoder, lambda: CLIPTextModelWithProjection(without_choices(copy.deepcopy(config))))
+    network = _complete(CLIPTextModelWithProjection, encoder, config=without_choices(config))
+    return network, _tokenizer(words, config.max_position_embeddings)
 
 
 def _check_diffusers_size(kind: Any, folder: Path) -> None:
@@ -128,6 +155,11 @@ def _from_file(path: Path) -> Networks:
             return Networks(model.unet, model.text_encoder, load_tokenizer(), model.autoencoder, scheduler)
         state = {name: file.get_tensor(name) for name in file.keys()}
         metadata = file.metadata() or {}
+    if any(name.startswith(SDXL_PREFIX) for name in state):
+        raise InvalidFileError(
+            f"{path.name} is SDXL in one file, which is trained on as a diffusers folder: write one with diffusers' "
+            "StableDiffusionXLPipeline.from_single_file(...).save_pretrained(...)."
+        )
     if f"{UNET_PREFIX}input_blocks.0.0.weight" not in state:
         raise InvalidFileError(
             f"{path.name} holds no Stable Diffusion checkpoint: {UNET_PREFIX}* is not in it. Name a full checkpoint of "

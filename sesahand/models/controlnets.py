@@ -22,7 +22,7 @@ from .base import BaseModel
 from .controlnet_files import read_controlnet_weights
 from .families import name_of_width
 from .ldm_names import load_ldm
-from .small.model_files import CONTROLS, FACTS, control_path, load_part
+from .small.model_files import CONTROLS, FACTS, HELD, control_path, load_part
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
@@ -72,7 +72,7 @@ def load_controlnet(
 
     Args:
         controlnet: A diffusers folder, or one file in ldm or diffusers names, alone or in a checkpoint. For the small
-            model also "sf" or "plain", which are beside its file; None is "sf" there.
+            model also "sf", "plain" or "held", which are beside its file; None is "sf" there.
         base: What it is to steer.
         device: Where it is to run.
         dtype: Of the weights.
@@ -107,11 +107,11 @@ def controlnet_path(controlnet: str | Path | None, base: BaseModel) -> Path:
             f"Which ControlNet steers {base.name}? Name one with --controlnet: a diffusers folder or a file, for "
             "example control_v11f1p_sd15_depth of Stable Diffusion 1.5."
         )
-    path = control_path(base.path, str(name)) if base.is_mini and name in CONTROLS else Path(name)
+    path = control_path(base.path, str(name)) if base.is_mini and name in (*CONTROLS, HELD) else Path(name)
     if not path.exists():
         raise InvalidFileError(
             f"There is no ControlNet {path}. Name a diffusers folder or a file"
-            + (f", or {' or '.join(CONTROLS)} for the one beside the small model" if base.is_mini else "")
+            + (f", or {' or '.join((*CONTROLS, HELD))} for the one beside the small model" if base.is_mini else "")
             + ". Nothing is downloaded."
         )
     return path

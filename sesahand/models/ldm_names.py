@@ -21,6 +21,8 @@ ENDS = {
     "conv_in": "input_blocks.0.0",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "controlnet_mid_block": "middle_block_out.0",
@@ -33,7 +35,7 @@ def ldm_names(names: Iterable[str]) -> dict[str, str]:
     """What parameters are called in ldm, by their names in diffusers.
 
     Args:
-        names: All parameters of one UNet2DConditionModel or ControlNetModel of the SD1.5 family.
+        names: All parameters of one UNet2DConditionModel or ControlNetModel of SD1.5, SD2 or SDXL.
 
     Source: diffusers' `scripts/convert_original_stable_diffusion_to_diffusers.py`.
     """

@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
@@ -20,7 +20,7 @@ from ..scene.holding import held_surfaces
 from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .map_table import ALL_MAPS, COLOR_MAPS
-from .rasterizer import NEAR, VisiblePixels, check_mesh, visible_pixels
+from .rasterizer import NEAR, VisiblePixels, check_mesh, chunk_pixels, visible_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +139,10 @@ def render_maps(
         if layers:
             for n, view in layers:
                 boxes[n] = pixel_box(view, samples)
-            seen = (Layer(view, surfaces[n], spans[n], camera, normal_convention) for n, view in layers)
-            colors = paint_layers(seen, maps)
-            deposit(out, f, layers, surfaces, colors, samples)
+            for band in bands(layers, chunk_pixels(work)):
+                seen = (Layer(view, surfaces[n], spans[n], camera, normal_convention) for n, view in band)
+                colors = paint_layers(seen, maps)
+                deposit(out, f, band, surfaces, colors, samples)
         if on_frame is not None:
             on_frame(done, len(frames))
     if "keypoints" in maps:
@@ -194,6 +195,11 @@ class HandSurface:
     num_skin: int
     parts: Tensor
     is_object: bool = False
+
+    @cached_property
+    def normals(self) -> Tensor:
+        """Unit normal at each corner of each face, `[T, 3, 3]`, as `shading.corner_normals` gives them."""
+        return shading.corner_normals(self.vertices, self.faces, self.num_skin)
 
 
 def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_convention: str) -> None:
@@ -276,16 +282,9 @@ def object_surfaces(scene: HandScene, keypoints: Tensor, camera: Camera) -> list
     return surfaces
 
 
-def in_float32(view: VisiblePixels) -> VisiblePixels:
-    """Return pixels with their values in float32, shapes as they are."""
-    a, b, c = (weight.float() for weight in view.weights)
-    return replace(view, depth=view.depth.float(), weights=(a, b, c))
-
-
 def view_hand(surface: HandSurface, camera: Camera) -> VisiblePixels:
     """Return the pixels that a hand covers when it is alone, values in float32."""
-    view = visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True)
-    return in_float32(view)
+    return visible_pixels(surface.vertices, surface.faces, camera, NEAR, cull_backfaces=True, dtype=torch.float32)
 
 
 def view_frame(
@@ -394,10 +393,31 @@ def hide_covered(layers: list[tuple[int, VisiblePixels]], camera: Camera) -> lis
     for k, (pixel, (n, view)) in enumerate(zip(pixels, layers, strict=True)):
         mine = (owner[pixel] == k).nonzero()[:, 0]
         if len(mine):
-            fields = {name: getattr(view, name)[mine] for name in ("x", "y", "face", "depth")}
-            a, b, c = (weight[mine] for weight in view.weights)
-            kept.append((n, VisiblePixels(**fields, weights=(a, b, c))))
+            kept.append((n, view.piece(mine)))
     return kept
+
+
+def bands(layers: list[tuple[int, VisiblePixels]], limit: int) -> Iterator[list[tuple[int, VisiblePixels]]]:
+    """Cut what is seen in a frame into bands, which fit the cache while their colours are worked out for every map.
+
+    Args:
+        layers: What is seen of each hand, pixels in the order of the picture's rows.
+        limit: About how many pixels a band has; it has an even number of rows, at least two.
+    """
+    total = sum(len(view.x) for _, view in layers)
+    top = min(int(view.y[0]) for _, view in layers) // 2 * 2
+    bottom = max(int(view.y[-1]) for _, view in layers) + 1
+    height = max(2, (bottom - top) * limit // max(total, 1) // 2 * 2)
+    rows = torch.arange(top, bottom + height, height, device=layers[0][1].y.device)
+    ends = [torch.searchsorted(view.y, rows).tolist() for _, view in layers]
+    for k in range(len(rows) - 1):
+        band = [
+            (n, view.piece(slice(end[k], end[k + 1])))
+            for (n, view), end in zip(layers, ends, strict=True)
+            if end[k] < end[k + 1]
+        ]
+        if band:
+            yield band
 
 
 def pixel_box(view: VisiblePixels, samples: int) -> Tensor:
@@ -428,9 +448,7 @@ class Layer:
     @cached_property
     def normal(self) -> Tensor:
         """Unit normals of the surface at each pixel, `[3, P]` in the camera's frame."""
-        surface, view = self.surface, self.view
-        corners = shading.corner_normals(surface.vertices, surface.faces, surface.num_skin)
-        return shading.interpolate_normals(corners, view.face, view.weights)
+        return shading.interpolate_normals(self.surface.normals, self.view.face, self.view.weights)
 
 
 def paint_mesh(layer: Layer) -> Tensor:
@@ -487,10 +505,12 @@ def deposit(
         [torch.full_like(view.x, -1 if surfaces[n].is_object else n, dtype=torch.int16) for n, view in layers]
     )
     ids = {"metric_depth": depth, "hand_index": hand, "part_index": part}
+    objects = any(surfaces[n].is_object for n, _ in layers)
     if samples == 1:
         pixel = y * out["mask"].shape[2] + x
-        out["mask"][f].view(-1).index_fill_(0, pixel[hand >= 0], 1.0)
-        out["object_mask"][f].view(-1).index_fill_(0, pixel[hand < 0], 1.0)
+        out["mask"][f].view(-1).index_fill_(0, pixel[hand >= 0] if objects else pixel, 1.0)
+        if objects:
+            out["object_mask"][f].view(-1).index_fill_(0, pixel[hand < 0], 1.0)
         for name, value in ids.items():
             out[name][f].view(-1).scatter_(0, pixel, value)
         for name, value in colors.items():
@@ -507,7 +527,7 @@ def deposit(
         return quarters(grid.view(2 * height, 2 * width))
 
     out["mask"][window] = mean_of(four_samples((hand >= 0).to(depth)))
-    if bool((hand < 0).any()):
+    if objects:
         out["object_mask"][window] = mean_of(four_samples((hand < 0).to(depth)))
     for name, value in colors.items():
         for k, channel in enumerate(value):

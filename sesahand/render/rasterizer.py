@@ -20,7 +20,8 @@ Corner = tuple[Tensor, Tensor, Tensor]
 
 NEAR = 1e-3
 MAX_FACES = 1 << 24
-CHUNK_PIXELS = {"cpu": 1 << 19, "cuda": 1 << 24}
+# How many pixels are worked on at a time: on the CPU so few that they stay in the cache from one step to the next.
+CHUNK_PIXELS = {"cpu": 1 << 15, "cuda": 1 << 24}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,11 @@ class VisiblePixels:
     face: Tensor
     depth: Tensor
     weights: tuple[Tensor, Tensor, Tensor]
+
+    def piece(self, places: slice | Tensor) -> "VisiblePixels":
+        """Return some of the pixels, by a slice or by their int64 places `[Q]`."""
+        a, b, c = (weight[places] for weight in self.weights)
+        return VisiblePixels(self.x[places], self.y[places], self.face[places], self.depth[places], (a, b, c))
 
 
 def rasterize(vertices: Tensor, faces: Tensor | list[Tensor], camera: Camera, near: float = NEAR) -> Fragments:
@@ -119,7 +125,12 @@ def check_mesh(vertices: Tensor, faces: Tensor | list[Tensor], near: float = NEA
 
 
 def visible_pixels(
-    vertices: Tensor, faces: Tensor, camera: Camera, near: float = NEAR, cull_backfaces: bool = False
+    vertices: Tensor,
+    faces: Tensor,
+    camera: Camera,
+    near: float = NEAR,
+    cull_backfaces: bool = False,
+    dtype: torch.dtype = torch.float64,
 ) -> VisiblePixels:
     """Return what one picture sees of a mesh that `check_mesh` has passed, as covered pixels only.
 
@@ -130,9 +141,10 @@ def visible_pixels(
         near: See `rasterize`.
         cull_backfaces: Leave out faces that are wound clockwise on the screen. From outside a closed surface they are
             never the nearest, so this changes nothing but the time it takes.
+        dtype: Of the depth and the weights, which are worked out in float64.
 
     Returns:
-        The covered pixels; depth and weights are float64 and differentiable with respect to `vertices`.
+        The covered pixels; depth and weights are differentiable with respect to `vertices`.
     """
     projected = project(vertices.double(), camera, near)
     with torch.no_grad():
@@ -150,7 +162,19 @@ def visible_pixels(
         y = torch.div(pixel, max(right - left, 1), rounding_mode="floor")
         x = pixel - y * (right - left) + left
         y += top
-    return VisiblePixels(x, y, kept.index_select(0, seen), *interpolate(*corners, seen, x, y))
+    limit = chunk_pixels(vertices.device)
+    planes = screen_planes(*corners)
+    pieces = [
+        [values.to(dtype) for values in interpolate(planes, *piece)]
+        for piece in zip(seen.split(limit), x.split(limit), y.split(limit), strict=True)
+    ]
+    depth, a, b, c = (torch.cat(values) for values in zip(*pieces, strict=True))
+    return VisiblePixels(x, y, kept.index_select(0, seen), depth, (a, b, c))
+
+
+def chunk_pixels(device: torch.device) -> int:
+    """Return how many pixels to work on at a time on a device."""
+    return CHUNK_PIXELS.get(device.type, CHUNK_PIXELS["cpu"])
 
 
 def project(vertices: Tensor, camera: Camera, near: float) -> Corner:
@@ -296,7 +320,7 @@ def fill_keys(
         right: The column behind its last.
         bottom: The row behind its last.
     """
-    limit = CHUNK_PIXELS.get(keys.device.type, CHUNK_PIXELS["cpu"])
+    limit = chunk_pixels(keys.device)
     start = first_centre(table[0]).clamp(min=top)
     count = (first_centre(table[1]).clamp(max=bottom) - start).clamp(min=0).long()
     for halves in chunks(count, limit // 4):
@@ -364,33 +388,43 @@ def spread(lengths: Tensor) -> tuple[Tensor, Tensor]:
     return run, torch.arange(len(run), device=run.device).sub_(begin.index_select(0, run))
 
 
-def interpolate(
-    a: Corner, b: Corner, c: Corner, face: Tensor, x: Tensor, y: Tensor
-) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
-    """Work out what the centres of pixels see, differentiably.
-
-    Weights on the screen are linear in the distance from a face's first corner; times the corners' inverse depths they
-    become those on the surface. They are kept convex, whatever rounding does to the thinnest of faces.
+def screen_planes(a: Corner, b: Corner, c: Corner) -> list[Tensor]:
+    """Describe how far a pixel is from a face's first corner towards the others, which is linear on the screen.
 
     Args:
         a: First corners of T faces.
         b: Second corners.
         c: Third corners.
+
+    Returns:
+        Nine columns `[T]`: x and y of the first corner, growth of the second corner's and of the third's weight per
+        pixel in x and in y, and the inverse depths of the three corners.
+    """
+    (x0, y0, w0), (x1, y1, w1), (x2, y2, w2) = a, b, c
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    scale = torch.where(area == 0, 0, 1 / torch.where(area == 0, 1, area))
+    return [x0, y0, (y2 - y0) * scale, (x0 - x2) * scale, (y0 - y1) * scale, (x1 - x0) * scale, w0, w1, w2]
+
+
+def interpolate(planes: list[Tensor], face: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Work out what the centres of pixels see, differentiably.
+
+    Weights on the screen times the corners' inverse depths are those on the surface. They are kept convex, whatever
+    rounding does to the thinnest of faces.
+
+    Args:
+        planes: From `screen_planes`.
         face: The face that each pixel sees, int64 `[P]`.
         x: Its column `[P]`.
         y: Its row `[P]`.
 
     Returns:
-        Depth in metres `[P]`, and the three perspective-correct weights, each `[P]`.
+        Depth in metres, and the three perspective-correct weights, each `[P]`.
     """
-    (x0, y0, w0), (x1, y1, w1), (x2, y2, w2) = a, b, c
-    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    scale = torch.where(area == 0, 0, 1 / torch.where(area == 0, 1, area))
-    table = (x0, y0, (y2 - y0) * scale, (x0 - x2) * scale, (y0 - y1) * scale, (x1 - x0) * scale, w0, w1, w2)
-    x0, y0, b1x, b1y, b2x, b2y, w0, w1, w2 = (column.index_select(0, face) for column in table)
+    x0, y0, b1x, b1y, b2x, b2y, w0, w1, w2 = (column.index_select(0, face) for column in planes)
     dx, dy = x + 0.5 - x0, y + 0.5 - y0
     b1 = (dx * b1x + dy * b1y).clamp(0, 1)
     b2 = torch.minimum((dx * b2x + dy * b2y).clamp(min=0), 1 - b1)
     share0, share1, share2 = (1 - b1 - b2) * w0, b1 * w1, b2 * w2
     depth = 1 / (share0 + share1 + share2)
-    return depth, (share0 * depth, share1 * depth, share2 * depth)
+    return depth, share0 * depth, share1 * depth, share2 * depth

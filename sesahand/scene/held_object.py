@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
+from ..hands.object_mesh import ObjectMesh
 from ..hands.objects import SIZES, object_mesh, object_solids
 from ..hands.rotations import mirror_rotation
 
@@ -22,6 +23,7 @@ class HeldObject:
             is its own.
         orient: Rotation from the object's frame into that one, `[3, 3]`.
         size: In times its usual size.
+        mesh: A surface of the user's that is in its place; None is the object itself.
     """
 
     kind: str
@@ -29,6 +31,7 @@ class HeldObject:
     position: Tensor
     orient: Tensor
     size: float = 1.0
+    mesh: ObjectMesh | None = None
 
     def __post_init__(self):
         object_solids(self.kind)
@@ -43,10 +46,25 @@ class HeldObject:
                     f"An object's {name} has shape {tuple(value.shape)}, expected finite numbers {shape}."
                 )
 
+    @property
+    def name(self) -> str:
+        """What it is called: its mesh, or the object."""
+        return self.kind if self.mesh is None else self.mesh.name
+
+    @property
+    def shape(self) -> str:
+        """What tells its surface, at its usual size, from those of others."""
+        return self.kind if self.mesh is None else self.mesh.digest
+
+    def usual_surface(self) -> tuple[Tensor, Tensor]:
+        """Return its vertices `[V, 3]`, metres in its own frame at its usual size, and faces `[T, 3]`, vertex ids."""
+        return object_mesh(self.kind) if self.mesh is None else self.mesh.drawn
+
     def mirrored(self) -> "HeldObject":
         """Return the object in a hand of the other side."""
         flip = self.position.new_tensor([-1.0, 1.0, 1.0])
-        return HeldObject(self.kind, self.hand, self.position * flip, mirror_rotation(self.orient), self.size)
+        mesh = None if self.mesh is None else self.mesh.mirrored()
+        return HeldObject(self.kind, self.hand, self.position * flip, mirror_rotation(self.orient), self.size, mesh)
 
     def surface(self, global_orient: Tensor, wrist: Tensor) -> tuple[Tensor, Tensor]:
         """Return where the object's surface is.
@@ -59,7 +77,7 @@ class HeldObject:
             Vertices `[V, 3]` in metres in the camera's frame, and faces `[T, 3]`, vertex ids, counter-clockwise seen
             from outside.
         """
-        vertices, faces = object_mesh(self.kind)
+        vertices, faces = self.usual_surface()
         in_hand = self.size * vertices.to(wrist) @ self.orient.to(wrist).mT + self.position.to(wrist)
         return in_hand @ global_orient.to(wrist).mT + wrist, faces.to(wrist.device)
 
@@ -71,5 +89,5 @@ def describe_left_out(objects: Sequence[HeldObject], what: str) -> str:
         objects: What the hands hold.
         what: What has the hands alone.
     """
-    kinds = ", ".join(dict.fromkeys(held.kind for held in objects))
+    kinds = ", ".join(dict.fromkeys(held.name for held in objects))
     return f"Without what the hands hold ({kinds}): {what} has the hands alone." if kinds else ""

@@ -17,12 +17,16 @@ Hands that hold something add `objects`, and only they::
      "objects": [{"kind": "sphere", "hand": 0, "size": 1.0, "position": [0.0, -0.05, 0.0], "orient": [[...], ...]}]
 
 each in the hand of that number, one a hand at most, from its wrist joint and in the frame that its `global_orient`
-turns.
+turns. One with a surface of the user's in its place has a number `mesh`, which counts in a list of their own: vertices
+float32 `[V, 3]` in metres and faces uint16 `[T, 3]`, little endian, in base64::
+
+     "meshes": [{"name": "bottle.glb", "vertices": "...", "faces": "..."}]
 
 An editor's text may also hold `taken_from`: at most 128 characters that say which hands the scene began as. It is the
 editor's own note; nothing here reads more of it than that it is one, and scenes are written without it.
 """
 
+import base64
 import io
 import json
 import math
@@ -40,6 +44,7 @@ from ..files.reading import parse_json, read_bytes
 from ..files.writing import write_bytes
 from ..hands.loading import BUILTIN, load_hand_model
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
+from ..hands.object_mesh import ObjectMesh
 from ..hands.rotations import axis_angle_to_matrix
 from .camera import MAX_SIZE, Camera
 from .hand_scene import SIDES, HandScene
@@ -56,13 +61,15 @@ MAX_TAKEN_FROM = 128
 ROTATION_TOLERANCE = 1e-3
 
 HEADER_FIELDS = ("format", "version", "hand_model", "num_frames", "camera")
-HEADER_OPTIONS = ("frame_of_reference", "units", "dtype", "objects")
+HEADER_OPTIONS = ("frame_of_reference", "units", "dtype", "objects", "meshes")
 TEXT_OPTIONS = (*HEADER_OPTIONS, "taken_from")
 HAND_FIELDS = ("side", "translation", "global_orient", "hand_pose")
 HAND_OPTIONS = ("frame", "score", "betas")
 SCENE_ARRAYS = ("header", "is_right", *HandScene.ARRAYS)
 OBJECT_FIELDS = ("kind", "hand", "position", "orient")
-OBJECT_OPTIONS = ("size",)
+OBJECT_OPTIONS = ("size", "mesh")
+MESH_FIELDS = ("name", "vertices", "faces")
+MAX_MESHES = 256
 CAMERA_FIELDS = ("focal_length", "principal_point", "width", "height")
 
 
@@ -261,7 +268,10 @@ def _is_finite(value: int | float) -> bool:
 
 def _header(scene: HandScene) -> dict:
     camera = scene.camera
-    objects = {"objects": [_object_fields(held) for held in scene.objects]} if scene.objects else {}
+    meshes = {held.mesh.digest: held.mesh for held in scene.objects if held.mesh is not None}
+    objects = {"objects": [_object_fields(held, list(meshes)) for held in scene.objects]} if scene.objects else {}
+    if meshes:
+        objects["meshes"] = [_mesh_fields(mesh) for mesh in meshes.values()]
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -280,18 +290,47 @@ def _header(scene: HandScene) -> dict:
     }
 
 
-def _object_fields(held: HeldObject) -> dict:
+def _object_fields(held: HeldObject, meshes: list[str]) -> dict:
     position, orient = held.position.tolist(), held.orient.tolist()
-    return {"kind": held.kind, "hand": held.hand, "size": held.size, "position": position, "orient": orient}
+    fields = {"kind": held.kind, "hand": held.hand, "size": held.size, "position": position, "orient": orient}
+    return fields if held.mesh is None else {**fields, "mesh": meshes.index(held.mesh.digest)}
 
 
-def _read_objects(value: Any, count: int, label: str) -> tuple[HeldObject, ...]:
+def _mesh_fields(mesh: ObjectMesh) -> dict:
+    arrays = {"vertices": mesh.vertices.numpy().astype("<f4"), "faces": mesh.faces.numpy().astype("<u2")}
+    texts = {name: base64.b64encode(array.tobytes()).decode() for name, array in arrays.items()}
+    return {"name": mesh.name, **texts}
+
+
+def _read_meshes(value: Any, label: str) -> list[ObjectMesh]:
+    if not isinstance(value, list) or len(value) > MAX_MESHES:
+        raise InvalidFileError(f"{label}: 'meshes' must be a list of at most {MAX_MESHES} meshes.")
+    return [_read_mesh(item, f"{label}: meshes[{index}]") for index, item in enumerate(value)]
+
+
+def _read_mesh(value: Any, label: str) -> ObjectMesh:
+    fields = _fields(value, MESH_FIELDS, (), label)
+    arrays = {}
+    for name, stored, kept in (("vertices", "<f4", np.float32), ("faces", "<u2", np.int64)):
+        try:
+            data = base64.b64decode(fields[name], validate=True)
+            rows = np.frombuffer(data, stored).reshape(-1, 3)
+            arrays[name] = torch.from_numpy(rows.astype(kept))
+        except (TypeError, ValueError) as error:
+            raise InvalidFileError(f"{label}.{name} is no base64 of rows of three numbers: {error!s:.80}.") from error
+    try:
+        return ObjectMesh(fields["name"], arrays["vertices"], arrays["faces"])
+    except SesaHandError as error:
+        raise InvalidFileError(f"{label}: {error}") from error
+
+
+def _read_objects(value: Any, count: int, meshes: list[ObjectMesh], label: str) -> tuple[HeldObject, ...]:
     if not isinstance(value, list) or len(value) > count:
         raise InvalidFileError(f"{label}: 'objects' must be a list of at most one object for each of {count} hands.")
-    return tuple(_read_object(item, count, f"{label}: objects[{index}]") for index, item in enumerate(value))
+    return tuple(_read_object(item, count, meshes, f"{label}: objects[{index}]") for index, item in enumerate(value))
 
 
-def _read_object(value: Any, count: int, label: str) -> HeldObject:
+def _read_object(value: Any, count: int, meshes: list[ObjectMesh], label: str) -> HeldObject:
     fields = _fields(value, OBJECT_FIELDS, OBJECT_OPTIONS, label)
     kind, orient = fields["kind"], numbers(fields["orient"], ((3, 3),), f"{label}.orient")
     if not isinstance(kind, str):
@@ -300,8 +339,9 @@ def _read_object(value: Any, count: int, label: str) -> HeldObject:
     hand = whole_number(fields["hand"], 0, count - 1, f"{label}.hand")
     position = numbers(fields["position"], ((3,),), f"{label}.position")
     size = float(numbers(fields.get("size", 1), ((),), f"{label}.size"))
+    mesh = meshes[whole_number(fields["mesh"], 0, len(meshes) - 1, f"{label}.mesh")] if "mesh" in fields else None
     try:
-        return HeldObject(kind, hand, position.float(), orient.float(), size)
+        return HeldObject(kind, hand, position.float(), orient.float(), size, mesh)
     except SesaHandError as error:
         raise InvalidFileError(f"{label}: {error}") from error
 
@@ -407,7 +447,8 @@ def _assemble(
     model = check_model(data["hand_model"], model, label)
     moved: dict[str, Any] = {name: array.to(dtype) for name, array in arrays.items()}
     try:
-        objects = _read_objects(data.get("objects", []), len(side), label)
+        meshes = _read_meshes(data.get("meshes", []), label)
+        objects = _read_objects(data.get("objects", []), len(side), meshes, label)
         return HandScene(model, camera, num_frames, frame, side, objects=objects, **moved)
     except SesaHandError as error:
         raise InvalidFileError(f"{label}: {error}") from error

@@ -4,9 +4,10 @@ from typing import Any
 
 import torch
 
-from ..hands.facts import hand_facts
+from ..hands.facts import hand_facts, object_facts
 from ..hands.gestures import Gesture, load_gestures
 from ..hands.model import HandModel
+from ..hands.objects import OBJECTS
 from ..hands.rotations import matrix_to_axis_angle
 from ..scene.editing import first_hand
 from ..scene.placing import Hand
@@ -24,12 +25,14 @@ def editor_facts(model: HandModel) -> dict[str, Any]:
 
     Returns:
         All of `hand_facts`; `hand_model`, its name; `gestures`, in the library's order, each as `gesture_facts` has it;
-        and `default_scene`, the text of the scene that is shown where there is no other.
+        `objects` that it can hold, each as `object_facts` has it; and `default_scene`, the text of the scene that is
+        shown where there is no other.
     """
     return {
         **hand_facts(model),
         "hand_model": model.name,
         "gestures": [gesture_facts(gesture, model) for gesture in load_gestures().values()],
+        "objects": [object_facts(kind) for kind in OBJECTS],
         "default_scene": first_hand(model).to_json(),
     }
 

@@ -1,6 +1,7 @@
 """Words with their possible roles: the lexicon looked up, and the token that the rules read."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -258,3 +259,9 @@ def join(tokens: list[Token]) -> str:
     """Write tokens as text."""
     text = " ".join(item.text for item in tokens).replace(GLUE, " ")
     return re.sub(r"\s+([,.;:!?%]|'(?:s|re|ve|m)\b)", r"\1", text).strip(" ,;:.")
+
+
+def of_last_word(thing: str, table: Mapping[str, str]) -> str | None:
+    """What a table of nouns says of a thing by the last word or two of its name: "a blue coffee cup" is a cup."""
+    head = re.split(r"\s(?:of|for|full|from|between)\s", thing.lower())[0].split()
+    return table.get(" ".join(head[-2:])) or table.get(" ".join(head[-1:]))

@@ -14,7 +14,7 @@ from .denials import told
 from .described_hands import DescribedHand
 from .gesture_words import GestureMention, find_mentions
 from .gestures import GESTURES
-from .grammar import CLOSED, NOUNS, VERBS, Token, join, sentences
+from .grammar import CLOSED, NOUNS, VERBS, Token, join, of_last_word, sentences
 from .languages import detect_language, read_foreign_hands
 from .plain import GLUE, plain
 from .prompt_syntax import read_syntax
@@ -575,8 +575,7 @@ def _belongs_to_thing(words: list[Token], k: int) -> bool:
 
 def _gesture_of_object(thing: str) -> str | None:
     """The gesture of a hand that holds something, by the last word of its name: "a blue coffee cup"."""
-    head = re.split(r"\s(?:of|for|full|from|between)\s", thing.lower())[0].split()
-    return _OBJECT_GESTURES.get(" ".join(head[-2:])) or _OBJECT_GESTURES.get(" ".join(head[-1:]))
+    return of_last_word(thing, _OBJECT_GESTURES)
 
 
 def _gesture(text: str, thing: str | None, mentions: list[GestureMention], keeps: bool) -> str | None:

@@ -1,8 +1,10 @@
 """Which words of a prompt speak of hands: the paper's hand tokens, by lexicon instead of part-of-speech tagging."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import accumulate
 
 from . import lexicon
 from .grammar import CLOSED, NOUNS, VERBS
@@ -61,15 +63,20 @@ def hand_word_spans(text: str, extra: Iterable[str] = ()) -> list[tuple[int, int
     """
     false = [*(match.span() for match in _FALSE_HANDS.finditer(text)), *tag_spans(text)]
     if detect_language(text) != "en":
-        own = [span for span in foreign_hand_words(text) if not any(a <= span[0] and span[1] <= b for a, b in false)]
-        return merge_spans([*own, *word_spans(text, extra)])
+        return merge_spans([*_not_within(false, foreign_hand_words(text)), *word_spans(text, extra)])
     found = [
         (start, end)
-        for start, end in word_spans(text, hand_lexicon())
-        if not any(a <= start and end <= b for a, b in false)
-        and (text[start:end].lower() not in _NOUN_LIKE or _stands_as_verb(text, start, end))
+        for start, end in _not_within(false, word_spans(text, hand_lexicon()))
+        if text[start:end].lower() not in _NOUN_LIKE or _stands_as_verb(text, start, end)
     ]
     return merge_spans([*found, *word_spans(text, extra)])
+
+
+def _not_within(others: Iterable[tuple[int, int]], spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans that lie in none of the others. Each is not compared with each: prompts may hold thousands of both."""
+    others = sorted(others)
+    starts, reached = [start for start, _ in others], [0, *accumulate((end for _, end in others), max)]
+    return [(start, end) for start, end in spans if reached[bisect_right(starts, start)] < end]
 
 
 _NOUN_FOLLOWS = CLOSED["det"] | (CLOSED["prep"] - {"to"})

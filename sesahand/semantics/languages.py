@@ -10,6 +10,7 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+from ..hands.gripping import GRASPS
 from .described_hands import SIDES, DescribedHand
 
 TABLE = Path(__file__).resolve().parents[1] / "assets" / "hand_words.json"
@@ -87,7 +88,7 @@ def foreign_hand_words(text: str) -> list[tuple[int, int]]:
 
 
 def read_foreign_hands(text: str) -> tuple[DescribedHand, ...]:
-    """The hands whose gesture a text in another language calls by its name."""
+    """The hands whose gesture a text in another language calls by its name, or else what one of them holds."""
     code, table = detect_language(text), _table()
     if code not in table["gestures"]:
         return ()
@@ -97,8 +98,21 @@ def read_foreign_hands(text: str) -> tuple[DescribedHand, ...]:
         match = re.search(pattern, text, re.IGNORECASE)
         if match:
             found.append((match.start(), name, match.group()))
-    side = sides[0] if len(sides) == 1 and len(found) == 1 else None
+    side = sides[0] if len(sides) == 1 and len(found) <= 1 else None
+    if not found and re.search(table["holds"][code], text, re.IGNORECASE):
+        held = foreign_object(text, code)
+        return () if held is None else (DescribedHand(side, GRASPS[held[0]].gesture, held[1], words=held[1]),)
     return tuple(DescribedHand(side, name, words=words) for _, name, words in sorted(found)[:2])
+
+
+def foreign_object(text: str, code: str) -> tuple[str, str] | None:
+    """The first thing of a text in the language `code` that is one of `hands.objects.OBJECTS`, and its words."""
+    found = []
+    for kind, pattern in _table()["objects"].get(code, {}).items():
+        match = re.search(pattern, text, re.IGNORECASE)
+        if match:
+            found.append((match.start(), kind, match.group()))
+    return min(found)[1:] if found else None
 
 
 def language_name(code: str) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from ..errors import SesaHandError, quote
 from ..hands.gestures import gesture_names
+from ..hands.gripping import GRASPS
 from .behavior import ImageSemantics
 from .described_hands import DescribedHand, describe_hands
+from .held_things import object_held
 
 OTHER = {"right": "left", "left": "right"}
 
@@ -43,7 +45,8 @@ def hands_to_pose(
     Raises:
         SesaHandError: If no hand has a gesture of the library; the message lists the gestures.
     """
-    named = [hand for hand in image.hands if hand.gesture]
+    hands = image.hands if any(hand.gesture for hand in image.hands) else _grasping(image)
+    named = [hand for hand in hands if hand.gesture]
     if not named:
         said = image.caption or image.behavior.hand_action or image.prompt
         described = f" What is described fits none: {describe_hands(image.hands)}." if image.hands else ""
@@ -55,10 +58,20 @@ def hands_to_pose(
     report = [f"{hand.side} hand, {hand.gesture}: from {quote(hand.words)}" for hand in sided]
     report += [
         f"{hand.side or 'a'} hand, not posed: no gesture of the library fits {quote(hand.words)}"
-        for hand in image.hands
+        for hand in hands
         if not hand.gesture
     ]
     return HandsToPose(tuple(sided), tuple(report))
+
+
+def _grasping(image: ImageSemantics) -> tuple[DescribedHand, ...]:
+    """The hands in the gestures that what they hold is held in: a grip around a box has no name among people."""
+
+    def grasping(hand: DescribedHand) -> DescribedHand:
+        kind = object_held(hand, image.language)
+        return hand if kind is None else replace(hand, gesture=GRASPS[kind].gesture)
+
+    return tuple(map(grasping, image.hands))
 
 
 def _with_sides(hands: Iterable[DescribedHand], side: str) -> list[DescribedHand]:

@@ -22,6 +22,8 @@ from ..files.writing import write_whole, write_with
 TENSORS, FACTS = "state.safetensors", "state.json"
 PICKLES = (".pkl", ".pickle", ".bin", ".pt", ".pth")
 METADATA = "sesahand.state"
+# Of bitsandbytes: so many numbers share a scale, and so many levels stand for them.
+BLOCK, LEVELS = 256, 256
 PICKLED = (
     "Those of earlier versions were pickles, which run code when they are read. Remove it to start anew, or copy it "
     "again."
@@ -35,9 +37,14 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def named_tensors(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
     """The "state" of an optimizer's `state_dict` as `optimizer_tensors` gives it."""
-    return {
-        f"{number}.{name}": torch.as_tensor(value) for number, kept in state.items() for name, value in kept.items()
-    }
+    tensors: dict[str, Tensor] = {}
+    for number, kept in state.items():
+        # bitsandbytes wraps up what belongs to its 8 bits.
+        flat = {name: value for name, value in kept.items() if not isinstance(value, dict)}
+        for wrapped in kept.values():
+            flat |= wrapped if isinstance(wrapped, dict) else {}
+        tensors |= {f"{number}.{name}": torch.as_tensor(value) for name, value in flat.items()}
+    return tensors
 
 
 def put_into_optimizer(optimizer: torch.optim.Optimizer, kept: dict[str, Tensor]) -> None:
@@ -50,15 +57,37 @@ def put_into_optimizer(optimizer: torch.optim.Optimizer, kept: dict[str, Tensor]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in kept.items():
         number, _, field = name.partition(".")
-        if not number.isdigit() or int(number) >= len(parameters) or field not in ("step", "exp_avg", "exp_avg_sq"):
+        if not number.isdigit() or int(number) >= len(parameters):
             raise ValueError(f"an optimizer's state of {name[:60]}")
         parameter = parameters[int(number)]
-        if value.shape != (() if field == "step" else parameter.shape):
+        shapes = _shapes_of(optimizer, parameter)
+        if field not in shapes:
+            raise ValueError(f"an optimizer's state of {name[:60]}")
+        if value.shape != shapes[field]:
             raise ValueError(f"an optimizer's state of another shape, {name[:60]}")
-        # In the parameter's own layout in memory, which the file does not keep.
-        placed = value if field == "step" else torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        placed: Any = value
+        if shapes[field] == parameter.shape and field != "step":
+            # In the parameter's own layout in memory, which the file does not keep.
+            placed = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        elif not _is_torchs(optimizer):
+            placed = int(value) if field == "step" else value
         state.setdefault(int(number), {})[field] = placed
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _is_torchs(optimizer: Any) -> bool:
+    """Tell torch's AdamW, which accelerate may have wrapped, from bitsandbytes'."""
+    return isinstance(getattr(optimizer, "optimizer", optimizer), torch.optim.AdamW)
+
+
+def _shapes_of(optimizer: torch.optim.Optimizer, parameter: Tensor) -> dict[str, tuple[int, ...]]:
+    """What an optimizer remembers of a parameter, each with its shape."""
+    whole = tuple(parameter.shape)
+    if _is_torchs(optimizer):
+        return {"step": (), "exp_avg": whole, "exp_avg_sq": whole}
+    blocks = (-(-parameter.numel() // BLOCK),)
+    levels = {f"qmap{n}": (LEVELS,) for n in (1, 2)}
+    return {"step": (), "state1": whole, "state2": whole, **levels, "absmax1": blocks, "absmax2": blocks}
 
 
 def write_state(file, parts: dict[str, dict[str, Tensor]], facts: dict[str, Any] | None = None) -> None:

@@ -14,16 +14,33 @@ from typing import Any, cast
 from ..errors import SesaHandError, quote
 from ..files.settings import read_settings
 from ..fusion.settings import FusionSettings
+from ..models.low_rank import ATTENTION, LAYERS
 from ..models.small.layout import MiniLayout
+from ..models.small.model_files import CONTROLS
+from .picture_crops import Crops
 from .ranges import check_range as _check_range
-from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
+from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses, HandSource
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
 PRECISIONS = ("no", "bf16", "fp16")
+OPTIMIZERS = ADAMW, ADAMW_8BIT = "adamw", "adamw8bit"
+# What may be larger when a training goes on, so that a finished one is extended.
+MAY_GROW = frozenset({"training.steps"})
 # What may differ when an interrupted training goes on: it changes no number of the result.
 FREE_TO_CHANGE = frozenset(
-    {"out", "checkpoint_every", "keep_checkpoints", "validate_every", "log_every", "workers", "data.folder"}
+    {
+        "out",
+        "checkpoint_every",
+        "keep_checkpoints",
+        "validate_every",
+        "log_every",
+        "workers",
+        "data.folder",
+        "data.measured",
+        "data.latents_folder",
+        "data.latents_gigabytes",
+    }  # fmt: skip
 )
 
 
@@ -43,6 +60,7 @@ class Steps:
         betas: AdamW's.
         max_norm: The gradient's norm is cut to this.
         average: Decay of the weights' moving average, which is what is exported; 0 exports the last weights.
+        optimizer: "adamw", or "adamw8bit": bitsandbytes', which remembers a quarter of the bytes of each weight.
     """
 
     steps: int = 1000
@@ -56,9 +74,12 @@ class Steps:
     betas: tuple[float, float] = (0.9, 0.99)
     max_norm: float = 1.0
     average: float = 0.998
+    optimizer: str = ADAMW
 
     def __post_init__(self):
         object.__setattr__(self, "betas", tuple(self.betas))
+        if self.optimizer not in OPTIMIZERS:
+            raise SesaHandError(f"optimizer is {quote(self.optimizer)}; choose {' or '.join(OPTIMIZERS)}.")
         for name in ("steps", "batch_size", "accumulation"):
             _check_range(name, getattr(self, name), 1, 10**9)
         _check_range("warmup", self.warmup, 0, 10**9)
@@ -77,6 +98,10 @@ class Steps:
         start = self.decay_from * self.steps
         fallen = 0.0 if step < start else (step - start) / max(1.0, self.steps - start)
         return self.learning_rate * min(1.0, (step + 1) / (self.warmup + 1)) * (1 - (1 - self.final_rate) * fallen)
+
+    def fell_before(self, step: int, total: int) -> bool:
+        """Whether the rate had begun to fall in the first `step` steps, had there been `total` of them in all."""
+        return self.final_rate < 1 and step - 1 > self.decay_from * total
 
 
 @dataclass(frozen=True)
@@ -157,25 +182,72 @@ class Noise:
 
 @dataclass(frozen=True)
 class Data:
-    """Where the samples of a ControlNet's training are.
+    """Where the samples of a training on a frozen base are.
 
     Attributes:
-        path: A folder of image-mesh pairs, or AttentionHand's `modalities.json`.
+        path: A folder of image-mesh pairs, or AttentionHand's `modalities.json`; or a list of them, read one after the
+            other.
+        sets: In place of it, sets with shares.
         control: Which map of the pairs the ControlNet sees.
         size: Width and height that pictures and maps are brought to, pixels.
-        held_out: How many samples at the end are kept for validation pictures only.
+        held_out: What is not learnt from. A whole number: so many samples at the end of each set, for validation
+            pictures only. A share below 1 of each set's end, a path or other sets: also for the held-out loss.
+        measured: Of so many held-out samples, evenly spread, the loss is taken.
+        keep_latents: Keep the pictures' latents in files, in half precision, so that each is encoded once.
+        latents_folder: Where they are kept; trainings may share it. Empty for `latents` in the run's own folder.
+        latents_gigabytes: They take no more room on the disk than this; what is beyond is encoded each time.
     """
 
-    path: str = ""
+    path: str | tuple[str, ...] = ""
+    sets: tuple[HandSource, ...] = ()
     control: str = "mesh"
     size: int = 512
-    held_out: int = 4
+    held_out: int | float | str | tuple[HandSource, ...] = 4
+    measured: int = 64
+    keep_latents: bool = False
+    latents_folder: str = ""
+    latents_gigabytes: float = 16.0
 
     def __post_init__(self):
         _check_range("size", self.size, 64, 4096)
-        _check_range("held_out", self.held_out, 0, 10**6)
+        _check_range("measured", self.measured, 1, 10**6)
+        _check_range("latents_gigabytes", self.latents_gigabytes, 0, 1e6)
         if self.size % 64:
             raise SesaHandError(f"size is {self.size}; choose a multiple of 64.")
+        if self.path and self.sets:
+            raise SesaHandError("path and sets both name the samples; leave one of them out.")
+        if not all(isinstance(path, str) and path for path in self.paths):
+            raise SesaHandError(f"path is {quote(self.path)}; give a path, or a list of paths.")
+        if isinstance(self.held_out, int):
+            _check_range("held_out", self.held_out, 0, 10**6)
+        elif isinstance(self.held_out, float) and not 0 < self.held_out < 1:
+            raise SesaHandError(
+                f"held_out is {self.held_out}; give a whole number of samples, a share below 1, or a path."
+            )
+        elif not self.held_out:
+            raise SesaHandError("held_out is empty; give a number of samples, a share or a path, or leave it out.")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths, one or several."""
+        return self.path if isinstance(self.path, tuple) else (self.path,) if self.path else ()
+
+    @property
+    def sources(self) -> tuple[HandSource, ...]:
+        """The sets that are learnt from, each with its share, its least score and its count."""
+        return self.sets or tuple(HandSource(path) for path in self.paths)
+
+    @property
+    def held_out_sources(self) -> tuple[HandSource, ...]:
+        """The sets that are held out as a whole."""
+        if isinstance(self.held_out, str):
+            return (HandSource(self.held_out),)
+        return self.held_out if isinstance(self.held_out, tuple) else ()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a held-out loss."""
+        return not isinstance(self.held_out, int)
 
 
 @dataclass(frozen=True)
@@ -254,6 +326,7 @@ class ControlNetConfig(Common):
         fusion: Structural fusion.
         noise: The loss.
         training: The optimisation.
+        crops: What of each picture is seen.
     """
 
     kind: str = "controlnet"
@@ -266,18 +339,86 @@ class ControlNetConfig(Common):
     training: Steps = field(
         default_factory=lambda: Steps(20_000, 4, 4, 1e-5, warmup=500, decay_from=1.0, betas=(0.9, 0.999), average=0.999)
     )
+    crops: Crops = field(default_factory=Crops)
     validation_steps: int = 20
     guidance: float = 7.5
     precision: str = "bf16"
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.base:
-            raise SesaHandError("base is empty: name a diffusers folder or a safetensors checkpoint of SD1.5.")
-        if not self.data.path:
-            raise SesaHandError("data.path is empty: name a folder of image-mesh pairs or a modalities.json.")
-        if self.frozen_dtype not in ("float32", "float16", "bfloat16"):
-            raise SesaHandError(f"frozen_dtype is {quote(self.frozen_dtype)}; choose float32, float16 or bfloat16.")
+        check_base(self)
+
+
+@dataclass(frozen=True)
+class LowRankSettings:
+    """What a LoRA adds to its base.
+
+    Attributes:
+        rank: Of the addition to each layer.
+        alpha: Its strength, in ranks.
+        layers: "attention" for the projections of each attention, "all" for all linear layers of its blocks.
+    """
+
+    rank: int = 16
+    alpha: float = 16.0
+    layers: str = ATTENTION
+
+    def __post_init__(self):
+        _check_range("rank", self.rank, 1, 4096)
+        _check_range("alpha", self.alpha, 1e-3, 1e6)
+        if self.layers not in LAYERS:
+            raise SesaHandError(f"layers is {quote(self.layers)}; choose {' or '.join(LAYERS)}.")
+
+
+@dataclass(frozen=True)
+class LoraConfig(Common):
+    """A LoRA of a frozen Stable Diffusion base.
+
+    Attributes:
+        kind: "lora".
+        base: The base: a diffusers folder, or one safetensors checkpoint.
+        start: A LoRA file of the same layers, rank and alpha to go on from; empty starts from nothing.
+        frozen_dtype: Of the base's weights: "float32", "float16" or "bfloat16".
+        data: The samples; their maps are not looked at.
+        lora: What it adds.
+        noise: The loss.
+        training: The optimisation.
+        crops: What of each picture is seen.
+    """
+
+    kind: str = "lora"
+    base: str = ""
+    start: str = ""
+    frozen_dtype: str = "float32"
+    data: Data = field(default_factory=Data)
+    lora: LowRankSettings = field(default_factory=LowRankSettings)
+    noise: Noise = field(default_factory=Noise)
+    training: Steps = field(
+        default_factory=lambda: Steps(2000, 4, 1, 1e-4, decay_from=1.0, betas=(0.9, 0.999), average=0.0)
+    )
+    crops: Crops = field(default_factory=Crops)
+    validation_steps: int = 20
+    guidance: float = 7.5
+    precision: str = "bf16"
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_base(self)
+
+
+def check_base(config: ControlNetConfig | LoraConfig) -> None:
+    """Refuse a training on a frozen base that names no base or no samples."""
+    if not config.base:
+        raise SesaHandError("base is empty: name a diffusers folder or a safetensors checkpoint of SD1.5.")
+    if not config.data.sources:
+        raise SesaHandError("data.path is empty: name a folder of image-mesh pairs or a modalities.json.")
+    if config.frozen_dtype not in ("float32", "float16", "bfloat16"):
+        raise SesaHandError(f"frozen_dtype is {quote(config.frozen_dtype)}; choose float32, float16 or bfloat16.")
+    if config.data.keep_latents and config.crops.smallest:
+        raise SesaHandError(
+            "data.keep_latents keeps the latents of whole pictures, and crops.smallest cuts each anew: set one of "
+            "them to 0."
+        )
 
 
 # How often the small model hears each style of caption.
@@ -299,11 +440,14 @@ class MiniConfig(Common):
         base: Second stage: text encoder and U-Net, together with a ControlNet that is a scaffold.
         controls: Third stage: two ControlNets on the frozen base, without and with structural fusion, from the same
             start, on the same data, with the same noise.
-        control_start: What both start from: "scaffold", which had structural fusion in every second step, or "unet".
+        control_start: What both start from: "scaffold", which had structural fusion in every second step, "unet", or
+            "plain", the one beside the model that `base_of` names.
         fusion: Structural fusion of the second one, and of every second step of the scaffold.
         noise: The loss of the base.
         control_noise: The loss of the ControlNets.
         text_rate: How much faster the text encoder learns than the U-Net.
+        held_in_map: Whether the ControlNets' maps show what hands hold, in another gray.
+        only: Which of the two ControlNets is trained, "plain" or "sf"; empty for both.
     """
 
     kind: str = "mini"
@@ -323,14 +467,20 @@ class MiniConfig(Common):
     text_rate: float = 2.0
     precision: str = "bf16"
     workers: int = 2
+    held_in_map: bool = False
+    only: str = ""
 
     def __post_init__(self):
         super().__post_init__()
         _check_range("text_rate", self.text_rate, 0, 100)
-        if self.control_start not in ("scaffold", "unet"):
-            raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold or unet.")
+        if self.control_start not in ("scaffold", "unet", "plain"):
+            raise SesaHandError(f"control_start is {quote(self.control_start)}; choose scaffold, unet or plain.")
         if self.base_of and self.control_start == "scaffold":
             raise SesaHandError("With base_of there is no scaffold to start from: set control_start=unet.")
+        if self.control_start == "plain" and not self.base_of:
+            raise SesaHandError("control_start is plain, which is beside the model of base_of: name that model.")
+        if self.only not in ("", *CONTROLS):
+            raise SesaHandError(f"only is {quote(self.only)}; choose one of {', '.join(CONTROLS)}, or leave it empty.")
 
 
 RECONSTRUCTOR_STEPS = Steps(2000, 32, 1, 2e-3, warmup=50, decay_from=0.2, betas=(0.9, 0.999), average=0.0)
@@ -368,8 +518,10 @@ class ReconstructorConfig(Common):
             raise SesaHandError("data.sets is empty: name at least one folder of image-mesh pairs.")
 
 
-Config = ControlNetConfig | MiniConfig | ReconstructorConfig
-KINDS = {"controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig}
+Config = ControlNetConfig | MiniConfig | ReconstructorConfig | LoraConfig
+KINDS = {
+    "controlnet": ControlNetConfig, "mini": MiniConfig, "reconstructor": ReconstructorConfig, "lora": LoraConfig,
+}  # fmt: skip
 
 
 def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Config:
@@ -392,13 +544,23 @@ def load_config(source: str | Path, changes: typing.Sequence[str] = ()) -> Confi
     return _build(KINDS[kind], values, "")
 
 
+# Settings that came later, with what earlier versions did.
+ADDED: dict[str, Any] = {
+    "optimizer": ADAMW, "sets": [], "measured": 64, "keep_latents": False, "crops": dataclasses.asdict(Crops()),
+}  # fmt: skip
+
+
 def to_dict(config: Common) -> dict:
     """The configuration as plain JSON values; `load_config` reads it back."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def changed_since(before: dict, now: dict) -> list[str]:
-    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it."""
+    """What differs from an earlier configuration, both as `to_dict` has them, and makes another training of it.
+
+    More steps of a training are the same training, which is extended. What an earlier version had no setting for is as
+    it was then.
+    """
     return sorted(_differences(before, now))
 
 
@@ -407,8 +569,8 @@ def _differences(before: object, now: object, name: str = "") -> typing.Iterator
         names = {key: f"{name}.{key}" if name else key for key in {*before, *now}}
         for key, whole in names.items():
             if whole not in FREE_TO_CHANGE:
-                yield from _differences(before.get(key), now.get(key), whole)
-    elif before != now:
+                yield from _differences(before.get(key, ADDED.get(key)), now.get(key), whole)
+    elif before != now and not (name in MAY_GROW and type(before) is type(now) is int and before < now):
         yield f"{name} (was {quote(before, 40)}, is {quote(now, 40)})"
 
 
@@ -465,7 +627,7 @@ def _value(hint: Any, value: Any, name: str):
         return _build(cast(type, hint), value, f"{name}.")
     origin = typing.get_origin(hint) or hint
     if origin in (types.UnionType, typing.Union):
-        raise SesaHandError(f"{name} cannot be set; leave it out.")
+        return _one_of(typing.get_args(hint), value, name)
     if origin is float and isinstance(value, int) and not isinstance(value, bool):
         return _as_float(value, name)
     if origin is tuple and isinstance(value, list | tuple):
@@ -480,6 +642,17 @@ def _value(hint: Any, value: Any, name: str):
     if origin is dict and not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value.values()):
         raise SesaHandError(f"{name} is {quote(value)}, expected a number for each entry.")
     return value
+
+
+def _one_of(hints: tuple, value: Any, name: str):
+    """Take a value as whichever of some types it is of."""
+    if type(None) in hints:
+        raise SesaHandError(f"{name} cannot be set; leave it out.")
+    kinds = {typing.get_origin(hint) or hint: hint for hint in hints}
+    kind = tuple if isinstance(value, list) else type(value)
+    if kind not in kinds:
+        raise SesaHandError(f"{name} is {quote(value)}, expected {' or '.join(map(_type_name, kinds))}.")
+    return _value(kinds[kind], value, name)
 
 
 def _as_float(value: int, name: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,15 +14,19 @@ from torch.nn import functional
 from ..fusion.settings import GATED, FusionSettings
 from ..models.diffusers_fusion import attach_structural_fusion, detach_structural_fusion, diffusers_layout
 from ..models.networks import Networks
-from ..models.small.tokenizer import tokenize
+from ..models.texts import EncodedText, encode_text, own_precision, token_ids
 from .config import Fusion, Noise
 from .samples import CLEAN, TrainingSample
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
+    from .latents import KeptLatents
+
 NEVER, ALWAYS, EVERY_OTHER = "never", "always", "every other"
 """In which passes the ControlNet has structural fusion."""
+
+PARTS = ("unet", "text_encoder", "text_encoder_2", "autoencoder", "controlnet")
 
 GATE_RATE = 10.0
 """How much faster the gate learns than the weights: it is one number that has to come away from 0."""
@@ -42,6 +45,7 @@ class DiffusionTask(nn.Module):
         fused: In which passes it is on: NEVER, ALWAYS or EVERY_OTHER.
         rates: How much faster a part learns than the others.
         latents: `[N, 4, h, w]`, the scaled latents of all samples, or None to encode pictures in every pass.
+        kept: Keeps latents of pictures that it has encoded once; None keeps none.
     """
 
     def __init__(
@@ -53,17 +57,18 @@ class DiffusionTask(nn.Module):
         fused: str = NEVER,
         rates: dict[str, float] | None = None,
         latents: np.ndarray | None = None,
+        kept: KeptLatents | None = None,
     ):
         super().__init__()
         self.trained = nn.ModuleDict({name: getattr(networks, name) for name in trained})
         # In a tuple, where nn.Module does not see it.
         self._held = (networks,)
         self.noise, self.fusion, self.fused, self.rates = noise, fusion, fused, rates or {}
-        self.cached = latents
+        self.cached, self.kept = latents, kept
         self.passes = 0
         self.alphas: Tensor
         self.register_buffer("alphas", networks.scheduler.alphas_cumprod.clone(), persistent=False)
-        for name in ("unet", "text_encoder", "autoencoder", "controlnet"):
+        for name in PARTS:
             module = getattr(networks, name)
             if module is not None:
                 module.requires_grad_(name in trained).train(name in trained)
@@ -95,7 +100,7 @@ class DiffusionTask(nn.Module):
 
     def to_device(self, device: torch.device) -> None:
         """Move the frozen parts; the loop moves the others."""
-        for name in ("unet", "text_encoder", "autoencoder", "controlnet"):
+        for name in PARTS:
             module = getattr(self.networks, name)
             if module is not None:
                 module.to(device)
@@ -110,19 +115,42 @@ class DiffusionTask(nn.Module):
         made = {
             "control": torch.from_numpy(control).movedim(-1, 1).float().div(255),
             "hand": functional.avg_pool2d(hand, 8),
-            "token_ids": self._token_ids(samples, chance[0] < noise.no_text, generator),
+            **self._drawn_words(samples, chance[0] < noise.no_text, generator),
             "keep_control": (chance[1] >= noise.no_control).float(),
             "keep_skips": (chance[2] >= noise.no_skip).float(),
             "time": torch.randint(0, len(self.alphas), (count,), generator=generator),
         }
         if self.cached is not None:
             made["latents"] = torch.from_numpy(np.stack([self.cached[index] for index in indices])).float()
+        elif self.kept is not None:
+            made["latents"] = self.kept.of(samples)
         else:
             pictures = torch.from_numpy(np.stack([sample.picture for sample in samples]))
             made["pictures"] = pictures.movedim(-1, 1).float().div(127.5).sub(1)
         grid = made["hand"].shape[-2:]
         made["noise"] = torch.randn(count, 4, *grid, generator=generator)
         return made
+
+    def steady_batch(self, samples: Sequence[TrainingSample], time: int, seeds: Sequence[int]) -> dict:
+        """Make the tensors of a pass in which nothing is left to chance: how well a sample is denoised from one time.
+
+        Args:
+            samples: Which.
+            time: Of the noise schedule.
+            seeds: Of each sample's noise.
+        """
+        made = self.batch(range(len(samples)), samples, torch.Generator())
+        style = max(self.noise.styles, key=lambda name: self.noise.styles[name])
+        texts = [sample.captions.get(style, sample.captions[CLEAN]) for sample in samples]
+        shape = made["noise"].shape[1:]
+        noise = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        made |= self._words(texts)
+        return made | {
+            "noise": torch.stack(noise),
+            "time": torch.full((len(samples),), time),
+            "keep_control": torch.ones(len(samples)),
+            "keep_skips": torch.ones(len(samples)),
+        }
 
     def forward(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss under the name "loss", and its parts for the log."""
@@ -132,13 +160,15 @@ class DiffusionTask(nn.Module):
         latents = batch["latents"] if "latents" in batch else self._encode(batch["pictures"])
         noisy = scheduler.add_noise(latents, batch["noise"], batch["time"])
         with_gradient = torch.is_grad_enabled() and "text_encoder" in self.trained
-        with torch.set_grad_enabled(with_gradient), own_precision(networks.text_encoder):
-            text = networks.text_encoder(batch["token_ids"])[0]
-        residuals = self._residuals(noisy, text.float(), batch)
+        with torch.set_grad_enabled(with_gradient):
+            text = encode_text(networks, batch)
+        residuals = self._residuals(noisy, text.to(torch.float32), batch)
         with own_precision(networks.unet):
             kind = networks.unet.dtype
             residuals = {name: _cast(value, kind) for name, value in residuals.items()}
-            predicted = networks.unet(noisy.to(kind), batch["time"], text.to(kind), **residuals).sample
+            text = text.to(kind)
+            added = text.added(*noisy.shape[-2:])
+            predicted = networks.unet(noisy.to(kind), batch["time"], text.rows, **added, **residuals).sample
         is_velocity = scheduler.config["prediction_type"] == "v_prediction"
         wanted = scheduler.get_velocity(latents, batch["noise"], batch["time"]) if is_velocity else batch["noise"]
         error = (predicted.float() - wanted.float()).square().mean(dim=1, keepdim=True)
@@ -162,14 +192,15 @@ class DiffusionTask(nn.Module):
         kept = snr.clamp(max=self.noise.min_snr)
         return (kept + 1) / (snr + 1) if is_velocity else kept / snr
 
-    def _residuals(self, noisy: Tensor, text: Tensor, batch: dict[str, Tensor]) -> dict:
-        controlnet = self.networks.controlnet
+    def _residuals(self, noisy: Tensor, text: EncodedText, batch: dict[str, Tensor]) -> dict:
+        controlnet: Any = self.networks.controlnet
         if controlnet is None:
             return {}
         self.fuse(self.fused == ALWAYS or (self.fused == EVERY_OTHER and self.passes % 2 == 1))
         if torch.is_grad_enabled():
             self.passes += 1
-        down, middle = controlnet(noisy, batch["time"], text, batch["control"], return_dict=False)
+        added = text.added(*noisy.shape[-2:])
+        down, middle = controlnet(noisy, batch["time"], text.rows, batch["control"], return_dict=False, **added)
         whole = batch["keep_control"].view(-1, 1, 1, 1)
         skips = whole * batch["keep_skips"].view(-1, 1, 1, 1)
         down = [value * (whole if refined else skips) for value, refined in zip(down, self._refined, strict=True)]
@@ -207,7 +238,9 @@ class DiffusionTask(nn.Module):
             latents = autoencoder.encode(pictures.to(autoencoder.dtype)).latent_dist.mode()
         return latents.float() * autoencoder.config.scaling_factor
 
-    def _token_ids(self, samples: Sequence[TrainingSample], dropped: Tensor, generator: torch.Generator) -> Tensor:
+    def _drawn_words(
+        self, samples: Sequence[TrainingSample], dropped: Tensor, generator: torch.Generator
+    ) -> dict[str, Tensor]:
         styles = list(self.noise.styles)
         weights = torch.tensor([float(self.noise.styles[style]) for style in styles])
         drawn = torch.multinomial(weights, len(samples), replacement=True, generator=generator).tolist()
@@ -216,21 +249,20 @@ class DiffusionTask(nn.Module):
             for sample, style in zip(samples, drawn, strict=True)
         ]
         texts = ["" if drop else text for text, drop in zip(texts, dropped.tolist(), strict=True)]
-        ids = tokenize(self.networks.tokenizer, texts)
+        words = self._words(texts)
+        ids = words["token_ids"]
         if self.noise.no_word and "text_encoder" in self.trained:
             from ..models.small.token_embedding import text_embeddings
 
             embedding = text_embeddings(self.networks.text_encoder).token_embedding
             lost = torch.rand(ids.shape, generator=generator) < self.noise.no_word
             special = torch.isin(ids, torch.tensor(self.networks.tokenizer.all_special_ids))
-            ids = torch.where(lost & ~special, embedding.unknown_id, ids)
-        return ids
+            words["token_ids"] = torch.where(lost & ~special, embedding.unknown_id, ids)
+        return words
 
-
-def own_precision(network: Any):
-    """No mixed precision for a network that is held in half precision: its layers would meet numbers of both kinds."""
-    device = network.device.type
-    return nullcontext() if network.dtype == torch.float32 else torch.autocast(device, enabled=False)
+    def _words(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The tokens of prompts, by the names that a batch has them under."""
+        return token_ids(self.networks, texts)
 
 
 def _cast(residuals: Tensor | list[Tensor], dtype: torch.dtype) -> Tensor | list[Tensor]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..data.hand_arrays import read_hand_file
 from ..data.layout import HEADER
-from ..data.pair_set import PairSet
+from ..data.several_sets import PairSets
+from ..data.shards import SHARDS
 from ..errors import InvalidFileError, SesaHandError
 from ..hands.model import HandModel
 from ..hands.rotations import mirror_rotation
@@ -135,29 +136,6 @@ class PictureHands:
         return crop
 
 
-class HandMixture:
-    """Several sets as one: in one time through, each is drawn from in its share, and each of its crops at least once.
-
-    Args:
-        sets: None of them empty.
-        shares: One for each, in any unit.
-    """
-
-    def __init__(self, sets: Sequence, shares: Sequence[float]):
-        self.sets, total = list(sets), sum(shares)
-        length = max(len(part) * total / share for part, share in zip(sets, shares, strict=True))
-        counts = [max(len(part), round(length * share / total)) for part, share in zip(sets, shares, strict=True)]
-        self.ends = np.cumsum(counts)
-
-    def __len__(self) -> int:
-        return int(self.ends[-1])
-
-    def __getitem__(self, index: int) -> HandCrop:
-        which = int(np.searchsorted(self.ends, index, side="right"))
-        part = self.sets[which]
-        return part[(index - (int(self.ends[which - 1]) if which else 0)) % len(part)]
-
-
 class PairHands:
     """Pictures and true hands of a set of image-mesh pairs.
 
@@ -166,7 +144,7 @@ class PairHands:
         model: The hand model in use; of pairs with another one only the keypoints are known.
     """
 
-    def __init__(self, pairs: PairSet, model: HandModel):
+    def __init__(self, pairs: PairSets, model: HandModel):
         self.pairs, self.model = pairs, model
 
     def picture(self, number: int) -> Tensor:
@@ -227,7 +205,7 @@ def open_hands(source: HandSource, model: HandModel, size: int, room: int = 1 <<
         SesaHandError: If no hand of it is left.
     """
     path = Path(source.path)
-    if (path / HEADER).is_file():
+    if (path / HEADER).is_file() or (path / SHARDS).is_file():
         opened = _open_pairs(path, source, model, size, room)
     elif (path / ABOUT).is_file():
         opened = world_hands(open_samples(path), model, size, source.count, room)
@@ -245,7 +223,7 @@ def open_hands(source: HandSource, model: HandModel, size: int, room: int = 1 <<
 
 
 def _open_pairs(path: Path, source: HandSource, model: HandModel, size: int, room: int) -> PictureHands:
-    pairs = PairSet(path, [model])
+    pairs = PairSets([path], [model])
     known = PairHands(pairs, model)
     places = []
     for number, pair in enumerate(pairs):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.layout import UNFINISHED
-from ..errors import InvalidFileError, SesaHandError, quote
+from ..errors import InvalidFileError, SesaHandError, printable, quote
 from ..files.folders import delete_folder, inside, is_file, is_folder, list_folder, rename
 from ..files.locks import WriterLock
 from ..files.reading import read_json, read_json_lines
@@ -30,6 +30,7 @@ from ..files.writing import append_line, write_whole
 from .average import WeightAverage
 from .checkpoint_state import FACTS, TENSORS, load_checkpoint, save_checkpoint
 from .config import Common, Steps, changed_since, to_dict
+from .optimizers import make_optimizer
 from .samples import Batches, Samples
 
 if TYPE_CHECKING:
@@ -95,12 +96,14 @@ class TrainingOutcome:
         step: Steps done.
         seconds: Time in the loop, over all its starts.
         loss: Mean over the last entries of the log.
+        extended: Totals that its learning rate had already fallen towards before it was extended, if any.
     """
 
     finished: bool
     step: int
     seconds: float
     loss: float = field(default=float("nan"))
+    extended: tuple[int, ...] = ()
 
 
 def make_accelerator(config: Common, accumulation: int = 1) -> Accelerator:
@@ -167,10 +170,7 @@ class _Run:
         self.watcher, self.accelerator = watcher, accelerator
         task.to_device(accelerator.device)
         groups = [{"params": parameters, "factor": factor} for parameters, factor in task.groups()]
-        on_gpu_or_cpu = accelerator.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(
-            groups, lr=1.0, betas=steps.betas, weight_decay=steps.weight_decay, fused=on_gpu_or_cpu
-        )
+        optimizer = make_optimizer(groups, steps, accelerator.device)
         self.wrapped, self.optimizer = accelerator.prepare(task, optimizer)
         self.progress = TrainingProgress()
         trained = [parameter for group in groups for parameter in group["params"]]
@@ -179,6 +179,7 @@ class _Run:
         together = steps.batch_size * steps.accumulation * accelerator.num_processes
         self.batches = Batches(samples, config.seed, together, config.workers)
         self.log: list[dict] = []
+        self.extended: list[int] = []
         self.writer = _tensorboard(folder) if config.tensorboard and accelerator.is_main_process else None
 
     def go(self) -> TrainingOutcome:
@@ -209,7 +210,8 @@ class _Run:
             self._finish()
         recent = [entry["loss"] for entry in self.log[-5:]]
         loss = sum(recent) / len(recent) if recent else float("nan")
-        return TrainingOutcome(progress.step >= steps.steps, progress.step, progress.seconds, loss)
+        done = progress.step >= steps.steps
+        return TrainingOutcome(done, progress.step, progress.seconds, loss, tuple(self.extended))
 
     def close(self) -> None:
         self.batches.close()
@@ -226,7 +228,7 @@ class _Run:
         for part in range(steps.accumulation):
             some = indices[part * steps.batch_size : (part + 1) * steps.batch_size]
             draws = generator_of(self.config.seed, step, part, accelerator.process_index)
-            batch = self.task.batch(some, self.batches.get(some), draws)
+            batch = self.task.batch(some, self.batches.get(some, step), draws)
             batch = {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
             with accelerator.accumulate(self.wrapped):
                 with accelerator.autocast():
@@ -294,14 +296,7 @@ class _Run:
         if is_own(self.folder / name):
             delete_folder(self.folder, name)
         elif os.path.lexists(inside(self.folder, name)):
-            self._set_aside(name, f"aside_{{}}_{name}")
-
-    def _set_aside(self, name: str, form: str) -> None:
-        """Give what stands in the folder another name, with the first number that is free: it may be anybody's."""
-        names = (form.format(number) for number in itertools.count(1))
-        aside = next(each for each in names if not os.path.lexists(self.folder / each))
-        rename(self.folder, name, aside)
-        logger.warning("%s was there and is not this training's; it is %s now.", self.folder / name, aside)
+            set_aside(self.folder, name, f"aside_{{}}_{name}")
 
     def _resume(self) -> None:
         found = checkpoints(self.folder)
@@ -310,10 +305,11 @@ class _Run:
             if self.accelerator.is_main_process:
                 # A log that no checkpoint belongs to may be anybody's.
                 if is_file(self.folder / LOG):
-                    self._set_aside(LOG, "log_{}.jsonl")
+                    set_aside(self.folder, LOG, "log_{}.jsonl")
             return
         newest = found[-1]
-        changes = changed_since(read_json(newest / CONFIG, follow=False), self.identity)
+        before = read_json(newest / CONFIG, follow=False)
+        changes = changed_since(before, self.identity)
         if changes:
             raise SesaHandError(
                 f"{newest} belongs to another training: {'; '.join(changes[:5])}. Set these back to go on, or choose "
@@ -321,16 +317,33 @@ class _Run:
             )
         task = self.accelerator.unwrap_model(self.wrapped)
         self._put(load_checkpoint(newest, task, self.optimizer, self.average.averages), newest)
+        self._note_extension(before)
         if hasattr(self.task, "passes"):
             self.task.passes = self.progress.passes
         self.log = read_log(log, self.progress.step)
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
-        logger.info("Going on from %s, step %d.", newest.name, self.progress.step)
+        logger.info("Going on from %s, step %d.", printable(newest.name), self.progress.step)
+
+    def _note_extension(self, before: Any) -> None:
+        """Remember that the steps so far had the rates of a shorter training, if they did."""
+        earlier = before.get("training") if isinstance(before, dict) else None
+        total = earlier.get("steps") if isinstance(earlier, dict) else None
+        if type(total) is not int or total >= self.steps.steps:
+            return
+        step = self.progress.step
+        if self.steps.fell_before(step, total):
+            self.extended.append(total)
+            logger.warning(
+                "This training was to end at step %d, and its learning rate had begun to fall. From step %d on it has "
+                "the rate of %d steps, %.3g: the result is not the one of %d steps in one go.",
+                total, step, self.steps.steps, self.steps.rate(step), self.steps.steps,
+            )  # fmt: skip
 
     def _facts(self) -> dict:
         scaler = self.accelerator.scaler
-        facts = {"progress": self.progress.state_dict(), "updates": self.average.updates}
+        facts: dict[str, Any] = {"progress": self.progress.state_dict(), "updates": self.average.updates}
+        facts |= {"extended": self.extended} if self.extended else {}
         return facts | ({"scaler": scaler.state_dict()} if scaler is not None else {})
 
     def _put(self, facts: dict, folder: Path) -> None:
@@ -342,8 +355,11 @@ class _Run:
         whole = whole and all(isinstance(progress[name], int | float) and progress[name] >= 0 for name in known)
         if not whole or not isinstance(updates, int) or not isinstance(progress["step"], int):
             raise InvalidFileError(f"{folder!s:.200} does not say how far its training is; remove it.")
+        extended: Any = facts.get("extended", [])
+        if not isinstance(extended, list) or not all(type(total) is int for total in extended):
+            raise InvalidFileError(f"{folder!s:.200} does not say how it was extended; remove it.")
         self.progress.load_state_dict(progress)
-        self.average.updates = updates
+        self.average.updates, self.extended = updates, extended
         if self.accelerator.scaler is not None and isinstance(scaler, dict):
             try:
                 self.accelerator.scaler.load_state_dict(scaler)
@@ -388,6 +404,15 @@ def checkpoints(folder: Path) -> list[Path]:
         path for path in list_folder(folder)
         if path.name.startswith(CHECKPOINT) and is_folder(path) and is_file(path / CONFIG)
     ]  # fmt: skip
+
+
+def set_aside(folder: Path, name: str, form: str) -> None:
+    """Give what stands in a folder another name, with the first number that is free: it may be anybody's."""
+    names = (form.format(number) for number in itertools.count(1))
+    aside = next(each for each in names if not os.path.lexists(folder / each))
+    rename(folder, name, aside)
+    found = printable(str(folder / name))
+    logger.warning("%s was there and is not this training's; it is %s now.", found, printable(aside))
 
 
 def is_own(folder: Path) -> bool:

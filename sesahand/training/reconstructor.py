@@ -31,9 +31,10 @@ from ..reconstruct.learned.reconstructor import check_hand_model
 from ..reconstruct.learned.regressor import CONVOLUTIONS, HandRegressor, RegressorSettings
 from ..reconstruct.learned.regressor_files import write_network
 from .config import ReconstructorConfig, to_dict
-from .hand_crops import HandCrop, HandMixture, open_hands
+from .hand_crops import HandCrop, open_hands
 from .hand_task import HandTask, move_crops, pose_right
 from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
+from .mixture import Mixture
 from .reconstructor_settings import HandSource
 
 MODEL_FILE = "reconstructor.safetensors"
@@ -70,7 +71,7 @@ def train_reconstructor(
         network = start_network(config, hand)
     size, room = getattr(network, "crop_size", CROP_SIZE), config.data.keep_megabytes << 20
     sets = [open_set(source, hand, size, room) for source in config.data.sets]
-    learnt = HandMixture(sets, [source.share for source in config.data.sets])
+    learnt = Mixture(sets, [source.share for source in config.data.sets])
     held_out = [open_set(source, hand, size, room) for source in config.data.held_out]
     if not config.start:
         set_mean(network, sets)
@@ -280,5 +281,6 @@ def facts_of(config: ReconstructorConfig, outcome: TrainingOutcome, samples: int
         "hardware": device,
         "torch": torch.__version__,
         "final_loss": round(outcome.loss, 5) if outcome.loss == outcome.loss else None,
+        **({"extended": list(outcome.extended)} if outcome.extended else {}),
         "config": told,
     }

@@ -8,21 +8,24 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..callbacks import Progress
 from ..data.layout import HEADER
 from ..data.pair_set import PairSet
+from ..data.several_sets import PairSets
+from ..data.shards import SHARDS
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.pictures import open_picture, upright
 from ..files.reading import open_regular, parse_json, read_lines
+from .picture_crops import Box, Crops, Square, draw_square, drawn_box, read_square
 
 if TYPE_CHECKING:
     from ..world.cache import SampleCache
+    from .latents import KeptLatents
 
 STYLES = CLEAN, SHORT, VERBOSE = "clean", "short", "verbose"
 MAX_PROMPT = 4000
@@ -40,12 +43,16 @@ class TrainingSample:
         control: The map that the ControlNet sees, uint8 `[S, S]` or `[S, S, 3]`.
         hand: Which part of each pixel the hands cover, uint8 `[S, S]`.
         captions: What is said of it, by style; "clean" is always there.
+        latents: Of the picture, float16 `[4, s, s]`, where they are kept; the picture may then be missing.
+        latents_key: What they are kept by, or "".
     """
 
     picture: np.ndarray
     control: np.ndarray
     hand: np.ndarray
     captions: dict[str, str]
+    latents: np.ndarray | None = None
+    latents_key: str = ""
 
 
 class Samples(Protocol):
@@ -61,12 +68,14 @@ class WorldSamples:
 
     Args:
         rendered: The drawn samples.
+        held_in_map: Whether maps show what hands hold.
     """
 
-    def __init__(self, rendered: SampleCache):
-        self.rendered = rendered
+    def __init__(self, rendered: SampleCache, held_in_map: bool = False):
+        self.rendered, self.held_in_map = rendered, held_in_map
         # Describing a sample takes a millisecond, in which a GPU trains on several.
         self._captions: dict[int, dict[str, str]] = {}
+        self._held: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return len(self.rendered)
@@ -76,8 +85,48 @@ class WorldSamples:
         if index not in self._captions:
             words = rendered.describe(index)
             self._captions[index] = {CLEAN: words.composition.prompt, SHORT: words.short, VERBOSE: words.rambling}
-        pictures = rendered.pictures[index], rendered.conditions[index], rendered.masks[index]
-        return TrainingSample(*pictures, self._captions[index])
+            if self.held_in_map and words.attributes.held is not None:
+                self._held[index] = rendered.source.map_with_held(index)
+        control = self._held.get(index, rendered.conditions[index])
+        return TrainingSample(rendered.pictures[index], control, rendered.masks[index], self._captions[index])
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are looked at.
+
+    Attributes:
+        size: Width and height that the square out of each picture is brought to, pixels.
+        control: Which map of SesaHand's pairs the ControlNet sees; "" for none.
+        crops: Which square is taken.
+        latents: Where pictures' latents are kept, or None.
+    """
+
+    size: int
+    control: str = "mesh"
+    crops: Crops = field(default_factory=Crops)
+    latents: KeptLatents | None = None
+
+    def square(
+        self, width: int, height: int, boxes: Callable[[], Sequence[Box]], draw: tuple[int, ...] | None
+    ) -> Square | None:
+        """Return the square of one draw; None for the middle one."""
+        if not self.crops.smallest:
+            return None
+        generator = None if draw is None else np.random.default_rng(draw)
+        return draw_square(width, height, boxes(), self.crops.smallest, self.crops.margin, generator)
+
+    def picture(self, path: Path, square: Square | None, learns: bool) -> dict[str, Any]:
+        """Return the picture of a sample, or its latents if they are kept."""
+        if self.latents is None or not learns:
+            return {"picture": read_square(path, self.size, square)}
+        key = self.latents.key(path, self.size)
+        kept = self.latents.read(key, self.size)
+        picture = NO_PICTURE if kept is not None else read_square(path, self.size, square)
+        return {"picture": picture, "latents": kept, "latents_key": key}
+
+
+NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
 class FileSamples:
@@ -85,21 +134,33 @@ class FileSamples:
 
     Args:
         rows: Paths of the picture and of the map, and the prompt.
-        size: Pictures are cut to a square around their middle and brought to this size, pixels.
+        look: How they are looked at.
     """
 
-    def __init__(self, rows: Sequence[tuple[Path, Path, str]], size: int):
-        self.rows, self.size = list(rows), size
+    def __init__(self, rows: Sequence[tuple[Path, Path, str]], look: Look):
+        self.rows, self.look = list(rows), look
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> TrainingSample:
+        return self._sample(index, None)
+
+    def at(self, index: int, draw: tuple[int, int]) -> TrainingSample:
+        """Return a sample as it is in one draw, see `Batches`."""
+        return self._sample(index, (*draw, index))
+
+    def _sample(self, index: int, draw: tuple[int, ...] | None) -> TrainingSample:
         picture_path, control_path, prompt = self.rows[index]
-        picture = read_square(picture_path, self.size)
-        control = read_square(control_path, self.size)
+        square = None
+        if self.look.crops.smallest:
+            # Nothing but the map says where the hands are.
+            (width, height), boxes = drawn_box(control_path)
+            square = self.look.square(width, height, lambda: boxes, draw)
+        control = read_square(control_path, self.look.size, square)
         hand = np.where(control.max(-1) > 0, np.uint8(255), np.uint8(0))
-        return TrainingSample(picture, control, hand, {CLEAN: prompt})
+        picture = self.look.picture(picture_path, square, draw is not None)
+        return TrainingSample(control=control, hand=hand, captions={CLEAN: prompt}, **picture)
 
 
 class PairSamples:
@@ -107,42 +168,76 @@ class PairSamples:
 
     Args:
         pairs: The set.
-        control: Which map the ControlNet sees, for example "mesh".
-        size: Pictures are cut to a square around their middle and brought to this size, pixels.
+        look: How they are looked at.
+        numbers: Which of them; all if None.
     """
 
-    def __init__(self, pairs: PairSet, control: str, size: int):
-        self.pairs, self.control, self.size = pairs, control, size
+    def __init__(self, pairs: PairSet | PairSets, look: Look, numbers: Sequence[int] | None = None):
+        self.pairs, self.look = pairs, look
+        self.numbers = range(len(pairs)) if numbers is None else numbers
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.numbers)
 
     def __getitem__(self, index: int) -> TrainingSample:
-        pair = self.pairs[index]
-        picture = read_square(pair.path("picture"), self.size)
-        control = read_square(pair.path(self.control), self.size)
-        hand = read_square(pair.path("mask"), self.size) if "mask" in pair.record.maps else control
-        hand = np.where(hand.max(-1) > 0, np.uint8(255), np.uint8(0))
+        return self._sample(index, None)
+
+    def at(self, index: int, draw: tuple[int, int]) -> TrainingSample:
+        """Return a sample as it is in one draw, see `Batches`."""
+        return self._sample(index, (*draw, index))
+
+    def _sample(self, index: int, draw: tuple[int, ...] | None) -> TrainingSample:
+        pair, look = self.pairs[self.numbers[index]], self.look
+        record = pair.record
+        square = look.square(record.width, record.height, lambda: [hand.box for hand in record.hands], draw)
+        mask = read_square(pair.path("mask"), look.size, square) if "mask" in record.maps else None
+        if look.control:
+            control = read_square(pair.path(look.control), look.size, square)
+        else:
+            control = np.zeros((look.size, look.size), np.uint8) if mask is None else mask
+        hand = np.where((control if mask is None else mask).reshape(look.size, look.size, -1).max(-1) > 0, 255, 0)
         # A prompt that is the caption itself is no clean one, but the only one there is.
         raw = {VERBOSE: pair.facts.caption} if pair.facts.caption else {}
-        return TrainingSample(picture, control, hand, {CLEAN: pair.prompt, **raw})
+        return TrainingSample(
+            control=control,
+            hand=hand.astype(np.uint8),
+            captions={CLEAN: pair.prompt, **raw},
+            **look.picture(pair.path("picture"), square, draw is not None),
+        )
 
 
-def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
-    """Open a data set for a ControlNet's training.
+def open_samples(
+    path: str | Path,
+    size: int,
+    control: str = "mesh",
+    crops: Crops | None = None,
+    latents: KeptLatents | None = None,
+    minimum_score: float = 0.0,
+    count: int = 0,
+) -> Samples:
+    """Open a data set for a training on a frozen base.
 
     Args:
-        path: A folder of SesaHand's image-mesh pairs, AttentionHand's `modalities.json`, or a folder that holds one
-            itself or in its `data`.
+        path: A folder of SesaHand's image-mesh pairs, planned or not, AttentionHand's `modalities.json`, or a folder
+            that holds one itself or in its `data`.
         size: Of the pictures, pixels.
-        control: Which map of SesaHand's pairs the ControlNet sees.
+        control: Which map of SesaHand's pairs the ControlNet sees; "" for none.
+        crops: Which part of a picture is seen; the middle if None.
+        latents: Where pictures' latents are kept, or None.
+        minimum_score: Pairs with a lower score, or with none, are left out; 0 takes all.
+        count: Only so many, from the first on; 0 takes all.
 
     Raises:
         InvalidFileError: If there is no such data set, or it is empty or damaged.
+        SesaHandError: If none of its pairs is left, or a list is asked for scores, which it has not.
     """
-    path = Path(path)
-    if (path / HEADER).is_file():
-        return PairSamples(PairSet(path), control, size)
+    path, look = Path(path), Look(size, control, crops or Crops(), latents)
+    if (path / HEADER).is_file() or (path / SHARDS).is_file():
+        pairs = PairSets([path])
+        numbers = _chosen(pairs, minimum_score, count) if minimum_score or count else None
+        if numbers is not None and not numbers:
+            raise SesaHandError(f"{path!s:.200} has no pair of a score of {minimum_score:g}; ask for less.")
+        return PairSamples(pairs, look, numbers)
     listings = [path / "modalities.json", path / "data" / "modalities.json"] if path.is_dir() else [path]
     listing = next((each for each in listings if each.is_file()), path)
     if not listing.is_file():
@@ -150,7 +245,20 @@ def open_samples(path: str | Path, size: int, control: str = "mesh") -> Samples:
             f"{path} is neither a modalities.json nor a folder with image-mesh pairs. Save pairs with the node Save "
             "Pair (SesaHand)."
         )
-    return FileSamples(list(read_modalities(listing)), size)
+    if minimum_score:
+        raise SesaHandError(f"{listing!s:.200} holds no scores; leave minimum_score out.")
+    return FileSamples(list(read_modalities(listing))[: count or None], look)
+
+
+def _chosen(pairs: PairSets, minimum_score: float, count: int) -> list[int]:
+    """The numbers of the first `count` pairs, without those of a lower score."""
+    numbers = []
+    for number, pair in enumerate(pairs):
+        if count and number >= count:
+            break
+        if not minimum_score or (pair.facts.score is not None and pair.facts.score >= minimum_score):
+            numbers.append(number)
+    return numbers
 
 
 def read_modalities(path: Path) -> Iterator[tuple[Path, Path, str]]:
@@ -201,20 +309,10 @@ def _too_long(path: Path, bound: str) -> InvalidFileError:
     )
 
 
-def read_square(path: Path, size: int) -> np.ndarray:
-    """Read a picture, cut it to the largest square around its middle, and return it as uint8 `[size, size, 3]`."""
-    from PIL import Image
-
-    with open_picture(path) as picture:
-        picture = upright(picture)
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        cut = picture.convert("RGB").crop((left, top, left + side, top + side))
-    return np.asarray(cut.resize((size, size), Image.Resampling.LANCZOS if side > size else Image.Resampling.BICUBIC))
-
-
 class Batches:
     """Batches of samples in an order that is a function of the seed alone, from any step on.
+
+    Samples with a method `at` are another cut of themselves in each draw, which is the seed and the step.
 
     Args:
         samples: Any number of them, of one size.
@@ -238,9 +336,11 @@ class Batches:
         start = step * self.per_step
         return [int(self._shuffled(p // len(self.samples))[p % len(self.samples)]) for p in self._range(start)]
 
-    def get(self, indices: Sequence[int]) -> list[TrainingSample]:
-        """The samples of these numbers, in this order."""
-        return list((self._pool.map if self._pool else map)(self.samples.__getitem__, indices))
+    def get(self, indices: Sequence[int], step: int) -> list[TrainingSample]:
+        """The samples of these numbers as they are in a step, in this order."""
+        samples: Any = self.samples
+        fetch = (lambda index: samples.at(index, (self.seed, step))) if hasattr(samples, "at") else samples.__getitem__
+        return list((self._pool.map if self._pool else map)(fetch, indices))
 
     def close(self) -> None:
         """End the threads."""

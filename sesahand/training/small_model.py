@@ -35,13 +35,16 @@ from .config import MiniConfig, Steps, to_dict
 from .controlnet import facts_of
 from .diffusion import ALWAYS, EVERY_OTHER, NEVER, DiffusionTask, use_plain_attention
 from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
-from .samples import Samples, TrainingSample, render_world
+from .samples import Samples, TrainingSample, WorldSamples, render_world
 from .validation import control_pictures, draw_samples, reconstruct, save_sheet, true_pictures
 
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
 logger = logging.getLogger(__name__)
+
+UNFINISHED = ".sesahand_latents.partial"
+"""What a stopped training left of this name is written over, so that it is one that nobody gives a file of theirs."""
 
 MODEL_FILE = "sesahand_mini.safetensors"
 SHOWN = 8
@@ -119,6 +122,8 @@ class MiniTraining:
         # The ControlNets learn on the base as it is in the file.
         model = read_mini(paths[0])
         for control, fused in (("plain", NEVER), ("sf", ALWAYS)):
+            if self.config.only not in ("", control):
+                continue
             controlnet = self._control_start(model, scaffold)
             if not self._control(control, fused, model, controlnet, learnt, latents, shown):
                 return None
@@ -143,7 +148,8 @@ class MiniTraining:
                 self.report(split, {"drawn": done, "of": count})
 
         folder = inside(data.folder or self.out, f"{split}_{size}")
-        return render_world(folder, split, count, size, data.seed, self.config.workers, self.stop, tell)
+        drawn = render_world(folder, split, count, size, data.seed, self.config.workers, self.stop, tell)
+        return WorldSamples(drawn.rendered, held_in_map=True) if drawn and self.config.held_in_map else drawn
 
     def _start(self, learnt: Samples) -> MiniModel:
         layout = self.config.layout
@@ -164,6 +170,8 @@ class MiniTraining:
     def _control_start(self, model: MiniModel, scaffold: ControlNetModel) -> ControlNetModel:
         if self.config.control_start == "scaffold":
             return copy.deepcopy(scaffold)
+        if self.config.control_start == "plain":
+            return read_mini_controlnet(control_path(_path_of(self.config.base_of), "plain"), model.layout)[0]
         from diffusers import ControlNetModel
 
         with seeded(self.config.seed + 2):
@@ -193,7 +201,7 @@ class MiniTraining:
 
     def _read_given(self, given: str, *names: str) -> MiniModel:
         """Read a model that is taken over, in whole or in part, if the layout's `names` are those of this training."""
-        model = read_mini(embedded_path() if given == EMBEDDED else given)
+        model = read_mini(_path_of(given))
         for name in names:
             found, wanted = getattr(model.layout, name), getattr(self.config.layout, name)
             if found != wanted:
@@ -207,13 +215,13 @@ class MiniTraining:
         shape = (len(learnt), 4, size, size)
         path = inside(self.out, "latents.npy")
         if not path.exists():
-            array = create_array(self.out, "latents.partial", np.float16, shape)
+            array = create_array(self.out, UNFINISHED, np.float16, shape)
             for done in encode_all(model.autoencoder, learnt, array):
                 if self.stop():
                     return None
                 self.report("latents", {"encoded": done, "of": len(learnt)})
             array.flush()
-            rename(self.out, "latents.partial", path.name)
+            rename(self.out, UNFINISHED, path.name)
         return map_array(self.out, path.name, np.float16, shape)
 
     def _base(self, model: MiniModel, scaffold, learnt, latents, shown) -> bool:
@@ -278,6 +286,8 @@ class MiniTraining:
             parts += ["controls", "control_start", "control_noise"]
         if name == "sf" and self.config.base_of:
             parts.append("fusion")
+        if self.config.held_in_map and name != "autoencoder":
+            parts.append("held_in_map")
         whole = to_dict(self.config)
         return {part: whole[part] for part in parts}
 
@@ -309,6 +319,10 @@ class MiniTraining:
                 attach_structural_fusion(controlnet, fusion)
             rows.append(draw_samples(networks, shown, *settings))
         save_sheet(self.out / "pictures" / "exported.png", rows)
+
+
+def _path_of(given: str) -> Path:
+    return embedded_path() if given == EMBEDDED else Path(given)
 
 
 def _distinct_words(texts) -> list[str]:

@@ -14,7 +14,7 @@ from ..files.folders import make_folder
 from ..files.pictures import save_picture
 from ..models.networks import Networks
 from ..models.small.autoencoder import MiniAutoencoder
-from ..models.small.tokenizer import tokenize
+from ..models.texts import encode_text, token_ids
 from .autoencoding import to_pictures
 from .samples import CLEAN, TrainingSample
 
@@ -51,7 +51,8 @@ def draw_samples(
     scheduler.set_timesteps(steps)
     texts = [sample.captions.get(style, sample.captions[CLEAN]) for sample in samples]
     asked = [*[""] * count, *texts] if guidance > 1 else texts
-    text = networks.text_encoder(tokenize(networks.tokenizer, asked).to(device))[0].to(dtype)
+    ids = {name: value.to(device) for name, value in token_ids(networks, asked).items()}
+    text = encode_text(networks, ids).to(dtype)
     maps = np.stack([sample.control for sample in samples])
     maps = maps[..., None].repeat(3, -1) if maps.ndim == 3 else maps
     control = torch.from_numpy(maps).movedim(-1, 1).to(device, dtype) / 255
@@ -63,15 +64,16 @@ def draw_samples(
         residuals = {}
         if controlled and networks.controlnet is not None:
             # The ControlNet may be trained in a finer number type than its base is frozen in.
-            seen = (noisy, time, text, torch.cat([control] * sides))
             own = networks.controlnet.dtype
-            cast_to_own = (value.to(own) if value.ndim else value for value in seen)
-            down, middle = networks.controlnet(*cast_to_own, return_dict=False)
+            told = text.to(own)
+            seen = (noisy.to(own), time, told.rows, torch.cat([control] * sides).to(own))
+            network: Any = networks.controlnet
+            down, middle = network(*seen, return_dict=False, **told.added(size, size))
             residuals = {
                 "down_block_additional_residuals": [value.to(dtype) for value in down],
                 "mid_block_additional_residual": middle.to(dtype),
             }
-        predicted = unet(noisy, time, text, **residuals).sample.float()
+        predicted = unet(noisy, time, text.rows, **text.added(size, size), **residuals).sample.float()
         if sides == 2:
             without, with_text = predicted.chunk(2)
             predicted = without + guidance * (with_text - without)

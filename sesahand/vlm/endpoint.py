@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from ..errors import SesaHandError
 
+# Of a path, what is no longer than this between two slashes is no key.
+LONGEST_PART = 19
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
@@ -63,6 +65,12 @@ class Endpoint:
         # People copy the address of the requests themselves.
         path = parts.path.rstrip("/").removesuffix("/chat/completions")
         return cls(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], path or "/v1")
+
+    @property
+    def parts_like_keys(self) -> list[str]:
+        """What of the path is as long as a key and has letters and digits: a key, or an account's number."""
+        parts = [part for part in self.path.split("/") if len(part) > LONGEST_PART]
+        return [part for part in parts if re.search("[A-Za-z]", part) and re.search("[0-9]", part)]
 
     @property
     def is_loopback(self) -> bool:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 
 from ..callbacks import Progress
-from ..errors import SesaHandError
+from ..errors import SesaHandError, printable
 from .captioner import without_reasoning
 from .credentials import CredentialFile
 from .endpoint import Endpoint
@@ -187,8 +187,11 @@ class OpenAIVLM:
                 raise SesaHandError(self._complaint(endpoint, reply, key, _shows_pictures(payload)))
             text = _answer_text(endpoint, reply.body, max_tokens, key)
         except SesaHandError as error:
-            # A server may repeat what it was sent, in an error as well as in an answer.
-            raise type(error)(redact(str(error), key)) from None
+            # A server may repeat what it was sent, in an error as well as in an answer; and its path may hold a key.
+            said = str(error)
+            for secret in (key, *endpoint.parts_like_keys):
+                said = redact(said, secret)
+            raise type(error)(said) from None
         return text
 
     def _send(self, endpoint: Endpoint, key: str, payload: dict, poll: Callable[[], None]) -> Reply:
@@ -209,7 +212,7 @@ class OpenAIVLM:
                 if reply.status not in WORTH_RETRYING or last or _refuses_part(payload, reply):
                     return reply
                 pause = _retry_after(reply, delay)
-                logger.info("%s answered %d; trying again in %g s", self.name, reply.status, pause)
+                logger.info("%s answered %d; trying again in %g s", printable(self.name), reply.status, pause)
             except TimeoutError as error:
                 raise SesaHandError(
                     f"{self.name} did not answer in time ({_clean(str(error), key)}). Raise the time limit, lower the "
@@ -222,7 +225,7 @@ class OpenAIVLM:
                         f"No connection to {self.name} after {attempt + 1} attempts ({reason}). Is the server running, "
                         "and is the base URL right?"
                     ) from None
-                logger.info("The connection to %s failed; trying again in %g s", self.name, pause)
+                logger.info("The connection to %s failed; trying again in %g s", printable(self.name), pause)
             _wait(min(pause, self.limits.longest_delay_seconds), poll)
             delay *= 2
 

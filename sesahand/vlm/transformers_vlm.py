@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import torch
 
 from ..callbacks import Progress
-from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, quote
+from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, printable, quote
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from ..files.model_folders import check_complete, check_size
 from ..files.panics import refusing_panics
@@ -110,7 +110,7 @@ class TransformersVLM:
         logger.info(
             "Loaded the %slanguage model %s (%s)",
             "vision-" if _sees(auto_class) else "",
-            folder.name,
+            printable(folder.name),
             type(model).__name__,
         )
         return cls(model, processor, folder.name)
@@ -174,7 +174,7 @@ class TransformersVLM:
             tick.finish(max_tokens)
             captions.append(without_reasoning(text, max_tokens))
             if not captions[-1]:
-                logger.warning("%s wrote nothing about image %d", self.name, index + 1)
+                logger.warning("%s wrote nothing about image %d", printable(self.name), index + 1)
         return captions
 
     def complete(
@@ -223,7 +223,8 @@ class TransformersVLM:
         if kind in OPENINGS:
             fits = len(instruction.split()) <= MAX_OPENING_WORDS
             if not fits:
-                logger.info("%s continues text and cannot follow an instruction; it captions freely", self.name)
+                name = printable(self.name)
+                logger.info("%s continues text and cannot follow an instruction; it captions freely", name)
             return instruction.strip() if fits else OPENINGS[kind]
         if kind in LLAVA_TYPES:
             return f"USER: {self._image_token()}\n{instruction} ASSISTANT:"

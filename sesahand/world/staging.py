@@ -57,6 +57,7 @@ class Stage:
         normals: Of those vertices, `[N, V, 3]`.
         bare: Faces of the forearm that come out of the sleeves, of a right hand `[T, 3]`.
         props: Sleeves and objects in the camera's frame, with their colour words: "sleeve" or a colour.
+        held: The one of them that the hand holds, or None.
     """
 
     scene: HandScene
@@ -64,6 +65,7 @@ class Stage:
     normals: Tensor
     bare: Tensor
     props: tuple[tuple[str, Shape], ...]
+    held: Shape | None = None
 
 
 def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, size: int) -> Stage:
@@ -84,15 +86,19 @@ def set_stage(studio: Studio, rng: np.random.Generator, attributes: Attributes, 
     scene, posed = place_hands(rng, hands, attributes, camera)
     start = rng.uniform(*SLEEVE_STARTS)
     props = [("sleeve", sleeve) for sleeve in sleeves(studio, rng, scene, start)]
+    held = None
     if attributes.held is not None:
-        props.append((attributes.held.color, held_shape(studio, attributes.held.kind, scene)))
+        held = held_shape(studio, attributes.held.kind, scene)
+        props.append((attributes.held.color, held))
     if attributes.beside is not None:
         props.append((attributes.beside.color, beside_shape(studio, rng, attributes.beside, posed, camera)))
     normals = [
         vertex_normals(vertices, studio.arm_faces[side])
         for vertices, side in zip(posed.vertices, scene.side, strict=True)
     ]
-    return Stage(scene, posed, torch.stack(normals), bare_forearm(studio.model, start + INTO_SLEEVE), tuple(props))
+    return Stage(
+        scene, posed, torch.stack(normals), bare_forearm(studio.model, start + INTO_SLEEVE), tuple(props), held
+    )
 
 
 def draw_pose(studio: Studio, rng: np.random.Generator, attributes: Attributes) -> tuple[Tensor, str]:

@@ -7,6 +7,7 @@ whatever the seeds.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from .attributes import Attributes, Thing, draw_attributes
 from .backgrounds import paint_background
 from .captions import draw_false_things, rambling_caption, semantics_of, short_prompt
 from .painting import cast_shadow, draw_light, occlusion, palette, shade
+from .shapes import Shape
 from .staging import Stage, set_stage
 from .studio import Studio
 
@@ -127,6 +129,17 @@ class SyntheticHands:
         description = self._describe(index, rng)
         return rng, description, set_stage(self.studio, rng, description.attributes, self.size)
 
+    @torch.no_grad()
+    def map_with_held(self, index: int) -> np.ndarray:
+        """Return the mesh map of sample `index` with what its hand holds, in another gray, uint8 `[S, S]`."""
+        _, description, stage = self.stage(index)
+        camera = stage.scene.camera.resized(SAMPLES * self.size, SAMPLES * self.size)
+        surfaces = closed_surfaces(self.studio, stage)
+        if description.attributes.held is not None:
+            surfaces.append(held_surface(stage))
+        shown = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
+        return to_bytes(hand_maps(surfaces, shown, camera)[0])
+
     def _generator(self, index: int) -> np.random.Generator:
         if index < 0:
             # An endless sequence has no last sample to count from.
@@ -147,8 +160,8 @@ def draw(studio: Studio, rng: np.random.Generator, description: Description, sta
     surfaces = closed_surfaces(studio, stage)
     hands = maps.hide_covered([(n, maps.view_hand(each, camera)) for n, each in enumerate(surfaces)], camera)
     props = prop_mesh(studio, stage)
-    front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True)
-    layers = maps.hide_covered([*hands, (len(surfaces), maps.in_float32(front))], camera)
+    front = visible_pixels(props.vertices, props.faces, camera, NEAR, cull_backfaces=True, dtype=torch.float32)
+    layers = maps.hide_covered([*hands, (len(surfaces), front)], camera)
 
     colors, light = palette(rng, attributes), draw_light(rng, attributes)
     background = paint_background(rng, attributes, size)
@@ -185,6 +198,14 @@ def closed_surfaces(studio: Studio, stage: Stage) -> list[maps.HandSurface]:
         )
         for posed, side in zip(stage.posed.vertices, scene.side, strict=True)
     ]
+
+
+def held_surface(stage: Stage) -> maps.HandSurface:
+    """Return the object that the hand of a stage holds as `render_maps` draws one."""
+    shape = cast(Shape, stage.held)
+    faces = torch.from_numpy(shape.faces)
+    nothing = torch.full((len(faces),), -1, dtype=torch.int8)
+    return maps.HandSurface(torch.from_numpy(shape.vertices), faces, len(faces), nothing, is_object=True)
 
 
 def hand_maps(

@@ -160,7 +160,7 @@ def test_only_what_reads_a_file_that_may_change_is_looked_at_again_before_each_r
     mine = {node_id(node) for node in NODES if "fingerprint_inputs" in vars(node)}
     models = {"SesaHandLoadVLM", "SesaHandLoadHandModel", "SesaHandLoadReconstructor"}
     detectors = {"SesaHandDetectHands", "SesaHandDetectInMask"}
-    assert mine == models | detectors | {"SesaHandLoadHands", "SesaHandReadPlan"}
+    assert mine == models | detectors | {"SesaHandLoadHands", "SesaHandHoldObject", "SesaHandReadPlan"}
     assert not [node_id(node) for node in NODES if node.define_schema().not_idempotent]
 
 

@@ -254,9 +254,15 @@ def test_without_weights_the_graph_runs_into_an_error_that_names_the_missing_fil
     (tmp_path / embedded.FILE).write_bytes(bytes(embedded.LEAST_BYTES))
     (tmp_path / "sesahand_mini_control_sf.safetensors").write_text("version https://git-lfs.github.com/spec/v1")
     assert refusals(LoadMini, model="embedded", control="plain") == []
-    lacks = r"lacks sesahand_mini_control_plain\.safetensors, sesahand_mini_control_sf\.safetensors\. Update SesaHand"
+    lacks = r"lacks sesahand_mini_control_plain\.safetensors, sesahand_mini_control_sf\.safetensors, "
+    lacks += r"sesahand_mini_control_held\.safetensors\. Update SesaHand"
     with pytest.raises(SesaHandError, match=lacks):
         LoadMini.execute(model="embedded", control="plain")
+
+
+def test_only_the_embedded_model_has_the_controlnet_for_held_objects(folder):
+    with pytest.raises(SesaHandError, match="tiny_control_held.*Only embedded has it: choose that, or plain or sf"):
+        LoadMini.execute(model="tiny.safetensors", control="held")
 
 
 def test_damaged_and_foreign_files_are_refused(files, folder):

@@ -3,6 +3,9 @@ import process from "node:process";
 
 import { curlFinger, opposeThumb, spreadFinger, twistThumb } from "../../web/js/core/fingers.js";
 import { mirrorHand, rightPose, withRightPose } from "../../web/js/core/hand.js";
+import { gripped } from "../../web/js/core/gripping.js";
+import { withHeldMoved, withHeldSize } from "../../web/js/core/held_object.js";
+import { objectShapes } from "../../web/js/core/objects.js";
 import { reachWithFinger } from "../../web/js/core/reaching.js";
 import { fromAxisAngle, multiply } from "../../web/js/core/rotations.js";
 import { readScene } from "../../web/js/core/scene_reading.js";
@@ -35,4 +38,12 @@ const written = golden("hands").flatMap(({ scene }, n) => {
     vertices: [...model.vertices(hand)],
   }));
 });
-process.stdout.write(JSON.stringify(written));
+
+/** Scenes whose hands were closed on objects that had been moved, sized or given to them here. */
+const objects = objectShapes(golden("editor_facts").objects);
+const closed = golden("grips").map(({ scene }, n) => {
+  const before = readScene(scene, model.name);
+  const moved = withHeldSize(withHeldMoved(before.hands[0], [0.001, -0.002, 0.002]), 1.1 - 0.05 * n);
+  return writeScene({ ...before, hands: [forgetful(gripped({ model, anatomy, objects }, moved))] });
+});
+process.stdout.write(JSON.stringify({ written, closed }));

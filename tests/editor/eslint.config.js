@@ -3,7 +3,7 @@ import js from "@eslint/js";
 
 // What every browser has; node's names, for the tests, are imported.
 const COMMON = Object.fromEntries(
-  ["structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
+  ["atob", "btoa", "structuredClone", "TextDecoder", "TextEncoder", "URL"].map((name) => [name, "readonly"]),
 );
 // What a page has beside that. The pure modules in web/js/core run without it.
 const PAGE = Object.fromEntries(

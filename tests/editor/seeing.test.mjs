@@ -8,7 +8,7 @@ import { rightPose, withRightPose } from "../../web/js/core/hand.js";
 import { swappedSide, turnedHand } from "../../web/js/core/placing.js";
 import { fromAxisAngle } from "../../web/js/core/rotations.js";
 import { readScene } from "../../web/js/core/scene_reading.js";
-import { handAt, hiddenKeypoints, SeenHand } from "../../web/js/core/seeing.js";
+import { hiddenKeypoints, nearestAt, SeenHand } from "../../web/js/core/seeing.js";
 import { cameraOnStage, fitted, FRONT, orbited, Sight, zoomed } from "../../web/js/core/sight.js";
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
@@ -133,9 +133,9 @@ test("a finger that is locked says so when it is dragged, and any other follows"
 test("a hand behind another is hidden by it, and a pointer takes the one in front", () => {
   const behind = { ...swappedSide(model, open), translation: [...open.translation.slice(0, 2), 0.6] };
   const hands = [behind, open].map((hand) => seen(hand));
-  assert.equal(handAt(hands, hands[1].keypoints[9]), 1);
+  assert.equal(nearestAt(hands, hands[1].keypoints[9]), 1);
   assert.ok(hiddenKeypoints(hands)[0].some((hidden) => hidden));
-  assert.equal(handAt(hands, [2, 2]), -1);
+  assert.equal(nearestAt(hands, [2, 2]), -1);
 });
 
 test("dots are smaller on a hand that is seen small, and as large as ever on others", () => {

@@ -315,9 +315,40 @@ def test_a_picture_is_put_behind_the_hands_and_the_scene_fits_it(panel):
     assert (scene_of(panel).camera.width, scene_of(panel).camera.height) == (300, 150)
     slider(panel, "background", "Background").locator("input[type=range]").focus()
     page.keyboard.press("ArrowLeft")
-    assert page.evaluate("window.page.editor.background.opacity") == 0.95 and len(panel.written()) == 1
+    slider(panel, "background", "Hands over it").locator("input[type=range]").focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    shown = page.evaluate(
+        "({opacity, hands}) => [opacity, hands]", page.evaluate_handle("window.page.editor.background")
+    )
+    assert shown == [0.95, 0.5] and len(panel.written()) == 1
     page.get_by_role("button", name="Remove").click()
     assert page.evaluate("window.page.editor.background.image") is None
+
+
+def test_an_object_is_chosen_sized_moved_gripped_and_let_go(panel):
+    page = panel.page
+    section = page.locator(".sesahand-object")
+    section.locator("select").select_option("sphere")
+    held = scene_of(panel).objects[0]
+    assert (held.kind, held.size) == ("sphere", 1)
+    assert section.locator(".sesahand-message").text_content().startswith("Touching: Thumb, Index")
+
+    def fill(label: str, value: str) -> None:
+        field = section.get_by_role("spinbutton", name=label)
+        field.fill(value)
+        field.press("Enter")
+
+    for label, value in (("Size", "1.2"), ("Along", "85"), ("Off the palm", "130")):
+        fill(label, value)
+    moved = scene_of(panel).objects[0]
+    assert moved.size == pytest.approx(1.2)
+    assert moved.position.tolist() == pytest.approx([-0.085, -0.13, float(held.position[2])], abs=1e-6)
+    assert "no finger" in section.locator(".sesahand-message").text_content()
+    fill("Off the palm", "60")
+    section.get_by_role("button", name="Grip").click()
+    assert re.match(r"Touching: Thumb, .* 0\.0 mm deep", section.locator(".sesahand-message").text_content())
+    section.get_by_role("button", name="Let go").click()
+    assert scene_of(panel).objects == () and section.locator("select").input_value() == ""
 
 
 def test_the_other_hands_take_the_pose_each_as_its_own_side(panel):

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.usefixtures("detector_folder"),
 ]
 
-WORKFLOWS = ("text_to_hand", "compare_alignment", "repair_hand", "image_to_pair", "dataset_batch")
+WORKFLOWS = ("text_to_hand", "hand_holding", "compare_alignment", "repair_hand", "image_to_pair", "dataset_batch")
 # A pack beside ours; what it switches on counts when the first model is built, long after the start.
 SWITCH = f"""
 from .simulated_dynamic_vram import simulate

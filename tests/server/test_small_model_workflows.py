@@ -125,6 +125,25 @@ def test_text_to_hand_ends_with_a_score_and_a_second_run_is_cached(comfyui_serve
     assert comfyui_server.run(api).executed == []
 
 
+def test_a_hand_holds_what_the_sentence_says_and_the_picture_shows_it(comfyui_server):
+    """Where the map has the ball, the picture has neither skin nor wall; the hand around it is skin."""
+    api = workflows.read_api("hand_holding")
+    shown, saved, held = the(api, "SesaHandRenderCondition"), the(api, "SaveImage"), the(api, "SesaHandHoldObject")
+    sentence = SENTENCE.format(skin="tan", deed="raises a right hand holding a red ball", wall="blue")
+    graph = with_settings(api, "SesaHandExtractSemantics", caption=sentence)
+    graph = with_settings(graph, "SesaHandPlaceHand", roll=0, yaw=30)
+    outputs = comfyui_server.get("/object_info/SesaHandRenderCondition")["SesaHandRenderCondition"]["output_name"]
+    graph["thing"] = {"class_type": "MaskPreview", "inputs": {"mask": [shown, outputs.index("object_mask")]}}
+    [report] = [node for node in workflows.nodes_of(api, "PreviewAny") if api[node]["inputs"]["source"][0] == held]
+    run = comfyui_server.run(leading_to(graph, saved, report, "thing"))
+    assert run.outputs[report]["text"][0].startswith("frame 0, right hand, sphere x 1: thumb, index")
+    thing = np.asarray(run.images("thing")[0].convert("L")) > 128
+    [picture] = run.images(saved)
+    levels = np.asarray(picture.convert("RGB").resize((128, 128), Image.Resampling.BOX), float)
+    nearest = np.minimum(*(np.linalg.norm(levels - color, axis=-1) for color in (SKINS["tan"], COLORS["blue"])))
+    assert thing.sum() > 400 and np.median(nearest[thing]) > 2 * np.median(nearest[~thing])
+
+
 @pytest.mark.usefixtures("detector_folder")
 def test_the_five_ways_are_compared_on_one_labelled_sheet(comfyui_server):
     api = with_settings(workflows.read_api("compare_alignment"), "KSampler", steps=2)

@@ -5,6 +5,7 @@ a value or a SesaHandError. The file that made it do anything else is left where
 small, in `tests/fuzz/corpus/<reader>/`, which the tests read again each time. `tools/fuzz.py` goes on for hours.
 """
 
+import dataclasses
 import io
 import json
 import random
@@ -112,7 +113,10 @@ def _safetensors(folder: Path) -> dict[str, bytes]:
     mini = (ROOT / "sesahand" / "assets" / "sesahand_mini.safetensors").read_bytes()
     header = json.loads(mini[8 : 8 + int.from_bytes(mini[:8], "little")])["__metadata__"]
     vocabulary = {"sesahand.token_ids": torch.tensor([1, 2, 49406, 49407], dtype=torch.int32)}
+    network = {"hand_model": "builtin", "size": 32, "widths": [8, 8], "hidden": 8}
+    own = {"sesahand.reconstructor": json.dumps(network), "sesahand.training": "{}"}
     return {
+        "reconstructor.safetensors": save({"head.weight": torch.ones(2, 2)}, own),
         "control.safetensors": save(state, FusionSettings().to_metadata() | layout),
         "mini.safetensors": save(state | vocabulary, header),
         "judge.safetensors": judge[: 8 + int.from_bytes(judge[:8], "little") + 4096],
@@ -159,7 +163,19 @@ def _npz(folder: Path) -> dict[str, bytes]:
     np.savez(plain, global_orient=np.zeros((2, 3)), hand_pose=np.zeros((2, 45)), betas=np.zeros((2, 10), np.float16))
     packed = io.BytesIO()
     np.savez_compressed(packed, global_orient=np.zeros((1, 3, 3)), is_right=np.array([True]))
-    return {"a.npz": plain.getvalue(), "b.npz": packed.getvalue(), "scene.npz": scene_to_npz(make_scene())}
+    scenes = {"scene.npz": scene_to_npz(make_scene()), "held.npz": scene_to_npz(_holding())}
+    return {"a.npz": plain.getvalue(), "b.npz": packed.getvalue()} | scenes
+
+
+def _holding():
+    """A hand with something in it."""
+    import torch
+    from pair_scenes import make_scene
+
+    from sesahand.scene.held_object import HeldObject
+
+    cup = HeldObject("cup", 0, torch.tensor([0.0, -0.05, 0.02]), torch.eye(3), 1.25)
+    return dataclasses.replace(make_scene(3), objects=(cup,))
 
 
 def _read_npz(path: Path):
@@ -188,6 +204,7 @@ def _scene(folder: Path) -> dict[str, bytes]:
     parameters = {"global_orient": [[0.1, 0, 0]], "hand_pose": [[0.0] * 45], "betas": [[0.0] * 10], "is_right": [1]}
     return {
         "scene.json": scene_to_json(scene).encode(),
+        "held.json": scene_to_json(_holding()).encode(),
         "keypoints.json": json.dumps(keypoints).encode(),
         "parameters.json": json.dumps(parameters).encode(),
         "boxes.json": b'[{"x": 1, "y": 2, "width": 9, "height": 8, "label": "left hand"}]',
@@ -207,7 +224,8 @@ def _read_scene(path: Path):
     except (ValueError, RecursionError):
         value = None
     reads = [
-        lambda: load_scene(path), lambda: load_hands(path), lambda: read_record(path), lambda: read_boxes(value),
+        lambda: _use_scene(load_scene(path)), lambda: load_hands(path), lambda: read_record(path),
+        lambda: read_boxes(value),
         lambda: read_keypoints(value, 64, 48), lambda: SemanticsBatch.from_json(path.read_text(encoding="latin1")),
     ]  # fmt: skip
     for read in reads:
@@ -215,6 +233,16 @@ def _read_scene(path: Path):
             read()
         except SesaHandError:
             continue
+
+
+def _use_scene(scene):
+    """Ask of a scene what nodes ask: its surfaces, those of what it holds, and itself as text."""
+    from sesahand.scene.hand_scene import HandScene
+    from sesahand.scene.holding import held_surfaces
+
+    if len(scene) <= 8:
+        held_surfaces(scene, scene.pose().keypoints)
+    return HandScene.from_json(scene.to_json())
 
 
 def _evaluated(folder: Path) -> dict[str, bytes]:
@@ -269,6 +297,41 @@ def _read_pairs(path: Path):
     return describe(gather_statistics(good))
 
 
+def _read_arranged(path: Path):
+    from sesahand.data.arranging import Wanted, copy_pairs
+    from sesahand.data.coverage import Coverage, pair_facts
+    from sesahand.data.formats import export_pairs
+    from sesahand.data.near_duplicates import NearDuplicates
+    from sesahand.data.several_sets import PairSets
+    from sesahand.errors import SesaHandError
+
+    root = path.parent / "set"
+    # Damaged in turn: what the set says of its pairs, and the hands of one.
+    shutil.rmtree(root)
+    shutil.copytree(path.parent / "whole", root)
+    shutil.copy(path, root / "index.jsonl" if path.suffix == ".jsonl" else next(root.rglob("*.npz")))
+    pairs, new = PairSets([root, root]), NearDuplicates()
+    for out in ("copied", "exported"):
+        shutil.rmtree(path.parent / out, ignore_errors=True)
+    uses = [
+        lambda: copy_pairs(pairs, path.parent / "copied", lambda pair: Wanted(score=0.0, hand_size=0.0).keeps(pair)),
+        lambda: export_pairs(pairs, "webdataset", path.parent / "exported"),
+        lambda: Coverage.of([fact for pair in pairs for fact in pair_facts(pair)]),
+        lambda: [new.is_new(pair) for pair in pairs],
+    ]
+    for use in uses:
+        try:
+            use()
+        except SesaHandError:
+            continue
+
+
+def _arranged(folder: Path) -> dict[str, bytes]:
+    index = _pairs(folder)
+    shutil.copytree(folder / "set", folder / "whole")
+    return index | {"hands.npz": next((folder / "set").rglob("*.npz")).read_bytes()}
+
+
 def _pictures(folder: Path) -> dict[str, bytes]:
     import numpy as np
     from PIL import Image, features
@@ -309,33 +372,51 @@ def _read_config(path: Path):
 
 
 def _plans(folder: Path) -> dict[str, bytes]:
-    from sesahand.data.shards import make_shards
-    from sesahand.generate.plan import Plan
-
-    (folder / "captions.txt").write_text("A man makes a fist\nA woman shows an ok sign")
-    listed = {
-        "captions": ["A man makes a fist", "A thumbs up"], "pairs": 20, "seed": 3, "vary": ["view", "size"],
-        "size": [64, 48], "fov": 40.5, "prefix": "a photograph", "style": "sharp", "side": "left", "lambda": 0.5,
-        "pair_maps": ["mask"], "dtype": "float32", "cfg": 3, "steps": 4, "alpha": 1.5, "batch_size": 4, "shard_size": 8,
-    }  # fmt: skip
-    toml = b'captions = "captions.txt"\npairs = 20\nvary = "all"\nsize = [64, 48]\nfov = 40.5\nsteps = 4\n'
-    make_shards(Plan(("a fist",), 20, batch_size=4, shard_size=8).shards(folder / "set"))
-    shards = (folder / "set" / "shards.json").read_bytes()
-    return {"plan.json": json.dumps(listed).encode(), "plan.toml": toml, "shards.json": shards}
+    captions = ["a woman waves her right hand", "his left hand is a fist"]
+    plan = {"captions": captions, "pairs": 9, "seed": 5, "vary": ["view", "shape"], "gesture": "fist", "side": "both"}
+    plan |= {"size": [512, 512], "fov": 40, "lambda": 0.5, "steps": 9, "pair_maps": ["mask"], "prefix": "photo"}
+    shards = {"format": "sesahand-shards", "version": 1, "count": 9, "size": 4, "plan": {"seed": 5}}
+    toml = b'captions = ["a fist", "an open palm"]\npairs = 3\nvary = "all"\nsize = [64, 64]\ncfg = 4.0\n'
+    listed = b'captions = "captions.txt"\npairs = 3\ngesture = "victory"\n'
+    return {
+        "plan.json": json.dumps(plan).encode(),
+        "shards.json": json.dumps(shards).encode(),
+        "plan.toml": toml,
+        "listed.toml": listed,
+        "captions.txt": "\n".join(captions).encode(),
+    }
 
 
 def _read_plan(path: Path):
     from sesahand.data.shards import open_shards
-    from sesahand.generate.plan import PlannedJobs, describe_jobs, read_plan
+    from sesahand.generate.plan import PlannedJobs, read_plan
 
     if path.name == "shards.json":
-        shutil.copy(path, path.parent / "set" / path.name)
-        shards = open_shards(path.parent / "set")
-        return shards.made(), shards.planned(), shards.missing(len(shards) - 1)
-    plan = read_plan(path)
-    json.dumps(plan.to_dict())
-    numbers = range(min(plan.pairs, 2))
-    return describe_jobs(numbers, [PlannedJobs(plan, plan.size or (64, 64), True)(number) for number in numbers])
+        shards = open_shards(path.parent)
+        return shards.sets(), shards.made(), shards.planned(), shards.missing(len(shards) - 1)
+    for name in ("listed.toml", "captions.txt"):
+        if path.name != name:
+            path.with_name(name).write_bytes(_plans(path.parent)[name])
+    plan = read_plan(path.with_name("listed.toml") if path.suffix == ".txt" else path)
+    width, height = plan.size or (64, 64)
+    plan.to_dict()
+    return PlannedJobs(plan, (width, height), True)(plan.pairs - 1)
+
+
+def _gguf(folder: Path) -> dict[str, bytes]:
+    from tiny_gguf import gguf
+
+    return {"model.gguf": gguf()}
+
+
+def _read_gguf(path: Path):
+    from sesahand.files.gguf_header import read_gguf_header
+    from sesahand.vlm import gguf_models
+
+    # Without the package, nothing would be looked at.
+    gguf_models.has_gguf = lambda: True
+    read_gguf_header(path)
+    return gguf_models.check_gguf(path)
 
 
 def _vlm(folder: Path) -> dict[str, bytes]:
@@ -350,6 +431,8 @@ def _vlm(folder: Path) -> dict[str, bytes]:
 
 
 def _read_vlm(path: Path):
+    from sesahand.errors import SesaHandError
+    from sesahand.files.model_folders import check_model_folder
     from sesahand.vlm.folders import find_model_folders, needs_remote_code, read_config
 
     folder = path.parent / "models" / "vlm"
@@ -358,6 +441,10 @@ def _read_vlm(path: Path):
         (folder / name).write_bytes(content)
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
     shutil.copy(path, folder / path.name)
+    try:
+        check_model_folder(folder)
+    except SesaHandError:
+        pass
     read_config(folder)
     return needs_remote_code(folder), find_model_folders([folder.parent])
 
@@ -409,9 +496,11 @@ READERS = {
     "scene": Reader(_scene, _read_scene, json=True),
     "evaluated": Reader(_evaluated, _read_evaluated, json=True),
     "pairs": Reader(_pairs, _read_pairs, json=True),
+    "arranged": Reader(_arranged, _read_arranged, json=True),
     "picture": Reader(_pictures, _read_picture),
     "config": Reader(_configs, _read_config, json=True),
     "plan": Reader(_plans, _read_plan, json=True),
+    "gguf": Reader(_gguf, _read_gguf),
     "vlm": Reader(_vlm, _read_vlm, json=True),
     "answer": Reader(_answers, _read_answer, json=True),
 }

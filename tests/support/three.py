@@ -26,7 +26,7 @@ window.show = async (seconds, width, height) => {
   scene.updateMatrixWorld(true);
   const meshes = {}, bones = {};
   scene.traverse((object) => {
-    if (object.isSkinnedMesh) {
+    if (object.isMesh) {
       const place = new THREE.Vector3();
       meshes[object.name] = Array.from({ length: object.geometry.attributes.position.count }, (_, vertex) =>
         object.getVertexPosition(vertex, place).applyMatrix4(object.matrixWorld).toArray(),

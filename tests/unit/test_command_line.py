@@ -18,7 +18,7 @@ from seen_hands import landmarks_of
 from sesahand.cli import COMMANDS, attach_negatives, main
 from sesahand.hands.gestures import gesture_names
 from sesahand.reconstruct.detection.external import write_keypoints
-from sesahand.render.maps import ALL_MAPS
+from sesahand.render.map_table import HAND_MAPS
 from sesahand.scene.scene_files import load_scene
 
 
@@ -46,9 +46,9 @@ def refusal(capsys, *arguments: str) -> str:
 
 def test_render_writes_every_map_and_the_scene_and_prints_their_paths(tmp_path, capsys):
     assert main(["render", "victory", "--size", "64x96", "--out", "maps"]) == 0
-    names = ["scene.json", *(f"{name}.png" for name in ALL_MAPS)]
+    names = ["scene.json", *(f"{name}.png" for name in HAND_MAPS)]
     assert capsys.readouterr().out.splitlines() == [f"maps/{name}" for name in names]
-    for name in ALL_MAPS:
+    for name in HAND_MAPS:
         assert Image.open(tmp_path / "maps" / f"{name}.png").size == (64, 96)
     left, top, right, bottom = lit_box("maps/mask.png")
     assert max((right - left) / 64, (bottom - top) / 96) == pytest.approx(0.8, abs=0.04)
@@ -57,7 +57,7 @@ def test_render_writes_every_map_and_the_scene_and_prints_their_paths(tmp_path, 
 def test_a_rendered_scene_renders_again_to_the_same_maps(tmp_path):
     main(["render", "ok", "--side", "both", "--size", "96x64", "--out", "first"])
     assert main(["render", "--scene", "first/scene.json", "--out", "second"]) == 0
-    for name in ALL_MAPS:
+    for name in HAND_MAPS:
         assert (tmp_path / f"first/{name}.png").read_bytes() == (tmp_path / f"second/{name}.png").read_bytes()
 
 

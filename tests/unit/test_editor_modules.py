@@ -11,7 +11,10 @@ import pytest
 import torch
 from editor_goldens import MODEL, Goldens
 
+from sesahand.hands.contact import part_faces
+from sesahand.hands.gripping import GRASPS
 from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
+from sesahand.hands.objects import object_distance
 from sesahand.hands.rotations import mirror_rotation
 from sesahand.scene.hand_scene import HandScene
 
@@ -72,10 +75,15 @@ def test_modules_agree_with_the_library(node, goldens, path):
 
 
 @pytest.fixture(scope="module")
-def edited(node, goldens):
+def made(node, goldens):
+    """What the modules edited and wrote."""
+    return json.loads(run(node, TESTS / "edit_scenes.mjs", goldens=goldens))
+
+
+@pytest.fixture(scope="module")
+def edited(made):
     """Scenes that the modules edited and wrote, as the library reads them, with the vertices of the modules."""
-    written = json.loads(run(node, TESTS / "edit_scenes.mjs", goldens=goldens))
-    return [(HandScene.from_json(each["text"], MODEL), torch.tensor(each["vertices"])) for each in written]
+    return [(HandScene.from_json(each["text"], MODEL), torch.tensor(each["vertices"])) for each in made["written"]]
 
 
 def test_the_library_poses_what_the_modules_wrote_within_a_micrometre(edited):
@@ -90,6 +98,18 @@ def test_the_library_finds_what_the_modules_edited_within_the_limits(edited):
         pose = scene.hand_pose[0] if scene.side[0] == "right" else mirror_rotation(scene.hand_pose[0])
         angles = angles_from_pose(pose, joint_frames(MODEL))
         assert torch.maximum(low - angles, angles - high).max() < 2e-6
+
+
+def test_the_library_finds_the_fingers_on_objects_that_the_modules_closed_them_on(made):
+    parts = part_faces(MODEL)
+    for text in made["closed"]:
+        scene = HandScene.from_json(text, MODEL)
+        (held,) = scene.objects
+        posed = scene.pose()
+        skin = (posed.vertices[0] - posed.keypoints[0, 0]) @ scene.global_orient[0]
+        distance = held.size * object_distance(held.kind, (skin - held.position) @ held.orient / held.size)
+        gaps = {finger: float(distance[parts[finger].unique()].min()) for finger in GRASPS[held.kind].fingers}
+        assert max(gaps.values()) < 1e-3 and distance.min() > -1e-3, (held.kind, gaps)
 
 
 def test_modules_do_nothing_when_comfyui_imports_them(node):

@@ -54,6 +54,7 @@ def test_the_workflows_that_the_readme_names_are_there():
     with_files = {"pose_and_render", "generate_hand", "reconstruct_and_export", "check_hand"}
     with_the_editor = {"pose_editor", "photo_to_edited_hand"}
     with_the_small_model = {"text_to_hand", "compare_alignment", "dataset_batch", "repair_hand", "image_to_pair"}
+    with_the_small_model |= {"hand_holding"}
     with_todays_models = {"hand_qwen_image", "hand_qwen_edit", "hand_z_image", "hand_flux"}
     kinds = ("sd15", "sdxl", "qwen_edit", "z_image", "flux")
     repairs = {"from_meshgraphormer", *(f"repair_hand_{kind}" for kind in kinds)}

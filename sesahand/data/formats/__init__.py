@@ -29,6 +29,10 @@ FORMATS = {
 out; its file is loaded when it is asked for."""
 
 
+OF_HANDS_ALONE = tuple(name for name in FORMATS if name not in ("foundhand", "coco", "webdataset"))
+"""Formats without a place for what hands hold."""
+
+
 @dataclass(frozen=True)
 class Exported:
     """What came of an export: pairs written, and pairs left out because the format cannot hold them."""
@@ -38,7 +42,7 @@ class Exported:
 
 
 def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exported:
-    """Write pairs in a format of others. None of them knows what hands hold; where some do, that is logged.
+    """Write pairs in a format of others. Where it has no place for what hands hold, and some do, that is logged.
 
     Args:
         pairs: A `PairSet`, several, or any of their pairs.
@@ -58,7 +62,7 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
-        counts = exporter(_noting_objects(pairs), out)
+        counts = exporter(_noting_objects(pairs) if format in OF_HANDS_ALONE else pairs, out)
     except OSError as error:
         raise SesaHandError(
             f"{out!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."

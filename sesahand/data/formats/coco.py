@@ -6,6 +6,9 @@ hand), `joint_cam` (21 x 3, metres), `cam_param` (`focal`, `princpt`), and `mano
 3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture
 has prompt, semantics, seed and the rest of the pair's record. Pairs without hands are in, without annotations.
 
+What a hand holds is an annotation of the category "held object", with its box, outline and area, `name` (the object, or
+the user's mesh), `held_as` and `held_by`, the id of the hand's annotation. Without the hand model there are none.
+
 `bbox` is the box of the hand's surface as far as it is in the picture. `segmentation` are polygons around the pixels in
 which the hand is seen, and `area` is their number; without the hand model, which they are drawn with, they are the
 stored mask's if the picture has one hand, and else the hull of the keypoints. Hands that are not wholly in front of the
@@ -18,7 +21,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,8 @@ from ...files.writing import open_new, write_whole
 from ...hands.mano import MANO_NAME
 from ...hands.skeleton import KEYPOINT_BONES, KEYPOINTS
 from ...render.maps import render_maps
+from ...scene.hand_scene import HandScene
+from ...scene.held_object import HeldObject
 from ..hand_arrays import NEAREST, HandParameters
 from ..pair_set import Pair
 from .pixels import map_levels, picture_bytes
@@ -44,26 +49,34 @@ CATEGORY = {
     "skeleton": [[a + 1, b + 1] for a, b in KEYPOINT_BONES],
 }
 
+OBJECT = {"id": 2, "name": "held object", "supercategory": "object"}
+
 
 def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
     """Write pairs into `out`; return how many were written and left out, which none is."""
     (out / "images").mkdir()
-    partial, count, hands = out / ".annotations.partial", 0, 0
+    partial, count, found = out / ".annotations.partial", 0, 0
     # Annotations come behind all pictures in the file, but are made along with them, and may be gigabytes.
     with open_new(partial) as file, tempfile.TemporaryFile("w+", encoding="utf-8") as behind:
-        header = {"info": {"description": "SesaHand image-mesh pairs", "version": "1"}, "categories": [CATEGORY]}
+        header = {
+            "info": {"description": "SesaHand image-mesh pairs", "version": "1"},
+            "categories": [CATEGORY, OBJECT],
+        }
         file.write(json.dumps(header)[:-1] + ', "images": [')
         for pair in pairs:
             name = f"{pair.key}.{pair.record.picture}"
             write_whole(out / "images" / name, picture_bytes(pair, pair.record.picture))
             parameters = pair.parameters
             file.write(_item(describe_picture(pair, parameters, count + 1, name), count))
-            masks = hand_masks(pair)
+            masks, ids = hand_masks(pair), {}
             for n in range(len(pair.record.hands)):
-                described = describe_hand(pair, parameters, n, hands + 1, count + 1, masks)
+                described = describe_hand(pair, parameters, n, found + 1, count + 1, masks)
                 if described is not None:
-                    behind.write(_item(described, hands))
-                    hands += 1
+                    behind.write(_item(described, found))
+                    ids[n] = found = found + 1
+            for described in describe_objects(pair, ids, found + 1, count + 1):
+                behind.write(_item(described, found))
+                found += 1
             count += 1
         file.write('\n], "annotations": [')
         behind.seek(0)
@@ -150,6 +163,56 @@ def describe_hand(
         "cam_param": camera_of(hands),
         "mano_param" if pair.record.hand_model == MANO_NAME else "hand_param": parameters,
     }
+
+
+def describe_objects(pair: Pair, hands: dict[int, int], number: int, picture: int) -> list[dict[str, Any]]:
+    """Return the annotations of what is seen of the objects of a pair.
+
+    Args:
+        pair: The pair.
+        hands: Ids of the annotations of its hands, by their numbers in it.
+        number: Id of the first annotation.
+        picture: Id of the picture.
+    """
+    if not pair.holds_objects or pair.record.hand_model not in pair.models:
+        return []
+    described: list[dict[str, Any]] = []
+    for held, mask in object_masks(pair.scene):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            continue
+        left, top = int(columns[0]), int(rows[0])
+        described.append(
+            {
+                "id": number + len(described),
+                "image_id": picture,
+                "category_id": OBJECT["id"],
+                "iscrowd": 0,
+                "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
+                "segmentation": trace(mask),
+                "area": float(mask.sum()),
+                "name": held.name,
+                "held_as": held.kind,
+                # Of a hand that is not seen there is no annotation.
+                "held_by": hands.get(held.hand),
+            }
+        )
+    return described
+
+
+def object_masks(scene: HandScene) -> list[tuple[HeldObject, np.ndarray]]:
+    """Return in which pixels each object of a scene of one frame is seen, bool `[H, W]`."""
+    everything = render_maps(scene, maps=())
+    seen = everything.object_mask[0] > 0
+    masks = []
+    for held in scene.objects:
+        # Of all that is drawn, what is as near as this object drawn without the others.
+        own = seen
+        if len(scene.objects) > 1:
+            depth = render_maps(replace(scene, objects=(held,)), maps=()).metric_depth[0]
+            own = seen & (depth == everything.metric_depth[0])
+        masks.append((held, own.cpu().numpy()))
+    return masks
 
 
 def hand_masks(pair: Pair) -> list[np.ndarray] | None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...files.reading import read_bytes
+from ...render.map_table import COLOR_MAPS
 from ...render.maps import render_maps
 from ..pair_set import Pair
 from ..picture_files import MAX_PICTURE_BYTES, encode, to_levels
@@ -17,18 +18,18 @@ def picture_bytes(pair: Pair, suffix: str) -> bytes:
 
 
 def map_levels(pair: Pair, name: str) -> np.ndarray:
-    """Return a map as uint8 `[H, W, 3]`, or `[H, W]` for the mask: the stored one, or drawn again from the hands.
+    """Return a map as uint8 `[H, W, 3]`, or `[H, W]` for a mask: the stored one, or drawn again from the hands.
 
     Raises:
         SesaHandError: If it is not stored and the hand model is not at hand.
     """
     if name in pair.record.maps:
         levels = pair.levels(name)
-        return levels if levels.ndim == (2 if name == "mask" else 3) else _of_kind(levels, name)
+        return levels if levels.ndim == (3 if name in COLOR_MAPS else 2) else _of_kind(levels, name)
     drawn = getattr(render_maps(pair.scene, maps=(name,)), name)[0]
     return to_levels(drawn, f"The map {name!r}")
 
 
 def _of_kind(levels: np.ndarray, name: str) -> np.ndarray:
     """Return a mask that was written with channels without them, or the other way round."""
-    return levels.max(-1) if name == "mask" else np.stack([levels] * 3, -1)
+    return np.stack([levels] * 3, -1) if name in COLOR_MAPS else levels.max(-1)

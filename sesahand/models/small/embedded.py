@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ...errors import SesaHandError
-from .model_files import CONTROLS, control_path
+from .model_files import CONTROLS, HELD, control_path
 
 EMBEDDED = "embedded"
 FOLDER = Path(__file__).parents[2] / "assets"
@@ -21,7 +21,7 @@ def has_embedded() -> bool:
 def missing_files() -> list[str]:
     """The names of the files of the model and its ControlNets that are not there, or are no weights."""
     model = FOLDER / FILE
-    paths = [model, *(control_path(model, control) for control in CONTROLS)]
+    paths = [model, *(control_path(model, control) for control in (*CONTROLS, HELD))]
     return [path.name for path in paths if not path.is_file() or path.stat().st_size < LEAST_BYTES]
 
 

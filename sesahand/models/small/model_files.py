@@ -37,6 +37,9 @@ FACTS = "sesahand.training"
 CONTROLS = ("plain", "sf")
 """The ControlNets that belong to one model: trained without and with structural fusion."""
 
+HELD = "held"
+"""The ControlNet of the shipped model alone that was trained on maps with what hands hold."""
+
 MAX_FILE_BYTES = 256 << 20
 
 
@@ -106,7 +109,7 @@ def write_mini(path: str | Path, model: MiniModel, dtype: torch.dtype = torch.fl
     for name, value in model.text_encoder.state_dict().items():
         state[TEXT_PREFIX + name.removeprefix("text_model.")] = value
     state |= {AUTOENCODER_PREFIX + name: value for name, value in model.autoencoder.state_dict().items()}
-    content = {name: _stored(name, value, dtype) for name, value in state.items()}
+    content = {name: stored(name, value, dtype) for name, value in state.items()}
     content[TOKEN_IDS] = torch.tensor(model.token_ids, dtype=torch.int32)
     write_weights(path, content, {LAYOUT: model.layout.to_json(), FACTS: json.dumps(model.facts)})
 
@@ -197,7 +200,7 @@ def write_controlnet(
         dtype: Of the weights in the file.
     """
     state = {
-        CONTROL_PREFIX + name: _stored(name, value, dtype) for name, value in to_ldm(controlnet.state_dict()).items()
+        CONTROL_PREFIX + name: stored(name, value, dtype) for name, value in to_ldm(controlnet.state_dict()).items()
     }
     mark = fusion.to_metadata() if fusion is not None else {"sesahand.sf_mode": "none"}
     write_weights(path, state, {**mark, FACTS: json.dumps(facts)})
@@ -255,13 +258,14 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], metadata: dict[
     write_bytes(path, save(content, metadata), limit=1 << 34)
 
 
-def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
-    stored = value.detach()
+def stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a weight `[...]` as it stands in a file, `[...]`; a SesaHandError if it is no finite number there."""
+    kept = value.detach()
     if "latent_" not in name:
-        stored = stored.to(dtype)
-    if not stored.isfinite().all():
+        kept = kept.to(dtype)
+    if not kept.isfinite().all():
         raise SesaHandError(
             f"{name} has values that are no finite numbers as {dtype}: the training has diverged. Go on from an "
             "earlier checkpoint with a smaller learning rate."
         )
-    return stored
+    return kept

@@ -13,7 +13,13 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from ...errors import InvalidFileError
-from .tflite import MAX_ELEMENTS, Graph, Operator, TensorInfo
+from .tflite import MAX_CONSTANT_BYTES, MAX_ELEMENTS, Graph, Operator, TensorInfo
+
+# A step may use what others use too, and as often as a file likes: what all of them take together is bounded.
+MAX_KEPT = 16 * MAX_ELEMENTS
+"""Numbers of one picture that wait at once for later steps; the detectors' networks keep a million."""
+MAX_WORK = 10**10
+"""Numbers that all steps read for one picture; the detectors' networks read some 350 million."""
 
 
 class Network(nn.Module):
@@ -43,6 +49,7 @@ class Network(nn.Module):
         self.shapes = [info.shape for info in graph.tensors]
         self.inputs, self.outputs = graph.inputs, graph.outputs
         self.steps = nn.ModuleList()
+        self.constant_bytes = 0
         for operator in graph.operators:
             self._add_step(operator, graph, constants)
         self.last_use = {index: k for k, step in enumerate(self._own_steps()) for index in step.inputs}
@@ -71,16 +78,25 @@ class Network(nn.Module):
         try:
             if operator.kind == "DEQUANTIZE" and operator.inputs[0] in constants:
                 constants[operator.outputs[0]] = constants[operator.inputs[0]].float()
+                self._count(constants[operator.outputs[0]])
                 return
             known = [constants.get(index) for index in operator.inputs]
             inputs = [index for index in operator.inputs if index >= 0 and index not in constants]
             run, weights = BUILDERS[operator.kind](operator, known, [graph.tensors[k] for k in operator.outputs])
-            self.steps.append(_Step(operator.kind, run, weights, tuple(inputs), operator.outputs[0]))
+            self._count(*weights.values())
+            taps = _count_taps(operator, weights)
+            self.steps.append(_Step(operator.kind, run, weights, tuple(inputs), operator.outputs[0], taps))
         except (RuntimeError, ValueError, IndexError, TypeError, KeyError, AttributeError) as error:
             raise InvalidFileError(
                 f"The network has a {operator.kind} that cannot be computed: {error!s:.200}. Get it again with `python "
                 "-m sesahand get-detector`."
             ) from error
+
+    def _count(self, *made: Tensor) -> None:
+        """Refuse constants that a file has once and asks for again and again."""
+        self.constant_bytes += sum(value.numel() * value.element_size() for value in made)
+        if self.constant_bytes > 4 * MAX_CONSTANT_BYTES:
+            raise ValueError("with those before it, it makes more constants than there is room for")
 
     def forward(self, pictures: Tensor, check: bool = False) -> tuple[Tensor, ...]:
         """Run the network.
@@ -92,7 +108,7 @@ class Network(nn.Module):
         Returns:
             Its outputs, `[N, ...]` each.
         """
-        values = {self.inputs[0]: pictures}
+        values, work, outputs = {self.inputs[0]: pictures}, 0, set(self.outputs)
         for k, step in enumerate(self._own_steps()):
             value = step(*(values[index] for index in step.inputs))
             if check and tuple(value.shape) != self.shapes[step.output]:
@@ -100,8 +116,13 @@ class Network(nn.Module):
                     f"{step.kind} gives {tuple(value.shape)} where the file says {self.shapes[step.output]}."
                 )
             values[step.output] = value
-            for index in set(step.inputs) - set(self.outputs):
-                if self.last_use[index] == k:
+            if check:
+                work += step.taps * value.numel() + sum(values[index].numel() for index in step.inputs)
+                kept = sum(each.numel() for each in values.values())
+                if work > MAX_WORK or kept > MAX_KEPT:
+                    raise ValueError(f"up to its step {k + 1} it reads {work} numbers and keeps {kept}")
+            for index in {*step.inputs, step.output} - outputs:
+                if self.last_use.get(index, k) <= k:
                     del values[index]
         return tuple(values[index] for index in self.outputs)
 
@@ -109,9 +130,11 @@ class Network(nn.Module):
 class _Step(nn.Module):
     """One operator: what it reads, where its result goes, and its weights as buffers, so that they move along."""
 
-    def __init__(self, kind: str, run: Callable, weights: dict[str, Tensor], inputs: tuple[int, ...], output: int):
+    def __init__(
+        self, kind: str, run: Callable, weights: dict[str, Tensor], inputs: tuple[int, ...], output: int, taps: int
+    ):
         super().__init__()
-        self.kind, self.run, self.inputs, self.output = kind, run, inputs, output
+        self.kind, self.run, self.inputs, self.output, self.taps = kind, run, inputs, output, taps
         self.names = tuple(weights)
         for name, value in weights.items():
             self.register_buffer(name, value, persistent=False)
@@ -122,6 +145,13 @@ class _Step(nn.Module):
 
 Built = tuple[Callable, dict[str, Tensor]]
 Known = list[Tensor | None]
+
+
+def _count_taps(operator: Operator, weights: dict[str, Tensor]) -> int:
+    """Return how many numbers a step reads for each number of its result."""
+    if "weight" in weights:
+        return weights["weight"][0].numel()
+    return operator.options.get("filter_h", 1) * operator.options.get("filter_w", 1)
 
 
 def _constant(value: Tensor | None) -> Tensor:

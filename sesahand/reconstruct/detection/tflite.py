@@ -19,6 +19,8 @@ from ...files.reading import read_bytes
 
 IDENTIFIER = b"TFL3"
 MAX_ITEMS = 4096
+# Of one step.
+MAX_INPUTS = 64
 MAX_RANK = 6
 MAX_ELEMENTS = 2**22
 MAX_CONSTANT_BYTES = 64 * 2**20
@@ -261,8 +263,8 @@ def _read_operator(table: _Table, kinds: list[str], num_tensors: int) -> Operato
     if index >= len(kinds):
         raise _Fault(f"a step is of kind {index}, of {len(kinds)}.")
     kind = kinds[index]
-    inputs = _check_indices(table.numbers(1), num_tensors, -1)
-    outputs = _check_indices(table.numbers(2), num_tensors)
+    inputs = _check_indices(table.numbers(1, MAX_INPUTS), num_tensors, -1)
+    outputs = _check_indices(table.numbers(2, MAX_INPUTS), num_tensors)
     return Operator(kind, inputs, outputs, _read_options(table, kind))
 
 

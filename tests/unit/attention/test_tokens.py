@@ -1,5 +1,7 @@
 """The emphasis grammar, hand words, and the choice of tokens, without ComfyUI."""
 
+import time
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -196,3 +198,22 @@ def test_a_conditioning_must_begin_with_the_encoding_of_its_text():
 def test_the_fewest_columns_count_words_and_marks():
     assert fewest_columns("") == 2
     assert fewest_columns("a (woman's:1.3) hand, 35mm") == 2 + len(["a", "woman", "'s", "hand", ",", "3", "5", "mm"])
+
+
+@pytest.mark.parametrize("unit", ["palm tree hand ", "<lora:hand:1> hand ", "she waves ", "holding hand ", "waving a "])
+def test_long_prompts_take_a_time_that_grows_with_their_length(unit):
+    begin = time.process_time()
+    choose_spans(unit * (100_000 // len(unit)), "hand words and hand action", ["cup"])
+    assert time.process_time() - begin < 1.5
+
+
+@pytest.mark.parametrize(
+    ("text", "extra", "action", "says"),
+    [("a" * 100_001, (), "", "prompt has 100001"), ("a", ["b"] * 10_001, "", "words has 10001"),
+     ("a", (), "b" * 100_001, "hand action has 100001")],
+    ids="prompt extra action".split(),
+)  # fmt: skip
+def test_texts_longer_than_any_prompt_are_refused(text, extra, action, says):
+    images = [ImageSemantics(BehaviorSemantics(hand_action=action), "rules")]
+    with pytest.raises(SesaHandError, match=says):
+        choose_spans(text, "hand words and hand action", extra, images)

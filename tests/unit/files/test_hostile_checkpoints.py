@@ -180,6 +180,18 @@ def test_both_formats_of_torch_are_read_alike(tmp_path, modern):
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
 
 
+@pytest.mark.parametrize("reader", ["checkpoint", "npz"])
+def test_a_list_of_contents_without_end_is_not_read(tmp_path, reader):
+    entry = (
+        b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0) + b"a/bc"
+    )
+    listed = entry * 600_000
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 0, 0, len(listed), 4, 0)
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04" + listed + end)
+    target = READERS["checkpoint"] if reader == "checkpoint" else "sesahand.files.arrays:read_npz"
+    assert "list of contents" in run_limited(target, tmp_path / "a.npz", megabytes=150).refused()
+
+
 @pytest.mark.parametrize("modern", [True, False])
 def test_damage_anywhere_is_an_error_of_the_file_or_other_numbers(tmp_path, modern):
     stream = io.BytesIO()

@@ -151,6 +151,13 @@ def test_the_further_pictures_of_a_phones_photograph_are_no_animation(tmp_path, 
     read_levels(tmp_path / "photo.jpg", 64, 48)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names have no control characters there")
+def test_a_name_that_would_move_the_cursor_is_escaped_in_the_log(tmp_path, caplog):
+    noise().save(tmp_path / "x\x1b[2J\n.tif", save_all=True, append_images=[noise().rotate(180)])
+    read_picture(tmp_path / "x\x1b[2J\n.tif")
+    assert "\x1b" not in caplog.text and "x\\x1b[2J" in caplog.text
+
+
 def test_of_an_animation_the_first_frame_is_read_and_the_rest_is_said(tmp_path, caplog):
     noise().save(tmp_path / "x.tif", save_all=True, append_images=[noise().rotate(180)])
     read = read_picture(tmp_path / "x.tif")

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+import weakref
 import zipfile
 import zlib
 
@@ -126,6 +127,47 @@ def test_windows_that_need_wide_margins_are_refused_before_a_picture_is_given():
     Network(convolution(2))
     with pytest.raises(SesaHandError, match="with their margins"):
         Network(convolution(20000))
+
+
+def repeated(kind: str, count: int) -> Graph:
+    """A network that takes as little of a file as can be, and takes it again and again."""
+    small, large, half = np.dtype("<f4"), (1, 1024, 1024, 1), np.dtype("<f2")
+    tensors = [TensorInfo("in", large, small, None), TensorInfo("c", large, half, np.zeros(large, half))]
+    tensors += [TensorInfo(f"{k}", large, small, None) for k in range(count)]
+    options = {"activation": None, "padding": "same", "stride_w": 1, "stride_h": 1}
+    options |= {"filter_w": 512, "filter_h": 512} if kind == "MAX_POOL_2D" else {}
+    of = {"LOGISTIC": 0, "DEQUANTIZE": 1, "MAX_POOL_2D": 0}[kind]
+    steps = [Operator(kind, (of,), (2 + k,), options) for k in range(count)]
+    if kind == "LOGISTIC":
+        # Each of them waits until all are there.
+        steps += [Operator("ADD", (2 + k, 0), (2 + k,), options) for k in range(count)]
+    tensors.append(tensors[0])
+    steps.append(Operator("LOGISTIC", (0,), (2 + count,), {}))
+    return Graph(tuple(tensors), tuple(steps), (0,), (2 + count,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "says"),
+    [("DEQUANTIZE", 4000, "more constants than"), ("LOGISTIC", 100, "keeps"), ("MAX_POOL_2D", 1, "it reads")],
+)
+def test_steps_that_take_much_together_are_refused_before_a_picture_is_given(kind, count, says):
+    if kind != "MAX_POOL_2D":
+        Network(repeated(kind, 2))
+    assert says in run_limited(build, kind, count, megabytes=600, seconds=30).refused()
+
+
+def build(kind: str, count: int) -> None:
+    Network(repeated(kind, count))
+
+
+def test_what_no_step_reads_is_not_kept():
+    tensors = tuple(TensorInfo(name, (1, 2, 2, 1), np.dtype("<f4"), None) for name in ("in", "unread", "b", "out"))
+    steps = tuple(Operator("LOGISTIC", (0,), (k,), {}) for k in (1, 2, 3))
+    network, unread, gone = Network(Graph(tensors, steps, (0,), (2, 3))), [], []
+    network.steps[0].register_forward_hook(lambda step, given, value: unread.append(weakref.ref(value)))
+    network.steps[2].register_forward_hook(lambda step, given, value: gone.append(unread[0]() is None))
+    network(torch.zeros(1, 2, 2, 1))
+    assert gone == [True]
 
 
 @pytest.mark.parametrize("depth", [3, 450, 980])

@@ -5,7 +5,7 @@ import torch
 
 from sesahand.errors import SesaHandError
 from sesahand.hands.builtin import load_builtin_hand
-from sesahand.hands.contact import distance_to_triangles, part_faces, winding_number
+from sesahand.hands.contact import distance_to_triangles, part_faces, penetration_depths, winding_number
 from sesahand.hands.gripping import GRASPS, grip
 from sesahand.hands.limits import angles_from_pose, joint_frames, joint_limits
 from sesahand.hands.objects import OBJECTS, object_mesh
@@ -41,6 +41,16 @@ def test_named_fingers_touch_the_object_and_nothing_goes_into_it(kind):
     inside = near[winding_number(near, triangles) > 0.5]
     assert not len(inside) or distance_to_triangles(inside, triangles).max() < 1e-3
     assert held.missing == () and held.depth < 1e-3
+
+
+@pytest.mark.parametrize(("kind", "size"), [("sphere", 0.7), ("cylinder", 0.7), ("tool", 1.0)])
+def test_fingers_stay_out_of_each_other_around_small_things(kind, size):
+    held = grip(MODEL, kind, size)
+    posed = MODEL(
+        torch.eye(3)[None], held.hand_pose[None], torch.zeros(1, 10), torch.zeros(1, 3), torch.ones(1, dtype=torch.bool)
+    )
+    deep = {pair: depth for pair, depth in penetration_depths(MODEL, posed.vertices[0]).items() if depth > 1e-3}
+    assert deep == {}
 
 
 def test_a_larger_object_is_held_by_a_more_open_hand_within_what_joints_can_do():

@@ -36,6 +36,14 @@ def test_an_object_is_closed_and_its_own_mirror_image(kind):
     assert torch.equal((mirrored + 0.0).unique(dim=0), welded + 0.0)
 
 
+def test_a_cup_is_hollow_and_open_at_its_top():
+    inside, floor, wall, above = object_distance(
+        "cup", torch.tensor([[0.0, 0, 0.02], [0, 0, -0.047], [0.0345, 0, 0.03], [0, 0, 0.06]])
+    )
+    assert inside > 0.02 and floor < -0.002 and -0.002 < wall < 0 and above > 0.03
+    assert object_distance("cup", torch.zeros(1, 3), filled=True) < -0.03
+
+
 def test_an_unknown_object_is_refused_by_name():
     with pytest.raises(SesaHandError, match="no object 'anvil'.*sphere"):
         object_distance("anvil", torch.zeros(1, 3))

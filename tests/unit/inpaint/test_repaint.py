@@ -131,3 +131,23 @@ class TestHandsOrElse:
     def test_other_numbers_of_frames_are_refused(self):
         with pytest.raises(SesaHandError, match="3 frames, and other hands for 2"):
             hands_or_else(HandScene.empty(MODEL, CAMERA, 3), concatenate_frames([hand(), hand()]))
+
+
+def test_what_is_kept_is_not_repainted_however_far_the_mask_grows():
+    _, crop = crop_to_mask(PICTURE, silhouette(hand()), 96, 96, 1.3)
+    whole = mask_to_repaint(crop, hand(), None, 0.1)
+    keep = torch.zeros(1, 240, 320)
+    keep[:, 120:160, 200:250] = 1
+    left = mask_to_repaint(crop, hand(), None, 0.1, keep)
+    seen, _ = crop_to_mask(keep[..., None], silhouette(hand()), 96, 96, 1.3)
+    assert whole[seen[..., 0] > 0.9].min() == 1 and left[seen[..., 0] > 0.99].max() < 0.02
+    away = seen[..., 0] < 0.01
+    torch.testing.assert_close(left[away], whole[away], atol=0.02, rtol=0)
+    assert torch.equal(mask_to_repaint(crop, hand(), None, 0.1, torch.zeros(1, 240, 320)), whole)
+
+
+@pytest.mark.parametrize("shape", [(1, 96, 96), (2, 240, 320), (1, 1, 240, 320)])
+def test_what_is_kept_of_other_pictures_is_an_error(shape):
+    _, crop = crop_to_mask(PICTURE, silhouette(hand()), 96, 96, 1.3)
+    with pytest.raises(SesaHandError, match="What is kept"):
+        mask_to_repaint(crop, hand(), None, 0.1, torch.zeros(shape))

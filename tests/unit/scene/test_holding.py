@@ -10,10 +10,10 @@ from sesahand.cli import main
 from sesahand.data.pair_set import PairSet
 from sesahand.data.writer import PairWriter
 from sesahand.errors import InvalidFileError, SesaHandError
-from sesahand.export.files import write_hands
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.gripping import Grip
+from sesahand.hands.object_mesh import ObjectMesh
 from sesahand.hands.rotations import axis_angle_to_matrix
 from sesahand.render.maps import render_maps
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
@@ -44,7 +44,7 @@ def test_the_report_names_what_touches(holding):
     assert describe_holding(holding).startswith("frame 0, right hand, sphere x 1.1: thumb, index, middle, ring")
 
 
-@pytest.mark.parametrize(("kind", "size", "said"), [("pen", 1.0, False), ("pen", 1.2, True), ("box", 1.4, False)])
+@pytest.mark.parametrize(("kind", "size", "said"), [("pen", 1.4, False), ("pen", 1.9, True), ("box", 1.9, False)])
 def test_the_report_says_of_a_thick_pen_that_it_only_touches(scene, kind, size, said):
     held = replace(scene.objects[0], kind=kind, size=size)
     touching = Grip(scene.hand_pose[0], held.position, held.orient, {"thumb": 0.0}, 0.0, ())
@@ -53,14 +53,11 @@ def test_the_report_says_of_a_thick_pen_that_it_only_touches(scene, kind, size, 
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_meshes_and_formats_of_others_say_that_they_leave_objects_out(scene, held, tmp_path, caplog, capsys):
+def test_formats_without_a_place_for_objects_say_that_they_leave_them_out(scene, held, tmp_path, caplog, capsys):
     scene = scene if held else replace(scene, objects=())
-    *_, parameters = write_hands(scene, tmp_path / "hands.obj", "obj")
-    assert ("Without what the hands hold (sphere): the file of the mesh" in caplog.text) == held
-    assert len(load_scene(parameters, MODEL).objects) == held
     with PairWriter(tmp_path / "set") as writer:
         writer.add(torch.zeros(160, 160, 3), scene)
-    arguments = ["--format", "coco", "--out", str(tmp_path / "out")]
+    arguments = ["--format", "hamer", "--out", str(tmp_path / "out")]
     assert main(["dataset", "export", str(tmp_path / "set"), *arguments]) == 0
     told = caplog.text + capsys.readouterr().err
     assert ("In 1 pairs hands hold something" in told) == held
@@ -96,6 +93,57 @@ def test_objects_stay_with_their_hands_when_scenes_are_joined_and_hands_chosen(s
     assert [held.hand for held in both.select([1, 0]).objects] == [0]
     assert both.select([0]).objects == () and both.select_frames([0, 0]).objects[1].hand == 3
     torch.testing.assert_close(surface(both), surface(scene), atol=0, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def wedge():
+    """A mesh that is not its own mirror image."""
+    vertices = torch.tensor([[0.0, 0, -0.05], [0.04, 0, -0.05], [0, 0.03, -0.05], [0, 0, 0.05]])
+    return ObjectMesh("wedge.stl", vertices, torch.tensor([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]]))
+
+
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+def test_files_bring_meshes_back_and_hold_each_once(scene, wedge, tmp_path, ending):
+    objects = (replace(scene.objects[0], kind="cup", mesh=wedge), replace(scene.objects[0], hand=1))
+    three = combine([scene, scene, scene])
+    again = replace(scene.objects[0], hand=2, mesh=replace(wedge, vertices=wedge.vertices.clone()))
+    three = replace(three, objects=(*objects, again))
+    save_scene(three, tmp_path / f"hands{ending}")
+    back = load_scene(tmp_path / f"hands{ending}", MODEL)
+    assert [held.name for held in back.objects] == ["wedge.stl", "sphere", "wedge.stl"]
+    for held in (back.objects[0], back.objects[2]):
+        assert torch.equal(held.mesh.vertices, wedge.vertices) and torch.equal(held.mesh.faces, wedge.faces)
+    assert back.objects[0].mesh is back.objects[2].mesh and back.to_json() == three.to_json()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": ""}, {"name": "a\nb"}, {"name": 7}, {"vertices": "!"}, {"vertices": 7}, {"vertices": "AAAA"},
+        {"vertices": ""}, {"faces": ""}, {"faces": "/////////////w=="}, {"vertices": "AACAfwAAgH8AAIB/"}, {"link": "x"},
+    ],
+)  # fmt: skip
+def test_a_mesh_in_a_file_that_is_none_is_refused(scene, wedge, change):
+    data = json.loads(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)).to_json())
+    data["meshes"][0].update(change)
+    with pytest.raises(InvalidFileError, match="meshes"):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+@pytest.mark.parametrize("number", [1, -1, True, "0", None])
+def test_an_object_of_a_mesh_that_is_not_there_is_refused(scene, wedge, number):
+    data = json.loads(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)).to_json())
+    data["objects"][0]["mesh"] = number
+    with pytest.raises(InvalidFileError, match="mesh"):
+        HandScene.from_json(json.dumps(data), MODEL)
+
+
+def test_a_left_hand_holds_a_mesh_as_it_is_and_a_mirrored_hand_its_mirror_image(scene, wedge):
+    left = replace(scene, side=("left",), objects=())
+    held = hold_object(left, "cup", 1.0, torch.tensor([True]), mesh=wedge).scene.objects[0]
+    assert torch.equal(held.mesh.vertices, wedge.vertices) and held.name == "wedge.stl"
+    mirrored = mirror_hand(Hand.of(replace(scene, objects=(replace(scene.objects[0], mesh=wedge),)))).held.mesh
+    assert torch.equal(mirrored.vertices, wedge.vertices * torch.tensor([-1.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("ending", [".json", ".npz"])

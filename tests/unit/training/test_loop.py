@@ -10,10 +10,11 @@ from toy_samples import ToySamples
 
 from sesahand.errors import SesaHandError
 from sesahand.models.small.layout import MiniLayout
-from sesahand.models.small.model_files import read_mini
+from sesahand.models.small.model_files import read_mini, read_mini_controlnet
 from sesahand.training.average import WeightAverage
-from sesahand.training.config import MiniConfig, Steps, load_config
+from sesahand.training.config import MiniConfig, ReconstructorConfig, Steps, changed_since, load_config, to_dict
 from sesahand.training.loop import Watcher, checkpoints, train
+from sesahand.training.reconstructor_settings import HandData, HandSource
 from sesahand.training.samples import Batches, TrainingSample
 from sesahand.training.small_model import MODEL_FILE, MiniTraining
 
@@ -128,6 +129,41 @@ def test_a_given_base_has_no_scaffold(tmp_path):
         config(tmp_path, base_of="embedded")
 
 
+def test_the_plain_controlnet_of_a_given_base_can_be_trained_on_alone(tmp_path):
+    first, plain, _ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    given = config(tmp_path / "again", base_of=str(first), control_start="plain", only="plain")
+    still = replace(given, controls=replace(given.controls, learning_rate=0.0))
+    base, again = MiniTraining(still, make_samples=toys).run()
+    assert (base.name, again.name) == (first.name, plain.name)
+    before, after = (read_mini_controlnet(path, LAYOUT)[0].state_dict() for path in (plain, again))
+    assert all(torch.equal(value, after[name]) for name, value in before.items()), "it starts where that one ended"
+    moved = replace(given, out=str(tmp_path / "moved"))
+    _, moved = MiniTraining(moved, make_samples=toys).run()
+    after = read_mini_controlnet(moved, LAYOUT)[0].state_dict()
+    assert not all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_maps_with_and_without_what_hands_hold_are_two_trainings(tmp_path):
+    first, *_ = MiniTraining(config(tmp_path / "first"), make_samples=toys).run()
+    given = config(tmp_path / "again", base_of=str(first), control_start="plain", only="plain")
+    assert MiniTraining(given, make_samples=toys).run()
+    with pytest.raises(SesaHandError, match="held_in_map"):
+        MiniTraining(replace(given, held_in_map=True), make_samples=toys).run()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"control_start": "sf"}, "choose scaffold, unet or plain"),
+        ({"control_start": "plain"}, "beside the model of base_of"),
+        ({"only": "both"}, "choose one of plain, sf"),
+    ],
+)
+def test_a_start_or_a_choice_of_controlnets_that_is_none_is_refused(tmp_path, changes, said):
+    with pytest.raises(SesaHandError, match=said):
+        config(tmp_path, **changes)
+
+
 def test_a_given_autoencoder_of_another_width_is_refused(tmp_path):
     with pytest.raises(SesaHandError, match=r"layout\.autoencoder_widths=\[32, 64, 96\]"):
         MiniTraining(config(tmp_path, autoencoder_of="embedded"), make_samples=toys).run()
@@ -232,3 +268,73 @@ def test_the_whole_recipe_can_be_shown_as_json(capsys):
     whole = load_config("mini")
     assert shown["base"]["steps"] == round(whole.base.steps * 0.01)
     assert shown["base"]["learning_rate"] == whole.base.learning_rate
+
+
+def weights_of(task):
+    return {name: value.clone() for name, value in task.state_dict().items()}
+
+
+def extended(folder, first, steps, task=None):
+    """Train to the end of `first`, and then on to the end of `steps` in the same folder."""
+    kind = task or Line
+    settings = replace(RECONSTRUCTOR, out=str(folder))
+    for part in (first, steps):
+        learner, settings = kind(), replace(settings, training=part)
+        outcome = train(learner, toys("", 12), part, settings, folder)
+        assert outcome.finished and outcome.step == part.steps
+    return learner, outcome
+
+
+RECONSTRUCTOR = ReconstructorConfig(
+    data=HandData((HandSource("pairs"),)), precision="no", checkpoint_every=3, validate_every=0, log_every=1
+)
+
+
+def test_a_finished_training_is_extended_as_if_it_had_been_that_long(tmp_path):
+    short = Steps(5, 2, 2, 0.05, warmup=2, decay_from=1.0, average=0.9)
+    for name, first in (("constant", short), ("still_high", replace(short, steps=8, decay_from=0.9))):
+        whole = replace(first, steps=11)
+        once = Line()
+        train(once, toys("", 12), whole, replace(RECONSTRUCTOR, training=whole), tmp_path / f"{name}_whole")
+        learner, outcome = extended(tmp_path / name, first, whole)
+        assert outcome.extended == () and torch.equal(learner.weight, once.weight), name
+        logs = [(tmp_path / folder / "log.jsonl").read_text().splitlines() for folder in (name, f"{name}_whole")]
+        losses = [[(entry["step"], entry["loss"], entry["rate"]) for entry in map(json.loads, log)] for log in logs]
+        assert losses[0] == losses[1]
+
+
+def test_where_the_rate_had_fallen_the_extension_is_said_and_remembered(tmp_path, caplog):
+    first, then = Steps(6, 2, 1, 0.05, decay_from=0.5, average=0.0), Steps(10, 2, 1, 0.05, decay_from=0.5, average=0.0)
+    _, outcome = extended(tmp_path, first, then)
+    assert outcome.extended == (6,) and "not the one of 10 steps in one go" in caplog.text
+    rates = [json.loads(line)["rate"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rates[5] == first.rate(5) < rates[6] == then.rate(6)
+    # Also when it goes on once more, from a checkpoint of the extension.
+    assert extended(tmp_path, then, replace(then, steps=12))[1].extended == (6, 10)
+
+
+def test_nothing_but_more_steps_extends_a_training(tmp_path):
+    steps = Steps(4, 2, 1, 0.05, decay_from=1.0)
+    train(Line(), toys("", 12), steps, replace(RECONSTRUCTOR, training=steps), tmp_path)
+    for change, message in (
+        ({"steps": 3}, r"training.steps \(was 4, is 3\)"),
+        ({"steps": 8, "learning_rate": 0.06}, r"learning_rate \(was 0.05"),
+        ({"steps": 8, "warmup": 99}, r"training.warmup \(was 100, is 99\)"),
+    ):
+        other = replace(steps, **change)
+        with pytest.raises(SesaHandError, match=message):
+            train(Line(), toys("", 12), other, replace(RECONSTRUCTOR, training=other), tmp_path)
+    eight_bit = replace(RECONSTRUCTOR, training=replace(steps, optimizer="adamw8bit"))
+    (change,) = changed_since(to_dict(replace(RECONSTRUCTOR, training=steps)), to_dict(eight_bit))
+    assert change == "training.optimizer (was 'adamw', is 'adamw8bit')"
+
+
+def test_a_checkpoint_of_before_a_setting_was_there_is_gone_on_from(tmp_path):
+    steps = Steps(4, 2, 1, 0.05)
+    settings = replace(RECONSTRUCTOR, training=steps)
+    train(Line(), toys("", 12), steps, settings, tmp_path, Watcher(stop=StopAfter(2)))
+    (newest,) = checkpoints(tmp_path)
+    before = json.loads((newest / "config.json").read_text())
+    del before["training"]["optimizer"]
+    (newest / "config.json").write_text(json.dumps(before))
+    assert train(Line(), toys("", 12), steps, settings, tmp_path).finished

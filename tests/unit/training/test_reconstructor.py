@@ -27,8 +27,9 @@ from sesahand.reconstruct.learned.regressor import HandRegressor, RegressorSetti
 from sesahand.reconstruct.learned.regressor_files import write_network
 from sesahand.render.maps import render_maps
 from sesahand.training.config import ReconstructorConfig, load_config, to_dict
-from sesahand.training.hand_crops import HandMixture, cut_crop, hands_of_scene, open_hands
+from sesahand.training.hand_crops import cut_crop, hands_of_scene, open_hands
 from sesahand.training.hand_task import draw_change, move_crops, move_truth
+from sesahand.training.mixture import Mixture
 from sesahand.training.reconstructor import measure_crops, start_network, train_reconstructor, weak_camera
 from sesahand.training.reconstructor_settings import Augmentation, HandSource
 from sesahand.world.cache import render_samples
@@ -133,7 +134,7 @@ def test_the_crops_camera_is_the_published_one():
 
 
 def test_a_mixture_draws_from_its_sets_in_their_shares_and_leaves_nothing_out():
-    mixture = HandMixture([list(range(10)), list(range(100, 103))], [1.0, 3.0])
+    mixture = Mixture([list(range(10)), list(range(100, 103))], [1.0, 3.0])
     drawn = [mixture[index] for index in range(len(mixture))]
     assert len(drawn) == 40 and sorted(set(drawn)) == [*range(10), 100, 101, 102]
     assert sum(number >= 100 for number in drawn) == 30 and drawn.count(101) == 10

@@ -218,6 +218,16 @@ def test_a_model_without_a_system_role_is_asked_in_the_users_turn(status, messag
     assert second == [{"role": "user", "content": "Be brief.\n\nIs it?"}]
 
 
+@pytest.mark.parametrize("status", [404, 500, 403])
+def test_a_key_without_a_mark_in_the_path_is_in_no_message(status):
+    key = "q7Zk29fLmP41xTvR83bN"
+    with chat_server(answer({"error": {"message": f"Cannot POST /v1/{key}/chat/completions"}}, status)) as server:
+        with pytest.raises(SesaHandError) as refusal:
+            caption(OpenAIVLM(f"{server.url}/{key}", "tiny", limits=QUICK))
+    assert f"/{key}/" in server.requests[0]["path"] and "Cannot POST /v1/" in str(refusal.value)
+    assert not any(key[k : k + 8] in str(refusal.value) for k in range(len(key) - 7))
+
+
 def test_a_key_in_escapes_that_the_cut_would_split_is_hidden(tmp_path):
     key = "sk/sentinel/0123456789/abcdef"
     path = tmp_path / "credentials.json"

@@ -1,5 +1,6 @@
 """Rendered training data: the same sample whatever surrounds it, and labels that are true of the picture."""
 
+import colorsys
 import hashlib
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -14,10 +16,12 @@ import torch
 from sesahand.errors import SesaHandError
 from sesahand.hands.skeleton import FINGERS
 from sesahand.render.maps import render_maps
+from sesahand.render.shading import OBJECT_GRAY
 from sesahand.semantics import gestures
 from sesahand.semantics.gesture_words import find_named_gesture
+from sesahand.training.samples import WorldSamples
 from sesahand.world import vocabulary
-from sesahand.world.cache import open_samples, render_samples
+from sesahand.world.cache import SampleCache, array_shapes, open_samples, render_samples
 from sesahand.world.gestures import GESTURES
 from sesahand.world.synthetic import SyntheticHands, draw
 
@@ -102,6 +106,41 @@ def test_the_condition_is_the_map_that_the_nodes_draw(samples):
         assert np.abs(sample.condition / 255 - maps.mesh[0, ..., 0].numpy()).max() < 2.1 / 255
         assert np.abs(sample.silhouette / 255 - maps.mask[0].numpy()).max() < 0.26
         assert np.abs(sample.silhouette / 255 - maps.mask[0].numpy()).mean() < 1e-4
+
+
+def test_a_map_shows_what_the_hand_holds_where_the_picture_does(hands):
+    shown = set()
+    for index in range(MANY):
+        held = hands.describe(index).attributes.held
+        if held is None or held.kind in shown:
+            continue
+        shown.add(held.kind)
+        sample, gray = hands[index], hands.map_with_held(index)
+        thing = (gray > 0) & (gray <= round(255 * OBJECT_GRAY))
+        inside = cv2.erode(thing.astype(np.uint8), np.ones((3, 3))) > 0
+        assert inside.sum() > 40
+        # The thing hides the hand in the picture as in the map, and wears its own colour there.
+        assert not (sample.mask[inside] > 127).any()
+        color = np.median(sample.picture[inside], 0) / 255
+        hue, wanted = (colorsys.rgb_to_hsv(*c)[0] for c in (color, np.array(vocabulary.COLORS[held.color]) / 255))
+        assert min(abs(hue - wanted), 1 - abs(hue - wanted)) < 0.06, (held, color)
+        bare = sample.condition[(gray > 127) & ~thing], gray[(gray > 127) & ~thing]
+        assert np.mean(np.abs(np.subtract(*bare, dtype=int)) <= 1) > 0.9, "the hand is drawn as before"
+    assert shown == set(vocabulary.HELD)
+
+
+def test_a_map_of_a_hand_that_holds_nothing_is_its_condition(hands, samples):
+    index = next(index for index in SOME if samples[index].description.attributes.held is None)
+    assert np.array_equal(hands.map_with_held(index), samples[index].condition)
+
+
+def test_training_sees_what_hands_hold_in_their_maps_if_it_is_to(hands):
+    index = next(index for index in range(MANY) if hands.describe(index).attributes.held is not None)
+    arrays = {name: np.zeros(shape, kind) for name, (kind, shape) in array_shapes(index + 1, hands.size).items()}
+    drawn = SampleCache(hands, **arrays)
+    assert not WorldSamples(drawn)[index].control.any()
+    assert np.array_equal(WorldSamples(drawn, held_in_map=True)[index].control, hands.map_with_held(index))
+    assert not WorldSamples(drawn, held_in_map=True)[index - 1].control.any(), "of another sample nothing changes"
 
 
 def test_keypoints_are_those_of_the_scene(samples):

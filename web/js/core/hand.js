@@ -1,4 +1,5 @@
 // One hand as a value: nothing of it is changed in place, an edit makes another hand that shares what stayed.
+import { mirroredHeld } from "./held_object.js";
 import { IDENTITY, mirrorRotation } from "./rotations.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
 import { mirrorVector } from "./vectors.js";
@@ -12,6 +13,7 @@ import { mirrorVector } from "./vectors.js";
  * @property {number[]} globalOrient rotation in the camera's frame
  * @property {number[][]} handPose 15 absolute rotations in MANO's order, this side's own
  * @property {number[]} betas 10 numbers of its shape
+ * @property {import("./held_object.js").HeldObject} [held] what it holds, if anything
  */
 
 /** Return a flat right hand with the mean shape, at the camera. */
@@ -50,4 +52,5 @@ export const mirrorHand = (hand) => ({
   translation: mirrorVector(hand.translation),
   globalOrient: mirrorRotation(hand.globalOrient),
   handPose: hand.handPose.map(mirrorRotation),
+  ...(hand.held ? { held: mirroredHeld(hand.held) } : {}),
 });

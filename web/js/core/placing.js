@@ -1,7 +1,7 @@
 // Moving, turning and sizing whole hands as they are seen in the picture, and making new ones.
 import { mirrorHand } from "./hand.js";
-import { fromAxisAngle, multiply, rotate } from "./rotations.js";
-import { add, norm, scale, subtract } from "./vectors.js";
+import { fromAxisAngle, multiply, rotate, straightened } from "./rotations.js";
+import { add, scale, subtract } from "./vectors.js";
 
 // Metres: nearer to the camera, or farther, no hand is brought by sizing it.
 const NEAREST = 0.08;
@@ -14,17 +14,6 @@ export function sizedInPicture(hand, pivot, factor) {
   const [least, most] = [NEAREST / pivot[2], FARTHEST / pivot[2]];
   const away = Math.min(Math.max(most, 1), Math.max(Math.min(least, 1), 1 / factor));
   return { ...hand, translation: add(hand.translation, scale(pivot, away - 1)) };
-}
-
-/** Return nine numbers that are nearly a rotation as one: rows of length one, perpendicular. */
-function straightened(m) {
-  const first = [m[0], m[1], m[2]];
-  const x = scale(first, 1 / norm(first));
-  const second = [m[3], m[4], m[5]];
-  const along = x[0] * second[0] + x[1] * second[1] + x[2] * second[2];
-  const rest = subtract(second, scale(x, along));
-  const y = scale(rest, 1 / norm(rest));
-  return [...x, ...y, x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]];
 }
 
 /**

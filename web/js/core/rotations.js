@@ -1,4 +1,5 @@
 // Rotations as arrays of nine numbers, rows first, in the forms and formulas of sesahand/hands/rotations.py.
+import { cross, dot, norm, scale, subtract } from "./vectors.js";
 
 /** @typedef {number[]} Rotation nine numbers, rows first; never changed in place */
 
@@ -90,6 +91,15 @@ export function toAxisAngle(m) {
 export function blendRotations(first, second, t) {
   const way = toAxisAngle(multiply(invert(first), second));
   return multiply(first, fromAxisAngle(way.map((value) => value * t)));
+}
+
+/** Return nine numbers that are nearly a rotation as one: rows of length one, perpendicular. */
+export function straightened(m) {
+  const [first, second] = [m.slice(0, 3), m.slice(3, 6)];
+  const x = scale(first, 1 / norm(first));
+  const rest = subtract(second, scale(x, dot(x, second)));
+  const y = scale(rest, 1 / norm(rest));
+  return [...x, ...y, ...cross(x, y)];
 }
 
 /** Tell whether nine numbers are a rotation: perpendicular rows of length one, to within a tolerance, right-handed. */

@@ -21,3 +21,7 @@ export const MEANING = Object.freeze({
 
 /** The precision that Python keeps the numbers in; the first where none is said. */
 export const DTYPES = Object.freeze(["float32", "float64"]);
+
+/** What hands can hold, and the least and most of its size in times the usual one; see sesahand/hands/objects.py. */
+export const OBJECTS = Object.freeze(["sphere", "cylinder", "box", "cup", "phone", "pen", "tool"]);
+export const OBJECT_SIZES = Object.freeze([0.5, 2]);

@@ -1,15 +1,19 @@
 // Reading a scene from its text: what Python reads, and nothing that it refuses.
 import { remember } from "./as_read.js";
 import { InvalidFileError } from "./errors.js";
+import { readMesh } from "./held_mesh.js";
 import { checkedShape, fields, quoted, wholeNumber } from "./numbers.js";
 import { fromAxisAngle, isRotation } from "./rotations.js";
-import { DTYPES, FORMAT, MEANING } from "./scene_format.js";
+import { DTYPES, FORMAT, MEANING, OBJECT_SIZES, OBJECTS } from "./scene_format.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
 
 const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
-const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "objects", "taken_from"];
+const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "objects", "meshes", "taken_from"];
 const HAND_FIELDS = ["side", "translation", "global_orient", "hand_pose"];
 const HAND_OPTIONS = ["frame", "score", "betas"];
+const OBJECT_FIELDS = ["kind", "hand", "position", "orient"];
+const OBJECT_OPTIONS = ["size", "mesh"];
+const MAX_MESHES = 256;
 const CAMERA_FIELDS = ["focal_length", "principal_point", "width", "height"];
 const SIDES = ["right", "left"];
 
@@ -22,7 +26,7 @@ const MAX_BETA = 20;
 const MAX_TAKEN_FROM = 128;
 const ROTATION_TOLERANCE = 1e-3;
 // Python tells 1.0 from 1 and takes only the latter for a whole number.
-const FRACTION = /"(?:version|num_frames|frame|width|height)"\s*:\s*-?\d+[.eE]/;
+const FRACTION = /"(?:version|num_frames|frame|hand|mesh|width|height)"\s*:\s*-?\d+[.eE]/;
 
 /** Throw unless no number is larger than `most` in the precision that Python keeps them in. */
 function checkSize(list, dtype, label, most = Number.MAX_VALUE) {
@@ -102,6 +106,48 @@ function readHand(value, dtype, numFrames, label) {
   };
 }
 
+/** Return what a hand of a scene holds, and that hand's number. */
+function readObject(value, count, meshes, label) {
+  const given = fields(value, OBJECT_FIELDS, OBJECT_OPTIONS, label);
+  checkedShape(given.orient, [[3, 3]], `${label}.orient`);
+  const size = given.size === undefined ? 1 : given.size;
+  checkedShape(size, [[]], `${label}.size`);
+  if (!(size >= OBJECT_SIZES[0] && size <= OBJECT_SIZES[1])) {
+    throw new InvalidFileError(`${label}.size is ${quoted(size)}, expected ${OBJECT_SIZES.join(" to ")}.`);
+  }
+  return {
+    hand: wholeNumber(given.hand, 0, count - 1, `${label}.hand`),
+    held: {
+      kind: readWord(given.kind, OBJECTS, `${label}.kind`),
+      position: readList(given.position, 3, "float32", `${label}.position`),
+      orient: readRotation(given.orient, "float32", `${label}.orient`),
+      size,
+      ...(given.mesh === undefined
+        ? {}
+        : { mesh: meshes[wholeNumber(given.mesh, 0, meshes.length - 1, `${label}.mesh`)] }),
+    },
+  };
+}
+
+/** Return the surfaces of the user's that objects refer to. */
+function readMeshes(value) {
+  if (Array.isArray(value) && value.length <= MAX_MESHES) return value.map((each, n) => readMesh(each, `meshes[${n}]`));
+  throw new InvalidFileError(`meshes must be a list of at most ${MAX_MESHES} meshes.`);
+}
+
+/** Return hands with what they hold. */
+function holding(hands, value, meshes) {
+  if (!Array.isArray(value) || value.length > hands.length) {
+    throw new InvalidFileError(`objects must be a list of at most one object for each of ${hands.length} hands.`);
+  }
+  const objects = value.map((each, n) => readObject(each, hands.length, meshes, `objects[${n}]`));
+  if (objects.some(({ hand }, n) => n > 0 && hand <= objects[n - 1].hand)) {
+    throw new InvalidFileError("objects must be in the order of the hands that hold them, one a hand at most.");
+  }
+  const held = new Map(objects.map((each) => [each.hand, each.held]));
+  return hands.map((hand, n) => (held.has(n) ? { ...hand, held: held.get(n) } : hand));
+}
+
 /** Return the camera. */
 function readCamera(value) {
   const given = fields(value, CAMERA_FIELDS, [], "camera");
@@ -154,5 +200,7 @@ export function readScene(text, handModel) {
   const camera = readCamera(given.camera);
   const hands = given.hands.map((hand, n) => readHand(hand, dtype, numFrames, `hands[${n}]`));
   const takenFrom = readTakenFrom(given.taken_from === undefined ? "" : given.taken_from);
-  return { handModel, dtype, numFrames, camera, hands, takenFrom };
+  const meshes = readMeshes(given.meshes === undefined ? [] : given.meshes);
+  const objects = given.objects === undefined ? [] : given.objects;
+  return { handModel, dtype, numFrames, camera, hands: holding(hands, objects, meshes), takenFrom };
 }

@@ -1,5 +1,6 @@
 // Writing a scene as its text.
 import { asRead } from "./as_read.js";
+import { writeMesh } from "./held_mesh.js";
 import { toAxisAngle } from "./rotations.js";
 import { FORMAT, MEANING } from "./scene_format.js";
 
@@ -39,6 +40,26 @@ function writeHand(hand) {
   };
 }
 
+/** Return the fields of what a hand holds. */
+const writeObject = ({ kind, position, orient, size, mesh }, hand, meshes) => ({
+  kind,
+  hand,
+  size,
+  position: written(position),
+  orient: writtenRotation(orient, true),
+  ...(mesh ? { mesh: meshes.indexOf(mesh) } : {}),
+});
+
+/** Return what hands hold, as fields of their own; a scene in which none does has none. */
+function writeObjects(hands) {
+  const meshes = [...new Set(hands.flatMap(({ held }) => held?.mesh ?? []))];
+  const objects = hands.flatMap(({ held }, n) => (held ? [writeObject(held, n, meshes)] : []));
+  return {
+    ...(objects.length ? { objects } : {}),
+    ...(meshes.length ? { meshes: meshes.map(writeMesh) } : {}),
+  };
+}
+
 /**
  * Return a scene as its text, in one line. What was not edited is written with every bit it was read with; what was, in
  * steps of 1e-9 metres or radians.
@@ -54,6 +75,7 @@ export function writeScene({ handModel, dtype, numFrames, camera, hands, takenFr
     num_frames: numFrames,
     camera: { focal_length: focalLength, principal_point: principalPoint, width, height },
     ...(takenFrom ? { taken_from: takenFrom } : {}),
+    ...writeObjects(hands),
     hands: hands.map(writeHand),
   });
 }

@@ -14,22 +14,19 @@ function jointsAround(keypoint) {
 
 const AROUND = OPENPOSE_FROM_MANO.map((_, keypoint) => jointsAround(keypoint));
 
-/** A hand as it is seen: its vertices' pixels and depths. */
-export class SeenHand {
+/** A mesh as it is seen: its vertices' pixels and depths. */
+export class SeenMesh {
   /**
-   * Look at a hand.
-   * @param {import("./hand_model.js").HandModel} model
+   * Look at a mesh.
+   * @param {ArrayLike<number>} faces three vertex ids each
    * @param {import("./sight.js").Sight} sight
    * @param {Float64Array} vertices metres in the scene's frame
-   * @param {number[][]} keypoints likewise
    */
-  constructor(model, sight, vertices, keypoints) {
-    this.model = model;
-    this.screen = sight.seenAll(vertices, new Float64Array(3 * model.numVertices));
+  constructor(faces, sight, vertices) {
+    this.faces = faces;
+    this.screen = sight.seenAll(vertices, new Float64Array(vertices.length));
     this.box = [Infinity, Infinity, -Infinity, -Infinity];
     this.#project(sight.camera);
-    /** Pixel and depth of each keypoint. */
-    this.keypoints = keypoints.map((point) => sight.project(point));
   }
 
   #project({ focalLength, principalPoint }) {
@@ -48,26 +45,24 @@ export class SeenHand {
   }
 
   /**
-   * Return the depth of the nearest skin at a pixel, metres; Infinity if there is none.
+   * Return the depth of the nearest face at a pixel, metres; Infinity if there is none.
    * @param {number[]} pixel
-   * @param {Set<number>} [without] joints whose skin does not count
+   * @param {(face: number) => boolean} [counts] which faces do; all, if it is not given
    */
-  depthAt([x, y], without) {
-    const { box, model } = this;
-    const { faces, partIds, numFaces } = model;
+  depthAt([x, y], counts) {
+    const { box, faces } = this;
     if (x < box[0] || y < box[1] || x > box[2] || y > box[3]) return Infinity;
     let nearest = Infinity;
     for (let face = 0; 3 * face < faces.length; face++) {
       const depth = this.#faceDepth(3 * face, x, y);
-      if (depth < nearest && !without?.has(face < numFaces ? partIds[face] : PALM)) nearest = depth;
+      if (depth < nearest && (!counts || counts(face))) nearest = depth;
     }
     return nearest;
   }
 
   /** Return a face's depth at a pixel, metres; Infinity beside it. Written out, because it runs for every keypoint. */
   #faceDepth(corner, x, y) {
-    const { screen: s, model } = this;
-    const { faces } = model;
+    const { screen: s, faces } = this;
     const [a, b, c] = [3 * faces[corner], 3 * faces[corner + 1], 3 * faces[corner + 2]];
     const [ax, bx, cx] = [s[a] - x, s[b] - x, s[c] - x];
     if (Math.min(ax, bx, cx) > 0 || Math.max(ax, bx, cx) < 0) return Infinity;
@@ -80,24 +75,66 @@ export class SeenHand {
   }
 }
 
+/** A hand as it is seen. */
+export class SeenHand extends SeenMesh {
+  /**
+   * Look at a hand.
+   * @param {import("./hand_model.js").HandModel} model
+   * @param {import("./sight.js").Sight} sight
+   * @param {Float64Array} vertices metres in the scene's frame
+   * @param {number[][]} keypoints likewise
+   */
+  constructor(model, sight, vertices, keypoints) {
+    super(model.faces, sight, vertices);
+    this.model = model;
+    /** Pixel and depth of each keypoint. */
+    this.keypoints = keypoints.map((point) => sight.project(point));
+  }
+
+  /** Return the depth of the nearest skin at a pixel, but for that around some joints, metres; Infinity for none. */
+  depthWithout(pixel, joints) {
+    const { partIds, numFaces } = this.model;
+    return this.depthAt(pixel, (face) => !joints.has(face < numFaces ? partIds[face] : PALM));
+  }
+}
+
+/** An object in a hand as it is seen, and where its middle is. */
+export class SeenObject extends SeenMesh {
+  /**
+   * Look at an object.
+   * @param {import("./objects.js").ObjectShape} shape
+   * @param {import("./sight.js").Sight} sight
+   * @param {Float64Array} vertices metres in the scene's frame
+   * @param {number[]} middle likewise
+   */
+  constructor(shape, sight, vertices, middle) {
+    super(shape.faces, sight, vertices);
+    /** Its pixel and depth. */
+    this.middle = sight.project(middle);
+  }
+}
+
 /**
- * Tell which keypoints of hands are hidden behind other skin than their own.
+ * Tell which keypoints of hands are hidden behind other skin than their own, or behind objects.
  * @param {SeenHand[]} hands
+ * @param {Array<SeenObject | null>} objects
  * @returns {boolean[][]} of each hand's keypoints
  */
-export const hiddenKeypoints = (hands) =>
+export const hiddenKeypoints = (hands, objects = []) =>
   hands.map((hand) =>
-    hand.keypoints.map(([x, y, depth], keypoint) =>
-      hands.some((other) => {
-        const at = other.depthAt([x, y], other === hand ? AROUND[keypoint] : undefined);
-        return at < depth - ITS_OWN;
-      }),
-    ),
+    hand.keypoints.map(([x, y, depth], keypoint) => {
+      const isBefore = (at) => at < depth - ITS_OWN;
+      return (
+        hands.some((other) =>
+          isBefore(other === hand ? other.depthWithout([x, y], AROUND[keypoint]) : other.depthAt([x, y])),
+        ) || objects.some((object) => object && isBefore(object.depthAt([x, y])))
+      );
+    }),
   );
 
-/** Return the hand whose skin is nearest at a pixel; -1 if there is none. */
-export function handAt(hands, pixel) {
-  const depths = hands.map((hand) => hand.depthAt(pixel));
+/** Return the mesh that is nearest at a pixel; -1 if there is none. Some may be missing. */
+export function nearestAt(meshes, pixel) {
+  const depths = meshes.map((mesh) => mesh?.depthAt(pixel) ?? Infinity);
   const nearest = Math.min(Infinity, ...depths);
   return nearest === Infinity ? -1 : depths.indexOf(nearest);
 }

@@ -5,11 +5,25 @@ export const noChoice = () => ({
   scene: null,
   chosen: -1,
   joint: -1,
+  object: false,
   look: "picture",
   shown: "hand",
   frame: 0,
   locked: new Set(),
 });
+
+/**
+ * Choose a hand, or a joint of it (-1 for none), or what it holds; its picture of the batch is shown.
+ * @param {{chosen: number, joint: number, object: boolean, scene: any, frame: number}} state
+ * @param {{hand?: number, joint?: number, object?: boolean}} choice
+ * @returns {boolean} whether it is another choice
+ */
+export function choose(state, { hand = state.chosen, joint = -1, object = false }) {
+  if (hand === state.chosen && joint === state.joint && object === state.object) return false;
+  Object.assign(state, { chosen: hand, joint, object });
+  state.frame = state.scene?.hands[hand]?.frame ?? state.frame;
+  return true;
+}
 
 /** Bring a state's choice back to what its scene has: a picture of the batch, and one of that picture's hands. */
 export function keepChoice(state) {
@@ -18,4 +32,5 @@ export function keepChoice(state) {
   const isShown = (hand) => hand?.frame === state.frame;
   if (!isShown(hands[state.chosen])) state.chosen = hands.findIndex(isShown);
   if (state.chosen < 0) state.joint = -1;
+  if (!hands[state.chosen]?.held) state.object = false;
 }

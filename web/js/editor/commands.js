@@ -10,6 +10,7 @@ import { FRONT } from "../core/sight.js";
 import { FINGER_JOINTS, FINGERS } from "../core/skeleton.js";
 import { add, scale } from "../core/vectors.js";
 import { pivotOf } from "../view/handles.js";
+import { chooseObject, gripObject, OBJECT_ARROWS, removeObject } from "./object_edits.js";
 
 const DEGREE = Math.PI / 180;
 const STEP = 2;
@@ -173,8 +174,9 @@ export const COMMANDS = Object.freeze({
   },
   joint: nextJoint,
   arrow: (view, way, large) => {
+    const table = view.editor.object ? OBJECT_ARROWS : ARROWS;
     const mode = view.arrows ?? (view.editor.state.joint < 0 ? "move" : "bend");
-    ARROWS[mode](view, way, large ? LARGE_STEP : STEP);
+    table[mode](view, way, large ? LARGE_STEP : STEP);
   },
   arrows: (view, mode) => {
     view.arrows = mode;
@@ -196,8 +198,11 @@ export const COMMANDS = Object.freeze({
   remove: ({ editor }) => {
     const { chosen } = editor.state;
     if (!editor.hand) return;
+    if (editor.object) return void removeObject(editor);
     editor.edit((draft) => draft.hands.splice(chosen, 1), editor.t("did.remove"));
   },
+  object: ({ editor }) => chooseObject(editor),
+  grip: ({ editor }) => gripObject(editor),
   resetFinger: ({ editor }) => reset(editor, fingersChosen(editor), editor.t("did.resetFinger")),
   resetHand: ({ editor }) => reset(editor, FINGERS, editor.t("did.resetHand")),
   handles: ({ stage }) => {

@@ -2,10 +2,11 @@
 import { Anatomy } from "../core/anatomy.js";
 import { rightPose, withRightPose } from "../core/hand.js";
 import { History } from "../core/history.js";
+import { objectShapes } from "../core/objects.js";
 import { editedScene } from "../core/scene_edit.js";
 import { writeScene } from "../core/scene_writing.js";
 import { drawSnapshot } from "../view/snapshot.js";
-import { keepChoice, noChoice } from "./choice.js";
+import { choose, keepChoice, noChoice } from "./choice.js";
 import { NO_HOST } from "./host.js";
 import { Listeners } from "./listeners.js";
 import { shownScene, statusOf } from "./shown_scene.js";
@@ -31,6 +32,7 @@ export class HandEditor {
     this.model = model;
     this.facts = facts;
     this.anatomy = new Anatomy(facts);
+    this.objects = objectShapes(facts.objects);
     this.host = host;
     this.t = t;
     this.history = new History(text);
@@ -38,7 +40,7 @@ export class HandEditor {
     this.input = { linked: false, found: "", fingerprint: "", waits: false, size: null };
     /** A text that another node gives; then this one only shows. */
     this.wired = null;
-    this.background = { image: null, opacity: 1, dropped: false };
+    this.background = { image: null, opacity: 1, hands: 1, dropped: false };
     this.problem = "";
     this.state = noChoice();
     this.#take(text);
@@ -47,6 +49,11 @@ export class HandEditor {
   /** The chosen hand, or null. */
   get hand() {
     return this.state.scene?.hands[this.state.chosen] ?? null;
+  }
+
+  /** What the chosen hand holds, if that is chosen rather than the hand; or null. */
+  get object() {
+    return this.state.object ? this.hand.held : null;
   }
 
   /** Whether edits are taken. */
@@ -210,17 +217,9 @@ export class HandEditor {
     this.#write(text);
   }
 
-  /**
-   * Choose a hand, or a joint of it, or neither (-1).
-   * @param {{hand?: number, joint?: number}} choice
-   */
-  choose({ hand = this.state.chosen, joint = -1 }) {
-    const { state } = this;
-    if (hand === state.chosen && joint === state.joint) return;
-    Object.assign(state, { chosen: hand, joint });
-    const chosen = state.scene?.hands[hand];
-    if (chosen) state.frame = chosen.frame;
-    this.#tell();
+  /** Choose a hand, or a joint of it, or what it holds; see `choose` of choice.js. */
+  choose(choice) {
+    if (choose(this.state, choice)) this.#tell();
   }
 
   /** Look in another way: look, shown, frame. */

@@ -1,4 +1,4 @@
-// The picture behind the hands: how strongly it is seen, another one, none.
+// The picture behind the hands: how strongly it and they are seen, another one, none.
 import { make } from "../editor/elements.js";
 import { button, fileButton, group, message, tell } from "./elements.js";
 import { part } from "./part.js";
@@ -33,6 +33,10 @@ export function createBackground(editor) {
     { label: editor.t("panel.opacity"), least: 0, most: 1, step: 0.05 },
     { slide: (value) => editor.setBackground({ opacity: value }), settle: () => {} },
   );
+  const hands = new Slider(
+    { label: editor.t("panel.handOpacity"), least: 0, most: 1, step: 0.05 },
+    { slide: (value) => editor.setBackground({ hands: value }), settle: () => {} },
+  );
   const place = message();
   const take = async (file) => {
     tell(place, "");
@@ -48,13 +52,15 @@ export function createBackground(editor) {
     editor.t("panel.title.background"),
     "sesahand-rows sesahand-background",
     make("div", { class: "sesahand-row" }, ...opacity.parts),
+    make("div", { class: "sesahand-row" }, ...hands.parts),
     make("div", { class: "sesahand-line" }, ...(host.dropPicture ? [choose] : []), remove),
     place,
   );
   if (host.dropPicture) takeDrops(element, take);
   return part(editor, element, () => {
-    const { image, opacity: now, dropped } = editor.background;
+    const { image, opacity: now, hands: shown, dropped } = editor.background;
     opacity.show(image ? now : null);
+    hands.show(image ? shown : null);
     remove.disabled = !dropped;
   });
 }

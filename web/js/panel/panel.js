@@ -9,6 +9,7 @@ import { createHands } from "./hands.js";
 import { createJoint } from "./joint.js";
 import { Library } from "./library.js";
 import { createMix } from "./mix.js";
+import { createObject, createObjectChoice } from "./object.js";
 import { createPad } from "./pad.js";
 import { createPicture } from "./picture.js";
 import { createPlace } from "./place.js";
@@ -34,6 +35,7 @@ function allParts(editor, library) {
       [createGallery(editor, library), createMix(editor, library), createHands(editor)],
       true,
     ],
+    [t("panel.title.object"), [createObject(editor)], true],
     [t("panel.title.fingers"), [createPad(editor), createCurls(editor)], true],
     [t("panel.title.sideways"), [createSpreads(editor), createThumb(editor)], true],
     [t("panel.title.joint"), [createJoint(editor)], true],
@@ -70,7 +72,8 @@ function sortEvents(element, { forward }) {
  * Return the panel of an editor.
  * @param {import("../editor/hand_editor.js").HandEditor} editor
  * @param {{large: boolean}} how large: a column of 320 px with everything in it; otherwise what fits under the stage of
- *   a node of 400 px: the sliders that bend and spread, a button for the gestures, and the pad where there is room
+ *   a node of 400 px: the sliders that bend and spread, a button for the gestures, the object in the hand, and the pad
+ *   where there is room
  * @returns {Part}
  */
 export function createPanel(editor, { large }) {
@@ -79,8 +82,9 @@ export function createPanel(editor, { large }) {
 }
 
 function createCompact(editor) {
-  const parts = [createGestureList(editor), createCurls(editor), createPad(editor)];
-  const elements = parts.map(({ element }) => element);
+  const parts = [createGestureList(editor), createObjectChoice(editor), createCurls(editor), createPad(editor)];
+  const [gestures, object, ...others] = parts.map(({ element }) => element);
+  const elements = [make("div", { class: "sesahand-line sesahand-first-line" }, gestures, object), ...others];
   const panel = assembled("sesahand-panel sesahand-panel-compact", parts, elements);
   sortEvents(panel.element, editor.host);
   return panel;

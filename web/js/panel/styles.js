@@ -133,6 +133,7 @@ export const PANEL_STYLES = `
   box-shadow: 0 6px 20px #0008;
 }
 .sesahand-gesture-list > .sesahand-part + .sesahand-part { margin-top: 8px; }
+.sesahand-object-line { flex: 1 1 160px; flex-wrap: nowrap; }
 .sesahand-panel-compact .sesahand-curls {
   display: grid; flex: 1 1 0; grid-template-columns: repeat(auto-fit, minmax(180px, 1fr)); gap: 0 10px;
 }
@@ -140,7 +141,7 @@ export const PANEL_STYLES = `
 .sesahand-panel-compact .sesahand-curls .sesahand-number, .sesahand-panel-compact .sesahand-pad { display: none; }
 @container sesahand-panel (min-width: 540px) {
   .sesahand-panel-compact .sesahand-panel-inside { flex-flow: row wrap; align-items: center; gap: 4px 12px; }
-  .sesahand-opener { flex-basis: 100%; }
+  .sesahand-first-line { flex-basis: 100%; }
   .sesahand-panel-compact .sesahand-curls .sesahand-number { display: block; }
   .sesahand-panel-compact .sesahand-pad { display: grid; }
   .sesahand-panel-compact .sesahand-pad-field { width: 84px; height: 84px; }

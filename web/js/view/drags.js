@@ -1,4 +1,5 @@
 // What a drag does to the chosen hand, by what it took hold of. Each is { move(pixel) }; pixels are those of the stage.
+import { withHeldMoved, withHeldSize, withHeldTurned } from "../core/held_object.js";
 import { sizedInPicture, trackballTurn, turnedHand } from "../core/placing.js";
 import { reachWithFinger } from "../core/reaching.js";
 import { add, norm, scale, subtract } from "../core/vectors.js";
@@ -81,8 +82,25 @@ function size(view, at) {
   };
 }
 
+/** Move what the hand holds along what is looked at, in the hand. */
+function object(view, at) {
+  const { hand } = start(view);
+  const { middle } = view.held[view.shown.chosen];
+  return {
+    move: (to) => view.editor.changeHand(() => withHeldMoved(hand, view.sight.way(between(at, to), middle))),
+  };
+}
+
+/** Turn what the hand holds like a ball, in the hand. */
+function turnObject(view, at) {
+  const { hand } = start(view);
+  return {
+    move: (to) => view.editor.changeHand(() => withHeldTurned(hand, trackballTurn(between(at, to), RADIANS_PER_PIXEL))),
+  };
+}
+
 /** The drags by name, and the word for what they did. */
-export const DRAGS = Object.freeze({ bend, move, roll, turn, size });
+export const DRAGS = Object.freeze({ bend, move, roll, turn, size, object, turnObject });
 
 /** Return which drag it is that takes hold of a handle, by the main button. */
 export function dragOf(handle, { shift = false } = {}) {
@@ -90,6 +108,12 @@ export function dragOf(handle, { shift = false } = {}) {
   if (!bends(handle.keypoint)) return { name: "move" };
   const isTip = fingerPoint(handle.keypoint).point === 3;
   return { name: "bend", whole: isTip !== shift, keypoint: handle.keypoint };
+}
+
+/** Size the chosen hand, or what it holds if that is chosen. */
+export function sizeBy({ editor, shown: { chosen, keypoints } }, factor) {
+  if (editor.object) editor.changeHand((hand) => withHeldSize(hand, hand.held.size * factor));
+  else if (chosen >= 0) editor.changeHand((hand) => sizedInPicture(hand, pivotOf(keypoints[chosen]), factor));
 }
 
 /**

@@ -3,6 +3,7 @@ import { KEYPOINT_BONES } from "../core/skeleton.js";
 import { bends, dotScale, fingerPoint, isOf, kindOf, RADII, ringOf } from "./handles.js";
 
 const FINGER_COLOURS = Object.freeze(["#ff6b6b", "#ffb84d", "#4fd06a", "#4db3ff", "#c58cff"]);
+const OBJECT_COLOUR = "#7fe3d0";
 const WRIST_COLOUR = "#e8e8ee";
 const DARK = "rgba(10, 12, 18, 0.85)";
 const SHADE = "rgba(10, 12, 18, 0.3)";
@@ -73,7 +74,29 @@ function drawDot(context, [x, y], keypoint, { scale, pale, hot, picked, locked }
   context.fill();
   context.stroke();
   if (kind === "tip") drawNumber(context, [x, y], keypoint, { scale, locked });
-  if (!picked) return;
+  if (picked) drawPicked(context, x, y, radius);
+}
+
+/** Draw the sign in the middle of what the hand holds: a diamond, as no dot of a finger is. */
+function drawObject(context, { middle: [x, y, depth] }, { hot, picked }) {
+  if (depth <= 0) return;
+  const radius = RADII.object + (hot ? 1.5 : 0);
+  context.fillStyle = OBJECT_COLOUR;
+  context.strokeStyle = DARK;
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(x, y - radius);
+  context.lineTo(x + radius, y);
+  context.lineTo(x, y + radius);
+  context.lineTo(x - radius, y);
+  context.closePath();
+  context.fill();
+  context.stroke();
+  if (picked) drawPicked(context, x, y, radius);
+}
+
+/** Draw the ring around what is chosen. */
+function drawPicked(context, x, y, radius) {
   context.globalAlpha = 1;
   context.strokeStyle = "#ffffff";
   context.lineWidth = 2;
@@ -82,21 +105,9 @@ function drawDot(context, [x, y], keypoint, { scale, pale, hot, picked, locked }
   context.stroke();
 }
 
-/**
- * Draw the handles of the chosen hand.
- * @param {CanvasRenderingContext2D} context in pixels of the stage
- * @param {any} shown as `handleAt` takes it
- * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean}} state what the pointer is over, the
- *   chosen keypoint or -1, the locked fingers, and whether what moves, turns and sizes the hand is shown too
- */
-export function drawHandles(context, { hands, hidden, chosen, finger, stage }, { hot, joint, locked, isPlaced }) {
+/** Draw the dots of the chosen hand. */
+function drawDots(context, { hands, hidden, chosen, finger }, { hot, joint, locked, isPlaced }) {
   const hand = hands[chosen];
-  if (!hand) return;
-  context.font = "bold 11px system-ui, sans-serif";
-  context.textAlign = "center";
-  context.textBaseline = "middle";
-  if (isPlaced) drawRing(context, ringOf(hand, stage), hot?.kind);
-  drawBones(context, hand, hidden[chosen]);
   const scale = dotScale(hand);
   // Far ones first, so that near ones lie on top; above all the chosen finger's, which a pointer takes first.
   const order = [...hand.keypoints.keys()].sort(
@@ -112,5 +123,27 @@ export function drawHandles(context, { hands, hidden, chosen, finger, stage }, {
       locked: keypoint > 0 && locked.has(fingerPoint(keypoint).finger),
     });
   }
+}
+
+/**
+ * Draw the handles of the chosen hand.
+ * @param {CanvasRenderingContext2D} context in pixels of the stage
+ * @param {any} shown as `handleAt` takes it
+ * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean, isObjectChosen: boolean}} state what
+ *   the pointer is over, the chosen keypoint or -1, the locked fingers, whether what moves, turns and sizes the hand is
+ *   shown too, and whether what it holds is chosen
+ */
+export function drawHandles(context, shown, { hot, joint, locked, isPlaced, isObjectChosen }) {
+  const { hands, objects, hidden, chosen, stage } = shown;
+  const hand = hands[chosen];
+  if (!hand) return;
+  context.font = "bold 11px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  if (isPlaced) drawRing(context, ringOf(hand, stage), hot?.kind);
+  drawBones(context, hand, hidden[chosen]);
+  drawDots(context, shown, { hot, joint, locked, isPlaced });
   context.globalAlpha = 1;
+  const isHot = hot?.kind === "object" && hot.hand === chosen;
+  if (objects[chosen]) drawObject(context, objects[chosen], { hot: isHot, picked: isObjectChosen });
 }

@@ -1,10 +1,10 @@
 // What of a hand can be taken hold of: dots on its joints, its skin, and the ring that turns and sizes it.
 import { rowsOf } from "../core/fingers.js";
-import { handAt } from "../core/seeing.js";
+import { nearestAt } from "../core/seeing.js";
 import { FINGERS } from "../core/skeleton.js";
 
 /** Pixels of a dot's radius, by what it is on. */
-export const RADII = Object.freeze({ tip: 9, joint: 5.5, knuckle: 5.5, wrist: 6.5 });
+export const RADII = Object.freeze({ tip: 9, joint: 5.5, knuckle: 5.5, wrist: 6.5, object: 8 });
 // Pixels around a dot within which a pointer takes it: fingers on glass need more than a mouse.
 const AROUND = Object.freeze({ mouse: 6, touch: 14 });
 // Pixels of a hand below which its dots are smaller too, down to a share of theirs.
@@ -108,25 +108,55 @@ function ringPartAt({ x, y, radius, square }, [u, v], around) {
  * Return what a pointer takes hold of at a pixel, or null.
  * @param {object} shown what is on the stage
  * @param {import("../core/seeing.js").SeenHand[]} shown.hands
+ * @param {Array<import("../core/seeing.js").SeenObject | null>} [shown.objects] what each of them holds
  * @param {boolean[][]} shown.hidden which keypoints are
  * @param {number} shown.chosen the place of the chosen hand in the list, -1 if none is
  * @param {string} [shown.finger] the chosen one of its fingers
  * @param {{width: number, height: number}} shown.stage
  * @param {number[]} pixel
  * @param {"mouse" | "touch"} pointer
- * @returns {{kind: "dot" | "size" | "roll" | "skin", hand: number, keypoint?: number} | null}
+ * @returns {{kind: "dot" | "size" | "roll" | "skin" | "object", hand: number, keypoint?: number} | null}
  */
 export function handleAt(shown, pixel, pointer = "mouse") {
-  const { hands, chosen, stage } = shown;
+  const { hands, objects = [], chosen, stage } = shown;
   const around = AROUND[pointer];
   if (hands[chosen]) {
     const keypoint = dotAt(shown, pixel, around, () => true);
     if (keypoint >= 0) return { kind: "dot", hand: chosen, keypoint };
+    if (isOnMiddle(objects[chosen], pixel, around)) return { kind: "object", hand: chosen };
     const part = ringPartAt(ringOf(hands[chosen], stage), pixel, around);
     if (part) return { kind: part, hand: chosen };
   }
-  const hand = handAt(hands, pixel);
-  return hand < 0 ? null : { kind: "skin", hand };
+  return surfaceAt(shown, pixel);
+}
+
+/** Tell whether a pixel is on the sign in an object's middle. */
+function isOnMiddle(object, pixel, around) {
+  const [x, y] = pixel;
+  if (!object || object.middle[2] <= 0) return false;
+  return Math.hypot(object.middle[0] - x, object.middle[1] - y) <= RADII.object + around;
+}
+
+/**
+ * Return the skin or the object that is seen at a pixel, or null.
+ * @returns {{kind: "skin" | "object", hand: number} | null}
+ */
+function surfaceAt({ hands, objects = [] }, pixel) {
+  const at = nearestAt([...hands, ...objects], pixel);
+  if (at < 0) return null;
+  return at < hands.length ? { kind: "skin", hand: at } : { kind: "object", hand: at - hands.length };
+}
+
+/**
+ * Return the object that a pointer takes hold of at a pixel from around, or null.
+ * @param {Parameters<typeof handleAt>[0]} shown
+ * @param {number[]} pixel
+ * @param {"mouse" | "touch"} pointer
+ */
+export function objectAt(shown, pixel, pointer = "mouse") {
+  if (isOnMiddle(shown.objects?.[shown.chosen], pixel, AROUND[pointer])) return { kind: "object", hand: shown.chosen };
+  const surface = surfaceAt(shown, pixel);
+  return surface?.kind === "object" ? surface : null;
 }
 
 /**

@@ -18,6 +18,8 @@ const PLAIN = Object.freeze({
   a: ["add"],
   delete: ["remove"],
   backspace: ["remove"],
+  o: ["object"],
+  c: ["grip"],
   r: ["resetFinger"],
   g: ["arrows", "move"],
   s: ["arrows", "size"],

@@ -1,15 +1,16 @@
-// All hands of all editors of a page, drawn by one WebGL2 context: browsers take the oldest away when there are too
-// many.
+// All hands and objects of all editors of a page, drawn by one WebGL2 context: browsers take the oldest away when there
+// are too many.
 import { FRAGMENT, SHOWN, VERTEX } from "./shaders.js";
 
 /**
- * @typedef {object} Mesh one hand in the frame that it is looked at from
+ * @typedef {object} Mesh one hand or object in the frame that it is looked at from
  * @property {Float32Array} positions three numbers a vertex, metres: x right, y down, z forward
  * @property {Float32Array} normals three numbers a vertex
  * @property {Float32Array} sunk one number a vertex: how far it is to be drawn as sunk into something, 0 to 1
  * @property {Uint16Array} index three corners a face
  * @property {number[]} tint red, green and blue, 0 to 1
  * @property {number[]} span least and most depth that it is thought to be seen at, metres
+ * @property {number} [holder] of an object, the place of the hand's mesh that holds it; the two have one span
  */
 
 const UNIFORMS = ["clip", "shown", "tint", "span"];
@@ -80,7 +81,7 @@ export class Painter {
   }
 
   /**
-   * Draw hands and copy the picture into a canvas, over what is there.
+   * Draw meshes and copy the picture into a canvas, over what is there.
    * @param {CanvasRenderingContext2D} target
    * @param {{clip: number[], shown: string, meshes: Mesh[], width: number, height: number, alpha?: number}} picture
    * @returns {boolean} whether there is a context to draw with
@@ -92,7 +93,7 @@ export class Painter {
     if (canvas.width < width) canvas.width = width;
     if (canvas.height < height) canvas.height = height;
     // Before the picture, because it is done by the same context.
-    const spans = meshes.map((mesh) => (shown === "depth" ? this.#seenSpan(mesh, clip) : mesh.span));
+    const spans = shown === "depth" ? this.#spans(meshes, clip) : meshes.map(({ span }) => span);
     this.#start(width, height, clip, SHOWN[shown]);
     meshes.forEach((mesh, n) => this.#draw(mesh, spans[n]));
     this.stats.pictures += 1;
@@ -154,7 +155,18 @@ export class Painter {
     return this.#depths;
   }
 
-  /** Return the least and the most depth that is seen of a hand alone, by which Python shades its map. */
+  /** Return the depths that each mesh's grays span: those of a hand and of what it holds together. */
+  #spans(meshes, clip) {
+    const spans = meshes.map((mesh) => this.#seenSpan(mesh, clip));
+    meshes.forEach(({ holder }, n) => {
+      if (holder === undefined) return;
+      const [a, b] = [spans[n], spans[holder]];
+      spans[n] = spans[holder] = [Math.min(a[0], b[0]), Math.max(a[1], b[1])];
+    });
+    return spans;
+  }
+
+  /** Return the least and the most depth that is seen of a mesh alone, by which Python shades its map. */
   #seenSpan(mesh, clip) {
     const { gl } = this;
     const depths = this.#depthPicture();

@@ -1,17 +1,19 @@
 // A scene on a stage: the picture with its hands, and above it the handles. Drawn once a frame, and only after a
 // change.
 import { clipMatrix } from "../core/camera.js";
-import { hiddenKeypoints, SeenHand } from "../core/seeing.js";
+import { hiddenKeypoints, SeenHand, SeenObject } from "../core/seeing.js";
 import { cameraOnStage, fitted, FRONT, Sight } from "../core/sight.js";
 import { FINGER_JOINTS, FINGERS, keypointOf } from "../core/skeleton.js";
 import { add, scale } from "../core/vectors.js";
 import { drawHandles } from "./handle_drawing.js";
 import { pivotOf } from "./handles.js";
+import { ObjectSurface } from "./object_surface.js";
 import { painterOf } from "./painter.js";
 import { Surface } from "./surface.js";
 
 /** Colours of hands by their side, as shares of red, green and blue. */
 export const TINTS = Object.freeze({ right: [0.95, 0.72, 0.58], left: [0.6, 0.74, 0.95] });
+const OBJECT_TINT = [0.62, 0.66, 0.64];
 const STAGE = "#17181c";
 const PAPER = "#26282e";
 const EDGE = "rgba(255, 255, 255, 0.22)";
@@ -44,6 +46,7 @@ function depths(meshes) {
 /** What is on the stage. */
 export class SceneView {
   #surfaces = [];
+  #objects = [];
   #frame = 0;
   #stale = { picture: true, handles: true };
 
@@ -61,7 +64,7 @@ export class SceneView {
     this.orbit = FRONT;
     this.hot = null;
     this.showsHandles = true;
-    this.shown = { hands: [], hidden: [], chosen: -1, stage: this.size, places: [] };
+    this.shown = { hands: [], objects: [], hidden: [], chosen: -1, stage: this.size, places: [], keypoints: [] };
     this.pictures = 0;
     this.endings = [editor.subscribe(() => this.redraw()), this.painter?.subscribe(() => this.redraw())];
   }
@@ -127,8 +130,12 @@ export class SceneView {
     const { model } = this.editor;
     const all = scene?.hands ?? [];
     const places = [...all.keys()].filter((n) => all[n].frame === frame);
-    while (this.#surfaces.length < places.length) this.#surfaces.push(new Surface(model));
+    while (this.#surfaces.length < places.length) {
+      this.#surfaces.push(new Surface(model));
+      this.#objects.push(new ObjectSurface(model, this.editor.objects));
+    }
     this.surfaces = places.map((place, n) => this.#surfaces[n].update(all[place]));
+    this.held = places.map((place, n) => (all[place].held ? this.#objects[n].update(all[place]) : null));
     const keypoints = places.map((place) => model.keypoints(all[place]));
     const camera = scene?.camera ?? { focalLength: 1, principalPoint: [0, 0], width: 1, height: 1 };
     this.fit = fitted(camera, this.size, MARGIN);
@@ -141,10 +148,24 @@ export class SceneView {
         ? new Sight({ ...through, principalPoint: [width / 2, height / 2] }, { pivot: middle, orbit: this.orbit })
         : new Sight(through);
     const hands = this.surfaces.map((surface, n) => new SeenHand(model, this.sight, surface.vertices, keypoints[n]));
-    const hidden = hiddenKeypoints(hands);
+    const objects = this.held.map((held) => held && this.#seenObject(held));
+    const hidden = hiddenKeypoints(hands, objects);
     const finger = fingerOfJoint(joint);
-    this.shown = { hands, hidden, chosen: places.indexOf(chosen), finger, stage: this.size, places, keypoints };
+    this.shown = {
+      hands,
+      objects,
+      hidden,
+      chosen: places.indexOf(chosen),
+      finger,
+      stage: this.size,
+      places,
+      keypoints,
+    };
     return this.shown;
+  }
+
+  #seenObject({ shape, vertices, middle }) {
+    return new SeenObject(shape, this.sight, vertices, middle);
   }
 
   /** Return a canvas' context in the stage's pixels, empty. */
@@ -166,10 +187,14 @@ export class SceneView {
     context.fillRect(0, 0, this.size.width, this.size.height);
     if (look === "picture") this.#drawPaper(context, shown);
     context.setTransform(1, 0, 0, 1, 0, 0);
-    const meshes = this.surfaces.map((surface) => this.#mesh(surface));
+    const meshes = this.surfaces.map((surface) => this.#mesh(surface, TINTS[surface.side]));
+    this.held.forEach((held, holder) => held && meshes.push({ ...this.#mesh(held, OBJECT_TINT), holder }));
     if (!meshes.length || !this.painter) return;
     const [near, far] = depths(meshes);
-    this.painter.paint(context, { clip: clipMatrix(this.sight.camera, near, far), shown, meshes, width, height });
+    const clip = clipMatrix(this.sight.camera, near, far);
+    // Maps are not to be seen through, nor is anything behind the hands where one looks from around.
+    const alpha = shown === "hand" && look === "picture" ? this.editor.background.hands : 1;
+    this.painter.paint(context, { clip, shown, meshes, width, height, alpha });
   }
 
   /** Draw the picture's frame and what is behind the hands. */
@@ -188,10 +213,9 @@ export class SceneView {
     context.strokeRect(left - 0.5, top - 0.5, width + 1, height + 1);
   }
 
-  /** Return what the painter draws of a hand, as it is looked at. */
-  #mesh(surface) {
+  /** Return what the painter draws of a hand or an object, as it is looked at. */
+  #mesh(surface, tint) {
     const { sight } = this;
-    const tint = TINTS[surface.side];
     const { index, sunk, span } = surface;
     if (!sight.around) return { positions: surface.positions, normals: surface.normals, index, sunk, span, tint };
     const positions = sight.seenAll(surface.positions, new Float32Array(surface.positions.length));
@@ -207,6 +231,7 @@ export class SceneView {
       hot: this.hot,
       joint: keypointOfJoint(state.joint),
       locked: state.locked,
+      isObjectChosen: state.object,
       isPlaced: state.look === "picture",
     });
   }

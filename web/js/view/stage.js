@@ -1,8 +1,7 @@
 // The stage: where pointers, wheels and keys reach the hands. What it has no use for goes to the page around it.
-import { sizedInPicture } from "../core/placing.js";
 import { orbited, zoomed } from "../core/sight.js";
-import { dragOf, DRAGS, pinch } from "./drags.js";
-import { bendingDotAt, handleAt, jointOfKeypoint, pivotOf } from "./handles.js";
+import { dragOf, DRAGS, pinch, sizeBy } from "./drags.js";
+import { bendingDotAt, handleAt, jointOfKeypoint, objectAt } from "./handles.js";
 import { keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
@@ -14,7 +13,7 @@ const ORBIT_PER_PIXEL = 0.01;
 const ZOOM_PER_WHEEL = 0.001;
 // Milliseconds without a turn of the wheel after which what it did is one step of undo.
 const WHEEL_REST = 250;
-const CURSORS = { dot: "grab", roll: "alias", size: "nwse-resize", skin: "move" };
+const CURSORS = { dot: "grab", roll: "alias", size: "nwse-resize", skin: "move", object: "move" };
 
 /** The element, and what happens in it. */
 export class Stage {
@@ -118,8 +117,8 @@ export class Stage {
     const pointer = pointerType === "touch" ? "touch" : "mouse";
     const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
     if (!this.#isAround) return handleAt(shown, pixel, pointer);
-    // From the side, fingers are bent to the camera and away from it; how the hand stands is a matter of the picture.
-    return this.editor.editable ? bendingDotAt(shown, pixel, pointer) : null;
+    // From the side, fingers and objects go to the camera and away from it; how the hand stands is not seen there.
+    return this.editor.editable ? (bendingDotAt(shown, pixel, pointer) ?? objectAt(shown, pixel, pointer)) : null;
   }
 
   #down(event) {
@@ -152,15 +151,16 @@ export class Stage {
     if (this.#isAround && !handle) return { name: "orbit", at, last: at };
     this.#choose(handle, event.button);
     if (!editor.editable || view.shown.chosen < 0) return null;
-    if (event.button === RIGHT) return { name: "turn", at };
+    if (event.button === RIGHT) return { name: handle?.kind === "object" ? "turnObject" : "turn", at };
     return handle && { ...dragOf(handle, { shift: event.shiftKey }), at, kind: handle.kind };
   }
 
   /** Choose what was pressed on: another hand, or a joint; beside both, none. */
   #choose(handle, button) {
     const { editor, view } = this;
-    if (handle && handle.hand !== view.shown.chosen) {
-      editor.choose({ hand: view.shown.places[handle.hand] });
+    const isObject = handle?.kind === "object";
+    if (isObject || (handle && handle.hand !== view.shown.chosen)) {
+      editor.choose({ hand: view.shown.places[handle.hand], object: isObject });
       view.look();
     } else if (handle?.kind === "dot") editor.choose({ joint: jointOfKeypoint(handle.keypoint) });
     else if (button !== RIGHT) editor.choose({});
@@ -236,14 +236,9 @@ export class Stage {
     if (this.#isAround) return void this.view.setOrbit(zoomed(this.view.orbit, factor));
     if (!this.editor.hand || this.#drag) return;
     this.view.look();
-    this.sizeBy(factor);
+    sizeBy(this.view, factor);
     clearTimeout(this.#wheelTimer);
-    this.#wheelTimer = setTimeout(() => this.editor.commit(this.editor.t("did.size")), WHEEL_REST);
-  }
-
-  /** Size the chosen hand. */
-  sizeBy(factor) {
-    const { chosen, keypoints } = this.view.shown;
-    if (chosen >= 0) this.editor.changeHand((hand) => sizedInPicture(hand, pivotOf(keypoints[chosen]), factor));
+    const did = this.editor.t(this.editor.object ? "did.sizeObject" : "did.size");
+    this.#wheelTimer = setTimeout(() => this.editor.commit(did), WHEEL_REST);
   }
 }

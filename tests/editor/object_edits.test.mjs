@@ -1,0 +1,109 @@
+// What hands hold, in the editor: taken hold of, moved, turned, sized, gripped, chosen and removed, each in one step.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
+import { middleOfHeld } from "../../web/js/core/held_surface.js";
+import { isRotation } from "../../web/js/core/rotations.js";
+import { OBJECT_SIZES } from "../../web/js/core/scene_format.js";
+import { writeScene } from "../../web/js/core/scene_writing.js";
+import { hiddenKeypoints } from "../../web/js/core/seeing.js";
+import { Sight } from "../../web/js/core/sight.js";
+import { COMMANDS } from "../../web/js/editor/commands.js";
+import { HandEditor } from "../../web/js/editor/hand_editor.js";
+import { gripObject, holdObject } from "../../web/js/editor/object_edits.js";
+import { dragOf, DRAGS, sizeBy } from "../../web/js/view/drags.js";
+import { handleAt } from "../../web/js/view/handles.js";
+import { distance, golden, model } from "./goldens.mjs";
+import { facts, grips, holders, missing, read, seen } from "./held.mjs";
+
+/** Return an editor of a hand that holds an object, with what a stage shows of it. */
+function staged(text = grips[0].scene) {
+  const written = [];
+  const editor = new HandEditor({ model, facts, text, host: { write: (each) => written.push(each) } });
+  const sight = new Sight(editor.state.scene.camera);
+  const { skin, object } = seen(editor.hand, sight);
+  const hands = [skin];
+  const shown = { hands, objects: [object], hidden: hiddenKeypoints(hands, [object]), chosen: 0, stage: skin.box };
+  const keypoints = [model.keypoints(editor.hand)];
+  const held = [{ middle: middleOfHeld(model, editor.hand) }];
+  return { editor, written, sight, held, shown: { ...shown, keypoints } };
+}
+
+test("a pointer takes an object by its sign or where it is seen; a drag moves it in the hand, under the pointer", () => {
+  const view = staged();
+  const { editor, shown, sight } = view;
+  const [x, y] = shown.objects[0].middle;
+  const bare = { ...shown, hands: [{ ...shown.hands[0], keypoints: [] }], chosen: -1 };
+  assert.deepEqual(handleAt({ ...bare, hands: [] }, [x + 8, y - 8]), { kind: "object", hand: 0 });
+  assert.equal(dragOf({ kind: "object" }).name, "object");
+  const wrist = model.keypoints(editor.hand)[0];
+  DRAGS.object(view, [x, y]).move([x + 7, y - 4]);
+  const [u, v] = sight.project(middleOfHeld(model, editor.hand));
+  assert.ok(Math.hypot(u - x - 7, v - y + 4) < 1e-4);
+  assert.deepEqual(model.keypoints(editor.hand)[0], wrist);
+  DRAGS.turnObject(view, [x, y]).move([x + 40, y]);
+  const { orient } = editor.hand.held;
+  assert.ok(isRotation(orient, 1e-9) && distance(orient, holders[0].held.orient) > 0.3);
+  editor.choose({ object: true });
+  sizeBy(view, 10);
+  assert.equal(editor.hand.held.size, OBJECT_SIZES[1]);
+  editor.commit();
+  assert.deepEqual([view.written.length, read(view.written[0]).hands[0].held.size], [1, 2]);
+});
+
+test("dots behind an object are hidden by it", () => {
+  const { shown } = staged(grips[2].scene);
+  const behind = shown.hidden[0].filter((is) => is).length;
+  assert.ok(behind > hiddenKeypoints(shown.hands)[0].filter((is) => is).length);
+});
+
+test("an edit of fingers leaves the object's very numbers, and one of the object those of the fingers", () => {
+  const text = grips[1].scene;
+  const { editor } = staged(text);
+  const before = JSON.parse(text);
+  editor.changeHand((hand) => ({ ...hand, translation: [0, 0, 0.5] }));
+  editor.commit();
+  assert.deepEqual(JSON.parse(editor.text).objects, before.objects);
+  editor.changeHand((hand) => withHeldTurned(hand, [0, 0, 0.2]));
+  editor.commit();
+  const after = JSON.parse(editor.text);
+  assert.deepEqual(after.hands[0].hand_pose, before.hands[0].hand_pose);
+  assert.notDeepEqual(after.objects, before.objects);
+  assert.deepEqual([after.objects[0].hand, after.objects[0].position], [0, before.objects[0].position]);
+  assert.ok(!("objects" in JSON.parse(writeScene(read(golden("hands")[0].scene)))));
+});
+
+test("an object is chosen in the list, gripped, given to a copy, removed and brought back, each in one step", () => {
+  const written = [];
+  const editor = new HandEditor({ model, facts, host: { write: (text) => written.push(text) } });
+  const view = { editor };
+  const said = [];
+  editor.speakThrough((words, isSeen) => said.push([words, isSeen]));
+  COMMANDS.grip(view);
+  COMMANDS.object(view);
+  assert.deepEqual(said, Array(2).fill([editor.t("said.noObject"), true]));
+  holdObject(editor, "cylinder");
+  assert.deepEqual([editor.object.kind, written.length], ["cylinder", 1]);
+  editor.changeHand((hand) => withHeldSize(hand, 0.8));
+  editor.commit();
+  gripObject(editor);
+  assert.deepEqual([written.length, missing(editor.hand)], [3, []]);
+  assert.match(said.at(-1)[0], /^Touching: Thumb, Index, Middle, Ring, Little\. The hand is 0\.0 mm deep/);
+  COMMANDS.arrow(view, [1, 0], false);
+  assert.ok(distance(editor.hand.held.position, read(written[2]).hands[0].held.position) > 5e-4);
+  COMMANDS.add(view);
+  assert.deepEqual(
+    JSON.parse(editor.text).objects.map(({ hand }) => hand),
+    [0, 1],
+  );
+  editor.choose({ hand: 0, object: true });
+  COMMANDS.remove(view);
+  assert.deepEqual(
+    JSON.parse(editor.text).objects.map(({ hand }) => hand),
+    [1],
+  );
+  assert.deepEqual([editor.state.scene.hands.length, editor.object], [2, null]);
+  editor.undo();
+  assert.equal(editor.state.scene.hands[0].held.kind, "cylinder");
+});

@@ -1,0 +1,185 @@
+"""Meshes of strangers: read as they were written, and hostile ones refused with a sentence, in a child with bounds."""
+
+import json
+import struct
+import sys
+
+import numpy as np
+import pytest
+from hostile import run_limited
+
+from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.files import meshes
+from sesahand.files.meshes import read_mesh
+
+trimesh = pytest.importorskip("trimesh")
+
+
+def triangles_of(vertices, faces):
+    return np.sort(np.asarray(vertices)[np.asarray(faces)].reshape(len(faces), 9).round(5), 0)
+
+
+@pytest.mark.parametrize("kind", ["glb", "obj", "ply", "stl"])
+def test_triangles_come_back_as_another_program_wrote_them(tmp_path, kind):
+    scene = trimesh.Scene()
+    moved = trimesh.transformations.translation_matrix([0.1, 0.2, 0.3])
+    scene.add_geometry(trimesh.creation.box((0.1, 0.2, 0.3)), transform=moved)
+    scene.add_geometry(trimesh.creation.cylinder(0.05, 0.2))
+    written = scene if kind in ("glb", "obj") else scene.to_mesh()
+    written.export(tmp_path / f"thing.{kind}")
+    whole = scene.to_mesh()
+    vertices, faces = read_mesh(tmp_path / f"thing.{kind}")
+    assert vertices.dtype == np.float64 and faces.dtype == np.int64
+    np.testing.assert_allclose(triangles_of(vertices, faces), triangles_of(whole.vertices, whole.faces), atol=2e-5)
+
+
+def test_a_textured_obj_is_read_without_its_other_files(tmp_path):
+    (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd /etc/hostname\n")
+    text = "mtllib a.mtl\nusemtl m\no x\nv 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\nv 0 0 1 1 0 0\nvt 0 0\nvn 0 0 1\n"
+    (tmp_path / "a.obj").write_text(text + "f 1/1/1 2/1/1 3/1/1\nf 1//1 4//1 2//1\nf -1 -2 -3\n")
+    vertices, faces = read_mesh(tmp_path / "a.obj")
+    assert len(faces) == 3 and vertices.max() == 1
+
+
+def glb(described, binary=b"\0" * 36, claimed=None):
+    text = json.dumps(described).encode()
+    text += b" " * (-len(text) % 4)
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text
+    chunks += struct.pack("<I4s", len(binary) if claimed is None else claimed, b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def triangle(**changes):
+    whole = {
+        "asset": {"version": "2.0"},
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"mesh": 0}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
+        "accessors": [{"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"}],
+        "bufferViews": [{"buffer": 0, "byteOffset": 0, "byteLength": 36}],
+        "buffers": [{"byteLength": 36}],
+    }
+    return whole | changes
+
+
+TRIANGLE = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
+
+
+def test_the_smallest_glb_is_read(tmp_path):
+    (tmp_path / "a.glb").write_bytes(glb(triangle(), TRIANGLE))
+    vertices, faces = read_mesh(tmp_path / "a.glb")
+    assert vertices[faces[0]].tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
+def test_nothing_but_triangles_reaches_the_parser(tmp_path, monkeypatch):
+    """A picture inside could be a bomb, and a name outside could be anything."""
+    bomb = triangle(
+        images=[{"uri": "file:///etc/hostname"}],
+        textures=[{"source": 0}],
+        materials=[{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}}}],
+        skins=[{"joints": [0]}],
+        meshes=[{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 0}, "material": 0}]}],
+    )
+    (tmp_path / "a.glb").write_bytes(glb(bomb, TRIANGLE))
+    seen = []
+    load = trimesh.load
+    monkeypatch.setattr(trimesh, "load", lambda file, **given: seen.append(file.getvalue()) or load(file, **given))
+    assert len(read_mesh(tmp_path / "a.glb")[1]) == 1
+    assert b"hostname" not in seen[0] and b"material" not in seen[0] and b"TEXCOORD" not in seen[0]
+
+
+def ascii_ply(elements, body=""):
+    return f"ply\nformat ascii 1.0\n{elements}end_header\n{body}".encode()
+
+
+PLACES = "property float x\nproperty float y\nproperty float z\n"
+CORNERS = "property list uchar int vertex_indices\n"
+WIDE = "property list uint int vertex_indices\n"
+BINARY_PLY = (
+    f"ply\nformat binary_little_endian 1.0\nelement vertex 3\n{PLACES}element face 1\n{WIDE}end_header\n".encode()
+)
+CHAIN = {"nodes": [{"children": [k + 1]} for k in range(4000)] + [{"mesh": 0}]}
+
+HOSTILE = {
+    "empty.glb": b"",
+    "empty.ply": b"",
+    "empty.obj": b"",
+    "empty.stl": b"",
+    "noise.glb": bytes(range(256)) * 40,
+    "noise.stl": bytes(range(256)) * 40,
+    "claims.glb": glb(triangle(), b"", 1 << 31),
+    "many.glb": glb(triangle(accessors=[{"bufferView": 0, "componentType": 5126, "count": 10**9, "type": "VEC3"}])),
+    "past.glb": glb(triangle(bufferViews=[{"buffer": 0, "byteOffset": 30, "byteLength": 36}])),
+    "nothing.glb": glb(triangle(accessors=[{"componentType": 5126, "count": 600_000, "type": "VEC3"}])),
+    "elsewhere.glb": glb(triangle(buffers=[{"byteLength": 36, "uri": "http://example.com/x.bin"}])),
+    "circle.glb": glb(triangle(nodes=[{"children": [1]}, {"children": [0], "mesh": 0}])),
+    "itself.glb": glb(triangle(nodes=[{"children": [0], "mesh": 0}])),
+    "parents.glb": glb(triangle(nodes=[{"children": [1, 2]}, {"children": [2]}, {"mesh": 0}])),
+    "copies.glb": glb(
+        triangle(
+            nodes=[{"mesh": 0}] * 4000,
+            accessors=[{"bufferView": 0, "componentType": 5126, "count": 3000, "type": "VEC3"}],
+            bufferViews=[{"buffer": 0, "byteOffset": 0, "byteLength": 36000}],
+        ),
+        bytes(36000),
+    ),
+    "packed.glb": glb(triangle(extensionsRequired=["KHR_draco_mesh_compression"])),
+    "mesh.glb": glb(triangle(nodes=[{"mesh": 7}])),
+    "types.glb": glb(triangle(nodes=7, meshes={"a": 1})),
+    "nan.glb": glb(triangle(), np.array([np.nan, *[0.0] * 8], "<f4").tobytes()),
+    "points.glb": glb(triangle(meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "mode": 0}]}])),
+    "claims.ply": ascii_ply(f"element vertex 999999999\n{PLACES}"),
+    "digits.ply": ascii_ply(f"element vertex {10**30}\n{PLACES}"),
+    "corners.ply": BINARY_PLY + bytes(36) + struct.pack("<I", 2**31 - 1) + bytes(12),
+    "outside.ply": ascii_ply(f"element vertex 1\n{PLACES}element face 1\n{CORNERS}", "0 0 0\n3 5 6 7\n"),
+    "points.ply": ascii_ply(f"element vertex 1\n{PLACES}", "0 0 0\n"),
+    "claims.stl": bytes(80) + struct.pack("<I", 2**32 - 1) + bytes(50),
+    "many.obj": b"v 0 0 0\n" * 3 + b"f 1 2 3\n" * 200_001,
+    "wide.obj": b"v 0 0 0\n" * 3 + b"f" + b" 1 2 3" * 100_000,
+    "outside.obj": b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n",
+    "words.obj": b"v a b c\nf x y z\n",
+}
+
+
+def refusals(folder):
+    """Return how reading each file of a folder ends; all in one child, because each would import trimesh."""
+    ended = {}
+    for path in sorted(folder.iterdir()):
+        sys.stderr.write(f"{path.name}\n")
+        try:
+            ended[path.name] = ("read", str(len(read_mesh(path)[1])))
+        except Exception as error:
+            ended[path.name] = (type(error).__name__, str(error))
+    return ended
+
+
+def test_hostile_meshes_are_refused_with_a_sentence_each(tmp_path):
+    for name, data in HOSTILE.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "chain.glb").write_bytes(glb(triangle(**CHAIN), TRIANGLE))
+    ended = run_limited(refusals, tmp_path, megabytes=700, seconds=60).returned()
+    assert ended.pop("chain.glb")[0] in ("read", "InvalidFileError")
+    assert set(ended) == set(HOSTILE)
+    for name, (kind, said) in ended.items():
+        assert kind == "InvalidFileError", f"{name} ended with {kind}: {said}"
+        assert said.startswith(repr(name)) and said.endswith(".") and len(said) < 420
+
+
+def test_links_other_names_and_large_files_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.glb").write_bytes(glb(triangle(), TRIANGLE))
+    (tmp_path / "link.glb").symlink_to(tmp_path / "a.glb")
+    (tmp_path / "a.txt").write_bytes(b"")
+    for name, why in (("link.glb", "a link"), ("a.txt", "no mesh by its name"), ("gone.stl", "cannot be read")):
+        with pytest.raises(InvalidFileError, match=why):
+            read_mesh(tmp_path / name)
+    monkeypatch.setattr(meshes, "MAX_MESH_BYTES", 100)
+    with pytest.raises(InvalidFileError, match="larger than"):
+        read_mesh(tmp_path / "a.glb")
+
+
+def test_without_the_package_a_sentence_says_how_to_get_it(tmp_path, monkeypatch):
+    (tmp_path / "a.glb").write_bytes(glb(triangle(), TRIANGLE))
+    monkeypatch.setitem(sys.modules, "trimesh", None)
+    with pytest.raises(SesaHandError, match="pip install trimesh"):
+        read_mesh(tmp_path / "a.glb")
