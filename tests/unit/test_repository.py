@@ -273,6 +273,7 @@ BY_HAND = {
     "sesahand/commands/reconstruct.py": {
         "self.options.out /": "written whole in place of a link", "path.with_suffix(": "likewise",
     },
+    "sesahand/commands/train.py": {"path.with_name(": "said, not opened"},
     "sesahand/commands/render.py": {"folder / (f": "written whole in place of a link"},
     "sesahand/data/formats/": {"out /": "a folder that was empty a moment ago"},
     "sesahand/data/layout.py": {"root / folder_name(folder)": "whoever writes there makes the folder by make_folder, "
@@ -280,8 +281,13 @@ BY_HAND = {
     "sesahand/evaluation/reader/network.py": {"Path(__file__)": "a file of the package"},
     "sesahand/evaluation/reader/training.py": {"output.with_suffix(": "beside the file that the user named"},
     "sesahand/generate/picture_folder.py": {"self.path /": "written whole in place of a link"},
-    "sesahand/training/loop.py": {"self.folder /": "asked about by is_own, and changed by rename and delete_folder"},
+    "sesahand/training/loop.py": {
+        "self.folder /": "asked about by is_own, and changed by rename and delete_folder",
+        "folder /": "asked about by lexists, and named in a log",
+    },
     "sesahand/training/controlnet.py": {"out / 'pictures'": "save_sheet makes the folder by make_folder"},
+    "sesahand/training/lora.py": {"out / 'pictures'": "save_sheet makes the folder by make_folder"},
+    "sesahand/training/latents.py": {"os.path.join(place, name)": "asked by lstat how large it is"},
     "sesahand/training/small_model.py": {"self.out / 'pictures'": "save_sheet makes the folder by make_folder"},
     "sesahand/training/samples.py": {
         "folder /": "its links are followed and compared", "folder.parent /": "its links are followed and compared",
