@@ -1,6 +1,5 @@
 """Data sets: pictures with their hands, kept for training."""
 
-import json
 import logging
 import os
 
@@ -13,6 +12,7 @@ from ..sesahand.data.record import PairFacts
 from ..sesahand.data.writer import PairWriter
 from ..sesahand.errors import SesaHandError, quote
 from ..sesahand.files.names import check_relative_path
+from ..sesahand.files.reading import parse_json
 from ..sesahand.reconstruct.scoring.score import HandScores
 from ..sesahand.scene.hand_scene import HandScene
 from ..sesahand.scene.held_object import describe_left_out
@@ -56,8 +56,8 @@ def parse_numbers(text: str, name: str, kind: type) -> list | dict:
         SesaHandError: If it is not one, or a list holds anything but numbers from 0 to 1.
     """
     try:
-        value = json.loads(text) if text.strip() else kind()
-    except (ValueError, RecursionError):
+        value = parse_json(text, name) if text.strip() else kind()
+    except SesaHandError:
         value = None
     if not isinstance(value, kind):
         wanted = "[0.91, 0.4], a score for each picture" if kind is list else '{"strength": 0.8, "alpha": 1.0}'

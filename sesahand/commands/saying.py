@@ -18,9 +18,14 @@ def say(text: object, end: str = "\n") -> None:
 
 
 def say_json(text: str) -> None:
-    """Print JSON that is JSON still: what is not to be seen is escaped as JSON has it."""
-    escaped = (c if is_printable(c) else json.dumps(c)[1:-1].replace("\x7f", r"\u007f") for c in text)
-    print(_encoded("".join(escaped), sys.stdout), flush=True)
+    """Print JSON that is JSON still: what is not to be seen, or not in the terminal's encoding, is escaped as there."""
+    text = "".join(c if is_printable(c) else json.dumps(c)[1:-1].replace("\x7f", r"\u007f") for c in text)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # Outside of its texts JSON is ASCII.
+        text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+    print(text, flush=True)
 
 
 def note(text: str) -> None:

@@ -1,6 +1,5 @@
 """Reading a set of pairs: indexable, iterable, and lazy down to the single file."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from ..errors import InvalidFileError, SesaHandError, quote
 from ..hands.loading import BUILTIN, load_hand_model
 from ..hands.model import HandModel
 from ..scene.hand_scene import HandScene
+from ..scene.scene_files import read_header
 from ..semantics.behavior import BehaviorSemantics
 from .hand_arrays import HandParameters, parameters_of, read_hand_file, scene_of
 from .index import Index, read_index
@@ -91,7 +91,7 @@ class Pair:
         record = self.record
         if record.objects or not record.hands:
             return bool(record.objects)
-        return "objects" in json.loads(str(self._arrays()["header"]))
+        return "objects" in read_header(self._arrays()["header"], str(self.path("npz")))
 
     def levels(self, kind: str) -> np.ndarray:
         """The picture ("png" or "jpg") or a map by its name, uint8 `[H, W, 3]` or `[H, W]`."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.arrays import read_npz
+from ..files.reading import parse_json
 from ..files.writing import write_bytes
 
 DONE, FEATURES, ABOUT, SECONDS = "done", "features", "about", "seconds"
@@ -114,7 +115,7 @@ class CellResults:
     def _load(self, path: Path) -> None:
         try:
             arrays = {name: np.array(values) for name, values in read_npz(path, LIMIT).items()}
-            about = json.loads(str(arrays[ABOUT]))
+            about = parse_json(str(arrays[ABOUT]), f"{path}: {ABOUT}")
             if about != self.about:
                 raise SesaHandError(
                     f"{path} holds figures of something else ({differing(about, self.about)}). Choose another folder "

@@ -14,13 +14,18 @@ from .reading import open_regular
 
 MOST_VALUES = 4096
 MOST_TENSORS = 20_000
-LONGEST_ARRAY = 2_000_000
-"""Entries of an array; the largest vocabularies and their merges have some hundred thousand."""
+MOST_ENTRIES = 2_000_000
+"""Of all arrays; the largest vocabularies have three times 262,000, and half a million merges."""
+MOST_OTHER_ENTRIES = 1 << 16
+"""Of all arrays but a vocabulary's: the reader of the package gguf makes objects of kilobytes of each entry."""
+VOCABULARY = {f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "token_type", "merges")}
 LONGEST_TEXT = 1 << 20
 MOST_HEADER_BYTES = 256 << 20
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
+# Of four bytes an entry at least, so that a small file has few.
+_OF_VOCABULARY = (4, 5, 6, _TEXT)
 
 # Of each type of tensor: the elements of a block, and its bytes.
 _BLOCKS = {
@@ -91,14 +96,19 @@ class _Reader:
         if key in header.values or key in header.lengths:
             raise self._fault(f"it says {key[:40]!r} twice")
         if kind == _ARRAY:
-            header.lengths[key] = self._skip_array()
+            header.lengths[key] = self._skip_array(key, header)
         else:
             header.values[key] = self._text() if kind == _TEXT else self._scalar(kind)
 
-    def _skip_array(self) -> int:
+    def _skip_array(self, key: str, header: GGUFHeader) -> int:
         kind, length = self._number("I"), self._number("Q")
-        if length > LONGEST_ARRAY:
-            raise self._fault(f"an array of it has {length} entries")
+        others = sum(count for name, count in header.lengths.items() if name not in VOCABULARY)
+        if key in VOCABULARY and kind not in _OF_VOCABULARY:
+            raise self._fault(f"{key} is of a type that no vocabulary has")
+        if length + sum(header.lengths.values()) > MOST_ENTRIES:
+            raise self._fault(f"its arrays have more than {MOST_ENTRIES} entries")
+        if key not in VOCABULARY and length + others > MOST_OTHER_ENTRIES:
+            raise self._fault(f"its arrays beside the vocabulary have more than {MOST_OTHER_ENTRIES} entries")
         if kind == _TEXT:
             for _ in range(length):
                 self._take(self._text_length())

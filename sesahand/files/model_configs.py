@@ -42,21 +42,32 @@ NOTHING = {
     "repo_path": "asks for a list from the internet",
     "class_info_file": "asks for a list from the internet",
     "font_path": "leads to a font elsewhere",
+    "sinusoidal_pos_embds": "asks for a table of positions that is made number by number",
+    "sinusoidal_embeddings": "asks for a table of positions that is made number by number",
     # What these hold goes as it is to libraries that open files, and some load code.
     "mecab_kwargs": "leads to dictionaries elsewhere",
     "sudachi_kwargs": "leads to dictionaries elsewhere",
     "jumanpp_kwargs": "leads to dictionaries elsewhere",
     "model_proto": "brings a tokenizer in an unknown form",
 }
+# Their tables of positions are made as lists, number by number, however many the configuration names.
+LISTED = (
+    "autoformer", "informer", "marian", "pegasus", "roformer", "time_series_transformer", "videomae",
+)  # fmt: skip
 # Texts that older versions of transformers write down and never open.
 NOT_OPENED = ("special_tokens_map_file", "added_tokens_file")
 # How many of something a network has, and how many at most: far more than any model, and few enough to be made.
 _LAYERS = re.compile(r"(\w*_)?(n_layers?|layers|num_layer|num_blocks|num_stages|depths?|layers_per_block)")
 _EXPERTS = re.compile(r"\w*experts")
+# Lists of how many layers each stage has, which count together; other lists of layers say which ones.
+_STAGES = re.compile(r"(\w*_)?depths|layers_per_block|num_block_repeats")
 COUNTS = (
     (_LAYERS, 1000),
     (_EXPERTS, 2048),
     (re.compile(r"num_labels"), 100_000),
+    # By which networks make their layers more or wider; EfficientNet-L2 has 5.3, and some sixteen blocks before that.
+    (re.compile(r"depth_coefficient|width_coefficient|depth_multiplier"), 16),
+    (re.compile(r"num_block_repeats"), 100),
     (re.compile(r"\w*(image_seq_len(gth)?|image_tokens|image_token_length)"), 100_000),
     (re.compile(r"\w*block_types"), 1000),
     # Of the pictures that a processor makes, whatever it is given.
@@ -157,6 +168,11 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} asks for the weights {quote(value)}, expected .safetensors beside it: others can carry code. Put "
             "them there, and write their plain name."
         )
+    if name == "model_type" and value in LISTED:
+        raise InvalidFileError(
+            f"{path} is of the model type {quote(value)}, which neither sees pictures nor follows instructions. Take "
+            "another model."
+        )
     if name == "model_type" and isinstance(value, str) and _fetches_kernels(value):
         raise UnsafeFileError(
             f"{path} asks for the model type {quote(value)}, for which transformers downloads and runs kernels where "
@@ -184,7 +200,9 @@ def _check_count(path: Path, key: str, value: Any) -> None:
     for pattern, most in COUNTS:
         # A list has one number for each stage of a network.
         stages = len(value) if isinstance(value, list) else 0
-        found = max([stages, *_numbers(value)]) if pattern.fullmatch(key) else 0
+        numbers = _numbers(value)
+        together = sum(map(abs, numbers)) if _STAGES.fullmatch(key) else 0
+        found = max([stages, together, *numbers]) if pattern.fullmatch(key) else 0
         if found > most:
             raise InvalidFileError(
                 f"{path} says {key} = {found:.0f}, expected at most {most}, more than any model has; copy it again."

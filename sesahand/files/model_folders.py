@@ -26,6 +26,7 @@ PICKLES = (".pkl", ".pickle")
 MORE_NUMBERS = 1 << 24
 # Tables that networks make themselves, such as masks and positions, and no file holds.
 MORE_BYTES = 1 << 28
+MOST_STEPS = 1 << 16
 
 
 def check_model_folder(folder: Path, has_weights: bool = True, has_words: bool = True) -> None:
@@ -87,13 +88,19 @@ class _Weightless(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if func is torch.linspace:
+        if func is torch.linspace and _is_short(args, kwargs):
             # Some networks ask for each number of it while they are built, which "meta" does not know.
             kwargs.setdefault("device", "cpu")
         if func is torch.normal and isinstance(args[0] if args else kwargs.get("mean"), int | float):
             # It does not know that it is to make what it returns on the device of the context.
             kwargs.setdefault("device", "meta")
         return func(*args, **kwargs)
+
+
+def _is_short(args: tuple, kwargs: dict) -> bool:
+    """Whether so many numbers are asked of `torch.linspace` as a network can have layers."""
+    steps = args[2] if len(args) > 2 else kwargs.get("steps")
+    return isinstance(steps, int) and steps <= MOST_STEPS
 
 
 def without_memory(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
@@ -119,7 +126,12 @@ def without_memory(folder: Path, build: Callable[[], nn.Module]) -> nn.Module:
         ) from error
 
 
-def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = None) -> None:
+def table_bytes(network: nn.Module) -> int:
+    """Return the bytes of what a network keeps beside its weights, whether files hold it or not."""
+    return sum(value.numel() * value.element_size() for value in network.buffers())
+
+
+def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = None) -> nn.Module:
     """Refuse a network of far more numbers than the files hold, before there is memory for it.
 
     Args:
@@ -127,12 +139,15 @@ def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = 
         build: Makes the network; here its numbers take no memory.
         held: How many numbers there are; None counts those of the safetensors.
 
+    Returns:
+        The network, without memory.
+
     Raises:
         InvalidFileError: If it is so, or no network can be made.
     """
     network = without_memory(folder, build)
     needed = sum(value.numel() for value in network.parameters())
-    tables = sum(value.numel() * value.element_size() for value in network.buffers())
+    tables = table_bytes(network)
     held, size, damage = _held(folder) if held is None else (held, 0, "")
     if needed > 2 * held + MORE_NUMBERS or tables > size + MORE_BYTES:
         if damage:
@@ -142,6 +157,7 @@ def check_size(folder: Path, build: Callable[[], nn.Module], held: int | None = 
             f"{needed:,} and {tables:,} bytes beside them. The download is incomplete, or config.json belongs to "
             "another model."
         )
+    return network
 
 
 def _held(folder: Path) -> tuple[int, int, str]:

@@ -1,12 +1,11 @@
 """Settings that people write: a table in a TOML or JSON file."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidFileError
-from .reading import read_bytes
+from .reading import parse_json, read_bytes
 
 # Of a line of TOML, whose reader takes a time that grows with the square of a key's parts.
 MOST_DOTS = 256
@@ -26,7 +25,7 @@ def read_settings(path: Path, limit: int) -> dict:
     text = read_bytes(path, limit).decode("utf-8-sig", "replace")
     try:
         if path.suffix.lower() == ".json":
-            values = json.loads(text)
+            values = parse_json(text, path.name)
         elif sys.version_info >= (3, 11):
             import tomllib
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..errors import SesaHandError
 from .shapes import check_known
 
 
@@ -41,7 +42,7 @@ def fit_similarity(found: Tensor, reference: Tensor, reflect: bool = False) -> S
         equally good and one of them is returned.
 
     Raises:
-        SesaHandError: If shapes differ or are none of point sets, or a value is not finite.
+        SesaHandError: If shapes differ or are none of point sets, or a value or its square is not finite.
 
     Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns" (1991); it is
     Kabsch's rotation with the best scale.
@@ -49,12 +50,15 @@ def fit_similarity(found: Tensor, reference: Tensor, reflect: bool = False) -> S
     check_known(found, reference)
     middle, target = found.mean(1), reference.mean(1)
     source, aim = found - middle[:, None], reference - target[:, None]
-    u, values, vt = torch.linalg.svd(aim.mT @ source)
+    spread = source.square().sum((1, 2))
+    products = aim.mT @ source
+    if not (products.isfinite().all() and spread.isfinite().all()):
+        raise SesaHandError("Points lie so far apart that their squares are no numbers; check their unit.")
+    u, values, vt = torch.linalg.svd(products)
     signs = torch.ones_like(values)
     if not reflect:
         signs[:, -1] = torch.linalg.det(u @ vt).sign()
     rotation = u * signs[:, None] @ vt
-    spread = source.square().sum((1, 2))
     tiny = torch.finfo(spread.dtype).tiny
     scale = torch.where(spread > tiny, (values * signs).sum(1) / spread.clamp(min=tiny), 0.0)
     moved = scale[:, None] * torch.einsum("nij,nj->ni", rotation, middle)

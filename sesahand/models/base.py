@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import InvalidFileError, SesaHandError
-from ..files.reading import read_bytes
+from ..files.reading import read_json
 from ..files.weights import open_weights
 from .families import LATENT_PIXELS, foreign_folders, foreign_prefixes
 from .small.embedded import EMBEDDED, embedded_path
@@ -151,10 +150,7 @@ def refuse_other_families(path: Path) -> None:
 
 
 def _pipeline_name(index: Path) -> str:
-    try:
-        found = json.loads(read_bytes(index, MAX_JSON_BYTES))
-    except ValueError as error:
-        raise InvalidFileError(f"{index} cannot be read ({error!s:.120}). Copy the model again.") from error
+    found = read_json(index, MAX_JSON_BYTES)
     return str(found.get("_class_name", "")) if isinstance(found, dict) else ""
 
 

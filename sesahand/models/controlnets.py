@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 from ..errors import InvalidFileError, SesaHandError
 from ..files.model_folders import check_complete, check_model_folder, check_size
 from ..files.panics import refusing_panics
+from ..files.reading import parse_json
 from ..files.weights import open_weights
 from ..fusion.settings import FusionSettings
 from ..render.maps import ALL_MAPS
@@ -120,9 +120,9 @@ def controlnet_path(controlnet: str | Path | None, base: BaseModel) -> Path:
 def map_of(path: Path, metadata: Mapping[str, str], base: BaseModel) -> str:
     """The condition map that a ControlNet was trained on: as its file says, else by its name, else depth."""
     try:
-        facts = json.loads(metadata.get(FACTS, "{}"))
+        facts = parse_json(metadata.get(FACTS, "{}"), f"{path.name}: {FACTS}")
         said = facts["config"]["data"]["control"] if facts.get("kind") == "controlnet" else None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (InvalidFileError, TypeError, KeyError, AttributeError):
         said = None
     if isinstance(said, str) and said in ALL_MAPS:
         return said

@@ -120,7 +120,8 @@ class HandScene:
             raise SesaHandError(
                 f"Frames {list(frames)} were asked of a scene that has {self.num_frames} (numbered from 0)."
             )
-        kept = [(n, new) for new, f in enumerate(frames) for n in (self.frame == f).nonzero()[:, 0].tolist()]
+        hands = hands_of_frames(self.frame)
+        kept = [(n, new) for new, f in enumerate(frames) for n in hands.get(int(f), [])]
         scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
         frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
         return replace(scene, num_frames=len(frames), frame=frame)

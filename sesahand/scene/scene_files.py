@@ -195,12 +195,7 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
         SesaHandError: If the hands belong to another model.
     """
     stored = _fields(arrays, SCENE_ARRAYS, (), label)
-    if stored["header"].dtype.kind != "U" or stored["header"].shape != ():
-        raise InvalidFileError(
-            f"{label}: 'header' must be text, got {stored['header'].dtype} of shape {stored['header'].shape}."
-        )
-    header = parse_json(str(stored["header"]), f"{label}: 'header'")
-    data = _fields(header, HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
+    data = read_header(stored["header"], label)
     dtype = _check_header(data, label)
     is_right = stored["is_right"]
     if is_right.dtype != bool or is_right.ndim != 1 or len(is_right) > MAX_HANDS:
@@ -219,6 +214,17 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
             raise InvalidFileError(f"{label}: {name!r} has shape {tuple(tensors[name].shape)}, expected 3x3 matrices.")
         check_rotations(tensors[name], f"{label}: {name!r}")
     return _assemble(data, model, side, frame, tensors, dtype, label)
+
+
+def read_header(stored: np.ndarray, label: str) -> dict[str, Any]:
+    """Return the fields of the array `header` that `scene_to_arrays` gives.
+
+    Raises:
+        InvalidFileError: If it is no text, or not of a scene.
+    """
+    if stored.dtype.kind != "U" or stored.shape != ():
+        raise InvalidFileError(f"{label}: 'header' must be text, got {stored.dtype} of shape {stored.shape}.")
+    return _fields(parse_json(str(stored), f"{label}: 'header'"), HEADER_FIELDS, HEADER_OPTIONS, f"{label}: 'header'")
 
 
 def check_rotations(matrices: Tensor, label: str) -> None:

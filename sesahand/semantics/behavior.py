@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import SesaHandError
+from ..errors import InvalidFileError, SesaHandError
+from ..files.reading import parse_json
 from ..vlm.reasoning import without_marks
 from .described_hands import DescribedHand
 from .hand_reading import hands_of
@@ -272,7 +273,7 @@ class SemanticsBatch:
             SesaHandError: when the text is no such JSON.
         """
         try:
-            entries = json.loads(text)
+            entries = parse_json(text, "the text")
             images = tuple(
                 ImageSemantics(
                     behavior=BehaviorSemantics(**entry["behavior"]),
@@ -287,6 +288,6 @@ class SemanticsBatch:
                 )
                 for entry in entries
             )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except (InvalidFileError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise SesaHandError(f"This is not the JSON of SesaHand semantics: {error!r:.200}.") from error
         return cls(images)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import inside
-from ..files.reading import read_json
+from ..files.reading import parse_json, read_json
 from ..files.weights import open_weights
 from ..files.writing import write_whole, write_with
 
@@ -111,7 +111,7 @@ def read_state(path: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]
     parts: dict[str, dict[str, Tensor]] = {}
     try:
         with open_weights(path, PICKLED, follow=False) as file:
-            facts = json.loads((file.metadata() or {})[METADATA])
+            facts = parse_json((file.metadata() or {})[METADATA], f"{path!s:.200}: {METADATA}")
             for name in file.keys():
                 part, _, rest = name.partition("/")
                 parts.setdefault(part, {})[rest] = file.get_tensor(name)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..errors import InvalidFileError, SesaHandError
 from ..files.folders import inside
 from ..files.model_configs import check_configurations
-from ..files.model_folders import without_memory
+from ..files.model_folders import MORE_BYTES, table_bytes, without_memory
 from ..files.reading import read_json
 from ..files.writing import append_line
 from ..hands.loading import load_hand_model
@@ -126,11 +126,12 @@ def start_network(config: ReconstructorConfig, hand: HandModel) -> nn.Module:
 
 def _check_numbers(folder: Path, settings: RegressorSettings) -> None:
     """Refuse a network that is too large, before there is memory for it."""
-    numbers = sum(value.numel() for value in without_memory(folder, lambda: HandRegressor(settings)).parameters())
-    if numbers > MOST_NUMBERS:
+    network = without_memory(folder, lambda: HandRegressor(settings))
+    numbers, tables = sum(value.numel() for value in network.parameters()), table_bytes(network)
+    if numbers > MOST_NUMBERS or tables > MORE_BYTES:
         raise InvalidFileError(
-            f"{folder!s:.200} describes a network of {numbers:,} numbers, expected at most {MOST_NUMBERS:,}; choose a "
-            "smaller one."
+            f"{folder!s:.200} describes a network of {numbers:,} numbers and {tables:,} bytes beside them, expected at "
+            f"most {MOST_NUMBERS:,} and {MORE_BYTES:,}; choose a smaller one."
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InvalidFileError
 from ..files.model_folders import check_model_folder
-from ..files.reading import open_regular
+from ..files.reading import open_regular, parse_json
 
 # Of an index that lists the weights of the largest models, some megabytes.
 MAX_CONFIG_BYTES = 64 << 20
@@ -82,7 +82,7 @@ def _read_json(path: Path) -> dict:
     try:
         with open_regular(path) as file:
             data = file.read(MAX_CONFIG_BYTES + 1)
-        content = json.loads(data.decode("utf-8-sig")) if len(data) <= MAX_CONFIG_BYTES else None
+        content = parse_json(data, str(path)) if len(data) <= MAX_CONFIG_BYTES else None
     except FileNotFoundError:
         raise InvalidFileError(
             f"{path.parent} is not a model folder: {path.name} is missing. Choose the folder that holds config.json, "

@@ -10,6 +10,8 @@ from ..files.gguf_header import GGUFHeader, read_gguf_header
 from ..files.model_folders import check_model_folder
 
 MOST_WIDTH = 1 << 16
+MOST_MERGES = 4
+"""For each token; Llama 4 has two."""
 _SIZES = (
     "embedding_length", "feed_forward_length", "attention.head_count", "attention.head_count_kv",
     "attention.key_length", "attention.value_length", "rope.dimension_count", "vocab_size",
@@ -65,7 +67,7 @@ def _check_sizes(path: Path, header: GGUFHeader, architecture: str) -> None:
         len(embedding) != 2
         or values["embedding_length"] != embedding[0]
         or values["block_count"] != len(blocks)
-        or header.lengths.get("tokenizer.ggml.tokens", 0) > 2 * embedding[1]
+        or not _is_vocabulary(header, 2 * embedding[1])
         or experts
         or not all(type(size) is int and 0 < size <= max(MOST_WIDTH, embedding[1]) for size in sizes)
     ):
@@ -73,3 +75,10 @@ def _check_sizes(path: Path, header: GGUFHeader, architecture: str) -> None:
             f"{path} holds no language model that can be read here: its sizes are not those of its tensors, or it is "
             "one of experts, or of pictures. Take another file of it, or serve it with llama.cpp and use Connect VLM."
         )
+
+
+def _is_vocabulary(header: GGUFHeader, most: int) -> bool:
+    """Whether there are at most so many tokens, and no more numbers and merges than belong to them."""
+    count = {name: header.lengths.get(f"tokenizer.ggml.{name}", 0) for name in ("tokens", "scores", "token_type")}
+    merges = header.lengths.get("tokenizer.ggml.merges", 0)
+    return max(count.values()) == count["tokens"] <= most and merges <= MOST_MERGES * count["tokens"]

@@ -17,6 +17,7 @@ import torch
 
 from ..callbacks import Progress
 from ..errors import SesaHandError, printable
+from ..files.reading import MAX_PARSED_BYTES, parsed_size
 from .captioner import without_reasoning
 from .credentials import CredentialFile
 from .endpoint import Endpoint
@@ -368,7 +369,9 @@ def _answer_text(endpoint: Endpoint, body: bytes, max_tokens: int, key: str) -> 
 
 def _parse(body: bytes):
     try:
-        return json.loads(body)
+        text = body.decode("utf-8-sig")
+        # Not `parse_json`: servers write NaN where they count something beside the answer.
+        return json.loads(text) if parsed_size(text) <= MAX_PARSED_BYTES else None
     except (ValueError, RecursionError):
         return None
 

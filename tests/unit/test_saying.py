@@ -1,5 +1,6 @@
 """What commands say of strangers' files: nothing of it moves the cursor, sets a title or ends the command."""
 
+import io
 import json
 import logging
 
@@ -30,6 +31,15 @@ def test_json_is_json_still(capsys):
     said = capsys.readouterr().out
     assert json.loads(said) == data and "手\u3000" in said
     assert not any(character in said for character in "\x1b\x9b\x07\x7f\u202e\r\ud800")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_json_is_json_still_whatever_the_terminal_writes(monkeypatch, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr("sys.stdout", stream)
+    data = {"Bär": NASTY + "é\ud800 手\u3000👨\u200d👩"}
+    say_json(json.dumps(data, ensure_ascii=False))
+    assert json.loads(stream.buffer.getvalue().decode(encoding)) == data
 
 
 def test_what_is_logged_on_a_terminal_is_escaped_too():

@@ -14,6 +14,9 @@ from ...render.rasterizer import NEAR
 from ...scene.hand_scene import SIDES, HandScene, hands_of_frames
 
 UNKNOWN_SIDE = ""
+# A coordinate beyond is no hand's, and its square may be no number.
+FARTHEST_METRES = 1000.0
+FARTHEST_PIXELS = 1e12
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,13 @@ class HandSet:
                 raise SesaHandError(f"{name} has shape {found}, expected {(count, *shape)} for {count} hands.")
         if self.vertices is not None and (self.vertices.ndim != 3 or len(self.vertices) != count):
             raise SesaHandError(f"vertices have shape {tuple(self.vertices.shape)}, expected [{count}, V, 3].")
+        for name, farthest in (("keypoints_3d", FARTHEST_METRES), ("keypoints_2d", FARTHEST_PIXELS)):
+            # What is not known compares as no farther.
+            if bool((getattr(self, name).abs() > farthest).any()):
+                raise SesaHandError(
+                    f"{self.source} holds points farther than {FARTHEST_METRES:g} metres, or {FARTHEST_PIXELS:g} "
+                    "pixels; expected metres from the camera and pixels of the picture."
+                )
         if not set(self.side) <= {*SIDES, UNKNOWN_SIDE}:
             raise SesaHandError(f"Each side must be right, left or unknown, got {sorted(set(self.side))}.")
         if count and not 0 <= int(self.frame.min()) <= int(self.frame.max()) < len(self.pictures):

@@ -68,9 +68,14 @@ def _read_shape(marks: bytes, start: int, label: str) -> tuple[tuple[int, int, i
     point, row = marks[start + 2 : ends[0] + 1], marks[start + 1 : ends[1] + 2]
     points, end = row.count(b"[") - 1, ends[2] + 3
     rows = (end - start - 1) // (len(row) + 1)
-    if row != b"[%b]" % b",".join([point] * points) or marks[start:end] != b"[%b]" % b",".join([row] * rows):
+    if not _repeats(row, point, points) or not _repeats(marks[start:end], row, rows):
         raise _uneven(label)
     return (rows, points, point.count(b",") + 1), end
+
+
+def _repeats(whole: bytes, part: bytes, count: int) -> bool:
+    """Whether a list is one part so many times; its length is asked first, and nothing longer than it is made."""
+    return len(whole) == 1 + count * (len(part) + 1) and whole == b"[%b]" % b",".join([part] * count)
 
 
 def _read_numbers(data: bytes, label: str) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Which predicted picture is which true one, and in each which hand is which."""
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ...errors import SesaHandError
-from ...reconstruct.scoring.matching import assign
+from ...reconstruct.scoring.matching import assign, check_number
 from ...reconstruct.scoring.score import FARTHEST_COST, SIDE_COST
 from .hand_set import UNKNOWN_SIDE, HandSet
 
@@ -55,7 +56,8 @@ def pair_hands(found: HandSet, truth: HandSet) -> HandPairs:
         truth: What they should be.
 
     Raises:
-        SesaHandError: If no picture of one is a picture of the other, or their sizes do not fit.
+        SesaHandError: If no picture of one is a picture of the other, their sizes do not fit, or a picture has more
+            hands than can be told apart.
     """
     frames = pair_pictures(found, truth)
     found = _rescaled(found, truth, frames)
@@ -64,11 +66,13 @@ def pair_hands(found: HandSet, truth: HandSet) -> HandPairs:
     for picture in range(len(truth.pictures)):
         wanted = wanted_in.get(picture, [])
         there = found_in.get(frames.get(picture, -1), [])
+        check_number(len(wanted), len(there), f"The picture {truth.pictures[picture].key!r:.80}")
         costs = [[_cost(found, i, truth, j) for i in there] for j in wanted]
         chosen = assign(costs, FARTHEST_COST)
         taken = {there[column]: j for j, column in zip(wanted, chosen, strict=True) if column is not None}
         pairs += [(i, j) for i, j in taken.items()]
-        missing += [j for j in wanted if j not in taken.values()]
+        given = set(taken.values())
+        missing += [j for j in wanted if j not in given]
         extra += [i for i in there if i not in taken]
     seen = set(frames.values())
     return HandPairs(
@@ -113,15 +117,14 @@ def pair_pictures(found: HandSet, truth: HandSet) -> dict[int, int]:
 def _places(hands: HandSet) -> dict[str, int]:
     places = {picture.key: number for number, picture in enumerate(hands.pictures)}
     if len(places) < len(hands.pictures):
-        names = [picture.key for picture in hands.pictures]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(picture.key for picture in hands.pictures).items() if times > 1)
         raise SesaHandError(f"{hands.source} has several pictures of the name {twice!r:.80}; give each its own.")
     return places
 
 
 def _rescaled(found: HandSet, truth: HandSet, frames: dict[int, int]) -> HandSet:
     """Return the predictions with pixels of the true pictures, where those are of another size."""
-    pixels = found.keypoints_2d.clone()
+    scale = torch.ones(len(found.pictures), 2, dtype=found.keypoints_2d.dtype)
     for wanted, given in frames.items():
         size, other = truth.pictures[wanted].size, found.pictures[given].size
         if size is None or other is None or size == other:
@@ -131,8 +134,8 @@ def _rescaled(found: HandSet, truth: HandSet, frames: dict[int, int]) -> HandSet
                 f"The picture {truth.pictures[wanted].key!r:.80} has {size[0]}x{size[1]} pixels in {truth.source}, but "
                 f"{other[0]}x{other[1]} in {found.source}: predict hands in the whole picture."
             )
-        pixels[found.frame == given] *= torch.tensor([size[0] / other[0], size[1] / other[1]], dtype=pixels.dtype)
-    return replace(found, keypoints_2d=pixels)
+        scale[given] = torch.tensor([size[0] / other[0], size[1] / other[1]], dtype=scale.dtype)
+    return replace(found, keypoints_2d=found.keypoints_2d * scale[found.frame, None])
 
 
 def _cost(found: HandSet, i: int, truth: HandSet, j: int) -> float:

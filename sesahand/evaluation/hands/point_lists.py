@@ -20,15 +20,13 @@ from ...hands.mano import MANO_NAME
 from ...reconstruct.landmarks import NUM_KEYPOINTS
 from ...render.rasterizer import NEAR
 from .conventions import PointConvention
-from .hand_set import HandSet, SeenPicture
+from .hand_set import FARTHEST_METRES, HandSet, SeenPicture
 from .number_lists import read_number_lists
 
 # HO-3D's twenty thousand meshes of three times 778 numbers are the largest of these files.
 MAX_LIST_BYTES = 1 << 30
 PARTS = ("evaluation", "training")
 NUM_MANO_VERTICES = 778
-# As the MANO hands of both data sets; a coordinate beyond is no hand's.
-FARTHEST_METRES = 1000.0
 
 
 def hands_of_lists(data: bytes, source: str, convention: PointConvention) -> HandSet:

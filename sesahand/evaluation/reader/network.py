@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...errors import InvalidFileError, SesaHandError
+from ...files.reading import parse_json
 from ...files.weights import open_weights
 from ...files.writing import write_whole
 from ...world import vocabulary
@@ -269,7 +270,7 @@ def load_world_reader(path: Path | None = None) -> WorldReader:
 
     try:
         with open_weights(path) as file:
-            facts = json.loads((file.metadata() or {})["sesahand.judge"])
+            facts = parse_json((file.metadata() or {})["sesahand.judge"], "its description")
             state = {name: file.get_tensor(name) for name in file.keys()}
         network = ReaderNetwork()
         network.load_state_dict(

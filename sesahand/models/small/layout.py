@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import InvalidFileError, SesaHandError, quote
+from ...files.reading import parse_json
 from .autoencoder import LATENT_CHANNELS, MiniAutoencoder
 from .token_embedding import VocabularyEmbedding, text_embeddings
 from .tokenizer import END_ID, MAX_TOKENS, START_ID, VOCABULARY_SIZE
@@ -101,7 +102,7 @@ class MiniLayout:
             InvalidFileError: If it is something else.
         """
         try:
-            return cls(**json.loads(text))
+            return cls(**parse_json(text, "it"))
         except (ValueError, TypeError, RecursionError, SesaHandError) as error:
             raise InvalidFileError(
                 f"The file's description of the small model cannot be read ({error!s:.200}). It is damaged or was "

@@ -326,7 +326,9 @@ def _follow_the_others(hands: list[_Hand]) -> list[_Hand]:
     swapped = sum(hand.side != hand.named for hand in sure) > len(sure) / 2
     other: dict[str | None, str] = {"right": "left", "left": "right"}
     return [
-        hand if hand in sure else replace(hand, side=other[hand.named] if swapped else hand.named, side_score=0.9)
+        hand
+        if hand.side_score == 1.0
+        else replace(hand, side=other[hand.named] if swapped else hand.named, side_score=0.9)
         for hand in hands
     ]
 

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ...errors import InvalidFileError, SesaHandError
 from ...files.checkpoint_pickle import ZIP_START, read_checkpoint_tensors
+from ...files.model_folders import check_size
 from ...files.reading import open_regular
 from ...files.weights import open_weights
 from ...hands.mano import MANO_NAME
 from .hamer import HaMeR, HaMeRSize
-from .regressor import HandRegressor
+from .regressor import HandRegressor, RegressorSettings
 from .regressor_files import read_settings
 from .vit import NUM_HEADS, ViTSize
 from .wilor import WiLoR
@@ -79,21 +80,20 @@ def load_network(path: str | Path, dtype: torch.dtype = torch.float32) -> nn.Mod
     """
     path = Path(path)
     weights = read_weights(path)
+    settings = read_settings(path)
     # Without memory of its own, so that the largest networks are in memory once.
-    with torch.device("meta"):
-        network = _build(path, weights)
+    network = check_size(path, lambda: _build(path, settings, weights), sum(map(Tensor.numel, weights.values())))
     _check_layers(network.state_dict(), weights, path.name)
     if isinstance(network, HandRegressor):
         # Again, with memory: vision networks keep tables of their own that no file holds.
         with torch.random.fork_rng(devices=[]):
-            network = HandRegressor(network.settings)
+            network = _build(path, settings, weights)
     cast = {name: value.to(dtype) if value.is_floating_point() else value for name, value in weights.items()}
     network.load_state_dict(cast, assign=True)
     return network.requires_grad_(False).eval()
 
 
-def _build(path: Path, weights: Mapping[str, Tensor]) -> nn.Module:
-    settings = read_settings(path)
+def _build(path: Path, settings: RegressorSettings | None, weights: Mapping[str, Tensor]) -> nn.Module:
     if settings is None:
         return build_network({name: value.shape for name, value in weights.items()}, path.name)
     try:

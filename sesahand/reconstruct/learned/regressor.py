@@ -155,12 +155,13 @@ class VisionBackbone(nn.Module):
         try:
             described = AutoConfig.for_model(config["model_type"], **values)
             self.network = AutoModel.from_config(described, trust_remote_code=False)
-        except (ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError) as error:
+            sizes = getattr(described, "hidden_sizes", None)
+            self.width = int(sizes[-1] if sizes else getattr(described, "hidden_dim", None) or described.hidden_size)
+        except Exception as error:
+            # transformers and torch raise a dozen kinds over settings that make no network.
             raise SesaHandError(
                 f"transformers cannot build the vision network {quote(config.get('model_type'))} ({error!s:.200})."
             ) from error
-        sizes = getattr(described, "hidden_sizes", None)
-        self.width = int(sizes[-1] if sizes else getattr(described, "hidden_dim", None) or described.hidden_size)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return features `[N, width]` of normalised crops `[N, 3, S, S]`."""

@@ -4,6 +4,27 @@ from collections.abc import Sequence
 
 from ...errors import SesaHandError
 
+MOST_HANDS = 200
+"""In a picture: every hand is compared with every other one, and the assignment is cubic in them."""
+
+
+def check_number(requested: int, found: int, label: str) -> None:
+    """Refuse more hands in a picture than can be compared with each other.
+
+    Args:
+        requested: How many hands there should be.
+        found: How many there are.
+        label: What the picture is called in the message.
+
+    Raises:
+        SesaHandError: If one of them is more than `MOST_HANDS`.
+    """
+    if max(requested, found) > MOST_HANDS:
+        raise SesaHandError(
+            f"{label} has {requested} wanted and {found} found hands, expected at most {MOST_HANDS} of each in one "
+            "picture: every one is compared with every other. Leave hands out, or check where they come from."
+        )
+
 
 def assign(costs: Sequence[Sequence[float]], limit: float) -> list[int | None]:
     """Give each row at most one column, and each column to at most one row, at the least total cost.

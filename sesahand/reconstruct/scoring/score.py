@@ -17,6 +17,7 @@ Hands equal to the requested ones, found with confidence 1, score 1.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,11 +33,11 @@ from ...metrics.mask_overlap import mask_iou
 from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
-from ...scene.hand_scene import HandScene
+from ...scene.hand_scene import HandScene, hands_of_frames
 from ..landmarks import DOUBTFUL_HAND, describe_doubt
 from .facing import describe_face, palm_towards_viewer, same_face, seen_straight_on
 from .finger_states import FingerStates, finger_agreement, read_fingers
-from .matching import assign
+from .matching import assign, check_number
 
 # What the parts weigh. What makes the gesture (pose, surface, fingers) has more than half, as it is what goes wrong in
 # generated pictures and what tells best (see the benchmark `score.py`); the rest is about where the hand is and how it
@@ -202,18 +203,24 @@ def score_hands(
     if _not_looked_for(found):
         return HandScores(requested, found, (0.0,) * found.num_frames, (), (), ())
     asked, got = _Seen.of(requested), _Seen.of(found)
+    asked_in, found_in = hands_of_frames(requested.frame), hands_of_frames(found.frame)
     pairs, missing, extra = [], [], []
     for picture in range(found.num_frames):
         frame = picture if requested.num_frames > 1 else 0
-        rows = (requested.frame == frame).nonzero()[:, 0].tolist()
-        columns = (found.frame == picture).nonzero()[:, 0].tolist()
+        rows, columns = asked_in.get(frame, []), found_in.get(picture, [])
+        check_number(len(rows), len(columns), f"Picture {picture + 1}")
         chosen = assign(_costs(asked, got, rows, columns), FARTHEST_COST)
         taken = [(row, columns[c]) for row, c in zip(rows, chosen, strict=True) if c is not None]
         pairs += [(picture, row, column) for row, column in taken]
         missing += [(picture, row) for row, c in zip(rows, chosen, strict=True) if c is None]
-        extra += [(picture, column) for column in columns if column not in {c for _, c in taken}]
+        chosen_columns = {column for _, column in taken}
+        extra += [(picture, column) for column in columns if column not in chosen_columns]
     scored = _score_pairs(asked, got, pairs, progress)
-    pictures = [_picture_score(picture, scored, missing, extra, extra_cost) for picture in range(found.num_frames)]
+    scores: dict[int, list[float]] = {}
+    for picture, score in [(pair.picture, pair.score) for pair in scored] + [(picture, 0.0) for picture, _ in missing]:
+        scores.setdefault(picture, []).append(score)
+    unasked = Counter(picture for picture, _ in extra)
+    pictures = [_picture_score(scores.get(n, []), extra_cost * unasked[n]) for n in range(found.num_frames)]
     return HandScores(requested, found, tuple(pictures), tuple(scored), tuple(missing), tuple(extra))
 
 
@@ -237,13 +244,12 @@ def _in_the_same_pictures(requested: HandScene, found: HandScene) -> HandScene:
         ) from error
 
 
-def _picture_score(picture: int, pairs: list[PairScore], missing, extra, extra_cost: float) -> float:
-    hands = [pair.score for pair in pairs if pair.picture == picture] + [0.0 for p, _ in missing if p == picture]
+def _picture_score(hands: list[float], cost: float) -> float:
+    """The score of a picture out of those of its requested hands, and what hands that nobody asked for cost it."""
     if not hands:
         return 0.0
-    unasked = sum(p == picture for p, _ in extra)
     mean = sum(hands) / len(hands)
-    return ((1 - WORST_HAND) * mean + WORST_HAND * min(hands)) / (1 + extra_cost * unasked)
+    return ((1 - WORST_HAND) * mean + WORST_HAND * min(hands)) / (1 + cost)
 
 
 @dataclass(frozen=True, eq=False)

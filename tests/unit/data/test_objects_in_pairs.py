@@ -1,11 +1,13 @@
 """Pairs whose hands hold something: what their record says, and what formats with a place for objects get."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hostile import run_limited
 from PIL import Image, ImageDraw
 
 from sesahand.cli import main
@@ -54,6 +56,26 @@ def pairs(scene, tmp_path_factory):
         writer.add(picture, scene)
         writer.add(picture, replace(scene, objects=()))
     return PairSet(root)
+
+
+HEADERS = {
+    "no JSON": np.array('{"objects"'), "a number": np.array("5"), "bytes": np.array(b"{}"),
+    "deep": np.array("[" * 100_000), "two": np.array(["{}", "{}"]), "many": np.array("[" + "{}," * 3_000_000 + "{}]"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_headers_of_strangers_are_refused_in_a_sentence(pairs, tmp_path, header):
+    root = tmp_path / "set"
+    shutil.copytree(pairs.root, root)
+    bare = PairSet(root)[2]
+    with np.load(bare.path("npz")) as arrays:
+        changed = {**arrays, "header": HEADERS[header]}
+    np.savez_compressed(bare.path("npz"), **changed)
+    ended = run_limited(
+        "sesahand.data.formats:export_pairs", [bare], "coco", tmp_path / "out", megabytes=700, seconds=40
+    )
+    assert "header" in ended.refused()
 
 
 def test_a_record_names_the_objects_and_the_scene_comes_back(scene, pairs):

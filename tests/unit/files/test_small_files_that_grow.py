@@ -13,7 +13,11 @@ import torch
 from hostile import run_limited
 
 from sesahand.errors import SesaHandError
+from sesahand.evaluation.hands.hand_errors import hand_errors
+from sesahand.evaluation.hands.hand_set import HandSet, SeenPicture
 from sesahand.evaluation.hands.number_lists import read_number_lists
+from sesahand.evaluation.hands.opening import open_hands
+from sesahand.evaluation.hands.pairing import pair_hands, pair_pictures
 from sesahand.files.folders import inside
 from sesahand.files.reading import read_json_lines
 from sesahand.reconstruct.detection.external import read_boxes, read_keypoints
@@ -71,6 +75,60 @@ def test_lists_of_very_many_lists_take_no_memory_to_refuse(tmp_path):
     (tmp_path / "a.json").write_bytes(b"[" + b"[]," * 10_000_000 + b"[]]")
     ended = run_limited("sesahand.evaluation.hands.opening:open_hands", tmp_path / "a.json", megabytes=250)
     assert "different lengths" in ended.refused()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[[[" + b",".join([b"1"] * 600_000) + b"]," + b",".join([b"[1]"] * 600_000) + b"]]",
+        b"[[" + b",".join([b"[1]"] * 600_000) + b"]," + b",".join([b"[[1]]"] * 600_000) + b"]",
+    ],
+    ids=["point", "picture"],
+)
+def test_a_long_list_is_not_repeated_for_each_of_many_short_ones(data):
+    ended = run_limited("sesahand.evaluation.hands.number_lists:read_number_lists", data, "it", megabytes=300)
+    assert "different lengths" in ended.refused()
+
+
+POINTS = [value for k in range(21) for value in (10 * k, 5 * k * k % 100, 2)]
+
+
+def compare_refused(folder, pictures: list[dict], hands: list[dict]) -> str:
+    """Evaluate a COCO file against itself in a child; return what it is refused with."""
+    (folder / "a.json").write_text(json.dumps({"images": pictures, "annotations": hands}))
+    return run_limited(pair_and_measure, folder / "a.json", megabytes=700, seconds=25).refused()
+
+
+def pair_and_measure(path) -> None:
+    hand_errors(pair_hands(open_hands(path), open_hands(path)))
+
+
+@pytest.mark.parametrize("metres", [1e308, 1e200, 2e6])
+def test_joints_beyond_all_rooms_are_refused(tmp_path, metres):
+    joints = [[metres, -metres, metres]] * 20 + [[-metres, metres, -metres]]
+    picture = {"id": 0, "file_name": "a.png", "width": 512, "height": 512}
+    hand = {"image_id": 0, "keypoints": POINTS, "joint_cam": joints}
+    assert "farther than 1000 metres" in compare_refused(tmp_path, [picture], [hand])
+
+
+def pair_many(count: int) -> None:
+    """Pair a set of so many pictures, of which the last two have one name, with itself."""
+    pictures = tuple(SeenPicture(f"p{min(k, count - 2)}") for k in range(count))
+    none = torch.zeros(0)
+    points = [torch.zeros(0, 21, width, dtype=torch.float64) for width in (3, 2)]
+    hands = HandSet("it", pictures, none.long(), (), none.double(), *points)
+    pair_pictures(hands, hands)
+
+
+def test_a_name_that_stands_twice_among_very_many_is_found_at_once():
+    ended = run_limited(pair_many, 120_000, megabytes=300, seconds=25)
+    assert "several pictures of the name 'p119998'" in ended.refused()
+
+
+def test_a_picture_has_no_more_hands_than_can_be_told_apart(tmp_path):
+    picture = {"id": 0, "file_name": "a.png", "width": 512, "height": 512}
+    hands = [{"image_id": 0, "keypoints": POINTS}] * 1200
+    assert "expected at most 200" in compare_refused(tmp_path, [picture], hands)
 
 
 def test_number_lists_are_read_as_json_reads_them():

@@ -1,6 +1,8 @@
 """Weights of strangers: files that are none, and small ones that describe networks of any size."""
 
+import json
 import os
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -23,6 +25,8 @@ from sesahand.models.small.model_files import (
     UNET_PREFIX,
     read_mini_state,
 )
+from sesahand.reconstruct.learned.checkpoints import load_network
+from sesahand.reconstruct.learned.regressor import HandRegressor, RegressorSettings
 
 READERS = {
     "small": "sesahand.models.small.model_files:read_mini",
@@ -131,3 +135,54 @@ def test_a_checkpoint_of_few_numbers_builds_no_large_networks(tmp_path, kind):
     }.get(kind, {})
     save_file(state, tmp_path / "base.safetensors")
     run_limited(READERS["base"], tmp_path / "base.safetensors", megabytes=1000, seconds=60).refused("InvalidFileError")
+
+
+def swin(window: int, layers: int = 1) -> RegressorSettings:
+    """A network that makes tables of the fourth power of its windows' width, which no file holds."""
+    vision = {"model_type": "swinv2", "image_size": 8 * window, "patch_size": 4, "embed_dim": 16, "depths": [layers],
+              "num_heads": [1], "window_size": window}  # fmt: skip
+    return RegressorSettings("sesahand-cc0", vision=vision, backbone="vision", widths=(32,), hidden=16)
+
+
+@pytest.mark.parametrize(("window", "layers"), [(300, 1), (60, 3)])
+def test_tables_that_a_network_makes_itself_are_counted_before_they_are_made(tmp_path, window, layers):
+    state = HandRegressor(swin(4, layers)).state_dict()
+    for wide in (4, window):
+        header = {"sesahand.reconstructor": json.dumps(asdict(swin(wide, layers)))}
+        save_file(state, tmp_path / f"{wide}.safetensors", header)
+    assert load_network(tmp_path / "4.safetensors").settings == swin(4, layers)
+    ended = run_limited(READERS["network"], tmp_path / f"{window}.safetensors", megabytes=900)
+    assert "bytes beside them" in ended.refused("InvalidFileError")
+
+
+VISION = {
+    "patches of nothing": {"model_type": "vit", "patch_size": 0},
+    "no heads": {"model_type": "vit", "num_attention_heads": 0},
+    "a width in letters": {"model_type": "vit", "hidden_size": "x"},
+    "no stages": {"model_type": "convnext", "hidden_sizes": []},
+    "heads of one stage": {"model_type": "swin", "depths": [1, 1, 1], "num_heads": [1]},
+    "a wide multiplier": {"model_type": "mobilenet_v2", "depth_multiplier": 1e300},
+    "a deep coefficient": {"model_type": "efficientnet", "depth_coefficient": 3000.0},
+    "many repeats": {"model_type": "efficientnet", "num_block_repeats": [50] * 7},
+    "stages that are many together": {"model_type": "convnext", "depths": [900] * 4},
+    "channels of nothing": {"model_type": "mobilenet_v2", "depth_divisible_by": 0},
+}
+
+
+@pytest.mark.parametrize("kind", VISION)
+def test_settings_that_make_no_vision_network_are_refused_in_a_sentence(tmp_path, kind):
+    settings = {"hand_model": "sesahand-cc0", "size": 64, "backbone": "vision", "widths": [32], "vision": VISION[kind]}
+    path = tmp_path / "net.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {"sesahand.reconstructor": json.dumps(settings)})
+    run_limited(READERS["network"], path, megabytes=2000, seconds=60).refused("InvalidFileError")
+
+
+def test_a_network_whose_positions_are_made_one_by_one_is_not_built(tmp_path):
+    """Of a configuration of some bytes, transformers makes lists of these before there is a tensor to count."""
+    save_file({"a": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
+    distilbert = {"model_type": "distilbert", "sinusoidal_pos_embds": True, "max_position_embeddings": 10**6}
+    for described in ({"model_type": "videomae", "image_size": 16000}, distilbert):
+        (tmp_path / "config.json").write_text(json.dumps(described))
+        run_limited(
+            "sesahand.models.vision_networks:load_vision_network", tmp_path, megabytes=2000, seconds=40
+        ).refused()

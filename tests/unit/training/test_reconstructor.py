@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hand_network_reference import SMALL_LAYERS, random_weights
+from hostile import run_limited
 from mano_fixture import write_mano
 from pair_scenes import make_scene
 from safetensors.torch import load_file, save_file
@@ -307,8 +308,15 @@ def test_a_vision_network_that_starts_at_random_is_not_of_any_size(pairs, tmp_pa
                  "num_attention_heads": 16, "image_size": 32}  # fmt: skip
     (tmp_path / "vit" / "config.json").write_text(json.dumps(described))
     backbone = {"kind": "vision", "folder": str(tmp_path / "vit"), "size": 32}
+    config = configured(pairs, tmp_path / "run", backbone=backbone)
     with pytest.raises(InvalidFileError, match="describes a network of .* expected at most"):
-        start_network(configured(pairs, tmp_path / "run", backbone=backbone), load_builtin_hand())
+        start_network(config, load_builtin_hand())
+    # Few weights, and a table that the network makes of the fourth power of its windows' width.
+    described = {"model_type": "swinv2", "image_size": 640, "patch_size": 4, "embed_dim": 16, "depths": [1],
+                 "num_heads": [1], "window_size": 80}  # fmt: skip
+    (tmp_path / "vit" / "config.json").write_text(json.dumps(described))
+    ended = run_limited("sesahand.training.reconstructor:start_network", config, load_builtin_hand(), megabytes=800)
+    assert "bytes beside them, expected at most" in ended.refused()
 
 
 def test_a_configuration_names_its_sets_and_is_read_again(tmp_path, pairs):

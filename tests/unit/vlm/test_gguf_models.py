@@ -38,7 +38,7 @@ def test_the_header_says_what_was_written(write):
         (b"GGUF", "ends in the middle"),
         (gguf(counts=(2, 2**60)), "claims 1152921504606846976 values"),
         (gguf(counts=(2**60, 7)), "1152921504606846976 tensors"),
-        (gguf(tokens=2**61), "an array of it has 2305843009213693952 entries"),
+        (gguf(tokens=2**61), "its arrays have more than"),
         (gguf(tokens=1_000_000), "a text of it has|ends in the middle"),
         (gguf(kind=999), "unknown type 999"),
         (gguf(cut=1), "is cut off"),
@@ -60,6 +60,40 @@ def test_sizes_that_the_tensors_do_not_have_are_refused_before_a_model_is_made(w
     gguf_models.check_gguf(write(gguf()))
     with pytest.raises(InvalidFileError, match="sizes are not those of its tensors"):
         gguf_models.check_gguf(write(gguf({**SIZES, **sizes})))
+
+
+def with_array(key: str, kind: int, count: int, entry: bytes) -> bytes:
+    """A GGUF file with one more array."""
+    made, values = gguf(), len(SIZES) + 3
+    array = text(key) + struct.pack("<IIQ", 9, kind, count) + count * entry
+    body = made[24 : made.index(text("token_embd.weight"))] + array + made[made.index(text("token_embd.weight")) :]
+    return struct.pack("<4sIQQ", b"GGUF", 3, len(TENSORS), values + 1) + body + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "count", "says"),
+    [
+        ("x", 0, 70_000, "beside the vocabulary"),
+        ("tokenizer.ggml.precompiled_charsmap", 0, 70_000, "beside the vocabulary"),
+        ("tokenizer.ggml.scores", 0, 4, "of a type that no vocabulary has"),
+        ("tokenizer.ggml.scores", 6, 2_000_000, "its arrays have more than"),
+    ],
+)
+def test_arrays_of_very_many_entries_are_not_given_to_a_reader_that_makes_objects_of_each(
+    write, key, kind, count, says
+):
+    with pytest.raises(InvalidFileError, match=says):
+        read_gguf_header(write(with_array(key, kind, count, bytes(4 if kind == 6 else 1))))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "fits", "entry"),
+    [("scores", 6, 4, bytes(4)), ("token_type", 5, 4, bytes(4)), ("merges", 8, 16, text("a b"))],
+)
+def test_a_vocabulary_has_no_more_numbers_and_merges_than_belong_to_its_tokens(write, name, kind, fits, entry):
+    gguf_models.check_gguf(write(with_array(f"tokenizer.ggml.{name}", kind, fits, entry)))
+    with pytest.raises(InvalidFileError, match="holds no language model"):
+        gguf_models.check_gguf(write(with_array(f"tokenizer.ggml.{name}", kind, fits + 1, entry)))
 
 
 def test_what_only_continues_text_or_lies_beside_pickles_is_refused(write):
