@@ -34,7 +34,7 @@ def open_plan(name: str) -> Plan:
             f"There is no plan {quote(name)} in {folder_paths.get_input_directory()}. Copy the .toml file and its "
             "captions there, then press R."
         )
-    return read_plan(os.path.join(folder_paths.get_input_directory(), name), beside=True)
+    return read_plan(os.path.join(folder_paths.get_input_directory(), name))
 
 
 def size_of(plan: Plan) -> tuple[int, int]:

@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write `contact_sheet.png` and a folder of maps per gesture, and print where they are."""
+    from ..files.folders import inside
     from ..files.pictures import save_picture
     from ..hands.builtin import load_builtin_hand
     from ..hands.gestures import load_gestures
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     rows = []
     for name, gesture in load_gestures().items():
         scene = placement.place(Hand.in_gesture(model, gesture), "both")
-        write_maps(scene, options.out / name, antialias=True)
+        write_maps(scene, inside(options.out, name), antialias=True)
         rows.append((name.replace("_", " "), tiles(scene.resized(*TILE))))
     note = f"{len(rows)} gestures of the built-in hand, right and left, and the maps that ControlNets follow"
     sheet = contact_sheet(rows, HAND_MAPS, "SesaHand: the pose library", note, blocks=2)

@@ -279,16 +279,17 @@ class Commission:
 
 def ordered(options: argparse.Namespace) -> Commission:
     """Return what sentences and options ask for; what cannot be read is told before a model is loaded."""
-    from ..generate.order import Order
+    from ..generate.order import Line, Order
     from ..hands.loading import load_hand_model
     from ..models.small.embedded import EMBEDDED
     from ..semantics.captions import check_readable, read_caption_lines
     from ..vlm.opening import open_vlm
 
-    lines = () if options.captions is None else read_caption_lines(options.captions)
-    texts = (*options.sentences, *lines, *([options.picture] if options.picture else [])) or EXAMPLES
-    for text in texts:
+    lines = () if options.captions is None else tuple(map(Line, read_caption_lines(options.captions)))
+    typed = (*options.sentences, *([options.picture] if options.picture else []))
+    for text in typed:
         check_readable(text)
+    texts = (*options.sentences, *lines, *typed[len(options.sentences) :]) or EXAMPLES
     model = load_hand_model(options.hand_model)
     order = Order(
         texts,

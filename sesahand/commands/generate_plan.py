@@ -63,8 +63,7 @@ def run_plan(options: argparse.Namespace) -> int:
     if part[0] >= len(shards):
         say(f"The plan has {len(shards)} shards of {shards.size} pairs: nothing is left for part {part[0] + 1}.")
         return 0
-    numbers = range(part[0], len(shards), part[1])
-    left = sum(len(shards.missing(shard)) for shard in numbers)
+    left = shards.planned(part) - sum(shards.made(part).values())
     bar, made, begin, interrupted = Bar("making pairs"), 0, time.monotonic(), False
     try:
         for made, _ in enumerate(pairs_of(options, plan, shards, part, device), 1):
@@ -119,10 +118,11 @@ def tell_missing(shards) -> None:
 
     if (shards.root / SHARDS).exists():
         shards = open_shards(shards.root)
-    counts = [len(shards.missing(shard)) for shard in range(len(shards))]
-    begun = [f"{shard} ({count})" for shard, count in enumerate(counts) if 0 < count < len(shards.numbers(shard))]
-    untouched = sum(count == len(shards.numbers(shard)) for shard, count in enumerate(counts))
-    say(f"{shards.count - sum(counts)} of {shards.count} pairs are there, in {len(shards)} shards of {shards.size}")
-    if sum(counts):
-        say(f"{sum(counts)} are missing: {untouched} shards are not begun" + (
+    made = shards.made()
+    lacks = {shard: len(shards.numbers(shard)) - count for shard, count in made.items() if count}
+    begun = [f"{shard} ({count})" for shard, count in lacks.items() if count]
+    total = sum(made.values())
+    say(f"{total} of {shards.count} pairs are there, in {len(shards)} shards of {shards.size}")
+    if total < shards.count:
+        say(f"{shards.count - total} are missing: {len(shards) - len(lacks)} shards are not begun" + (
             f", and of others these lack some: {', '.join(begun[:10])}" if begun else ""))  # fmt: skip

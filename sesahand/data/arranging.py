@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import SesaHandError, quote
+from ..files.folders import inside
 from ..files.names import check_file_name
 from .pair_set import Pair, PairSet
 from .writer import PairWriter
@@ -95,7 +96,8 @@ def split_pairs(pairs: Iterable[Pair], out: str | Path, shares: Mapping[str, flo
         How many pairs are in each.
 
     Raises:
-        SesaHandError: If the shares are no positive numbers, a name cannot be a folder's, or as of `copy_pairs`.
+        SesaHandError: If the shares are no positive numbers, a name cannot be a folder's or is a link, or as of
+            `copy_pairs`.
     """
     total = sum(shares.values())
     if not shares or not math.isfinite(total) or any(not share > 0 for share in shares.values()):
@@ -104,8 +106,10 @@ def split_pairs(pairs: Iterable[Pair], out: str | Path, shares: Mapping[str, flo
     edges = np.cumsum(list(shares.values())) / total
     counts = dict.fromkeys(names, 0)
     with ExitStack() as stack:
-        writers = [stack.enter_context(PairWriter(Path(out) / name)) for name in names]
-        there = [PairSet(Path(out) / name) for name in names]
+        # All are looked at before the first is written to.
+        folders = [inside(out, name) for name in names]
+        writers = [stack.enter_context(PairWriter(folder)) for folder in folders]
+        there = [PairSet(folder) for folder in folders]
         for pair in pairs:
             which = min(int(np.searchsorted(edges, _fraction_of(pair, seed), side="right")), len(names) - 1)
             _copy(pair, writers[which], there[which])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from ..files.folders import inside
 from ..files.pictures import read_picture
 from ..files.reading import read_bytes
 from ..hands.model import HandModel
@@ -108,7 +109,8 @@ class PhotographPairs:
     def _caption(self, path: Path) -> str:
         if self.vlm is not None:
             return read_caption(str(path), self.vlm)
-        beside = path.with_suffix(".txt")
+        # A text elsewhere may say what nobody meant to hand on with the set.
+        beside = inside(path.parent, path.with_suffix(".txt").name)
         return read_caption(str(beside)) if beside.is_file() else ""
 
     def _draw(self, scene: HandScene) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..errors import InvalidFileError, SesaHandError, quote
-from ..files.folders import inside
+from ..files.folders import inside, list_folder
 from ..files.reading import read_json
 from ..files.writing import write_whole
 from .index import MOST_PAIRS, read_index
@@ -26,7 +26,8 @@ from .layout import HEADER, SAMPLES_PER_FOLDER, numbered_key
 FORMAT, VERSION = "sesahand-shards", 1
 SHARDS = "shards.json"
 MAX_BYTES = 1 << 20
-OWN = re.compile(r"\.|shards\.json$|shard_\d{5,}$")
+SHARD = re.compile(r"shard_([0-9]{5,8})")
+OWN = re.compile(rf"\.|shards\.json$|{SHARD.pattern}$")
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,12 @@ class Shards:
         return -(-self.count // self.size)
 
     def path(self, shard: int) -> Path:
-        """Return the folder of a shard."""
-        return self.root / f"shard_{shard:05d}"
+        """Return the folder of a shard.
+
+        Raises:
+            InvalidFileError: If it is a link: whoever writes into a set or repairs it would do so elsewhere.
+        """
+        return inside(self.root, shard_name(shard))
 
     def numbers(self, shard: int) -> range:
         """Return the numbers of the pairs that belong into a shard."""
@@ -69,15 +74,53 @@ class Shards:
             InvalidFileError: If its index is damaged before its end.
         """
         numbers = self.numbers(shard)
-        if not (self.path(shard) / HEADER).is_file():
+        if not self._has_begun(shard):
             return [*numbers]
-        index = read_index(self.path(shard))
-        there = set(index.keys())
-        return [number for number in numbers if numbered_key(number) not in there]
+        # Of an index that names more than belongs there, no more is kept.
+        left = {numbered_key(number): number for number in numbers}
+        for key in read_index(self.path(shard)).keys():
+            left.pop(key, None)
+        return [*left.values()]
+
+    def begun(self) -> list[int]:
+        """Return the numbers of the shards that there are, in order, in a time that does not grow with those planned.
+
+        Raises:
+            InvalidFileError: If one is a link, or the folder cannot be read.
+        """
+        try:
+            named = [match for path in list_folder(self.root) if (match := SHARD.fullmatch(path.name))]
+        except OSError as error:
+            raise InvalidFileError(f"{self.root!s:.200} cannot be read ({error!s:.120}). Check the path.") from error
+        shards = sorted(int(match[1]) for match in named if match[0] == shard_name(int(match[1])))
+        return [shard for shard in shards if shard < len(self) and self._has_begun(shard)]
+
+    def made(self, part: tuple[int, int] = (0, 1)) -> dict[int, int]:
+        """Return how many pairs there are in each shard of a part that has been begun; `make_part` says what a part is.
+
+        Raises:
+            InvalidFileError: As of `begun` and `missing`.
+        """
+        begun = (shard for shard in self.begun() if shard % part[1] == part[0])
+        return {shard: len(self.numbers(shard)) - len(self.missing(shard)) for shard in begun}
+
+    def planned(self, part: tuple[int, int] = (0, 1)) -> int:
+        """Return how many pairs belong into the shards of a part."""
+        shards = range(part[0], len(self), part[1])
+        last = len(self) - 1
+        return len(shards) * self.size - (self.size - len(self.numbers(last))) * (last in shards)
 
     def sets(self) -> list[Path]:
-        """Return the folders of the shards that there are, in order."""
-        return [path for path in map(self.path, range(len(self))) if (path / HEADER).is_file()]
+        """Return the folders of the shards that there are, in order; raises as `begun` does."""
+        return [self.path(shard) for shard in self.begun()]
+
+    def _has_begun(self, shard: int) -> bool:
+        return inside(self.root, shard_name(shard), HEADER).is_file()
+
+
+def shard_name(shard: int) -> str:
+    """Return the name of a shard's folder."""
+    return f"shard_{shard:05d}"
 
 
 def open_shards(root: str | Path) -> Shards:

@@ -198,9 +198,8 @@ class PairWriter:
         line = record.to_line()
         if self._index.closed:
             raise SesaHandError("This writer is closed; open another.")
-        folder = self.root / folder_name(record.folder)
         try:
-            make_folder(self.root, folder.name)
+            make_folder(self.root, folder_name(record.folder))
             for kind, data in files.items():
                 write_whole(sample_file(self.root, record.folder, record.key, kind), data)
             # Nothing is buffered: a record reaches the file in one piece or is cut off again.

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidFileError
 from .reading import parse_json, read_bytes
@@ -18,7 +19,8 @@ def read_settings(path: Path, limit: int) -> dict:
         limit: The most bytes.
 
     Raises:
-        InvalidFileError: If it cannot be read, or holds something else.
+        InvalidFileError: If it cannot be read, or holds something else, or a whole number beyond 64 bits, which is as
+            far as TOML goes and farther than anything here counts.
     """
     text = read_bytes(path, limit).decode("utf-8-sig", "replace")
     try:
@@ -32,8 +34,19 @@ def read_settings(path: Path, limit: int) -> dict:
             values = tomllib.loads(text)
         else:
             raise InvalidFileError(f"{path.name}: TOML needs Python 3.11 or later; write the same as .json.")
+        _check_numbers(values)
     except (ValueError, RecursionError) as error:
         raise InvalidFileError(f"{path.name} is no valid configuration file: {error!s:.200}.") from error
     if not isinstance(values, dict):
         raise InvalidFileError(f"{path.name} holds a {type(values).__name__} where a table of settings was expected.")
     return values
+
+
+def _check_numbers(values: Any) -> None:
+    """Raise a ValueError for a whole number beyond 64 bits, which no float holds and Python may refuse to write."""
+    left = [values]
+    while left:
+        value = left.pop()
+        if isinstance(value, int) and value.bit_length() > 64:
+            raise ValueError("a whole number has more than 64 bits")
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

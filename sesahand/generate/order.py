@@ -15,7 +15,7 @@ from ..scene.hand_scene import HandScene
 from ..scene.placement import Placement
 from ..scene.placing import Hand, mirror_hand
 from ..semantics.behavior import ImageSemantics
-from ..semantics.captions import read_caption
+from ..semantics.captions import plain_caption, read_caption
 from ..semantics.gestures import gesture_called
 from ..semantics.posed_hands import hands_to_pose
 from ..vlm.captioner import Captioner
@@ -28,6 +28,13 @@ Chooser = Callable[[int, Callable[[Variation], HandScene]], Variation]
 _FACE = re.compile(r"\b(?:palm|palms|back of|back side|backs of|knuckles)\b", re.IGNORECASE)
 _DIRECTION = re.compile(r"\b(?:up|down|upwards?|downwards?|thumbs?)(?:\b|_)", re.IGNORECASE)
 _ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sentence out of a list, which somebody else may have written: never a path."""
+
+    text: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +81,8 @@ class Order:
     """What is to be made, before it is known by which model.
 
     Attributes:
-        sentences: Sentences, .txt files, or pictures that the captioner looks at.
+        sentences: Sentences, .txt files, or pictures that the captioner looks at; a `Line` is a sentence, whatever
+            files are called so.
         gesture: The gesture of all hands; None takes the one that each sentence names.
         side: "right", "left" or "both"; None takes what each sentence says.
         hands: Hands that do not depend on the words, whose frames are taken in turn; None poses the gesture.
@@ -93,7 +101,7 @@ class Order:
         on_note: Called with what the user should know of the words.
     """
 
-    sentences: tuple[str, ...]
+    sentences: tuple[str | Line, ...]
     gesture: str | None = None
     side: str | None = None
     hands: HandScene | None = None
@@ -129,7 +137,7 @@ class Order:
         Raises:
             SesaHandError: If one cannot be read, or names no gesture where one is needed.
         """
-        return tuple(map(self.read, self.sentences))
+        return tuple(map(self._read_typed, self.sentences))
 
     def jobs(self, base: BaseModel) -> list[Job]:
         """Return the pictures to be made with a base, in the order of sentences and counts.
@@ -173,8 +181,15 @@ class Order:
         return variation, scene_of(variation)
 
     def read(self, text: str) -> Said:
-        """Return what one sentence says; raises as `said` does."""
-        caption = read_caption(text, self.vlm, seed=self.seed)
+        """Return what one sentence says, which is no path; raises as `said` does."""
+        return self._understand(plain_caption(text))
+
+    def _read_typed(self, what: str | Line) -> Said:
+        if isinstance(what, Line):
+            return self.read(what.text)
+        return self._understand(read_caption(what, self.vlm, seed=self.seed))
+
+    def _understand(self, caption: str) -> Said:
         image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
         for warning in warnings:
             self.on_note(warning)

@@ -85,24 +85,23 @@ class PictureFolder:
             while True:
                 self._last += 1
                 name = f"{self._last:04d}"
-                if name not in self._foreign and claim(self._map_path(name)):
+                if name not in self._foreign and claim(self._file(name, "map.png")):
                     return name
         except OSError as error:
             raise SesaHandError(f"{self.path!s:.200} cannot be written to ({error}). Choose another folder.") from error
 
-    def _map_path(self, name: str) -> Path:
-        return self.path / f"{name}_map.png"
+    def _file(self, name: str, ending: str) -> Path:
+        return self.path / f"{name}_{ending}"
 
     def write(self, done: Finished) -> Path:
         """Write a picture, its map, hands, parameters and, if it was judged, overlay; return the picture's path."""
-        start = self.path / done.name
-        write_bytes(self._map_path(done.name), encode(to_levels(done.map, "The map"), "png"))
-        save_scene(done.record.scene, Path(f"{start}_hands.json"))
+        write_bytes(self._file(done.name, "map.png"), encode(to_levels(done.map, "The map"), "png"))
+        save_scene(done.record.scene, self._file(done.name, "hands.json"))
         if done.scored is not None:
-            write_bytes(Path(f"{start}_found.png"), encode(to_levels(overlay(done), "The overlay"), "png"))
-            write_bytes(Path(f"{start}_score.json"), done.scored.scores.to_json().encode())
-        write_bytes(Path(f"{start}_parameters.json"), done.record.to_json().encode())
-        path = Path(f"{start}_picture.png")
+            write_bytes(self._file(done.name, "found.png"), encode(to_levels(overlay(done), "The overlay"), "png"))
+            write_bytes(self._file(done.name, "score.json"), done.scored.scores.to_json().encode())
+        write_bytes(self._file(done.name, "parameters.json"), done.record.to_json().encode())
+        path = self._file(done.name, "picture.png")
         write_bytes(path, encode(to_levels(done.picture, "The picture"), "png"))
         return path
 

@@ -11,7 +11,7 @@ from ..models.small.embedded import EMBEDDED
 from ..reconstruct.scoring.picture_scorer import PictureScorer
 from ..scene.hand_scene import HandScene
 from ..vlm.captioner import Captioner
-from .order import Order
+from .order import Line, Order
 from .picture_folder import Finished, PictureFolder
 from .pipeline import HandGenerator
 from .sampling import SamplingSettings
@@ -70,7 +70,7 @@ def generate_pictures(
         SesaHandError: If a sentence names no gesture where one is needed, or a model or file cannot be read.
     """
     order = Order(
-        (sentences,) if isinstance(sentences, str) else tuple(sentences),
+        tuple(map(Line, [sentences] if isinstance(sentences, str) else sentences)),
         gesture=gesture,
         side=side,
         hands=hands,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.layout import PICTURE_SUFFIXES, SAMPLES_PER_FOLDER
+from ..data.record import MAX_TEXT, PairFacts
 from ..data.shards import Shards
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.folders import inside
@@ -22,16 +23,21 @@ from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from ..models.small.embedded import EMBEDDED
 from ..render.map_table import ALL_MAPS
+from ..scene.camera import check_fov
 from ..scene.placement import Placement
 from ..semantics.captions import read_caption_lines
+from ..semantics.composer import as_typed
+from .canvas import LARGEST_SIDE
 from .order import Job, Order, Said
-from .pipeline import HandGenerator, check_seeds, choose_fusion
+from .pipeline import DTYPES, HandGenerator, check_seeds, choose_fusion
 from .sampling import OPTIONS, SamplingSettings
 from .variety import KINDS, check_kinds
 
 MAX_PLAN_BYTES = 1 << 20
 SHARD, BATCH = 960, 8
 MAX_PAIRS = 10**9
+MOST_PIXELS = 1 << 27
+"""Of a batch, whose pictures and maps are in memory at a time."""
 READ_AT_ONCE = 4096
 """Captions whose words are kept, so that short lists are read once and long ones take no memory."""
 
@@ -112,7 +118,21 @@ class Plan:
             raise SesaHandError(f"side is {quote(self.side)}, expected right, left or both.")
         if self.fusion is not None and not 0 <= self.fusion <= 1:
             raise SesaHandError(f"lambda is {quote(self.fusion)}, expected a number from 0 to 1.")
+        if self.dtype not in ("auto", *DTYPES):
+            raise SesaHandError(f"dtype is {quote(self.dtype)}, expected auto, {', '.join(DTYPES)}.")
+        if self.fov is not None:
+            check_fov(self.fov)
+        if self.size is not None:
+            if not all(0 < side <= LARGEST_SIDE for side in self.size):
+                raise SesaHandError(f"size is {quote(self.size)}, expected sides of 1 to {LARGEST_SIDE} pixels.")
+            self.check_batch(self.size)
+        if len(self.prefix) + len(self.style) > MAX_TEXT:
+            raise SesaHandError(
+                f"prefix and style have {len(self.prefix) + len(self.style)} characters, but a prompt at most "
+                f"{MAX_TEXT}: shorten them."
+            )
         object.__setattr__(self, "vary", check_kinds(self.vary))
+        object.__setattr__(self, "pair_maps", tuple(dict.fromkeys(self.pair_maps)))
         check_seeds([self.seed, self.seed + self.pairs])
         SamplingSettings(**self._sampling())
         # What cannot vary together is known there.
@@ -151,6 +171,15 @@ class Plan:
         """Return how a generator samples."""
         chosen = dataclasses.replace(generator.default_settings(), **self._sampling())
         return dataclasses.replace(chosen, fusion=choose_fusion(generator, self.fusion))
+
+    def check_batch(self, size: tuple[int, int]) -> None:
+        """Raise a SesaHandError if a batch of pictures of a width and height is larger than is made at a time."""
+        most = MOST_PIXELS // (size[0] * size[1])
+        if self.batch_size > most:
+            raise SesaHandError(
+                f"batch_size is {self.batch_size}, but at most {most} pictures are made at a time of "
+                f"{size[0]}x{size[1]} pixels."
+            )
 
     def groups(self, numbers: list[int]) -> Iterator[range]:
         """Yield the whole groups of pictures that some pairs, given in order, are made in."""
@@ -201,10 +230,16 @@ def read_planned(order: Order, plan: Plan, place: int) -> Said:
     """Return what a caption of a plan says.
 
     Raises:
-        SesaHandError: If it names no gesture where one is needed; the message says which caption it is.
+        SesaHandError: If it names no gesture where one is needed, or makes a prompt that no record holds; the message
+            says which caption it is.
     """
     try:
-        return order.read(plan.captions[place])
+        said = order.read(plan.captions[place])
+        # What no record holds is told before a picture is painted.
+        raw = [as_typed(said.image, said.image.caption, plan.prefix, plan.style)] if "caption" in plan.vary else []
+        for image in (said.image, *raw):
+            PairFacts(image.prompt, image.behavior)
+        return said
     except SesaHandError as error:
         raise SesaHandError(f"Caption {place + 1} of the plan, {quote(plan.captions[place], 60)}: {error}") from error
 
@@ -217,18 +252,15 @@ def describe_jobs(numbers: Sequence[int], jobs: Sequence[Job]) -> str:
     )
 
 
-def read_plan(path: str | Path, beside: bool = False) -> Plan:
+def read_plan(path: str | Path) -> Plan:
     """Read a plan from a `.toml` or `.json` file.
 
     Its keys are the fields of `Plan` and the names in `sampling.OPTIONS`; `lambda` stands for `fusion`. `captions` is a
-    list, or the name of a text file with one a line, beside the plan. `vary` is a list or "all".
-
-    Args:
-        path: The file.
-        beside: Refuse captions of other folders than the plan's, whoever wrote it.
+    list, or the name of a text file with one a line, beside the plan: a plan from elsewhere must not make captions of
+    other files. `vary` is a list or "all".
 
     Raises:
-        InvalidFileError: If a file cannot be read.
+        InvalidFileError: If a file cannot be read, or the captions are a link.
         SesaHandError: If a key or a value is not known.
     """
     path = Path(path)
@@ -244,9 +276,6 @@ def read_plan(path: str | Path, beside: bool = False) -> Plan:
         raise SesaHandError(
             f"{path.name} lacks {' and '.join(missing)}: a plan says which captions, and how many pairs."
         )
-    if beside and isinstance(values["captions"], str):
-        check_file_name(values["captions"])
-        inside(path.parent, values["captions"])
     sampling = {name: values.pop(name) for name in OPTIONS if name in values}
     if "lambda" in values:
         values["fusion"] = values.pop("lambda")
@@ -261,7 +290,7 @@ def read_plan(path: str | Path, beside: bool = False) -> Plan:
 def _value(name: str, value: Any, path: Path) -> Any:
     """Return a value as `Plan` has it, of the kind that its field has."""
     if name == "captions" and isinstance(value, str):
-        return read_caption_lines(path.parent / value)
+        return read_caption_lines(inside(path.parent, check_file_name(value)))
     if name == "vary" and value == "all":
         return KINDS
     if name in ("captions", "vary", "pair_maps"):

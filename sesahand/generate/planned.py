@@ -83,7 +83,9 @@ class Painter:
         """What the pictures have in common."""
         base = self.generator.base
         name = self.plan.map or self.generator.controlnet.map
-        return Sampled(self.plan.order().size_with(base), base.is_mini, name, self.plan.settings(self.generator))
+        size = self.plan.order().size_with(base)
+        self.plan.check_batch(size)
+        return Sampled(size, base.is_mini, name, self.plan.settings(self.generator))
 
     @cached_property
     def jobs(self) -> PlannedJobs:

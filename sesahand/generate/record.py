@@ -104,7 +104,7 @@ def read_record(path: str | Path, model: HandModel | None = None) -> PictureReco
             f"{path} has version {quote(data['version'])}; this SesaHand reads version {VERSION}. Update SesaHand."
         )
     try:
-        for name in ("base", "controlnet"):
+        for name in ("base", "controlnet", "map", "dtype"):
             if not isinstance(data[name], str):
                 raise InvalidFileError(f"{name} is {quote(data[name])}, expected text.")
         if data["map"] not in ALL_MAPS or data["dtype"] not in DTYPES:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
+from ..errors import SesaHandError, quote
 
 # From x right, y down, z forward to x right, y up, z towards the viewer: half a turn about x, which keeps the winding
 # of faces.
@@ -44,8 +44,7 @@ class Camera:
     @classmethod
     def from_fov(cls, width: int, height: int, fov_degrees: float = 40.0) -> "Camera":
         """Make a camera whose longer picture side spans `fov_degrees`, looking at the picture's centre."""
-        if not 1 <= fov_degrees <= 170:
-            raise SesaHandError(f"The field of view must be 1 to 170 degrees, got {fov_degrees}.")
+        check_fov(fov_degrees)
         focal = max(width, height) / 2 / math.tan(math.radians(fov_degrees) / 2)
         return cls(focal, (width / 2, height / 2), width, height)
 
@@ -114,6 +113,12 @@ class Camera:
                 f"{fault} Nor does a VAE cut one to the other. Crop or resize the picture to the size that the hands "
                 "were placed in, or place the hands in the picture's size."
             ) from fault
+
+
+def check_fov(degrees: float) -> None:
+    """Raise a SesaHandError unless an angle can be the field of view of a camera, 1 to 170 degrees."""
+    if not 1 <= degrees <= 170:
+        raise SesaHandError(f"The field of view must be 1 to 170 degrees, got {quote(degrees)}.")
 
 
 MAX_SIZE = 16384

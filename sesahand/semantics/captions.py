@@ -13,6 +13,9 @@ from .prompts import CAPTION_INSTRUCTION
 
 LONGEST_CAPTION = 100_000
 LONGEST_LIST = 50_000_000
+# Each takes sixty bytes beside its letters.
+MOST_LINES = 2_000_000
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512, seed: int = 0) -> str:
@@ -29,9 +32,7 @@ def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512,
     """
     path = Path(what)
     if not _is_file(path):
-        if len(what) > LONGEST_CAPTION:
-            raise _too_long("The caption")
-        return _unwrapped(what)
+        return plain_caption(what)
     if path.suffix.lower() in SUFFIXES:
         if vlm is None:
             raise SesaHandError(
@@ -43,13 +44,28 @@ def read_caption(what: str, vlm: Captioner | None = None, max_tokens: int = 512,
     return _read_text(path)
 
 
+def plain_caption(text: str) -> str:
+    """The caption that a text is, also where a file is called so: for what no user typed, who alone may name files.
+
+    Raises:
+        SesaHandError: If it is too long.
+    """
+    if len(text) > LONGEST_CAPTION:
+        raise _too_long("The caption")
+    return _unwrapped(text)
+
+
 def read_caption_lines(path: Path) -> tuple[str, ...]:
     """The captions of a text file that holds one a line; empty lines are none.
 
+    They are texts, whatever they say: a list from elsewhere must not make a prompt of a file of somebody's own.
+
     Raises:
-        InvalidFileError: If it cannot be read, holds no caption, or is too long.
+        InvalidFileError: If it cannot be read, holds no caption, or is too long or of too many lines.
     """
     text = _read_file(path, LONGEST_LIST)
+    if sum(map(text.count, LINE_ENDS)) > MOST_LINES:
+        raise InvalidFileError(f"{path} has more than {MOST_LINES} lines. Share the captions out among several files.")
     lines = tuple(" ".join(line.split()) for line in text.splitlines() if line.strip())
     for number, line in enumerate(lines, 1):
         if len(line) > LONGEST_CAPTION:
@@ -104,9 +120,9 @@ def _read_file(path: Path, longest: int) -> str:
             text = file.read(longest + 1)
     except UnicodeDecodeError as error:
         raise InvalidFileError(f"{path} is neither a picture nor UTF-8 text. Give a .txt file or a picture.") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InvalidFileError(
-            f"{path} cannot be read: {error.strerror or error}. Check that you may read it."
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}. Check that you may read it."
         ) from error
     if not text.strip():
         raise InvalidFileError(f"{path} is empty. It should hold one caption.")

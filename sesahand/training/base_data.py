@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SesaHandError
+from ..files.folders import inside
 from ..models.networks import Networks
 from .config import ControlNetConfig, LoraConfig
 from .latents import KeptLatents
@@ -51,7 +52,7 @@ def open_data(config: ControlNetConfig | LoraConfig, networks: Networks, control
     """
     data, kept = config.data, None
     if data.keep_latents:
-        folder = Path(data.latents_folder) if data.latents_folder else Path(config.out) / LATENTS
+        folder = Path(data.latents_folder) if data.latents_folder else inside(config.out, LATENTS)
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         kept = KeptLatents(folder, networks.autoencoder, data.latents_gigabytes, processes)
 

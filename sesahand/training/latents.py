@@ -99,7 +99,7 @@ class KeptLatents:
             return
         folder = make_folder(self.folder, key[:2])
         try:
-            write_whole(folder / f"{key}.latent", hashlib.sha256(payload).digest() + payload, synced=False)
+            write_whole(inside(folder, f"{key}.latent"), hashlib.sha256(payload).digest() + payload, synced=False)
         except OSError as error:
             raise SesaHandError(
                 f"{folder!s:.200} cannot be written to: {error!s:.200}. Choose another data.latents_folder, or a "

@@ -27,8 +27,7 @@ from sesahand_pack.sesahand.models.small.model_files import (
     write_mini,
 )
 from sesahand_pack.sesahand.models.small.token_embedding import ids_of
-from sesahand_pack.sesahand.models.small.tokenizer import load_tokenizer
-from sesahand_pack.sesahand.training.diffusion import tokenize
+from sesahand_pack.sesahand.models.small.tokenizer import load_tokenizer, tokenize
 
 import comfy.controlnet
 import comfy.sample

@@ -393,7 +393,7 @@ def _read_plan(path: Path):
 
     if path.name == "shards.json":
         shards = open_shards(path.parent)
-        return shards.sets() if len(shards) < 1000 else len(shards)
+        return shards.sets(), shards.made(), shards.planned(), shards.missing(len(shards) - 1)
     for name in ("listed.toml", "captions.txt"):
         if path.name != name:
             path.with_name(name).write_bytes(_plans(path.parent)[name])

@@ -268,6 +268,129 @@ def test_the_rule_of_the_doors_leaves_other_things_alone(source):
     assert not list(calls_around_the_doors(ast.parse(source)))
 
 
+# Where folders of strangers, and those that results go into, are entered.
+ENTERED = [path for path in (*LIBRARY, *NODES) if re.match(
+    r"sesahand/(data|generate|commands|evaluation|training)/|nodes/(dataset|planned)", short(path)
+)]  # fmt: skip
+# What stands for a folder, at the end of what a name is put behind.
+FOLDER = re.compile(r"\b(root|folder|out|path|parent|listing|directory|temporary)(\(\))?$|^(pathlib\.)?Path\(.*\)$")
+# What follows no link.
+ASK = {"is_file", "is_folder", "is_link", "inside"}
+# Paths that are put together by hand, each with its reason; of a folder, of all in it.
+BY_HAND = {
+    "sesahand/commands/convert_mano.py": {"options.source.parent": "beside the file that the user named"},
+    "sesahand/commands/get_detector.py": {"folder / name": "names of its own, written whole in place of a link"},
+    "sesahand/commands/reconstruct.py": {
+        "self.options.out /": "written whole in place of a link", "path.with_suffix(": "likewise",
+    },
+    "sesahand/commands/train.py": {"path.with_name(": "said, not opened"},
+    "sesahand/commands/render.py": {"folder / (f": "written whole in place of a link"},
+    "sesahand/data/formats/": {"out /": "a folder that was empty a moment ago"},
+    "sesahand/data/layout.py": {"root / folder_name(folder)": "whoever writes there makes the folder by make_folder, "
+                                "and whoever reads asks check_inside"},
+    "sesahand/evaluation/reader/network.py": {"Path(__file__)": "a file of the package"},
+    "sesahand/evaluation/reader/training.py": {"output.with_suffix(": "beside the file that the user named"},
+    "sesahand/generate/picture_folder.py": {"self.path /": "written whole in place of a link"},
+    "sesahand/training/loop.py": {
+        "self.folder /": "asked about by is_own, and changed by rename and delete_folder",
+        "folder /": "asked about by lexists, and named in a log",
+    },
+    "sesahand/training/controlnet.py": {"out / 'pictures'": "save_sheet makes the folder by make_folder"},
+    "sesahand/training/lora.py": {"out / 'pictures'": "save_sheet makes the folder by make_folder"},
+    "sesahand/training/latents.py": {"os.path.join(place, name)": "asked by lstat how large it is"},
+    "sesahand/training/small_model.py": {"self.out / 'pictures'": "save_sheet makes the folder by make_folder"},
+    "sesahand/training/samples.py": {
+        "folder /": "its links are followed and compared", "folder.parent /": "its links are followed and compared",
+        "path / 'data'": "the list's own folder bounds what it names",
+    },
+    "nodes/planned.py": {"os.path.join(folder_paths.get_input_directory(), name)": "a name of the node's list"},
+}  # fmt: skip
+
+
+def paths_by_hand(tree: ast.Module):
+    """Yield (line, text) where a path is put together of more than a folder and a fixed name: links may be on its way.
+
+    Texts in messages, and questions that follow no link, are left alone.
+    """
+    harmless = set()
+    for node in ast.walk(tree):
+        asks = isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "is_file",
+            "is_folder",
+            "is_link",
+            "inside",
+        )
+        if asks or isinstance(node, ast.JoinedStr):
+            harmless |= {*ast.walk(node)} - {node}
+    for node in ast.walk(tree):
+        by_hand = goes_down(node) if isinstance(node, ast.BinOp) else isinstance(node, ast.Call) and joins(node)
+        if by_hand and node not in harmless:
+            yield node.lineno, ast.unparse(node)
+
+
+def goes_down(node: ast.BinOp) -> bool:
+    """Tell whether a division puts a name behind a folder that is no fixed one, or behind a folder in a folder."""
+    if not isinstance(node.op, ast.Div) or isinstance(getattr(node.right, "value", None), int | float):
+        return False
+    before = node.left
+    through = isinstance(before, ast.BinOp) and isinstance(before.op, ast.Div) and is_fixed_name(before.right)
+    behind_folder = FOLDER.search(ast.unparse(before)) is not None and not is_fixed_name(node.right)
+    return through or behind_folder or isinstance(node.right, ast.JoinedStr)
+
+
+def joins(node: ast.Call) -> bool:
+    """Tell whether a call makes a path out of parts."""
+    name = ast.unparse(node.func)
+    if name.split(".")[-1] == "Path":
+        return len(node.args) > 1 or any(isinstance(part, ast.JoinedStr) for part in node.args)
+    return name == "os.path.join" or name.endswith((".joinpath", ".with_name", ".with_suffix"))
+
+
+def is_fixed_name(node: ast.expr) -> bool:
+    """Tell whether an expression is a text of the source: one between quotes, or a constant."""
+    constant = getattr(node, "id", getattr(node, "attr", ""))
+    return isinstance(getattr(node, "value", None), str) or constant.isupper()
+
+
+def reasons_of(path: Path) -> dict[str, str]:
+    return next((BY_HAND[start] for start in BY_HAND if short(path).startswith(start)), {})
+
+
+@pytest.mark.parametrize("path", ENTERED, ids=short)
+def test_nothing_goes_around_the_door_to_what_is_inside_a_folder(path):
+    """A link on the way leads out of a set, a plan's folder or an output folder; `folders.inside` refuses it."""
+    reasons = tuple(reasons_of(path))
+    found = [(line, text) for line, text in paths_by_hand(parse(path)) if not text.startswith(reasons)]
+    assert found == [], "use sesahand/files/folders.py, or give a reason in BY_HAND"
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_paths_by_hand_are_still_put_together(name):
+    paths = [path for path in ENTERED if short(path).startswith(name)]
+    texts = [text for path in paths for _, text in paths_by_hand(parse(path))]
+    assert all(any(text.startswith(start) for text in texts) for start in BY_HAND[name])
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['self.root / f"shard_{shard:05d}"', "PairWriter(Path(out) / name)", "read_caption_lines(path.parent / value)",
+     'folder / part / "rgb" / f"{number:08d}.jpg"', "write_maps(scene, options.out / name)", "self.root / 'a' / HEADER",
+     "os.path.join(root, name)", "path.with_name(name)", "Path(f'{start}_hands.json')", "Path(root, name)",
+     "open_shards(root / name_of(shard))", "read_caption(path.with_suffix('.txt'))"],
+)  # fmt: skip
+def test_the_rule_of_folders_knows_what_goes_around_the_door(source):
+    assert list(paths_by_hand(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["root / HEADER", "root / 'pairs.json'", "inside(root, name, HEADER)", "size / FILLED / 2", "width / height",
+     "is_file(folder / name)", "f'{folder / name} is missing'", "Path(root)", "(tip - root_joint) / length"],
+)  # fmt: skip
+def test_the_rule_of_folders_leaves_other_things_alone(source):
+    assert not list(paths_by_hand(ast.parse(source)))
+
+
 # What must be asked of a folder before another library reads a network from it, and after.
 BEFORE_AND_AFTER = {"check_model_folder", "check_size", "check_complete", "refusing_panics"}
 # Files that ask it where the folder is opened, not where the network is made.

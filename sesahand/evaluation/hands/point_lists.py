@@ -65,8 +65,16 @@ def hands_of_list_folder(folder: Path, convention: PointConvention) -> HandSet:
         cameras = _points(_read(folder, f"{part}_K.json"), f"{folder / part}_K.json")
         if cameras.shape != (len(keypoints), 3, 3):
             raise InvalidFileError(f"{folder / part}_K.json has the shape {list(cameras.shape)}, expected [N, 3, 3].")
-    files = [folder / part / "rgb" / f"{number:08d}.jpg" for number in range(len(keypoints))]
+    files = [_picture(folder, part, number) for number in range(len(keypoints))]
     return _hand_set(str(folder), convention, keypoints, vertices, cameras, files, named=True)
+
+
+def _picture(folder: Path, part: str, number: int) -> Path | None:
+    """Return where a picture should be, or None where a link leads elsewhere, as of pictures of COCO files."""
+    try:
+        return inside(folder, part, "rgb", f"{number:08d}.jpg")
+    except InvalidFileError:
+        return None
 
 
 def list_part(folder: Path) -> str:

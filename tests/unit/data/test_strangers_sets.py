@@ -10,10 +10,18 @@ from pair_scenes import make_facts, make_picture, make_scene
 
 from sesahand.cli import main
 from sesahand.data import index
+from sesahand.data.arranging import split_pairs
 from sesahand.data.check import find_strays, repair
 from sesahand.data.pair_set import PairSet
+from sesahand.data.photographs import PhotographPairs
+from sesahand.data.several_sets import PairSets
+from sesahand.data.shards import Shards, make_shards, open_shards
 from sesahand.data.writer import PairWriter
-from sesahand.errors import SesaHandError
+from sesahand.errors import InvalidFileError, SesaHandError
+from sesahand.generate.on_ray import WriteStage, work_left
+from sesahand.generate.plan import Plan, read_plan
+from sesahand.generate.planned import make_part
+from sesahand.semantics.gestures import GESTURES
 
 UNFINISHED = f".{'0' * 31}a.partial"
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")
@@ -218,3 +226,93 @@ def try_operations(root: Path) -> dict[str, str]:
         except Exception as error:
             told[operation.__name__] = f"{type(error).__name__}: {error}"
     return told
+
+
+@pytest.fixture
+def planned(tmp_path) -> Path:
+    """A planned set whose second shard is a link to a set of the user's own, with what a writer would clear away."""
+    victim = write_set(tmp_path / "victim")
+    (victim / UNFINISHED).write_bytes(b"mine")
+    (victim / "00000" / "myown.png").write_bytes(b"mine")
+    with (victim / "index.jsonl").open("ab") as file:
+        file.write(b"a torn tail")
+    make_shards(Shards(tmp_path / "evil", 4, 2, {}))
+    write_set(tmp_path / "evil" / "shard_00000")
+    (tmp_path / "evil" / "shard_00001").symlink_to(victim)
+    return tmp_path / "evil"
+
+
+def work_on(planned: Path):
+    """Yield what reads, writes or repairs the shards of a planned set."""
+    shards = open_shards(planned)
+    yield lambda: PairSets([planned])
+    yield shards.sets
+    yield shards.made
+    yield lambda: shards.missing(1)
+    yield lambda: shards.path(1)
+    yield lambda: WriteStage(shards, "png").writer(1)
+    yield lambda: list(make_part(None, shards, (1, 2)))
+    yield lambda: list(work_left(Plan(("a fist",), 4, batch_size=2, shard_size=2), shards))
+
+
+def test_a_shard_that_is_a_link_is_neither_read_nor_written_nor_repaired(planned, tmp_path):
+    before = contents(tmp_path)
+    for work in work_on(planned):
+        with pytest.raises(InvalidFileError, match="is a link"):
+            work()
+    assert main(["dataset", "check", "--repair", str(planned)]) == 2
+    assert main(["dataset", "stats", str(planned)]) == 2
+    assert contents(tmp_path) == before
+
+
+def test_a_command_that_makes_pairs_of_a_plan_refuses_a_linked_shard(planned, tmp_path, capsys):
+    (planned / "shards.json").unlink()
+    plan = tmp_path / "plan.toml"
+    plan.write_text('captions = ["A man makes a fist"]\npairs = 4\nbatch_size = 2\nshard_size = 2\nscore = false')
+    make_shards(read_plan(plan).shards(planned))
+    before = contents(tmp_path)
+    for more in ([], ["--status"], ["--part", "1/2"], ["--part", "2/2"]):
+        assert main(["generate", "--plan", str(plan), "--pairs", str(planned), "--device", "cpu", *more]) == 2
+        assert "shard_00001 is a link" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("linked", ["pairs.json", "shards.json"])
+def test_what_says_of_a_shard_or_a_planned_set_what_it_is_is_no_link(planned, tmp_path, linked):
+    (planned / "shard_00001").unlink()
+    (planned / "shard_00001").mkdir()
+    place = planned / linked if linked == "shards.json" else planned / "shard_00001" / linked
+    place.unlink(missing_ok=True)
+    (tmp_path / "own.json").write_text('{"format": "sesahand-shards", "version": 1, "count": 4, "size": 2, "plan": {}}')
+    place.symlink_to(tmp_path / "own.json")
+    with pytest.raises(InvalidFileError, match="is a link"):
+        PairSets([planned])
+
+
+def test_a_set_to_split_into_that_is_a_link_is_refused_before_another_is_begun(root, home, tmp_path):
+    victim = write_set(tmp_path / "victim", 1)
+    (victim / UNFINISHED).write_bytes(b"mine")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "test").symlink_to(victim)
+    before = contents(tmp_path)
+    assert main(["dataset", "split", str(root), "--out", str(tmp_path / "out")]) == 2
+    assert contents(tmp_path) == before
+    with pytest.raises(SesaHandError, match="is a link"):
+        split_pairs(PairSet(root), tmp_path / "out", {"train": 1, "test": 1})
+
+
+def test_the_pictures_of_a_demo_are_not_drawn_through_a_link(home, tmp_path, capsys):
+    (tmp_path / "demo").mkdir()
+    for gesture in GESTURES:
+        (tmp_path / "demo" / gesture).symlink_to(home)
+    before = contents(tmp_path)
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 2
+    assert "is a link" in capsys.readouterr().err and contents(tmp_path) == before
+
+
+def test_a_text_beside_a_photograph_that_is_a_link_is_no_caption(home, tmp_path):
+    (tmp_path / "thumb.txt").symlink_to(home / "notes.txt")
+    with pytest.raises(InvalidFileError, match="is a link"):
+        PhotographPairs(None, None)._facts(tmp_path / "thumb.jpg")
+    (tmp_path / "fist.txt").write_text("A man makes a fist")
+    assert PhotographPairs(None, None)._facts(tmp_path / "fist.jpg").caption == "A man makes a fist"

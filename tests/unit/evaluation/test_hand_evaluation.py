@@ -1,6 +1,7 @@
 """`sesahand evaluate`: its figures against an independent computation, its files, and which hand is which."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -182,6 +183,21 @@ class TestLists:
         answer = evaluate(write_lists("pred.json", joints, vertices), ".")
         assert answer["figures"]["mpvpe"]["mean"] == pytest.approx(0, abs=1e-3)
         assert "mse_2d" not in answer["figures"], "points of a submission need not be where the camera sees them"
+
+    @pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")
+    @pytest.mark.parametrize("linked", ["evaluation", "evaluation/rgb", "evaluation/rgb/00000000.jpg"])
+    def test_a_picture_behind_a_link_is_not_shown(self, tmp_path, linked):
+        joints, _ = random_hands(2)
+        write_json("evaluation_xyz.json", joints.tolist())
+        own = tmp_path / "own"
+        for place in (own, own / "rgb"):
+            place.mkdir()
+        for place in ("00000000.jpg", "rgb/00000000.jpg"):
+            Image.new("RGB", (8, 8)).save(own / place)
+        place = tmp_path / linked
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to({"evaluation": own, "evaluation/rgb": own}.get(linked, own / "00000000.jpg"))
+        assert open_hands(tmp_path).pictures[0].file is None
 
     def test_ho3ds_joints_and_axes_are_told(self, evaluate):
         scene = make_scene(5, ("right",) * 3, (640, 480), frames=3)

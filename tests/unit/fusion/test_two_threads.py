@@ -23,7 +23,7 @@ from sesahand.models.diffusers_fusion import (
 )
 from sesahand.models.prompt_weights import prompt_weights
 from sesahand.models.silenced_residuals import silenced_residuals
-from sesahand.training.diffusion import tokenize
+from sesahand.models.small.tokenizer import tokenize
 
 PAPER, BLEND = FusionSettings(mode="paper"), FusionSettings(mode="blend", strength=0.5)
 

@@ -13,7 +13,7 @@ from sesahand.generate.pipeline import HandGenerator
 from sesahand.models.condition_once import condition_once
 from sesahand.models.prompt_weights import prompt_weights, weighted
 from sesahand.models.silenced_residuals import silenced_residuals
-from sesahand.training.diffusion import tokenize
+from sesahand.models.small.tokenizer import tokenize
 
 PROMPT, OTHER = "a right hand making a fist", "a red wall"
 

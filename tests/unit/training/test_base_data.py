@@ -1,7 +1,9 @@
 """What a training on a frozen base sees: crops that cut no hand, sets with shares, kept latents, what is held out."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +183,17 @@ def test_damaged_latents_are_made_anew_and_a_full_disk_budget_is_kept(pairs, bas
     files[0].symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SesaHandError, match="is a link"):
         draw.get(range(6), 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows seldom have")
+def test_latents_are_not_kept_behind_a_link_in_a_training_folder(pairs, base, tmp_path):
+    config = configured(tmp_path, base, {"path": str(pairs), "keep_latents": True})
+    (tmp_path / "home").mkdir()
+    Path(config.out).mkdir(exist_ok=True)
+    (Path(config.out) / "latents").symlink_to(tmp_path / "home")
+    with pytest.raises(SesaHandError, match="is a link"):
+        open_data(config, load_base(base), "mesh")
+    assert not [*(tmp_path / "home").iterdir()]
 
 
 def test_a_training_with_kept_latents_is_the_same_the_second_time(pairs, base, tmp_path):
