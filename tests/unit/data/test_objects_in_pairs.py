@@ -73,7 +73,7 @@ def test_headers_of_strangers_are_refused_in_a_sentence(pairs, tmp_path, header)
         changed = {**arrays, "header": HEADERS[header]}
     np.savez_compressed(bare.path("npz"), **changed)
     ended = run_limited(
-        "sesahand.data.formats:export_pairs", [bare], "coco", tmp_path / "out", megabytes=700, seconds=40
+        "sesahand.data.formats:export_pairs", [bare], "hamer", tmp_path / "out", megabytes=700, seconds=40
     )
     assert "header" in ended.refused()
 
