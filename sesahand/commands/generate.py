@@ -82,7 +82,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     model = parser.add_argument_group("model")
     model.add_argument("--base", help="a diffusers folder or .safetensors of the SD1.5 family (default: embedded)")
-    model.add_argument("--controlnet", help="a diffusers folder or a file; with the small model also sf or plain")
+    model.add_argument(
+        "--controlnet",
+        help="a diffusers folder or a file; with the small model also sf, plain or held (default: sf, "
+        "and held where the hands of --scene hold something)",
+    )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     model.add_argument("--dtype", help="auto, float32, float16, bfloat16 (default: auto)")
     model.add_argument("--batch-size", type=count, default=1, help="pictures made at a time (default 1)")
@@ -141,6 +145,7 @@ def run(options: argparse.Namespace) -> int:
     generator = HandGenerator.load(order.base, order.controlnet, options.device, order.dtype)
     jobs = order.jobs(generator)
     note(generator.base.describe_unknown(job.request.semantics.prompt for job in jobs))
+    note(describe_bare(generator, jobs))
     folder, finished, interrupted = PictureFolder(options.out), [], False
     begin = time.monotonic()
     with PairWriter(options.pairs) if options.pairs else nullcontext() as pairs:
@@ -280,6 +285,7 @@ class Commission:
 def ordered(options: argparse.Namespace) -> Commission:
     """Return what sentences and options ask for; what cannot be read is told before a model is loaded."""
     from ..generate.order import Line, Order
+    from ..generate.pipeline import controlnet_for
     from ..hands.loading import load_hand_model
     from ..models.small.embedded import EMBEDDED
     from ..semantics.captions import check_readable, read_caption_lines
@@ -315,9 +321,10 @@ def ordered(options: argparse.Namespace) -> Commission:
     def settings(generator):
         return chosen_settings(options, generator, generator.default_settings())
 
+    base = options.base or EMBEDDED
     return Commission(
-        options.base or EMBEDDED,
-        options.controlnet,
+        base,
+        controlnet_for(base, options.controlnet, order.hands),
         options.dtype or "auto",
         options.map,
         lambda generator: order.jobs(generator.base),
@@ -328,6 +335,7 @@ def ordered(options: argparse.Namespace) -> Commission:
 def repeated(options: argparse.Namespace) -> Commission:
     """Return a picture as it was made; other options than --repeat replace what they name."""
     from ..generate.order import Job
+    from ..generate.pipeline import controlnet_for
     from ..generate.record import read_record
     from ..generate.requests import PictureRequest
     from ..hands.loading import load_hand_model
@@ -338,9 +346,11 @@ def repeated(options: argparse.Namespace) -> Commission:
     def settings(generator):
         return chosen_settings(options, generator, record.settings)
 
+    base = options.base or record.base
+    controlnet = options.controlnet or (None if options.base else record.controlnet)
     return Commission(
-        options.base or record.base,
-        options.controlnet or (None if options.base else record.controlnet),
+        base,
+        controlnet_for(base, controlnet, record.scene),
         options.dtype or record.dtype,
         options.map or record.map,
         lambda generator: [Job(request, record.seed if options.seed is None else options.seed)],
@@ -421,6 +431,20 @@ def describe_variety(finished: list) -> str:
     records = [done.record for done in finished]
     facts = [fact for one in records for fact in hand_facts(one.scene, one.gesture, one.semantics.prompt)]
     return f"{summarise(facts)}; {count_distinct(facts)} of {len(facts)} hands are no near duplicate of another"
+
+
+def describe_bare(generator, jobs: list) -> str:
+    """Say that hands hold something which the small model's ControlNet has not learnt to see, or nothing."""
+    from ..generate.workshop import names_of
+    from ..models.small.model_files import CONTROLS
+
+    control = names_of(generator)[1]
+    if control not in CONTROLS or not any(job.request.scene.objects for job in jobs):
+        return ""
+    return (
+        f"The hands hold something, but the ControlNet {control} has learnt maps of bare hands alone: what they hold "
+        "may be painted as skin or not at all. The one of the embedded model that has learnt it is --controlnet held."
+    )
 
 
 def hush_transformers() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from ..errors import SesaHandError
+from ..errors import SesaHandError, quote
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
 from ..models.base import BaseModel
@@ -17,6 +17,7 @@ from ..scene.placing import Hand, mirror_hand
 from ..semantics.behavior import ImageSemantics
 from ..semantics.captions import plain_caption, read_caption
 from ..semantics.gestures import gesture_called
+from ..semantics.held_things import object_held
 from ..semantics.posed_hands import hands_to_pose
 from ..vlm.captioner import Captioner
 from ..world.vocabulary import in_small_words
@@ -28,6 +29,8 @@ Chooser = Callable[[int, Callable[[Variation], HandScene]], Variation]
 _FACE = re.compile(r"\b(?:palm|palms|back of|back side|backs of|knuckles)\b", re.IGNORECASE)
 _DIRECTION = re.compile(r"\b(?:up|down|upwards?|downwards?|thumbs?)(?:\b|_)", re.IGNORECASE)
 _ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
+
+_BARE = "{} is not put into the hand, which is posed bare: give hands of Hold Object with --scene"
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,10 @@ class Order:
         image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
         for warning in warnings:
             self.on_note(warning)
+        if self.hands is None or not self.hands.objects:
+            for hand in image.hands:
+                if object_held(hand, image.language):
+                    self.on_note(_BARE.format(quote(hand.object)))
         if self.hands is not None:
             gesture = () if self.gesture is None else ((gesture_called(self.gesture).name, "right"),)
             return Said(image, gesture)

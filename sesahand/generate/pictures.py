@@ -13,7 +13,7 @@ from ..scene.hand_scene import HandScene
 from ..vlm.captioner import Captioner
 from .order import Line, Order
 from .picture_folder import Finished, PictureFolder
-from .pipeline import HandGenerator
+from .pipeline import HandGenerator, controlnet_for
 from .sampling import SamplingSettings
 from .workshop import Workshop
 
@@ -51,7 +51,8 @@ def generate_pictures(
         seed: Of the first picture's noise; the next ones count on.
         generator: A loaded model; None loads `base` and `controlnet`.
         base: A diffusers folder or `.safetensors` of the SD1.5 family, or "embedded".
-        controlnet: A diffusers folder or file; of the small model also "sf" (its default) or "plain".
+        controlnet: A diffusers folder or file; of the small model also "sf", "plain" or "held". None is "sf" there, and
+            "held" of the embedded one where `hands` hold something.
         settings: How to sample; None takes the model's own.
         hand_model: What is posed; the built-in hand if None.
         vlm: Reasons about the sentences in place of the rules.
@@ -84,6 +85,7 @@ def generate_pictures(
     # What cannot be read is told before a model is loaded.
     _ = order.said
     scorer = PictureScorer() if score else None
+    controlnet = controlnet_for(base, controlnet, hands)
     generator = HandGenerator.load(base, controlnet) if generator is None else generator
     folder = None if out is None else PictureFolder(Path(out))
     workshop = Workshop(generator, settings, scorer=scorer, folder=folder)

@@ -22,6 +22,8 @@ from ..models.condition_once import condition_once
 from ..models.controlnets import LoadedControlNet, load_controlnet
 from ..models.diffusers_bias import attention_bias
 from ..models.small.embedded import EMBEDDED
+from ..models.small.model_files import HELD
+from ..scene.hand_scene import HandScene
 from ..semantics.behavior import ImageSemantics
 from .sampling import MAX_SEED, SamplingSettings, build_scheduler
 
@@ -63,7 +65,8 @@ class HandGenerator:
 
         Args:
             base: A diffusers folder or one `.safetensors` checkpoint of the SD1.5 family, or "embedded".
-            controlnet: A diffusers folder or file; for the small model also "sf" (its default) or "plain".
+            controlnet: A diffusers folder or file; for the small model also "sf" (its default), "plain" or
+                "held".
             device: "auto" takes CUDA, else Apple's MPS, else the CPU; or a name that torch knows.
             dtype: "auto" is float16 on CUDA and float32 elsewhere; or a name of `DTYPES`.
 
@@ -243,6 +246,19 @@ def choose_fusion(generator: HandGenerator, strength: float | None) -> FusionSet
     if trained is not None and strength:
         return replace(trained, strength=strength)
     return FusionSettings(mode="blend", strength=strength)
+
+
+def controlnet_for(base: str | Path, controlnet: str | Path | None, hands: HandScene | None) -> str | Path | None:
+    """The ControlNet for some hands: the one that is named; of the embedded model, where they hold something, "held".
+
+    Args:
+        base: As of `HandGenerator.load`.
+        controlnet: Likewise.
+        hands: What is to be painted; None where words alone tell it, which put nothing into a hand.
+    """
+    if controlnet is None and base == EMBEDDED and hands is not None and hands.objects:
+        return HELD
+    return controlnet
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -62,7 +62,7 @@ class Plan:
         prefix: Goes in front of each prompt.
         style: Goes behind it.
         base: A diffusers folder or `.safetensors`, or "embedded".
-        controlnet: A folder or file; of the small model also "sf" or "plain".
+        controlnet: A folder or file; of the small model also "sf", "plain" or "held".
         dtype: Of the weights.
         map: What the ControlNet is shown; None takes what it was trained on.
         pair_maps: Maps that pairs get besides.

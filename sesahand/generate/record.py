@@ -30,7 +30,7 @@ class PictureRecord:
 
     Attributes:
         base: Path of the base, or "embedded".
-        controlnet: Path of the ControlNet, or "sf" or "plain" of the small model.
+        controlnet: Path of the ControlNet, or "sf", "plain" or "held" of the small model.
         map: The condition map that it saw.
         seed: Of the noise.
         dtype: Of the weights.

@@ -89,7 +89,7 @@ class MiniModel:
 
 
 def control_path(model_path: str | Path, control: str) -> Path:
-    """Where the ControlNet `control` ("plain" or "sf") of a model file is: beside it."""
+    """Where the ControlNet `control` ("plain", "sf" or "held") of a model file is: beside it."""
     path = Path(model_path)
     return path.with_name(f"{path.stem}_control_{control}{path.suffix}")
 

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image
 from tiny_diffusion import save_mini
 
@@ -14,14 +15,16 @@ from sesahand.generate.picture_folder import Finished, label_of
 from sesahand.generate.requests import read_words
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.loading import load_hand_model
+from sesahand.models.small.embedded import has_embedded
 from sesahand.reconstruct.scoring.picture_scorer import PictureScore
 from sesahand.reconstruct.scoring.score import score_hands
 from sesahand.render.contact_sheet import to_pil
 from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
+from sesahand.scene.holding import hold_object
 from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand, mirror_hand, place_in_box
-from sesahand.scene.scene_files import load_scene
+from sesahand.scene.scene_files import load_scene, save_scene
 from sesahand.semantics.gesture_words import find_named_gesture
 from sesahand.world.vocabulary import in_small_words, translate
 
@@ -77,6 +80,36 @@ def test_captions_of_a_file_vary_and_their_pairs_keep_words_and_maps(mini, tmp_p
     # Filling looks at what the set has, and says so by other hands than chance gave.
     assert generate(mini, *arguments, "--out", "c", "--pairs", "set", "--fill") == 0
     assert len(PairSet(tmp_path / "set")) == 12
+
+
+def save_holding(path):
+    """Save a hand that holds a cup."""
+    bare = Placement((64, 64)).place(Hand.in_gesture(load_hand_model(), find_gesture("grasp_cylinder")))
+    save_scene(hold_object(bare, "cup", 1.0, torch.tensor([True])).scene, path)
+
+
+def test_a_controlnet_of_bare_hands_and_words_that_put_nothing_into_a_hand_are_told(mini, tmp_path, capsys):
+    save_holding(tmp_path / "held.json")
+    words = ("A right hand holding a red cup", "--no-score")
+    assert generate(mini, *words, "--scene", "held.json", "--out", "a") == 0
+    said = capsys.readouterr().err
+    assert "the ControlNet sf has learnt maps of bare hands" in said and "not put into" not in said
+    assert generate(mini, *words, "--out", "b") == 0
+    said = capsys.readouterr().err
+    assert "a red cup' is not put into the hand" in said and "bare hands alone" not in said
+    assert generate(mini, "A right hand making a fist", "--no-score", "--out", "c") == 0
+    assert "not put into" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not has_embedded(), reason="this checkout holds no weights of the small model")
+@pytest.mark.parametrize(("named", "used"), [((), "held"), (("--controlnet", "plain"), "plain")])
+def test_the_embedded_model_paints_hands_that_hold_something_by_its_controlnet_for_them(tmp_path, named, used):
+    save_holding(tmp_path / "held.json")
+    words = ("generate", "A right hand holding a red cup", "--scene", "held.json", "--no-score", "--steps", "1")
+    assert main([*words, "--device", "cpu", "--out", "a", *named]) == 0
+    assert json.loads((tmp_path / "a/0001_parameters.json").read_text())["controlnet"] == used
+    assert main(["generate", "--repeat", "a/0001_parameters.json", "--device", "cpu", "--no-score", "--out", "b"]) == 0
+    assert (tmp_path / "a/0001_picture.png").read_bytes() == (tmp_path / "b/0001_picture.png").read_bytes()
 
 
 @pytest.mark.parametrize(
