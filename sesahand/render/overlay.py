@@ -11,8 +11,9 @@ from ..errors import SesaHandError
 from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene
+from ..scene.holding import held_surfaces
 from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, mean_of, quarters, render_maps
-from .shading import AMBIENT, SIDE_COLORS
+from .shading import AMBIENT, OBJECT_GRAY, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")
 
@@ -21,6 +22,9 @@ BACKGROUND = 0.25
 
 # Brightness of skin seen edge on, as a share of skin that faces the camera.
 DARKEST = 0.22
+
+# sRGB of what hands hold, as bright as the hands.
+OBJECT_TINT = (0.62, 0.62, 0.62)
 
 TURNTABLE_FOV = 30.0
 # Free space around the hands of a turntable, as a share of their radius.
@@ -38,7 +42,7 @@ def draw_hands(
     forearm: bool = False,
     on_frame: Progress | None = None,
 ) -> Tensor:
-    """Draw the hands of a scene over pictures; near hands hide far ones.
+    """Draw the hands of a scene and, as meshes, what they hold over pictures; near hands hide far ones.
 
     Args:
         scene: The hands. The scene is resized to the pictures' size, which must have its camera's aspect ratio.
@@ -181,20 +185,26 @@ def composite(canvas: Tensor, color: Tensor, cover: Tensor, opacity: float) -> T
 
 
 def paint_meshes(scene: HandScene, forearm: bool, on_frame: Progress | None = None) -> tuple[Tensor, Tensor]:
-    """Return the shaded hands.
+    """Return the shaded hands and what they hold.
 
     Returns:
-        The colours of their sides `[F, H, W, 3]`, shaded and multiplied by their cover, and the cover `[F, H, W, 1]`,
-        both in 0..1 and on the CPU.
+        The colours of their sides, and the gray of objects, `[F, H, W, 3]`, shaded and multiplied by their cover, and
+        the cover `[F, H, W, 1]`, both in 0..1 and on the CPU.
     """
     antialias = 2 * max(scene.camera.width, scene.camera.height) <= MAX_SIZE
     maps = render_maps(scene, ("mesh",), antialias=antialias, forearm=forearm, on_frame=on_frame)
-    cover = maps.mask[..., None]
+    skin, things = maps.mask[..., None], maps.object_mask[..., None]
+    cover = skin + things
+    # The mesh map has objects darker than hands; here it is their colour that is.
+    gray = maps.drawn("mesh")[..., :1] * (cover / (skin + OBJECT_GRAY * things).clamp(min=1e-6))
     # The mesh map is as bright as ControlNets want it; for people, its shading is stretched to more contrast.
-    facing = (maps.drawn("mesh")[..., :1] - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
-    # Index -1, of a pixel without a hand, finds the last row.
-    palette = torch.tensor([*(SIDE_COLORS[side] for side in scene.side), (0.0, 0.0, 0.0)], device=cover.device)
-    color = palette[maps.hand_index.long()] * (DARKEST * cover + (1 - DARKEST) * facing)
+    facing = (gray - AMBIENT * cover).clamp(min=0) / (1 - AMBIENT)
+    # Index -1, of a pixel whose nearest surface is no hand, finds the last row.
+    palette = torch.tensor([*(SIDE_COLORS[side] for side in scene.side), OBJECT_TINT], device=cover.device)
+    tint = palette[maps.hand_index.long()]
+    if scene.objects:
+        tint = tint + (palette[-1] - tint) * (things / cover.clamp(min=1e-6))
+    color = tint * (DARKEST * cover + (1 - DARKEST) * facing)
     return color.cpu(), cover.cpu()
 
 
@@ -268,7 +278,8 @@ def turn_scene(scene: HandScene, degrees: float, forearm: bool = False) -> HandS
         return HandScene.empty(scene.model, camera)
     part = scene.select(scene.frame == scene.frame.min())
     posed = part.pose(forearm)
-    points = posed.vertices.detach().flatten(0, 1).double()
+    things = [vertices for _, vertices, _ in held_surfaces(part, posed.keypoints)]
+    points = torch.cat([posed.vertices.flatten(0, 1), *things]).detach().double()
     centre = (points.amin(0) + points.amax(0)) / 2
     radius = float((points - centre).norm(dim=1).max()) * (1 + TURNTABLE_MARGIN)
     half_angle = math.atan(min(camera.width, camera.height) / 2 / camera.focal_length)

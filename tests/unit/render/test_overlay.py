@@ -14,6 +14,7 @@ from sesahand.render.overlay import STYLES, draw_hands, draw_turntable, shrink_v
 from sesahand.render.shading import SIDE_COLORS
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
+from sesahand.scene.holding import hold_object
 from sesahand.scene.placing import Hand, place_in_box, place_pair
 
 CAMERA = Camera.from_fov(160, 120)
@@ -58,6 +59,25 @@ def test_each_side_has_its_colour_and_near_hands_hide_far_ones(pair):
         hue = middle / middle[:, :1]
         expected = torch.tensor(SIDE_COLORS["right"]) / SIDE_COLORS["right"][0]
         assert (hue.median(0).values - expected).abs().max() < 1e-3
+
+
+def test_what_a_hand_holds_is_drawn_in_gray_and_seen_from_all_sides():
+    bare = place_in_box(Hand(load_hand_model(), gesture("grasp_cylinder")), CAMERA, (40, 20, 120, 100))
+    holding = hold_object(bare, "tool", 1.0, torch.tensor([True])).scene
+    maps = render_maps(holding, ("mesh",), antialias=True)
+    drawn = draw_hands(holding, torch.zeros(1, 120, 160, 3), opacity=1.0)[0]
+    thing, skin = maps.object_mask[0] == 1, maps.mask[0] == 1
+    assert thing.sum() > 100 and skin.sum() > 100
+    assert (drawn[thing].amax(-1) - drawn[thing].amin(-1)).max() < 1e-6 and drawn[thing].max() > 0.4
+    assert (drawn[skin][:, 0] - drawn[skin][:, 2]).min() > 0.05, "skin is orange"
+    # Where both meet, nothing darker than either shows.
+    seam = (maps.object_mask[0] + maps.mask[0] == 1) & ~thing & ~skin
+    assert seam.any() and drawn[seam].amax(-1).min() >= drawn[thing | skin].amax(-1).min() - 1e-6
+    for view in range(4):
+        turned = render_maps(turn_scene(holding, 90 * view), ("mesh",))
+        covered = turned.metric_depth[0] > 0
+        edges = torch.cat([covered[0], covered[-1], covered[:, 0], covered[:, -1]])
+        assert turned.object_mask.any() and not edges.any()
 
 
 @pytest.mark.parametrize("style", ["mesh", "skeleton", "both"])
