@@ -34,6 +34,8 @@ Render switched off.
 
 **Expected**: a small picture, 128 x 128 pixels, shown enlarged. Hand and object are where the map has
 them; the object's colour is often another one than asked for, and a cup may look like a ball. Another *seed* helps.
+The score is no promise here: the detector has learnt photographs, and reads few hands that hold something at this size.
+Often it finds none, with a score of 0; where it finds one, 0.1 to 0.5 is usual, for good pictures too.
 
 **Models**: the small model of rendered hands (in the package, under SesaHand's licence) and the built-in hand (licence
 CC0). MediaPipe's hand networks for the score (10 MB, Apache-2.0), by the command above.
