@@ -1,9 +1,9 @@
 """One COCO-style JSON, `annotations.json`, beside `images/`: a picture each pair, an annotation each hand.
 
 Beside COCO's own fields an annotation has what InterHand-style readers take: `keypoints` and `lefthand_kpts` or
-`righthand_kpts` (63 numbers: x, y in pixels and 2 for known; zeros for points outside the picture and for the other
-hand), `joint_cam` (21 x 3, metres), `cam_param` (`focal`, `princpt`), and `mano_param` (`pose` 48, `shape` 10, `trans`
-3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture
+`righthand_kpts` (63 numbers: x, y in pixels and 2 for known, or 1 behind what a hand holds; zeros for points outside
+the picture and for the other hand), `joint_cam` (21 x 3, metres), `cam_param` (`focal`, `princpt`), and `mano_param`
+(`pose` 48, `shape` 10, `trans` 3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture
 has prompt, semantics, seed and the rest of the pair's record. Pairs without hands are in, without annotations.
 
 What a hand holds is an annotation of the category "held object", with its box, outline and area, `name` (the object, or
@@ -38,7 +38,7 @@ from ..hand_arrays import NEAREST, HandParameters
 from ..pair_set import Pair
 from .pixels import map_levels, picture_bytes
 
-VISIBLE = 2
+HIDDEN, VISIBLE = 1, 2
 # Boxes that reach so far are those of hands with a part at or behind the camera, in pixels.
 BEHIND_PIXEL = 1e6
 CATEGORY = {
@@ -68,9 +68,9 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
             write_whole(out / "images" / name, picture_bytes(pair, pair.record.picture))
             parameters = pair.parameters
             file.write(_item(describe_picture(pair, parameters, count + 1, name), count))
-            masks, ids = hand_masks(pair), {}
+            masks, covers, ids = hand_masks(pair), object_depth(pair), {}
             for n in range(len(pair.record.hands)):
-                described = describe_hand(pair, parameters, n, found + 1, count + 1, masks)
+                described = describe_hand(pair, parameters, n, found + 1, count + 1, masks, covers)
                 if described is not None:
                     behind.write(_item(described, found))
                     ids[n] = found = found + 1
@@ -106,7 +106,13 @@ def describe_picture(pair: Pair, hands: HandParameters, number: int, name: str) 
 
 
 def describe_hand(
-    pair: Pair, hands: HandParameters, n: int, number: int, picture: int, masks: list[np.ndarray] | None
+    pair: Pair,
+    hands: HandParameters,
+    n: int,
+    number: int,
+    picture: int,
+    masks: list[np.ndarray] | None,
+    covers: np.ndarray | None = None,
 ) -> dict[str, Any] | None:
     """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen.
 
@@ -117,6 +123,7 @@ def describe_hand(
         number: Id of the annotation.
         picture: Id of the picture.
         masks: Where each hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
+        covers: As of `object_depth`; without it no keypoint is behind an object.
     """
     summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
     left, top, right, bottom = summary.box
@@ -138,8 +145,11 @@ def describe_hand(
     if not area:
         return None
     inside = [0 <= x < width and 0 <= y < height for x, y in hands.keypoints_2d[n].tolist()]
-    known = zip(hands.keypoints_2d[n].tolist(), inside, strict=True)
-    points = [value for (x, y), seen in known for value in ((x, y, VISIBLE) if seen else (0, 0, 0))]
+    known = zip(hands.keypoints_2d[n].tolist(), hands.keypoints_3d[n, :, 2].tolist(), inside, strict=True)
+    points: list[float] = []
+    for (x, y), z, seen in known:
+        hidden = seen and covers is not None and covers[int(y), int(x)] < z
+        points += (x, y, HIDDEN if hidden else VISIBLE) if seen else (0, 0, 0)
     parameters = {
         "pose": hands.pose[n].tolist(),
         "shape": hands.betas[n].tolist(),
@@ -198,6 +208,15 @@ def describe_objects(pair: Pair, hands: dict[int, int], number: int, picture: in
             }
         )
     return described
+
+
+def object_depth(pair: Pair) -> np.ndarray | None:
+    """Return the depth of the nearest object where one is seen, metres `[H, W]`, infinite elsewhere, or None."""
+    if not pair.holds_objects or pair.record.hand_model not in pair.models:
+        return None
+    maps = render_maps(pair.scene, maps=())
+    seen = maps.object_mask[0] > 0
+    return maps.metric_depth[0].where(seen, maps.metric_depth.new_tensor(float("inf"))).cpu().numpy()
 
 
 def object_masks(scene: HandScene) -> list[tuple[HeldObject, np.ndarray]]:

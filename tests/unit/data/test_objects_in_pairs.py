@@ -137,6 +137,24 @@ def test_coco_has_an_annotation_for_each_object_beside_the_hands(scene, pairs, t
         assert x < left + width and left < x + w and y < top + height and top < y + h
 
 
+def test_coco_tells_which_points_are_behind_what_a_hand_holds(scene, pairs, tmp_path):
+    export_pairs(pairs, "coco", tmp_path)
+    data = json.loads((tmp_path / "annotations.json").read_text())
+    hands = [each for each in data["annotations"] if each["category_id"] == 1]
+    maps = render_maps(scene)
+    keypoints, found = scene.pose().keypoints, []
+    for n, each in enumerate(hands[:3]):
+        for (x, y, said), z in zip(np.array(each["keypoints"]).reshape(21, 3), keypoints[n, :, 2], strict=True):
+            if said:
+                place = (0, int(y), int(x))
+                behind = bool(maps.object_mask[place] > 0) and bool(maps.metric_depth[place] < z)
+                assert said == (1 if behind else 2)
+                found.append(said)
+    assert {1, 2} == set(found)
+    bare = [each for each in hands if each["image_id"] == 3]
+    assert len(bare) == 3 and not any(1 in each["keypoints"][2::3] for each in bare)
+
+
 def test_foundhand_gets_the_mask_of_objects(scene, pairs, tmp_path):
     export_pairs(pairs, "foundhand", tmp_path)
     masks = [np.load(tmp_path / f"{pair.key}-0.npz")["obj_mask"] for pair in pairs]
