@@ -214,3 +214,13 @@ def test_near_duplicates_agree_with_comparing_each_with_each():
         assert seen.is_new_pose([HandFacts("", {"side": "right"}, each)]) != near
         kept += [] if near else [number]
     assert 10 < len(kept) < 500
+
+
+@pytest.mark.parametrize("kind", ["picture", "depth", "npz"])
+def test_a_damaged_file_does_not_get_into_shards(tmp_path, capsys, kind):
+    damaged = write_set(tmp_path / "set", range(2))
+    path = PairSet(damaged)[1].path(kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert main(["dataset", "export", str(damaged), "--format", "webdataset", "--out", str(tmp_path / "tars")]) == 2
+    assert path.name in capsys.readouterr().err
+    assert not list((tmp_path / "tars").iterdir())
