@@ -3,8 +3,9 @@
 Beside COCO's own fields an annotation has what InterHand-style readers take: `keypoints` and `lefthand_kpts` or
 `righthand_kpts` (63 numbers: x, y in pixels and 2 for known, or 1 behind what a hand holds; zeros for points outside
 the picture and for the other hand), `joint_cam` (21 x 3, metres), `cam_param` (`focal`, `princpt`), and `mano_param`
-(`pose` 48, `shape` 10, `trans` 3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes its shape for MANO's. A picture
-has prompt, semantics, seed and the rest of the pair's record. Pairs without hands are in, without annotations.
+(`pose` 48, `shape` 10, `trans` 3) if the hand is MANO's. Any other hand's are called `hand_param`, so that nobody takes
+its shape for MANO's. A picture has prompt, semantics, seed and the rest of the pair's record. Pairs without hands are
+in, without annotations.
 
 What a hand holds is an annotation of the category "held object", with its box, outline and area, `name` (the object, or
 the user's mesh), `held_as` and `held_by`, the id of the hand's annotation. Without the hand model there are none.
