@@ -16,7 +16,7 @@ from .known_sets import KnownSets
 from .latents import KeptLatents
 from .mixture import Mixture, Subset
 from .reconstructor_settings import HandSource
-from .samples import FileSamples, PairSamples, Samples, TrainingSample, open_samples
+from .samples import Samples, TrainingSample, open_samples
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def open_data(config: ControlNetConfig | LoraConfig, networks: Networks, control
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         kept = KeptLatents(folder, networks.autoencoder, data.latents_gigabytes, processes)
 
-    def opened(source: HandSource) -> FileSamples | PairSamples:
+    def opened(source: HandSource) -> Any:
         found = open_samples(
             source.path, data.size, control, config.crops, kept, source.minimum_score, source.count
         )  # fmt: skip
