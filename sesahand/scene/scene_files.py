@@ -219,6 +219,10 @@ def scene_from_arrays(arrays: dict[str, np.ndarray], model: HandModel | None, la
 def read_header(stored: np.ndarray, label: str) -> dict[str, Any]:
     """Return the fields of the array `header` that `scene_to_arrays` gives.
 
+    Args:
+        stored: A text, of shape `[]`.
+        label: Names it in messages.
+
     Raises:
         InvalidFileError: If it is no text, or not of a scene.
     """
