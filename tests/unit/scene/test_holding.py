@@ -180,7 +180,7 @@ def test_a_scene_without_objects_is_written_as_before(scene):
     "change",
     [
         {"kind": "anvil"}, {"kind": 7}, {"hand": 1}, {"hand": -1}, {"hand": True}, {"size": 0}, {"size": 1e9},
-        {"position": [0, 0]}, {"orient": [[1, 0, 0]] * 3}, {"colour": "red"},
+        {"position": [0, 0]}, {"position": [0, 0, 1e6]}, {"orient": [[1, 0, 0]] * 3}, {"colour": "red"},
     ],
 )  # fmt: skip
 def test_an_object_that_is_none_is_refused(scene, change):
