@@ -27,12 +27,14 @@ class DescribedObject:
         thing: In the text's words, or empty.
         words: What the text says of the hand.
         shared: Whether the hand before it holds the same one: "both hands around a mug".
+        side: Of the hand, "right" or "left" where the text tells.
     """
 
     kind: str | None
     thing: str
     words: str
     shared: bool = False
+    side: str | None = None
 
     @classmethod
     def of(cls, hand: DescribedHand, language: str) -> "DescribedObject":
@@ -71,7 +73,10 @@ def described_objects(batch: SemanticsBatch, scene: HandScene) -> list[Described
                 "connect the hands of Pose Hand that were posed from them, or disconnect semantics and choose the "
                 "object here."
             )
-        found |= dict(zip(hands, _objects_of(described, image.language), strict=True))
+        other = hands_to_pose(image, side="left").posed
+        told = [right.side if right.side == left.side else None for right, left in zip(described, other, strict=True)]
+        objects = _objects_of(described, image.language)
+        found |= {n: replace(each, side=side) for n, each, side in zip(hands, objects, told, strict=True)}
     return [found[n] for n in range(len(scene))]
 
 
@@ -103,7 +108,8 @@ def hold_described(
         on_hand: Called after each hand with how many are done and how many there are.
 
     Returns:
-        The hands that hold something, and a line for each chosen one that does not, or holds what is only like it.
+        The hands that hold something, and a line for each chosen one that does not, holds what is only like it,
+        or is of the other side than the text says.
 
     Raises:
         SesaHandError: If none of them holds anything, or as `described_objects` and `hold_object` do.
@@ -115,6 +121,7 @@ def hold_described(
     kinds = [wanted[n].kind if n in numbers and n not in second else None for n in range(len(scene))]
     left = [_left_out(n, scene, wanted[n], n in second) for n in numbers if kinds[n] is None]
     likened = [_likened(n, scene, wanted[n]) for n in numbers if kinds[n] and wanted[n].is_likened]
+    mixed_up = [_mixed_up(n, scene, wanted[n]) for n in numbers if wanted[n].side not in (None, scene.side[n])]
     if numbers and not any(kinds):
         raise SesaHandError(
             f"The semantics name nothing that can be put into a hand ({'; '.join(left)}). Objects are "
@@ -129,11 +136,18 @@ def hold_described(
         report = None if on_hand is None else lambda done, _, before=before: on_hand(before + done, count)
         holding = hold_object(scene, kind, size, own, report)
         scene, grips = holding.scene, grips | holding.grips
-    return Holding(scene, dict(sorted(grips.items()))), [*likened, *left]
+    return Holding(scene, dict(sorted(grips.items()))), [*mixed_up, *likened, *left]
 
 
 def _named(n: int, scene: HandScene) -> str:
     return f"frame {int(scene.frame[n])}, {scene.side[n]} hand"
+
+
+def _mixed_up(n: int, scene: HandScene, wanted: DescribedObject) -> str:
+    return (
+        f"{_named(n, scene)}: the semantics say a {wanted.side} hand in {quote(wanted.words)}; connect those that this "
+        "hand was posed from, unless it was mirrored since"
+    )
 
 
 def _likened(n: int, scene: HandScene, wanted: DescribedObject) -> str:

@@ -187,6 +187,15 @@ def test_the_report_says_what_only_stands_for_a_thing():
     assert said == "frame 0, right hand: 'a knife' is held as the tool, the object most like it"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a left hand holding a ball", 1), ("a right hand holding a ball", 0), ("a hand holding a ball", 0)],
+)
+def test_semantics_of_a_hand_of_the_other_side_are_told(text, told):
+    _, said = hold_described(posed(("grasp_sphere", "right")), extract_semantics([text]), 1.0, torch.tensor([True]))
+    assert [line.startswith("frame 0, right hand: the semantics say a left hand") for line in said] == [True] * told
+
+
 def test_each_frame_follows_its_own_image():
     batch = extract_semantics(["holding a ball", "holding a cup"])
     scene = concatenate_frames([posed(("grasp_sphere", "right")), posed(("grasp_cylinder", "right"))])
