@@ -1,9 +1,12 @@
 """Look into sets of image-mesh pairs, check and repair them, make new ones of them, or write the formats of others."""
 
 import argparse
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.formats import FORMATS
+from ..errors import SesaHandError, quote
 from . import photographs
 from .progress import progress
 from .saying import say
@@ -87,7 +90,33 @@ def run(options: argparse.Namespace) -> int:
 def named_share(text: str) -> tuple[str, float]:
     """Parse NAME=SHARE."""
     name, _, share = text.partition("=")
-    return name, float(share)
+    try:
+        return name, float(share)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected NAME=SHARE, such as train=0.9, got {text!r:.40}") from error
+
+
+def open_sources(options: argparse.Namespace, targets: Sequence[Path], models: Sequence = ()):
+    """Return the pairs of the sets to read, apart from where is written to, and say which sets are not finished."""
+    from ..data.apart import check_sources, check_target
+    from ..data.several_sets import PairSets
+
+    check_sources(options.folders)
+    for target in targets:
+        check_target(target, options.folders)
+    pairs = PairSets(options.folders, models)
+    for root, there, planned in pairs.unfinished():
+        say(f"{root} is not finished: {there} of its {planned} planned pairs are there")
+    return pairs
+
+
+def say_others(out: Path, kept: int) -> None:
+    """Say how many pairs a set has beside those that were chosen, which were there or came from elsewhere."""
+    from ..data.index import read_index
+
+    others = len(read_index(out)) - kept
+    if others:
+        say(f"{others} other pairs are in {out} too, which its sources no longer give; a new folder holds none")
 
 
 def show_stats(options: argparse.Namespace) -> int:
@@ -112,7 +141,6 @@ def show_coverage(pairs, target_name: str, path: Path | None) -> None:
     """Print a set's histograms against a target, and draw them into a file if there is one."""
     from ..data.coverage import Coverage, describe_coverage, pair_facts
     from ..data.coverage_picture import draw_coverage
-    from ..errors import SesaHandError
     from ..files.pictures import save_picture
     from ..generate.filling import open_target
 
@@ -173,11 +201,10 @@ def export_sets(options: argparse.Namespace) -> int:
     """Write the sets and print how many pairs were written and left out."""
     from ..data.arranging import Wanted
     from ..data.formats import export_pairs
-    from ..data.several_sets import PairSets
     from ..hands.loading import load_hand_model
 
-    pairs = PairSets(options.folders, [load_hand_model(options.hand_model)])
-    wanted = Wanted(score=options.minimum_score if options.minimum_score > 0 else None)
+    wanted = Wanted(score=options.minimum_score or None)
+    pairs = open_sources(options, [options.out], [load_hand_model(options.hand_model)])
     chosen = (pair for pair in progress(pairs, len(pairs), "writing") if wanted.keeps(pair))
     done = export_pairs(chosen, options.format, options.out)
     below = len(pairs) - done.written - done.left_out
@@ -192,11 +219,13 @@ def export_sets(options: argparse.Namespace) -> int:
 def merge_sets(options: argparse.Namespace) -> int:
     """Write one set of several and print how many pairs it has."""
     from ..data.arranging import copy_pairs
-    from ..data.several_sets import PairSets
+    from ..data.made_of import MadeOf
 
-    pairs = PairSets(options.folders)
-    kept = copy_pairs(progress(pairs, len(pairs), "copying"), options.out)
+    pairs = open_sources(options, [options.out])
+    made_of = MadeOf.of("merge", {}, options.folders)
+    kept = copy_pairs(progress(pairs, len(pairs), "copying"), options.out, made_of=made_of)
     say(f"{kept} pairs of {len(options.folders)} sets are in {options.out}")
+    say_others(options.out, kept)
     return 0
 
 
@@ -204,52 +233,83 @@ def filter_sets(options: argparse.Namespace) -> int:
     """Write the wanted pairs and print how many they are."""
     from ..data.arranging import Wanted, copy_pairs
     from ..data.covering import Covering
-    from ..data.several_sets import PairSets
-    from ..generate.filling import open_target
+    from ..data.made_of import MadeOf, beginning_of
+    from ..generate.filling import EVEN, open_target
 
     wanted = Wanted(
         score=options.minimum_score,
         detector_score=options.minimum_detector_score,
         mse_2d=options.maximum_mse_2d,
         doubt=options.maximum_doubt,
-        gestures=options.gesture and tuple(options.gesture),
+        gestures=None if options.gesture is None else tuple(sorted(set(options.gesture))),
         side=options.side,
         hands=options.hands,
         hand_size=options.minimum_size,
     )
     covering = None if options.cover is None else Covering(open_target(options.cover))
-    pairs = PairSets(options.folders)
+    pairs = open_sources(options, [options.out])
+    check_gestures(wanted.gestures or (), pairs)
+    target = options.cover if options.cover in (None, EVEN) else beginning_of(Path(options.cover))
+    made_of = MadeOf.of("filter", {**dataclasses.asdict(wanted), "cover": target}, options.folders)
 
     def keeps(pair) -> bool:
         return wanted.keeps(pair) and (covering is None or covering.keeps(pair))
 
-    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, keeps)
+    kept = copy_pairs(progress(pairs, len(pairs), "filtering"), options.out, keeps, made_of)
     say(f"{kept} of {len(pairs)} pairs are in {options.out}")
+    say_others(options.out, kept)
     return 0
+
+
+def check_gestures(names: Sequence[str], pairs) -> None:
+    """Refuse gestures that neither the library nor one of the pairs has.
+
+    Raises:
+        SesaHandError: If there is one; the message lists those of the library and the closest one.
+    """
+    from ..hands.gestures import find_gesture, gesture_names
+
+    unknown = {*names} - {*gesture_names()}
+    if unknown:
+        unknown -= {pair.facts.gesture for pair in pairs}
+    for name in sorted(unknown):
+        find_gesture(name)
+        raise SesaHandError(f"No pair has the gesture {quote(name)}: spell it as `sesahand gestures` does.")
 
 
 def dedupe_sets(options: argparse.Namespace) -> int:
     """Write the pairs that repeat no earlier one and print how many they are."""
     from ..data.arranging import copy_pairs
+    from ..data.made_of import MadeOf
     from ..data.near_duplicates import NearDuplicates
-    from ..data.several_sets import PairSets
-    from ..errors import SesaHandError
 
     if not 0 < options.near <= 10:
         raise SesaHandError(f"--near is {options.near:g}, expected a number above 0, in palm lengths, such as 0.05.")
-    pairs = PairSets(options.folders)
-    kept = copy_pairs(progress(pairs, len(pairs), "comparing"), options.out, NearDuplicates(options.near).is_new)
+    pairs = open_sources(options, [options.out])
+    made_of = MadeOf.of("dedupe", {"near": options.near}, options.folders)
+    is_new = NearDuplicates(options.near).is_new
+    kept = copy_pairs(progress(pairs, len(pairs), "comparing"), options.out, is_new, made_of)
     say(f"{kept} of {len(pairs)} pairs are in {options.out}; {len(pairs) - kept} repeat an earlier pose and view")
+    say_others(options.out, kept)
     return 0
 
 
 def split_sets(options: argparse.Namespace) -> int:
     """Deal the pairs out and print how many went where."""
     from ..data.arranging import split_pairs
-    from ..data.several_sets import PairSets
+    from ..data.made_of import MadeOf
+    from ..files.folders import inside
+    from ..files.names import check_file_name
 
-    pairs = PairSets(options.folders)
-    counts = split_pairs(progress(pairs, len(pairs), "dealing"), options.out, dict(options.share), options.seed)
-    for name, count in counts.items():
-        say(f"{count} pairs are in {options.out / name}")
+    names = [check_file_name(name) for name, _ in options.share]
+    if len({*names}) < len(names):
+        raise SesaHandError(f"--share names {quote(names)}, of which two are one: give each set a name of its own.")
+    targets = [inside(options.out, name) for name in names]
+    pairs = open_sources(options, targets)
+    made_of = MadeOf.of("split", {"share": options.share, "seed": options.seed}, options.folders)
+    dealt = progress(pairs, len(pairs), "dealing")
+    counts = split_pairs(dealt, options.out, dict(options.share), options.seed, made_of)
+    for target, count in zip(targets, counts.values(), strict=True):
+        say(f"{count} pairs are in {target}")
+        say_others(target, count)
     return 0

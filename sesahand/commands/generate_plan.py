@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import SesaHandError
 from .progress import Bar, progress
 from .reconstruct import INTERRUPTED
-from .saying import say
+from .saying import note, say
 
 ALLOWED = ("plan", "part", "ray", "status", "pairs", "device", "detector")
 """Options beside --plan; all others stand in the plan."""
@@ -72,8 +72,13 @@ def run_plan(options: argparse.Namespace) -> int:
         interrupted = True
     seconds = time.monotonic() - begin
     speed = f", {made / seconds:.2f} a second" if made else ""
-    say(f"{made} pairs made{speed}; {left - made} of this part are missing in {options.pairs}")
-    return INTERRUPTED if interrupted else 0
+    # Counted anew: others may have worked on this part, too.
+    missing = shards.planned(part) - sum(shards.made(part).values())
+    say(f"{made} pairs made{speed}; {missing} of this part are missing in {options.pairs}")
+    others = left - made - missing
+    if others > 0:
+        note(f"Another process writes to the same shards: it has made {others} of this part's pairs meanwhile.")
+    return INTERRUPTED if interrupted else int(missing > 0)
 
 
 def pairs_of(options: argparse.Namespace, plan, shards, part: tuple[int, int], device: str):
@@ -113,11 +118,12 @@ def own_device(options: argparse.Namespace) -> str:
 
 
 def tell_missing(shards) -> None:
-    """Print how many pairs of a planned set are there, and which are not."""
-    from ..data.shards import SHARDS, open_shards
+    """Print how many pairs of a planned set are there, and which are not; raises as `find_begun` for another plan."""
+    from ..data.shards import SHARDS, find_begun
 
-    if (shards.root / SHARDS).exists():
-        shards = open_shards(shards.root)
+    begun_with = find_begun(shards).count if (shards.root / SHARDS).exists() else shards.count
+    if begun_with < shards.count:
+        say(f"{shards.root} was begun with {begun_with} pairs, and the plan has {shards.count} now")
     made = shards.made()
     lacks = {shard: len(shards.numbers(shard)) - count for shard, count in made.items() if count}
     begun = [f"{shard} ({count})" for shard, count in lacks.items() if count]

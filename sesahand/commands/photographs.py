@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Add photographs as pairs, say what became of each, and return 1 if one could not be used."""
+    from ..data.apart import check_target
     from ..data.photographs import PhotographPairs
     from ..data.writer import PairWriter
     from ..errors import SesaHandError
@@ -42,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     from ..reconstruct.scoring.picture_scorer import PictureScorer
     from ..vlm.opening import open_vlm
 
+    check_target(options.folder)
     maps, model = known_maps(options.maps), load_hand_model(options.hand_model)
     vlm = None if options.vlm is None else open_vlm(options.vlm, options.model, options.credential)
     scorer, photographs = PictureScorer(options.detector), find_pictures(options.photographs)

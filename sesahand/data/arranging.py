@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import SesaHandError, quote
 from ..files.folders import inside
 from ..files.names import check_file_name
+from .made_of import MadeOf
 from .pair_set import Pair, PairSet
 from .writer import PairWriter
 
@@ -43,6 +44,15 @@ class Wanted:
     hands: int | None = None
     hand_size: float | None = None
 
+    def __post_init__(self):
+        for name, most in (("score", 1), ("detector_score", 1), ("mse_2d", None), ("doubt", None), ("hand_size", None)):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= (math.inf if most is None else most):
+                asked = "a number from 0 on" if most is None else f"a number from 0 to {most}"
+                raise SesaHandError(f"The {name.replace('_', ' ')} asked for is {value:g}, expected {asked}.")
+        if self.hands is not None and self.hands < 0:
+            raise SesaHandError(f"The number of hands asked for is {self.hands}, expected a whole number from 0 on.")
+
     def keeps(self, pair: Pair) -> bool:
         """Tell whether a pair is kept; only its record is looked at."""
         record, facts = pair.record, pair.facts
@@ -63,16 +73,29 @@ class Wanted:
         )
 
 
-def copy_pairs(pairs: Iterable[Pair], out: str | Path, keeps: Callable[[Pair], bool] = lambda pair: True) -> int:
+def copy_pairs(
+    pairs: Iterable[Pair],
+    out: str | Path,
+    keeps: Callable[[Pair], bool] = lambda pair: True,
+    made_of: MadeOf | None = None,
+) -> int:
     """Write the pairs that are kept into a set, their files byte by byte; return how many are in it of these.
 
     One that was stopped goes on: pairs that are in the set already are passed over.
 
+    Args:
+        pairs: A set, or several.
+        out: Folder of the set.
+        keeps: Tells whether a pair is kept.
+        made_of: What the set then says it was made of, and must have been made of if it has pairs; None asks nothing.
+
     Raises:
-        SesaHandError: If the set has another pair of one of the keys, a file is missing, or it cannot be written to.
+        SesaHandError: If the set has another pair of one of the keys or was made of something else, a file is missing,
+            or it cannot be written to.
     """
     kept = 0
     with PairWriter(out) as writer:
+        _note([out], made_of)
         there = PairSet(out)
         for pair in pairs:
             if keeps(pair):
@@ -81,7 +104,13 @@ def copy_pairs(pairs: Iterable[Pair], out: str | Path, keeps: Callable[[Pair], b
     return kept
 
 
-def split_pairs(pairs: Iterable[Pair], out: str | Path, shares: Mapping[str, float], seed: int = 0) -> dict[str, int]:
+def split_pairs(
+    pairs: Iterable[Pair],
+    out: str | Path,
+    shares: Mapping[str, float],
+    seed: int = 0,
+    made_of: MadeOf | None = None,
+) -> dict[str, int]:
     """Deal pairs out into sets, all of one pose into the same: what is tested on was not trained on from another side.
 
     Where a pair goes depends on its fingers' pose, the seed and the shares alone, not on the others.
@@ -91,6 +120,7 @@ def split_pairs(pairs: Iterable[Pair], out: str | Path, shares: Mapping[str, flo
         out: The folder that the sets are made in.
         shares: Of each set's name, as parts of their sum.
         seed: Another seed deals otherwise.
+        made_of: As of `copy_pairs`, for each of the sets.
 
     Returns:
         How many pairs are in each.
@@ -103,12 +133,18 @@ def split_pairs(pairs: Iterable[Pair], out: str | Path, shares: Mapping[str, flo
     if not shares or not math.isfinite(total) or any(not share > 0 for share in shares.values()):
         raise SesaHandError(f"The shares are {quote(dict(shares))}, expected positive numbers, such as train=9 test=1.")
     names = [check_file_name(name) for name in shares]
+    if len({name.casefold() for name in names}) < len(names):
+        raise SesaHandError(f"The sets are {quote(names)}, of which two have one name: give each another.")
     edges = np.cumsum(list(shares.values())) / total
     counts = dict.fromkeys(names, 0)
     with ExitStack() as stack:
         # All are looked at before the first is written to.
         folders = [inside(out, name) for name in names]
+        if made_of is not None:
+            for folder in folders:
+                made_of.check(folder)
         writers = [stack.enter_context(PairWriter(folder)) for folder in folders]
+        _note(folders, made_of)
         there = [PairSet(folder) for folder in folders]
         for pair in pairs:
             which = min(int(np.searchsorted(edges, _fraction_of(pair, seed), side="right")), len(names) - 1)
@@ -122,6 +158,19 @@ def _fraction_of(pair: Pair, seed: int) -> float:
     fingers = np.round(pair.parameters.pose[:, 3:], POSE_DECIMALS) + 0.0
     digest = hashlib.sha256(f"{seed} ".encode() + fingers.astype("<f4").tobytes()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _note(folders: Sequence[str | Path], made_of: MadeOf | None) -> None:
+    """Let sets say what they are made of, while nobody else writes to them."""
+    if made_of is None:
+        return
+    for folder in folders:
+        try:
+            made_of.write(folder)
+        except OSError as error:
+            raise SesaHandError(
+                f"{folder!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."
+            ) from error
 
 
 def _copy(pair: Pair, writer: PairWriter, there: PairSet) -> None:

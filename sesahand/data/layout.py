@@ -5,6 +5,7 @@
     SET/pairs.json              {"format": "sesahand-pairs", "version": 1}
     SET/index.jsonl             one record a line, see `record`; a sample exists once its line is whole
     SET/writer.lock             held while somebody writes
+    SET/made_of.json            of a set that was merged, filtered, deduped or split: see `made_of`
     SET/00000/KEY.png           the picture (or KEY.jpg); 1000 samples a folder, in the order of the index
     SET/00000/KEY.mesh.png      a map, one file for each kind that was given, see `render.map_table`
     SET/00000/KEY.npz           the hands: see `hand_arrays`
@@ -26,7 +27,7 @@ from ..files.writing import PARTIAL
 from ..render.map_table import ALL_MAPS
 
 FORMAT, VERSION = "sesahand-pairs", 1
-HEADER, INDEX, LOCK = "pairs.json", "index.jsonl", "writer.lock"
+HEADER, INDEX, LOCK, MADE_OF = "pairs.json", "index.jsonl", "writer.lock", "made_of.json"
 SAMPLES_PER_FOLDER = 1000
 PICTURE_SUFFIXES = ("png", "jpg")
 MAX_HEADER_BYTES = 1 << 16

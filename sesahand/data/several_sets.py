@@ -13,7 +13,7 @@ import numpy as np
 from ..hands.model import HandModel
 from .layout import LONGEST_KEY
 from .pair_set import Pair, PairSet
-from .shards import sets_in
+from .shards import SHARDS, open_shards, sets_in
 
 LONGEST_NAME = 24
 DIGEST = 8
@@ -42,6 +42,14 @@ class PairSets(Sequence):
         self.names = [name for name, (_, sets) in zip(names, found, strict=True) for _ in sets]
         self.alone = len(found) == 1
         self.ends = list(accumulate(len(each) for each in self.sets))
+        self.counts = [(root, sum(map(len, sets))) for root, sets in found]
+
+    def unfinished(self) -> Iterator[tuple[Path, int, int]]:
+        """Yield of each planned set that is not whole its folder, how many pairs it has, and how many are planned."""
+        for root, there in self.counts:
+            planned = open_shards(root).count if (root / SHARDS).is_file() else there
+            if there < planned:
+                yield root, there, planned
 
     def __len__(self) -> int:
         return self.ends[-1] if self.ends else 0

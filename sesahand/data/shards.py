@@ -143,6 +143,24 @@ def open_shards(root: str | Path) -> Shards:
         raise InvalidFileError(f"{path}: {error}") from error
 
 
+def find_begun(wanted: Shards) -> Shards:
+    """Return what a planned set says of itself, once it is known that a plan goes on with it; it may be smaller.
+
+    Raises:
+        InvalidFileError: As of `open_shards`.
+        SesaHandError: If it was begun by another plan.
+    """
+    found = open_shards(wanted.root)
+    changed = [name for name in {*found.plan, *wanted.plan} if found.plan.get(name) != wanted.plan.get(name)]
+    changed += ["shard_size"] * (found.size != wanted.size) + ["pairs"] * (found.count > wanted.count)
+    if changed:
+        raise SesaHandError(
+            f"{wanted.root!s:.200} was begun by another plan: {', '.join(sorted(changed))} differ. Take the plan that "
+            "it was begun by, of which only pairs may grow, or a new folder."
+        )
+    return found
+
+
 def make_shards(wanted: Shards) -> Shards:
     """Make a planned set, or go on with the one that is there; it may be planned larger than it was.
 
@@ -151,14 +169,7 @@ def make_shards(wanted: Shards) -> Shards:
     """
     root, path = wanted.root, wanted.root / SHARDS
     if path.exists():
-        found = open_shards(root)
-        changed = [name for name in {*found.plan, *wanted.plan} if found.plan.get(name) != wanted.plan.get(name)]
-        changed += ["shard_size"] * (found.size != wanted.size) + ["pairs"] * (found.count > wanted.count)
-        if changed:
-            raise SesaHandError(
-                f"{root!s:.200} was begun by another plan: {', '.join(sorted(changed))} differ. Take the plan that it "
-                "was begun by, of which only pairs may grow, or a new folder."
-            )
+        found = find_begun(wanted)
         if found.count == wanted.count:
             return found
     try:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import SesaHandError, quote
 from ..files.folders import delete_file, is_file, list_folder, make_folder
-from ..files.locks import WriterLock
+from ..files.locks import ANOTHER_SET, WriterLock
 from ..files.reading import open_regular, read_bytes
 from ..files.writing import write_whole
 from ..render.map_table import ALL_MAPS
@@ -78,17 +78,18 @@ class PairWriter:
         root: Folder of the set.
         picture_format: "png", exact, or "jpg" of quality 95 without colour subsampling, a quarter of the size.
         wait: Seconds to wait for another writer to end.
+        instead: What else to write to while there is one, for the error that says so.
 
     Raises:
         SesaHandError: If somebody else writes to the set, or the folder holds something else.
     """
 
-    def __init__(self, root: str | Path, picture_format: str = "png", wait: float = 0.0):
+    def __init__(self, root: str | Path, picture_format: str = "png", wait: float = 0.0, instead: str = ANOTHER_SET):
         if picture_format not in PICTURE_SUFFIXES:
             raise SesaHandError(f"picture_format is {quote(picture_format)}, expected png or jpg.")
         self.root, self.picture_format = Path(root), picture_format
         self._make_folder()
-        self._lock = WriterLock(self.root / LOCK, wait=wait)
+        self._lock = WriterLock(self.root / LOCK, instead, wait)
         try:
             self._begin()
         except OSError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,11 @@ from ..data.shards import Shards
 from ..data.writer import EncodedPair, PairWriter
 from ..errors import SesaHandError
 from .plan import Plan, PlannedJobs
-from .planned import LOCK_WAIT, Examiner, Painter, Sampled, open_scorer
+from .planned import ANOTHER_PART, LOCK_WAIT, Examiner, Painter, Sampled, open_scorer
 
+CONNECTION_WAIT = 10.0
+"""Seconds."""
+START = "Start one with `ray start --head`, give its address, or leave it out to run Ray on this machine."
 OPEN_WRITERS = 16
 """Shards that are written to at a time, one writer each."""
 MOST_BLOCKS = 20_000
@@ -75,7 +80,7 @@ class WriteStage:
         if writer is None:
             if len(self.writers) >= OPEN_WRITERS:
                 self.writers.pop(next(iter(self.writers))).close()
-            writer = PairWriter(self.shards.path(shard), self.picture_format, LOCK_WAIT)
+            writer = PairWriter(self.shards.path(shard), self.picture_format, LOCK_WAIT, ANOTHER_PART)
         self.writers[shard] = writer
         return writer
 
@@ -107,7 +112,7 @@ def make_on_ray(
         detector: As of `open_scorer`.
 
     Raises:
-        SesaHandError: If Ray is not installed.
+        SesaHandError: If Ray is not installed, or there is no cluster at the address.
     """
     try:
         import ray
@@ -122,7 +127,13 @@ def make_on_ray(
         return
     started = not ray.is_initialized()
     if started:
-        ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
+        check_address(address)
+        try:
+            ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise SesaHandError(
+                f"Ray cannot be started at {address or 'this machine'!s:.80} ({error!s:.200}). {START}"
+            ) from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         painters, examiners = stages_for(ray.cluster_resources(), device)
@@ -145,6 +156,17 @@ def make_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Raise a SesaHandError if nothing answers at the address of a cluster; Ray itself would ask on for minutes."""
+    place = re.fullmatch(r"(?:ray://)?\[?([^\[\]/]+)\]?:(\d{1,5})", address)
+    if place is None or int(place[2]) > 65535:
+        return
+    try:
+        socket.create_connection((place[1], int(place[2])), CONNECTION_WAIT).close()
+    except OSError as error:
+        raise SesaHandError(f"No Ray cluster answers at {address:.80} ({error!s:.120}). {START}") from error
 
 
 def work_left(plan: Plan, shards: Shards) -> Iterator[dict[str, Any]]:

@@ -32,6 +32,7 @@ from .workshop import facts_of, maps_of
 
 LOCK_WAIT = 30.0
 """Seconds that a writer waits for one before it that was killed to be gone."""
+ANOTHER_PART = "part: --part gives each process shards of its own"
 
 
 @dataclass(frozen=True)
@@ -207,7 +208,7 @@ def make_part(
         if not shards.missing(shard):
             continue
         examine = Examiner(painter.plan, painter.sampled, scorer, painter.jobs)
-        with PairWriter(shards.path(shard), painter.plan.picture_format, LOCK_WAIT) as writer:
+        with PairWriter(shards.path(shard), painter.plan.picture_format, LOCK_WAIT, ANOTHER_PART) as writer:
             # Whoever held the lock until now has written what it had.
             for pair in make_pairs(painter, examine, shards.missing(shard)):
                 writer.append(pair)

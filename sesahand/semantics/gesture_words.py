@@ -30,6 +30,8 @@ _STOPS = (CLOSED["prep"] - {"of", "with", "up"}) | CLOSED["conj"] | CLOSED["sub"
 # "A stop sign" stands in a street.
 _SIGNS_OF_THEIR_OWN = frozenset("stop metal gun natural good like power rest tiger hello".split())
 _MADE = frozenset(form for verb in ("make", "give", "do", "show", "form", "flash") for form in lexicon.verb_forms(verb))
+_SHOWN = frozenset(form for verb in ("raise", "lift", "show", "have") for form in lexicon.verb_forms(verb))
+_SIDES = frozenset({"left", "right"})
 _BASE_DEEDS = frozenset("wave point salute write draw shush punch".split())
 # What is drawn without a pen.
 _DRAWN = frozenset(
@@ -201,8 +203,8 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
         return False
     before, after = said[max(0, first - 1) : first], said[last + 1 : last + 4]
     if before == ["with"] and said[first] in _NUMBERS and first > 2 and said[first + 1 :] == ["fingers"]:
-        # "adjusts the focus with two fingers"
-        return False
+        # "adjusts the focus with two fingers", but "raises a hand with three fingers"
+        return _shows_hand(said[: first - 1])
     between = before == ["between"] or before == ["and"] and said[first - 2 : first - 1] == ["thumb"]
     if between and phrase.name in ("victory", "point", "three"):
         # "between two fingers", "thumb and index finger"
@@ -220,6 +222,14 @@ def _is_meant(phrase: _Phrase, said: list[str], marks: list[bool], first: int, l
     if phrase.ambiguous:
         return _beside_hand(said, marks, first, last, alone)
     return True
+
+
+def _shows_hand(said: Sequence[str]) -> bool:
+    """Whether words end with a hand that is only shown: "a left hand", "holds up her hand"; nothing is done with it."""
+    if said[-1:] not in (["hand"], ["hands"]):
+        return False
+    deed = next((k for k, word in reversed([*enumerate(said[:-1])]) if word in VERBS and word not in _SIDES), None)
+    return deed is None or said[deed] in _SHOWN or said[deed + 1] == "up"
 
 
 def _rests_somewhere(said: Sequence[str], first: int, last: int) -> bool:

@@ -64,7 +64,7 @@ def train_controlnet(
         save_sheet(out / "pictures" / f"{step:08d}.png", rows)
 
     watcher = Watcher(stop, report, validation(task, data, config, draw, write_best, report))
-    outcome = train(task, data.learnt, config.training, config, out, watcher)
+    outcome = train(task, data.learnt, config.training, config, out, watcher, known=data.known)
     if not outcome.finished:
         return outcome, None
     with main_process_first() as is_main:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +108,7 @@ class PictureHands:
         places: Picture and hand number of each sample.
         size: Width and height of the crops, pixels.
         room: Bytes that kept crops may take.
+        keys: Gives what each picture is called; its number if None.
     """
 
     def __init__(
@@ -117,13 +118,20 @@ class PictureHands:
         places: Sequence[tuple[int, int]],
         size: int,
         room: int = 1 << 30,
+        keys: Callable[[], Sequence[str]] | None = None,
     ):
         self.hands_of, self.picture_of, self.places, self.size = hands_of, picture_of, list(places), size
         self._room = room // (3 * (FINENESS * size) ** 2)
         self._kept: dict[int, HandCrop] = {}
+        self._keys = keys
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def names(self) -> Iterator[str]:
+        """Yield what each sample is called: its picture, and which hand of it."""
+        keys = None if self._keys is None else self._keys()
+        return (f"{picture if keys is None else keys[picture]}/{hand}" for picture, hand in self.places)
 
     def __getitem__(self, index: int) -> HandCrop:
         kept = self._kept.get(index)
@@ -236,7 +244,11 @@ def _open_pairs(path: Path, source: HandSource, model: HandModel, size: int, roo
             left, top, right, bottom = hand.box
             if min(right - left, bottom - top) >= SMALLEST_HAND:
                 places.append((number, n))
-    return PictureHands(known.hands, known.picture, places, size, room)
+
+    def keys() -> list[str]:
+        return [key for each in pairs.sets for key in each.index.keys()]
+
+    return PictureHands(known.hands, known.picture, places, size, room, keys)
 
 
 def world_hands(

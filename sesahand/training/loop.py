@@ -30,6 +30,7 @@ from ..files.writing import append_line, write_whole
 from .average import WeightAverage
 from .checkpoint_state import FACTS, TENSORS, load_checkpoint, save_checkpoint
 from .config import Common, Steps, changed_since, to_dict
+from .known_sets import KnownSets
 from .optimizers import make_optimizer
 from .samples import Batches, Samples
 
@@ -42,6 +43,7 @@ CHECKPOINT = "checkpoint-"
 CONFIG = "config.json"
 LOG = "log.jsonl"
 LOCK = "training.lock"
+SETS = "sets"
 MISSING = "Training needs accelerate: pip install accelerate"
 
 
@@ -129,6 +131,7 @@ def train(
     folder: Path,
     watcher: Watcher | None = None,
     identity: dict | None = None,
+    known: KnownSets | None = None,
 ) -> TrainingOutcome:
     """Train a task, from its newest checkpoint in `folder` if there is one; its weights are the average at the end.
 
@@ -140,10 +143,11 @@ def train(
         folder: Of checkpoints and of the log.
         watcher: Who is told.
         identity: What makes it this training; a checkpoint that says otherwise is refused. The whole config if None.
+        known: The sets that the samples are of; going on with others is refused. None does not look.
 
     Raises:
-        SesaHandError: If accelerate is not installed, a checkpoint belongs to another training, or the loss is no
-            number any more.
+        SesaHandError: If accelerate is not installed, a checkpoint belongs to another training or to other samples, or
+            the loss is no number any more.
     """
     watcher = watcher or Watcher()
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +156,7 @@ def train(
     with WriterLock(folder / LOCK, "folder with --out") if accelerator.is_main_process else nullcontext():
         run = _Run(task, samples, steps, config, folder, watcher, accelerator)
         run.identity = to_dict(config) if identity is None else identity
+        run.known = known
         try:
             return run.go()
         except OSError as error:
@@ -164,6 +169,7 @@ def train(
 
 class _Run:
     identity: dict
+    known: KnownSets | None = None
 
     def __init__(self, task, samples, steps, config, folder, watcher, accelerator):
         self.task, self.steps, self.config, self.folder = task, steps, config, folder
@@ -316,7 +322,12 @@ class _Run:
                 "another folder with --out to start anew."
             )
         task = self.accelerator.unwrap_model(self.wrapped)
-        self._put(load_checkpoint(newest, task, self.optimizer, self.average.averages), newest)
+        try:
+            facts = load_checkpoint(newest, task, self.optimizer, self.average.averages)
+            self._put(facts, newest)
+        except InvalidFileError as error:
+            raise _with_earlier(error, newest, found[:-1]) from error
+        self._check_sets(facts.get(SETS), newest)
         self._note_extension(before)
         if hasattr(self.task, "passes"):
             self.task.passes = self.progress.passes
@@ -324,6 +335,15 @@ class _Run:
         if self.accelerator.is_main_process:
             write_whole(log, "".join(json.dumps(entry) + "\n" for entry in self.log).encode())
         logger.info("Going on from %s, step %d.", printable(newest.name), self.progress.step)
+
+    def _check_sets(self, before: Any, folder: Path) -> None:
+        """Refuse to go on with samples that a checkpoint does not know, and tell those that have come behind them."""
+        for grown in self.known.changes_since(before, folder) if self.known is not None else ():
+            logger.warning(
+                "%s since %s. All of them are learnt from now, in another order: the result is not the one of either "
+                "set in one go.",
+                grown, printable(folder.name),
+            )  # fmt: skip
 
     def _note_extension(self, before: Any) -> None:
         """Remember that the steps so far had the rates of a shorter training, if they did."""
@@ -344,6 +364,7 @@ class _Run:
         scaler = self.accelerator.scaler
         facts: dict[str, Any] = {"progress": self.progress.state_dict(), "updates": self.average.updates}
         facts |= {"extended": self.extended} if self.extended else {}
+        facts |= {SETS: self.known.facts} if self.known is not None else {}
         return facts | ({"scaler": scaler.state_dict()} if scaler is not None else {})
 
     def _put(self, facts: dict, folder: Path) -> None:
@@ -404,6 +425,12 @@ def checkpoints(folder: Path) -> list[Path]:
         path for path in list_folder(folder)
         if path.name.startswith(CHECKPOINT) and is_folder(path) and is_file(path / CONFIG)
     ]  # fmt: skip
+
+
+def _with_earlier(error: InvalidFileError, newest: Path, earlier: list[Path]) -> InvalidFileError:
+    """Say of which checkpoint an error is, and from which other one the training can go on."""
+    advice = f" Remove {newest!s:.200} to go on from {earlier[-1].name}, which is before it." if earlier else ""
+    return InvalidFileError(f"{newest!s:.200}: {error}{advice}")
 
 
 def set_aside(folder: Path, name: str, form: str) -> None:

@@ -53,7 +53,7 @@ def train_lora(
         save_sheet(out / "pictures" / f"{step:08d}.png", [true_pictures(data.shown), drawn])
 
     watcher = Watcher(stop, report, validation(task, data, config, draw, write_best, report))
-    outcome = train(task, data.learnt, config.training, config, out, watcher)
+    outcome = train(task, data.learnt, config.training, config, out, watcher, known=data.known)
     if not outcome.finished:
         return outcome, None
     path = out / MODEL_FILE

@@ -33,6 +33,7 @@ from ..reconstruct.learned.regressor_files import write_network
 from .config import ReconstructorConfig, to_dict
 from .hand_crops import HandCrop, open_hands
 from .hand_task import HandTask, move_crops, pose_right
+from .known_sets import KnownSets
 from .loop import TrainingOutcome, Watcher, main_process_first, seeded, train
 from .mixture import Mixture
 from .reconstructor_settings import HandSource
@@ -73,6 +74,13 @@ def train_reconstructor(
     sets = [open_set(source, hand, size, room) for source in config.data.sets]
     learnt = Mixture(sets, [source.share for source in config.data.sets])
     held_out = [open_set(source, hand, size, room) for source in config.data.held_out]
+    known = None
+    # Sets that are opened in another way need not tell what their samples are called.
+    if all(hasattr(part, "names") for part in (*sets, *held_out)):
+        known = KnownSets(
+            tuple((source.path, part.names) for source, part in zip(config.data.sets, sets, strict=True)),
+            tuple((source.path, part.names) for source, part in zip(config.data.held_out, held_out, strict=True)),
+        )
     if not config.start:
         set_mean(network, sets)
     task = HandTask(network, hand, config.losses, config.augmentation, config.frozen)
@@ -90,7 +98,7 @@ def train_reconstructor(
     set_mode(network, config)
     watcher = Watcher(stop, report, validate if held_out else None)
     # The loop asks for samples of any kind, whatever the task takes.
-    outcome = train(task, cast(Any, learnt), config.training, config, out, watcher)
+    outcome = train(task, cast(Any, learnt), config.training, config, out, watcher, known=known)
     if not outcome.finished:
         return outcome, None
     path = out / MODEL_FILE

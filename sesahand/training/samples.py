@@ -150,6 +150,10 @@ class FileSamples:
         """Return a sample as it is in one draw, see `Batches`."""
         return self._sample(index, (*draw, index))
 
+    def names(self) -> Iterator[str]:
+        """Yield what each sample is called: its picture, its map and its prompt."""
+        return (f"{picture.name}/{control.name}/{prompt}" for picture, control, prompt in self.rows)
+
     def _sample(self, index: int, draw: tuple[int, ...] | None) -> TrainingSample:
         picture_path, control_path, prompt = self.rows[index]
         square = None
@@ -185,6 +189,13 @@ class PairSamples:
     def at(self, index: int, draw: tuple[int, int]) -> TrainingSample:
         """Return a sample as it is in one draw, see `Batches`."""
         return self._sample(index, (*draw, index))
+
+    def names(self) -> Iterator[str]:
+        """Yield what each sample is called: the key of its pair."""
+        sets = [self.pairs] if isinstance(self.pairs, PairSet) else self.pairs.sets
+        keys = (key for each in sets for key in each.index.keys())
+        wanted = None if isinstance(self.numbers, range) else set(self.numbers)
+        return (key for number, key in enumerate(keys) if wanted is None or number in wanted)
 
     def _sample(self, index: int, draw: tuple[int, ...] | None) -> TrainingSample:
         pair, look = self.pairs[self.numbers[index]], self.look

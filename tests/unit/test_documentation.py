@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from sesahand import cli
+from sesahand.commands.generate import EXAMPLES
+from sesahand.generate.order import Line, Order
+from sesahand.training.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -114,6 +117,15 @@ def test_python_on_a_page_imports_what_there_is(page):
     assert missing == []
 
 
+@pytest.mark.parametrize("block", blocks(DOCS / "training.md", "toml"))
+def test_every_configuration_of_the_page_on_training_is_read(block, tmp_path):
+    pytest.importorskip("tomllib", reason="TOML needs Python 3.11")
+    # What shows a part of a configuration is one of a ControlNet.
+    whole = block if "kind = " in block else f'kind = "controlnet"\nbase = "base"\n{block}'
+    (tmp_path / "train.toml").write_text(whole, encoding="utf-8")
+    assert load_config(tmp_path / "train.toml").data
+
+
 def commands_of(page: Path):
     """Yield the words of every call of the command line on a page."""
     for block in blocks(page, "sh"):
@@ -135,6 +147,29 @@ def test_commands_on_a_page_have_the_options_that_they_are_given(page, capsys):
         wrong += [words] if ended.value.code else []
         wrong += [[*name, option] for option in options if not re.search(rf"{re.escape(option)}\b", known)]
     assert wrong == []
+
+
+POSED = {
+    "fist": "fist", "three fingers": "three", "peace sign": "victory", "spread fingers": "open_palm",
+    "waves": "open_palm", "pointing up": "point", "ok sign": "ok", "horns sign": "horns", "phone sign": "call_me",
+}  # fmt: skip
+SENTENCES = sorted(
+    {*EXAMPLES}
+    | {
+        word
+        for page in GUIDES
+        for words in commands_of(page)
+        if words[0] in ("generate", "describe") and "--gesture" not in words
+        for word in words[1:]
+        if " " in word
+    }
+)
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_a_sentence_of_a_command_poses_the_hand_that_it_names(sentence):
+    (gesture,) = {gesture for said, gesture in POSED.items() if said in sentence}
+    assert Order((Line(sentence),)).said[0].gesture == gesture
 
 
 CLAIMS = re.findall(

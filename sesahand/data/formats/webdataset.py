@@ -36,8 +36,15 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
 
 
 def files_of(pair: Pair) -> Iterator[tuple[str, bytes]]:
-    """Yield the names of a sample's files and what is in them; the record comes first."""
+    """Yield the names of a sample's files and what is in them; the record comes first.
+
+    Raises:
+        InvalidFileError: If a file is damaged: who reads the shards would stop there.
+    """
     record = json.loads(pair.record.to_line())
     yield f"{pair.key}.json", json.dumps({**record, "key": pair.key}).encode()
+    for kind in (pair.record.picture, *pair.record.maps):
+        pair.levels(kind)
+    _ = pair.parameters
     for ending in endings_of(pair.record):
         yield f"{pair.key}.{ending}", read_bytes(pair.path(ending.removesuffix(".png")), MAX_PICTURE_BYTES)

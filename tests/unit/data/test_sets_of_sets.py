@@ -214,3 +214,49 @@ def test_near_duplicates_agree_with_comparing_each_with_each():
         assert seen.is_new_pose([HandFacts("", {"side": "right"}, each)]) != near
         kept += [] if near else [number]
     assert 10 < len(kept) < 500
+
+
+@pytest.mark.parametrize("kind", ["picture", "depth", "npz"])
+def test_a_damaged_file_does_not_get_into_shards(tmp_path, capsys, kind):
+    damaged = write_set(tmp_path / "set", range(2))
+    path = PairSet(damaged)[1].path(kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert main(["dataset", "export", str(damaged), "--format", "webdataset", "--out", str(tmp_path / "tars")]) == 2
+    assert path.name in capsys.readouterr().err
+    assert not list((tmp_path / "tars").iterdir())
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--minimum-score", "7"], "from 0 to 1"),
+        (["--minimum-score", "nan"], "from 0 to 1"),
+        (["--minimum-score", "-5"], "from 0 to 1"),
+        (["--minimum-detector-score", "1.5"], "from 0 to 1"),
+        (["--maximum-doubt", "-1"], "from 0 on"),
+        (["--maximum-mse-2d", "nan"], "from 0 on"),
+        (["--minimum-size", "-0.1"], "from 0 on"),
+        (["--hands", "-1"], "from 0 on"),
+        (["--gesture", "foo"], "There is no gesture 'foo'"),
+        (["--gesture", "thumbs up"], "as `sesahand gestures` does"),
+    ],
+)
+def test_filters_that_could_keep_nothing_are_refused(two, tmp_path, capsys, words, said):
+    assert main(["dataset", "filter", str(two[0]), "--out", str(tmp_path / "out"), *words]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "shares, said",
+    [
+        (["train=0.9", "train=0.1"], "of which two are one"),
+        (["train=0.9", "Train=0.1"], "of which two have one name"),
+        (["train"], "expected NAME=SHARE, such as train=0.9"),
+    ],
+)
+def test_shares_of_one_name_or_without_a_number_are_refused(two, tmp_path, capsys, shares, said):
+    try:
+        assert main(["dataset", "split", str(two[0]), "--out", str(tmp_path / "out"), "--share", *shares]) == 2
+    except SystemExit as stopped:
+        assert stopped.code == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()

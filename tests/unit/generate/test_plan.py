@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,10 +13,13 @@ import pytest
 from tiny_diffusion import save_mini
 
 from sesahand.cli import main
+from sesahand.commands import generate_plan
 from sesahand.data.layout import numbered_key
 from sesahand.data.several_sets import PairSets
 from sesahand.data.shards import open_shards
+from sesahand.data.writer import PairWriter
 from sesahand.errors import SesaHandError
+from sesahand.generate.on_ray import check_address
 from sesahand.generate.plan import Plan, read_plan
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -100,6 +104,56 @@ def test_a_planned_set_grows_and_takes_no_other_plan(folder, capsys):
     (folder / "mine").mkdir()
     (folder / "mine/letter.txt").write_text("mine")
     assert make(folder, "mine") == 2 and [path.name for path in (folder / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_status_is_that_of_the_plan_that_is_given(folder, capsys):
+    base = folder / "mini.safetensors"
+    write_plan(folder, base, "larger.toml", pairs=22)
+    write_plan(folder, base, "seed.toml", seed=8)
+    assert make(folder, "whole", "--status", plan="larger.toml") == 0
+    said = capsys.readouterr().out
+    assert "begun with 20 pairs, and the plan has 22 now" in said and "20 of 22 pairs are there" in said
+    assert "2 are missing" in said and open_shards(folder / "whole").count == 20
+    assert make(folder, "whole", "--status", plan="seed.toml") == 2
+    assert "another plan: seed differ" in capsys.readouterr().err
+
+
+def test_a_shard_that_another_process_writes_to_is_told_and_no_success(folder, capsys, monkeypatch):
+    monkeypatch.setattr("sesahand.generate.planned.LOCK_WAIT", 0.1)
+    write_plan(folder, folder / "mini.safetensors", "eight.toml", pairs=8)
+    with PairWriter(folder / "held" / "shard_00000"):
+        assert make(folder, "held", plan="eight.toml") == 2
+    said = capsys.readouterr().err
+    assert "Somebody else is writing to" in said and "--part gives each process shards of its own" in said
+
+
+def test_what_another_process_made_meanwhile_is_not_called_missing(folder, capsys, monkeypatch):
+    write_plan(folder, folder / "mini.safetensors", "eight.toml", pairs=8)
+    alone = generate_plan.pairs_of
+
+    def overtaken(*given):
+        assert len([*alone(*given)]) == 8
+        return iter(())
+
+    monkeypatch.setattr(generate_plan, "pairs_of", overtaken)
+    assert make(folder, "overtaken", plan="eight.toml") == 0
+    said = capsys.readouterr()
+    assert "0 pairs made; 0 of this part are missing" in said.out and "it has made 8 of this part's pairs" in said.err
+    monkeypatch.setattr(generate_plan, "pairs_of", lambda *given: iter(()))
+    assert make(folder, "missing", plan="eight.toml") == 1 and "8 of this part are missing" in capsys.readouterr().out
+
+
+def test_where_no_cluster_answers_it_is_said_before_ray_is_asked():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        # Nobody listens.
+        for address in (place, f"ray://{place}"):
+            with pytest.raises(SesaHandError, match=f"No Ray cluster answers at {address} .*ray start --head"):
+                check_address(address)
+        server.listen()
+        for address in (place, "auto", ""):
+            check_address(address)
 
 
 def test_commands_read_a_planned_set_as_one(folder, tmp_path, capsys):

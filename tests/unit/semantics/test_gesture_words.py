@@ -45,6 +45,22 @@ def test_a_gesture_asked_for_by_other_words_is_answered_with_its_name(asked, hin
         gesture_called(asked)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("A person raises a hand with three fingers.", "three"),
+        ("A man in a park holds up his left hand with two fingers", "victory"),
+        ("A hand with four fingers", "four"),
+        ("He adjusts the focus with two fingers", None),
+        ("She touches her left hand with two fingers", None),
+        ("He holds her hand with two fingers", None),
+    ],
+)
+def test_fingers_behind_a_hand_are_its_own_and_behind_a_deed_its_tool(text, name):
+    found = find_named_gesture([text])
+    assert (found and found.name) == name
+
+
 def test_all_mentions_of_a_text_are_found_in_order_and_none_in_another():
     text = "A clenched left fist; a woman waves, holding her red bottle, and shows an open hand, palm up."
     found = find_mentions(text)
