@@ -217,7 +217,9 @@ def _check_tree(described: dict) -> None:
 
 def _bare_obj(data: bytes) -> bytes:
     """Return the places and faces of an OBJ, without what they look like and what other files it names."""
-    lines = [line for line in data.splitlines() if line[:2] in (b"v ", b"f ", b"v\t", b"f\t")]
+    # A line may be indented, and goes on in the next one behind a backslash.
+    lines = [line.strip() for line in re.sub(rb"\\[ \t]*\r?\n", b" ", data).splitlines()]
+    lines = [line for line in lines if line[:2] in (b"v ", b"f ", b"v\t", b"f\t")]
     faces = [line for line in lines if line[:1] == b"f"]
     corners = sum(len(line.split()) - 1 for line in faces)
     _check_counts(len(lines) - len(faces), max(len(faces), corners - 2 * len(faces)), "it")

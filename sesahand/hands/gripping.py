@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SesaHandError
-from .contact import boundary_edges, cone, contact_vertices, depth_inside, part_faces
+from .contact import boundary_edges, cone, contact_vertices, depth_inside, part_faces, penetration_depths
 from .gestures import find_gesture
 from .limits import angles_from_pose, joint_frames, joint_limits, pose_from_angles
 from .model import NUM_BETAS, HandModel
@@ -111,6 +111,7 @@ class Grip:
         gaps: Distance in metres from the skin of each finger to the object, by the finger's name.
         depth: How deep the hand goes into the object at most, in metres.
         missing: The fingers that were to touch and do not.
+        self_depth: How deep a part of the hand goes into another at most, in metres.
     """
 
     hand_pose: Tensor
@@ -119,6 +120,7 @@ class Grip:
     gaps: dict[str, float]
     depth: float
     missing: tuple[str, ...]
+    self_depth: float = 0.0
 
 
 def grip(
@@ -202,7 +204,8 @@ class _Closing:
                 angles = self.close(angles, finger, order[:number])
             if not self.move_out(angles):
                 break
-        distance = self.distance(self.skin(angles[None])[0], self.place)
+        skin = self.skin(angles[None])[0]
+        distance = self.distance(skin, self.place)
         gaps = {finger: float(distance[self.ids[finger]].min()) for finger in FINGERS}
         return Grip(
             pose_from_angles(angles, self.frames),
@@ -211,6 +214,7 @@ class _Closing:
             {finger: max(0.0, gap) for finger, gap in gaps.items()},
             max(0.0, -float(distance.min())),
             tuple(finger for finger in self.grasp.fingers if gaps[finger] > CONTACT),
+            max(penetration_depths(self.model, skin).values()),
         )
 
     def opened(self) -> Tensor:

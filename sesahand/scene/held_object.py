@@ -11,6 +11,9 @@ from ..hands.object_mesh import ObjectMesh
 from ..hands.objects import SIZES, object_mesh, object_solids
 from ..hands.rotations import mirror_rotation
 
+FARTHEST = 10.0
+"""How far an object's middle may be from the wrist of the hand that holds it, metres."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeldObject:
@@ -45,6 +48,10 @@ class HeldObject:
                 raise SesaHandError(
                     f"An object's {name} has shape {tuple(value.shape)}, expected finite numbers {shape}."
                 )
+        if self.position.norm() > FARTHEST:
+            raise SesaHandError(
+                f"An object is {self.position.norm():.4g} m from its hand's wrist, expected at most {FARTHEST:g} m."
+            )
 
     @property
     def name(self) -> str:

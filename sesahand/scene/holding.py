@@ -11,6 +11,9 @@ from ..hands.rotations import mirror_rotation
 from .hand_scene import HandScene
 from .held_object import HeldObject
 
+DEEP = 0.001
+"""From this depth on, metres, a hand goes visibly into what it holds, or into itself."""
+
 
 @dataclass(frozen=True, eq=False)
 class Holding:
@@ -71,10 +74,14 @@ def describe_holding(holding: Holding) -> str:
         what = f"frame {int(holding.scene.frame[n])}, {holding.scene.side[n]} hand, {held.name} x {held.size:g}"
         touching = [finger for finger, gap in each.gaps.items() if gap <= CONTACT]
         line = f"{what}: {', '.join(touching) or 'no finger'} on it, {1000 * each.depth:.1f} mm deep at most"
+        if each.depth > DEEP:
+            line += "; it cannot be held so: the hand goes into it, choose another size"
         if each.missing:
             line += f"; it cannot be held so: {', '.join(each.missing)} do not reach it, choose another size"
         elif held.size > (lies_to := GRASPS[held.kind].lies_to):
             line += f"; it only touches and lies in no hand that uses it so, choose a size of at most {lies_to:g}"
+        if each.self_depth > DEEP:
+            line += f"; the hand is {1000 * each.self_depth:.1f} mm deep in itself, choose a size nearer to 1"
         if held.mesh is not None and not held.mesh.is_closed:
             line += "; its surface has holes, where fingers may go in"
         lines.append(line)

@@ -449,7 +449,13 @@ def _held(words: list[Token], hands: list[_HandWord]) -> tuple[str | None, bool]
                 return _instrument(words), True
             if item.verb in _HOLDING and thing is not None or known and (bool(hands) or item.verb in _LIFTED):
                 return thing, True
-    inside = _thing_in_hand(words, hands) or _thing_around(words, hands) or _instrument(words)
+    inside = (
+        _thing_in_hand(words, hands)
+        or _thing_around(words, hands)
+        or _thing_held_by(words, hands)
+        or _drunk_from(words)
+        or _instrument(words)
+    )
     if inside is not None:
         return inside, True
     if hands:
@@ -524,12 +530,20 @@ def _thing_in_hand(words: list[Token], hands: list[_HandWord]) -> str | None:
         end = next((k for k in reach if words[k].lower in ("in", "inside")), 0)
         while end and (words[end - 1].has("adv") or words[end - 1].form == "ed" and words[end - 1].verb in _HOLDING):
             end -= 1
-        start = end
-        while start and _belongs_to_thing(words, start - 1):
-            start -= 1
-        phrase = words[start:end]
-        if phrase and phrase[-1].content and not phrase[-1].has("hand", "body", "appearance", "person"):
-            return join(phrase)
+        thing = _phrase_before(words, end)
+        if thing is not None:
+            return thing
+    return None
+
+
+def _phrase_before(words: list[Token], end: int) -> str | None:
+    """The noun phrase of a thing that ends before `end`."""
+    start = end
+    while start and _belongs_to_thing(words, start - 1):
+        start -= 1
+    phrase = words[start:end]
+    if phrase and phrase[-1].content and not phrase[-1].has("hand", "body", "appearance", "person"):
+        return join(phrase)
     return None
 
 
@@ -543,6 +557,29 @@ def _thing_around(words: list[Token], hands: list[_HandWord]) -> str | None:
         if hand.start == 1 and words[0].lower == "in" or words[hand.start].lower == "in" and hand.start == 0:
             has = next((k for k in behind if words[k].lower in ("has", "had", "have", "is")), hand.at)
             return _object_behind(words, has)
+    return None
+
+
+def _thing_held_by(words: list[Token], hands: list[_HandWord]) -> str | None:
+    """What hands hold in the passive: "the cup is held by a left hand"."""
+    for k, item in enumerate(words[1:-1], 1):
+        by_hand = words[k + 1].lower in ("by", "in", "with") and any(k < hand.at <= k + 6 for hand in hands)
+        if item.form == "ed" and item.verb in _HOLDING and by_hand:
+            end = k
+            while end and words[end - 1].has("aux", "adv"):
+                end -= 1
+            return _phrase_before(words, end)
+    return None
+
+
+def _drunk_from(words: list[Token]) -> str | None:
+    """The vessel that somebody drinks from: "drinking coffee from a mug"."""
+    drinks = False
+    for k, item in enumerate(words):
+        drinks |= item.lower in ("drinking", "drinks", "sipping", "sips")
+        out_of = item.lower == "from" or k > 0 and item.lower == "of" and words[k - 1].lower == "out"
+        if drinks and out_of and (thing := _object_behind(words, k)):
+            return thing if _gesture_of_object(thing) == "grasp_cylinder" else None
     return None
 
 

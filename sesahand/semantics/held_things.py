@@ -20,11 +20,46 @@ THINGS = {
 }
 """The objects of `hands.objects.OBJECTS`, and what has their shape, as the last word of what it is called."""
 
-_KINDS = {form: kind for kind, nouns in THINGS.items() for noun in nouns.split() for form in lexicon.noun_forms(noun)}
+LIKE = {
+    "sphere": "egg stone rock pebble potato turnip walnut kiwi avocado basketball volleyball softball melon "
+    "coconut pumpkin grenade",
+    "cylinder": "torch flashlight lantern microphone mic telescope flute megaphone baton cucumber aubergine eggplant "
+    "corn scroll rolling_pin hairspray",
+    "box": "book notebook novel bible diary camera gift present",
+    "phone": "tablet ipad calculator wallet remote",
+    "pen": "scalpel lipstick chopstick eyeliner mascara charcoal cigarette thermometer syringe",
+    "tool": "knife dagger cleaver machete sword katana saber sabre axe hatchet wrench spanner screwdriver pliers "
+    "shovel spade trowel rake hoe broom mop umbrella parasol racket racquet bat club paddle oar ladle spatula whisk "
+    "spoon fork plunger hairbrush wand stick cane carrot magnifying_glass",
+}
+"""What is held as an object that is like it, though it looks otherwise, as the last word of what it is called."""
+
+
+def _by_form(things: dict[str, str]) -> dict[str, str]:
+    """Return the object for each form of each noun; an underscore stands for a space."""
+    return {
+        " ".join([*noun.split("_")[:-1], form]): kind
+        for kind, nouns in things.items()
+        for noun in nouns.split()
+        for form in lexicon.noun_forms(noun.split("_")[-1])
+    }
+
+
+_LIKE = _by_form(LIKE)
+_KINDS = _LIKE | _by_form(THINGS)
+# Those that are worn; "two glasses" and "wine glasses" are drunk from.
+_SPECTACLES = re.compile(
+    r"(?:(?:a|the|his|her|their|my|your|reading|round|black|pair|of|sun|eye|safety|dark|broken|folded|thick) )*glasses",
+    re.IGNORECASE,
+)
+# Of hands whose gesture says what is in them: "taking a selfie", "writing".
+_IMPLIED = {"hold_phone": "phone", "hold_pen": "pen"}
 
 # Gestures of hands with something in them; whoever points at a cup does not hold it.
 _GRIPS = frozenset({"pinch", "key_grip", "hook", *(grasp.gesture for grasp in GRASPS.values())})
 _HOLDING = frozenset(lexicon.HOLDING_VERBS.split())
+_ONE = re.compile(r"(?:an?|one|the|this|that|his|her|my|your)\s(?!.*[^su]s\s*$)", re.IGNORECASE)
+_HANDS, _EACH = (re.compile(rf"\b(?:{words})\b", re.IGNORECASE) for words in ("hands|palms|both", "each|every|pair"))
 _IN_HAND = re.compile(r"\bin\s+(?:\w+\s+){0,2}hands?\b", re.IGNORECASE)
 
 
@@ -36,7 +71,9 @@ def object_held(hand: DescribedHand, language: str = "en") -> str | None:
             for a grip around a box.
         language: Of the text, a code of `languages`.
     """
-    if not hand.object or hand.gesture not in (None, *_GRIPS):
+    if not hand.object:
+        return _IMPLIED.get(hand.gesture or "")
+    if hand.gesture not in (None, *_GRIPS):
         return None
     if hand.gesture is None and not _says_holding(hand.words):
         return None
@@ -55,8 +92,18 @@ def object_called(thing: str, language: str = "en") -> str | None:
         thing: What is held, in the text's words, such as "a red coffee mug".
         language: Of the text, a code of `languages`.
     """
-    kind = of_last_word(thing, _KINDS)
+    kind = None if _SPECTACLES.fullmatch(thing) else of_last_word(thing, _KINDS)
     if kind is not None or language == "en":
         return kind
     found = foreign_object(thing, language)
     return None if found is None else found[0]
+
+
+def is_only_like(thing: str, kind: str) -> bool:
+    """Whether a thing that is held as an object is not of its shape, as a knife that is held as the tool."""
+    return of_last_word(thing, _LIKE) == kind
+
+
+def is_one_for_two(thing: str, words: str) -> bool:
+    """Whether words let two hands hold one thing: "two hands holding one apple", but not "a ball in each hand"."""
+    return _ONE.match(thing) is not None and _HANDS.search(words) is not None and _EACH.search(words) is None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from ..errors import SesaHandError, quote
 from ..hands.gestures import gesture_names
 from ..hands.gripping import GRASPS
+from ..hands.objects import OBJECTS
 from .behavior import ImageSemantics
 from .described_hands import DescribedHand, describe_hands
 from .held_things import object_held
@@ -50,6 +51,8 @@ def hands_to_pose(
     if not named:
         said = image.caption or image.behavior.hand_action or image.prompt
         described = f" What is described fits none: {describe_hands(image.hands)}." if image.hands else ""
+        if any(hand.object for hand in image.hands):
+            described += f" Things that hands are posed for are those like {', '.join(OBJECTS)}."
         raise SesaHandError(
             f"The {what}, {quote(said)}, name no gesture.{described} Say in the caption what the hand does, such as "
             f"'making a fist', or {advice}. Gestures are: {', '.join(gesture_names())}."

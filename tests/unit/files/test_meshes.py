@@ -33,6 +33,13 @@ def test_triangles_come_back_as_another_program_wrote_them(tmp_path, kind):
     np.testing.assert_allclose(triangles_of(vertices, faces), triangles_of(whole.vertices, whole.faces), atol=2e-5)
 
 
+def test_an_obj_may_be_indented_and_go_on_in_the_next_line(tmp_path):
+    text = "  v 0 0 0\n\tv 1 0 \\\n 0\nv 0 1 0\n  f 1 2\\\r\n 3\nf 3/1 \\ \n2/2 1/3\n"
+    (tmp_path / "a.obj").write_bytes(text.encode())
+    vertices, faces = read_mesh(tmp_path / "a.obj")
+    assert vertices.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]] and faces.tolist() == [[0, 1, 2], [2, 1, 0]]
+
+
 def test_a_textured_obj_is_read_without_its_other_files(tmp_path):
     (tmp_path / "a.mtl").write_text("newmtl m\nmap_Kd /etc/hostname\n")
     text = "mtllib a.mtl\nusemtl m\no x\nv 0 0 0 1 0 0\nv 1 0 0 1 0 0\nv 0 1 0 1 0 0\nv 0 0 1 1 0 0\nvt 0 0\nvn 0 0 1\n"

@@ -43,14 +43,25 @@ def test_named_fingers_touch_the_object_and_nothing_goes_into_it(kind):
     assert held.missing == () and held.depth < 1e-3
 
 
-@pytest.mark.parametrize(("kind", "size"), [("sphere", 0.7), ("cylinder", 0.7), ("tool", 1.0)])
-def test_fingers_stay_out_of_each_other_around_small_things(kind, size):
-    held = grip(MODEL, kind, size)
+def depths_in_itself(held):
+    """How deep each part of a hand that holds something is in each other part, in metres."""
     posed = MODEL(
         torch.eye(3)[None], held.hand_pose[None], torch.zeros(1, 10), torch.zeros(1, 3), torch.ones(1, dtype=torch.bool)
     )
-    deep = {pair: depth for pair, depth in penetration_depths(MODEL, posed.vertices[0]).items() if depth > 1e-3}
-    assert deep == {}
+    return penetration_depths(MODEL, posed.vertices[0])
+
+
+@pytest.mark.parametrize(("kind", "size"), [("sphere", 0.7), ("cylinder", 0.7), ("tool", 1.0)])
+def test_fingers_stay_out_of_each_other_around_small_things(kind, size):
+    held = grip(MODEL, kind, size)
+    assert {pair: depth for pair, depth in depths_in_itself(held).items() if depth > 1e-3} == {}
+    assert held.self_depth < 1e-3
+
+
+def test_a_grip_says_how_deep_the_hand_is_in_itself():
+    held = grip(MODEL, "phone", 0.5)
+    assert held.self_depth > 1e-3
+    assert held.self_depth == pytest.approx(max(depths_in_itself(held).values()), abs=1e-5)
 
 
 def test_a_larger_object_is_held_by_a_more_open_hand_within_what_joints_can_do():

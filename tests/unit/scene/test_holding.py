@@ -52,6 +52,22 @@ def test_the_report_says_of_a_thick_pen_that_it_only_touches(scene, kind, size, 
     assert ("only touches" in report) == said
 
 
+@pytest.mark.parametrize(
+    ("depth", "self_depth", "said"),
+    [
+        (0.0009, 0.0009, []),
+        (0.0256, 0.0, ["25.6 mm deep at most; it cannot be held so: the hand goes into it"]),
+        (0.0, 0.0067, ["the hand is 6.7 mm deep in itself, choose a size nearer to 1"]),
+    ],
+)
+def test_the_report_says_of_a_hand_in_its_object_or_in_itself_that_it_is(scene, depth, self_depth, said):
+    held = scene.objects[0]
+    grip = Grip(scene.hand_pose[0], held.position, held.orient, {"thumb": 0.0}, depth, (), self_depth)
+    report = describe_holding(Holding(scene, {0: grip}))
+    assert all(each in report for each in said)
+    assert ("cannot be held" in report or "in itself" in report) == bool(said)
+
+
 @pytest.mark.parametrize("held", [True, False])
 def test_formats_without_a_place_for_objects_say_that_they_leave_them_out(scene, held, tmp_path, caplog, capsys):
     scene = scene if held else replace(scene, objects=())
@@ -164,7 +180,7 @@ def test_a_scene_without_objects_is_written_as_before(scene):
     "change",
     [
         {"kind": "anvil"}, {"kind": 7}, {"hand": 1}, {"hand": -1}, {"hand": True}, {"size": 0}, {"size": 1e9},
-        {"position": [0, 0]}, {"orient": [[1, 0, 0]] * 3}, {"colour": "red"},
+        {"position": [0, 0]}, {"position": [0, 0, 1e6]}, {"orient": [[1, 0, 0]] * 3}, {"colour": "red"},
     ],
 )  # fmt: skip
 def test_an_object_that_is_none_is_refused(scene, change):

@@ -14,7 +14,7 @@ from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand
 from sesahand.semantics.described_holding import described_objects, hold_described
 from sesahand.semantics.extractor import extract_semantics
-from sesahand.semantics.held_things import THINGS, object_held
+from sesahand.semantics.held_things import LIKE, THINGS, object_held
 from sesahand.semantics.languages import _table
 from sesahand.semantics.posed_hands import hands_to_pose
 
@@ -47,7 +47,20 @@ def posed(*hands: tuple[str, str]):
         ("He is writing with a pencil", ["pen"]),
         ("right hand gripping a bottle of water", ["cylinder"]),
         ("a smith with a hammer in his right hand and a glass in his left", ["tool", "cup"]),
-        ("a knight with a sword in his hand", [None]),
+        ("a knight with a sword in his hand", ["tool"]),
+        ("a hand holding a key", [None]),
+        ("a hand holding a carrot", ["tool"]),
+        ("a hand holding an egg", ["sphere"]),
+        ("reading a book, holding the book in his left hand", ["box"]),
+        ("a woman holding her glasses", [None]),
+        ("holding reading glasses", [None]),
+        ("holding a magnifying glass", ["tool"]),
+        ("holding two glasses", ["cup", "cup"]),
+        ("holding wine glasses", ["cup"]),
+        ("drinking coffee from a mug", ["cup"]),
+        ("a woman sipping tea out of a cup", ["cup"]),
+        ("a man taking a selfie with his phone", ["phone"]),
+        ("the cup is held by a left hand", ["cup"]),
         ("making a fist", [None]),
         ("pointing at a cup", [None]),
     ],
@@ -65,7 +78,9 @@ def test_what_is_held_is_one_of_the_objects_or_none(text, kinds):
         ("un homme tient un stylo dans la main gauche", "pen", "left"),
         ("una mujer sostiene una pelota en la mano izquierda", "sphere", "left"),
         ("un hombre sosteniendo una caja con la mano", "box", "right"),
+        ("una mano con una pelota", "sphere", "right"),
         ("\u4e00\u53ea\u624b\u62ff\u7740\u624b\u673a", "phone", "right"),
+        ("\u5de6\u624b\u62ff\u8457\u860b\u679c", "sphere", "left"),
         ("\u5de6\u624b\u63e1\u7740\u4e00\u4e2a\u7ea2\u82f9\u679c", "sphere", "left"),
         ("\u8d64\u3044\u30ab\u30c3\u30d7\u3092\u6301\u3064\u624b", "cup", "right"),
         ("\u30da\u30f3\u3092\u63e1\u308b\u53f3\u624b", "pen", "right"),
@@ -92,7 +107,8 @@ def test_a_thing_that_nobody_holds_makes_no_hand():
 def test_every_object_can_be_named_by_its_own_name_and_in_every_language_of_the_table():
     assert list(THINGS) == list(OBJECTS)
     assert all(kind in words.split() for kind, words in THINGS.items())
-    named = [word for words in THINGS.values() for word in words.split()]
+    assert set(LIKE) == set(OBJECTS) - {"cup"}
+    named = [word for words in (*THINGS.values(), *LIKE.values()) for word in words.split()]
     assert len(named) == len(set(named)), "a thing is one object"
     table = _table()
     assert set(table["objects"]) == set(table["holds"]) == set(table["gestures"])
@@ -105,6 +121,11 @@ def test_a_box_is_posed_where_it_is_held_and_not_where_it_is_pushed():
     ]
     with pytest.raises(SesaHandError, match="name no gesture"):
         hands_to_pose(extract_semantics(["a man pushing a box with his hand"]).images[0])
+
+
+def test_a_thing_that_is_like_no_object_is_refused_with_those_that_there_are():
+    with pytest.raises(SesaHandError, match="a cat.*those like sphere, cylinder"):
+        hands_to_pose(extract_semantics(["a hand holding a cat"]).images[0])
 
 
 def test_beside_a_gesture_a_box_poses_no_second_hand():
@@ -137,6 +158,44 @@ def test_a_hand_that_holds_nothing_stays_as_it_is_and_the_report_says_so():
     assert none == []
 
 
+@pytest.mark.parametrize(
+    ("text", "held_by"),
+    [
+        ("two hands holding one apple", [0]),
+        ("a man holding a ball with both hands", [0]),
+        ("two hands holding two apples", [0, 1]),
+        ("a man holding a ball in each hand", [0, 1]),
+    ],
+)
+def test_one_thing_in_two_hands_is_in_the_first_and_the_report_says_so(text, held_by):
+    scene = posed(("grasp_sphere", "right"), ("grasp_sphere", "left"))
+    holding, said = hold_described(scene, extract_semantics([text]), 1.0, torch.tensor([True, True]))
+    assert [item.hand for item in holding.scene.objects] == held_by
+    assert ["is one thing, and the hand before it holds it" in line for line in said] == [True] * (2 - len(held_by))
+
+
+def test_the_second_hand_alone_may_have_what_both_hold():
+    scene = posed(("grasp_sphere", "right"), ("grasp_sphere", "left"))
+    batch = extract_semantics(["two hands holding one apple"])
+    holding, said = hold_described(scene, batch, 1.0, torch.tensor([False, True]))
+    assert [item.hand for item in holding.scene.objects] == [1] and said == []
+
+
+def test_the_report_says_what_only_stands_for_a_thing():
+    scene = posed(("grasp_cylinder", "right"))
+    _, (said,) = hold_described(scene, extract_semantics(["holding a knife"]), 1.0, torch.tensor([True]))
+    assert said == "frame 0, right hand: 'a knife' is held as the tool, the object most like it"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a left hand holding a ball", 1), ("a right hand holding a ball", 0), ("a hand holding a ball", 0)],
+)
+def test_semantics_of_a_hand_of_the_other_side_are_told(text, told):
+    _, said = hold_described(posed(("grasp_sphere", "right")), extract_semantics([text]), 1.0, torch.tensor([True]))
+    assert [line.startswith("frame 0, right hand: the semantics say a left hand") for line in said] == [True] * told
+
+
 def test_each_frame_follows_its_own_image():
     batch = extract_semantics(["holding a ball", "holding a cup"])
     scene = concatenate_frames([posed(("grasp_sphere", "right")), posed(("grasp_cylinder", "right"))])
@@ -147,7 +206,7 @@ def test_each_frame_follows_its_own_image():
     ("texts", "hands", "said"),
     [
         (["making a fist"], 1, "name nothing that can be put into a hand.*Objects are sphere"),
-        (["a man with a sword in his hand"], 1, "'a sword' is none of the objects"),
+        (["a man with a key in his hand"], 1, "'a key' is none of the objects"),
         (["holding a ball"], 2, "has 2 hands, but its semantics describe 1"),
         (["holding a ball", "holding a cup", "holding a pen"], 1, "of 3 images, the hands of 1 frames"),
     ],
