@@ -1,7 +1,7 @@
 // The stage: where pointers, wheels and keys reach the hands. What it has no use for goes to the page around it.
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch, sizeBy } from "./drags.js";
-import { bendingDotAt, handleAt, jointOfKeypoint, objectAt } from "./handles.js";
+import { handleAt, handleFromAround, jointOfKeypoint } from "./handles.js";
 import { keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
@@ -118,7 +118,7 @@ export class Stage {
     const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
     if (!this.#isAround) return handleAt(shown, pixel, pointer);
     // From the side, fingers and objects go to the camera and away from it; how the hand stands is not seen there.
-    return this.editor.editable ? (bendingDotAt(shown, pixel, pointer) ?? objectAt(shown, pixel, pointer)) : null;
+    return this.editor.editable ? handleFromAround(shown, pixel, pointer) : null;
   }
 
   #down(event) {
