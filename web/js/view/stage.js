@@ -53,9 +53,14 @@ export class Stage {
     this.view.dispose();
   }
 
-  /** Whether keys and the wheel are the editor's. */
+  /** Whether keys are the stage's. */
   get hasFocus() {
     return this.page.activeElement === this.sink;
+  }
+
+  /** Whether the wheel is the stage's: the focus is there, or on what stands around it in the same editor. */
+  get #hasWheel() {
+    return this.element.parentElement?.contains(this.page.activeElement) ?? false;
   }
 
   /** Take the keys. */
@@ -229,7 +234,7 @@ export class Stage {
 
   #wheel(event) {
     // The canvas zooms with the wheel until the editor has been clicked into, and with Ctrl always.
-    if (!this.hasFocus || event.ctrlKey) return void this.editor.host.forward?.(event);
+    if (!this.#hasWheel || event.ctrlKey) return void this.editor.host.forward?.(event);
     event.preventDefault();
     event.stopPropagation();
     const factor = Math.exp(-event.deltaY * ZOOM_PER_WHEEL);
