@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
+import { withHeldMoved, withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
 import { middleOfHeld } from "../../web/js/core/held_surface.js";
 import { isRotation } from "../../web/js/core/rotations.js";
 import { OBJECT_SIZES } from "../../web/js/core/scene_format.js";
@@ -154,4 +154,38 @@ test("an object is chosen in the list, gripped, given to a copy, removed and bro
   assert.deepEqual([editor.state.scene.hands.length, editor.object], [2, null]);
   editor.undo();
   assert.equal(editor.state.scene.hands[0].held.kind, "cylinder");
+});
+
+test("a grip reaches what was sized as it lies in the hand then, and leaves alone what was put elsewhere", () => {
+  const editor = new HandEditor({ model, facts });
+  for (const [kind, size] of [
+    ["pen", 0.7],
+    ["pen", 1.4],
+    ["cup", 0.7],
+    ["cylinder", 0.7],
+  ]) {
+    holdObject(editor, "");
+    holdObject(editor, kind);
+    editor.changeHand((hand) => withHeldSize(hand, size));
+    editor.commit();
+    gripObject(editor);
+    assert.deepEqual([editor.object.size, missing(editor.hand)], [size, []]);
+  }
+  editor.changeHand((hand) => withHeldMoved(hand, [0.05, 0, 0]));
+  const { position } = editor.object;
+  gripObject(editor);
+  assert.ok(missing(editor.hand).length > 0 && distance(editor.object.position, position) < 0.02);
+});
+
+test("what an undo takes out of a hand is chosen again by a redo, and no other hand's object is for it", () => {
+  const editor = new HandEditor({ model, facts });
+  holdObject(editor, "cup");
+  editor.undo();
+  assert.equal(editor.object, null);
+  editor.redo();
+  assert.equal(editor.object.kind, "cup");
+  COMMANDS.add({ editor });
+  editor.choose({ hand: 1, object: true });
+  editor.undo();
+  assert.deepEqual([editor.hand.held.kind, editor.object], ["cup", null]);
 });

@@ -157,7 +157,7 @@ export class SceneView {
       hidden,
       chosen: places.indexOf(chosen),
       finger,
-      isObjectChosen: this.editor.state.object,
+      isObjectChosen: this.editor.object !== null,
       stage: this.size,
       places,
       keypoints,
