@@ -2,7 +2,7 @@
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch, sizeBy } from "./drags.js";
 import { handleAt, handleFromAround, jointOfKeypoint } from "./handles.js";
-import { keySink } from "./key_sink.js";
+import { captureWheel, hasWheel, keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
 const MIDDLE = 1;
@@ -33,8 +33,6 @@ export class Stage {
     this.page = page;
     const make = (tag, name) => Object.assign(page.createElement(tag), { className: `sesahand-${name}` });
     this.element = make("div", "stage");
-    // Vue nodes ask for this before they keep the wheel from the graph.
-    this.element.dataset.captureWheel = "true";
     const canvases = { picture: make("canvas", "picture"), handles: make("canvas", "handles") };
     this.view = new SceneView(editor, canvases);
     this.sink = keySink(page, editor);
@@ -58,11 +56,6 @@ export class Stage {
     return this.page.activeElement === this.sink;
   }
 
-  /** Whether the wheel is the stage's: the focus is there, or on what stands around it in the same editor. */
-  get #hasWheel() {
-    return this.element.parentElement?.contains(this.page.activeElement) ?? false;
-  }
-
   /** Take the keys. */
   focus() {
     this.sink.focus({ preventScroll: true });
@@ -81,6 +74,7 @@ export class Stage {
     on("pointerup", (event) => this.#up(event));
     on("pointercancel", (event) => this.#cancel(event));
     on("pointerleave", () => this.view.setHot(null));
+    for (const name of ["pointerenter", "pointerleave"]) on(name, captureWheel);
     // Not on pointerdown: there, it would take away mouseup, by which the frontend notices that the graph has changed.
     // Here it keeps the browser from moving the focus off the sink again.
     on("mousedown", (event) => {
@@ -234,7 +228,7 @@ export class Stage {
 
   #wheel(event) {
     // The canvas zooms with the wheel until the editor has been clicked into, and with Ctrl always.
-    if (!this.#hasWheel || event.ctrlKey) return void this.editor.host.forward?.(event);
+    if (!hasWheel(this) || event.ctrlKey) return void this.editor.host.forward?.(event);
     event.preventDefault();
     event.stopPropagation();
     const factor = Math.exp(-event.deltaY * ZOOM_PER_WHEEL);
