@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
+import { withHeldMoved, withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
 import { middleOfHeld } from "../../web/js/core/held_surface.js";
 import { isRotation } from "../../web/js/core/rotations.js";
 import { OBJECT_SIZES } from "../../web/js/core/scene_format.js";
@@ -13,7 +13,7 @@ import { COMMANDS } from "../../web/js/editor/commands.js";
 import { HandEditor } from "../../web/js/editor/hand_editor.js";
 import { gripObject, holdObject } from "../../web/js/editor/object_edits.js";
 import { dragOf, DRAGS, sizeBy } from "../../web/js/view/drags.js";
-import { handleAt } from "../../web/js/view/handles.js";
+import { handleAt, handleFromAround } from "../../web/js/view/handles.js";
 import { distance, golden, model } from "./goldens.mjs";
 import { facts, grips, holders, missing, read, seen } from "./held.mjs";
 
@@ -21,10 +21,11 @@ import { facts, grips, holders, missing, read, seen } from "./held.mjs";
 function staged(text = grips[0].scene) {
   const written = [];
   const editor = new HandEditor({ model, facts, text, host: { write: (each) => written.push(each) } });
-  const sight = new Sight(editor.state.scene.camera);
+  const { camera } = editor.state.scene;
+  const sight = new Sight(camera);
   const { skin, object } = seen(editor.hand, sight);
   const hands = [skin];
-  const shown = { hands, objects: [object], hidden: hiddenKeypoints(hands, [object]), chosen: 0, stage: skin.box };
+  const shown = { hands, objects: [object], hidden: hiddenKeypoints(hands, [object]), chosen: 0, stage: camera };
   const keypoints = [model.keypoints(editor.hand)];
   const held = [{ middle: middleOfHeld(model, editor.hand) }];
   return { editor, written, sight, held, shown: { ...shown, keypoints } };
@@ -50,6 +51,53 @@ test("a pointer takes an object by its sign or where it is seen; a drag moves it
   assert.equal(editor.hand.held.size, OBJECT_SIZES[1]);
   editor.commit();
   assert.deepEqual([view.written.length, read(view.written[0]).hands[0].held.size], [1, 2]);
+});
+
+test("an object is taken by its sign although a dot is close, and the dot by itself; a chosen one's lies on top", () => {
+  const { shown } = staged();
+  const [x, y] = shown.objects[0].middle;
+  const [tip, joint] = [
+    [x + 10, y],
+    [x, y - 12.6],
+  ];
+  [shown.hands[0].keypoints[12], shown.hands[0].keypoints[7]] = [
+    [...tip, 0.1],
+    [...joint, 0.1],
+  ];
+  const object = { kind: "object", hand: 0 };
+  for (const at of [handleAt, handleFromAround]) {
+    for (const isObjectChosen of [false, true]) {
+      assert.deepEqual(at({ ...shown, isObjectChosen }, [x, y]), object);
+      assert.deepEqual(at({ ...shown, isObjectChosen }, tip), { kind: "dot", hand: 0, keypoint: 12 });
+      assert.deepEqual(at({ ...shown, isObjectChosen }, joint), { kind: "dot", hand: 0, keypoint: 7 });
+    }
+    // Right on each other, and both seen.
+    shown.hidden[0][16] = false;
+    shown.hands[0].keypoints[16] = [x, y, 0.1];
+    assert.equal(at(shown, [x, y]).keypoint, 16);
+    assert.equal(at({ ...shown, isObjectChosen: true }, [x, y]).kind, "object");
+    shown.hands[0].keypoints[16] = [0, 0, 0.1];
+  }
+});
+
+test("a drag leaves an object's middle on the stage, where it can be taken again", () => {
+  const view = staged();
+  const { width, height } = view.shown.stage;
+  const middle = () => view.sight.project(middleOfHeld(model, view.editor.hand));
+  const { move } = DRAGS.object(view, [50, 50]);
+  for (const [far, edge] of [
+    [
+      [5000, 9000],
+      [width, height],
+    ],
+    [
+      [-5000, -9000],
+      [0, 0],
+    ],
+  ]) {
+    move(far);
+    assert.ok(distance(middle().slice(0, 2), edge) < 1e-2);
+  }
 });
 
 test("dots behind an object are hidden by it", () => {
@@ -106,4 +154,38 @@ test("an object is chosen in the list, gripped, given to a copy, removed and bro
   assert.deepEqual([editor.state.scene.hands.length, editor.object], [2, null]);
   editor.undo();
   assert.equal(editor.state.scene.hands[0].held.kind, "cylinder");
+});
+
+test("a grip reaches what was sized as it lies in the hand then, and leaves alone what was put elsewhere", () => {
+  const editor = new HandEditor({ model, facts });
+  for (const [kind, size] of [
+    ["pen", 0.7],
+    ["pen", 1.4],
+    ["cup", 0.7],
+    ["cylinder", 0.7],
+  ]) {
+    holdObject(editor, "");
+    holdObject(editor, kind);
+    editor.changeHand((hand) => withHeldSize(hand, size));
+    editor.commit();
+    gripObject(editor);
+    assert.deepEqual([editor.object.size, missing(editor.hand)], [size, []]);
+  }
+  editor.changeHand((hand) => withHeldMoved(hand, [0.05, 0, 0]));
+  const { position } = editor.object;
+  gripObject(editor);
+  assert.ok(missing(editor.hand).length > 0 && distance(editor.object.position, position) < 0.02);
+});
+
+test("what an undo takes out of a hand is chosen again by a redo, and no other hand's object is for it", () => {
+  const editor = new HandEditor({ model, facts });
+  holdObject(editor, "cup");
+  editor.undo();
+  assert.equal(editor.object, null);
+  editor.redo();
+  assert.equal(editor.object.kind, "cup");
+  COMMANDS.add({ editor });
+  editor.choose({ hand: 1, object: true });
+  editor.undo();
+  assert.deepEqual([editor.hand.held.kind, editor.object], ["cup", null]);
 });

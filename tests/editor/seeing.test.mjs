@@ -14,7 +14,7 @@ import { FINGERS } from "../../web/js/core/skeleton.js";
 import { norm, scale, subtract } from "../../web/js/core/vectors.js";
 import { HandEditor } from "../../web/js/editor/hand_editor.js";
 import { dragOf, DRAGS } from "../../web/js/view/drags.js";
-import { bendingDotAt, dotScale, handleAt, ringOf } from "../../web/js/view/handles.js";
+import { dotScale, handleAt, handleFromAround, ringOf } from "../../web/js/view/handles.js";
 import { Surface } from "../../web/js/view/surface.js";
 import { anatomy, distance, golden, model, randomNumbers } from "./goldens.mjs";
 
@@ -157,7 +157,7 @@ test("dots of the chosen finger are taken where others lie on them, and those be
   all.hidden[0][12] = true;
   assert.equal(handleAt(all, tip).keypoint, 16);
   assert.equal(handleAt({ ...all, finger: "middle" }, tip).keypoint, 12);
-  assert.equal(bendingDotAt({ ...all, finger: "middle" }, tip).keypoint, 12);
+  assert.equal(handleFromAround({ ...all, finger: "middle" }, tip).keypoint, 12);
   assert.equal(handleAt({ ...all, finger: "middle" }, hand.keypoints[20]).keypoint, 20);
 });
 

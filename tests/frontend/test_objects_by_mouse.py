@@ -65,6 +65,31 @@ def test_an_object_is_taken_into_the_hand_moved_sized_gripped_and_undone(editor,
         assert len(json.loads(editor.text or "{}").get("objects", [])) == objects
 
 
+def test_a_hammer_from_the_list_is_sized_by_the_wheel_gripped_and_dragged_by_its_diamond(editor):
+    def turn_wheel():
+        editor.page.mouse.move(*editor.evaluate(MIDDLE))
+        editor.page.mouse.wheel(0, -100)
+        editor.page.wait_for_timeout(400)
+        return scene_from_json(editor.text)
+
+    box = editor.page.locator(".sesahand-object-choice").first
+    box.focus()
+    box.select_option("tool")
+    editor.frames()
+    held = scene_from_json(editor.text)
+    sized = turn_wheel()
+    assert sized.objects[0].size > 1.05 and sized.translation.equal(held.translation)
+    editor.page.locator(".sesahand-object-line button").click()
+    editor.frames()
+    gripped = turn_wheel()
+    assert gripped.objects[0].size > sized.objects[0].size and gripped.translation.equal(held.translation)
+    # A finger's tip lies beside the diamond.
+    editor.drag(editor.evaluate(MIDDLE), (25, -15))
+    dragged = scene_from_json(editor.text)
+    assert dragged.hand_pose.equal(gripped.hand_pose)
+    assert not dragged.objects[0].position.equal(gripped.objects[0].position)
+
+
 def first_text(editor, back: int) -> str:
     """Return the text of some steps ago, and go on with the last."""
     return editor.evaluate(

@@ -30,7 +30,7 @@ export function keepChoice(state) {
   const hands = state.scene?.hands ?? [];
   state.frame = Math.max(0, Math.min(state.frame, (state.scene?.numFrames ?? 1) - 1));
   const isShown = (hand) => hand?.frame === state.frame;
-  if (!isShown(hands[state.chosen])) state.chosen = hands.findIndex(isShown);
+  if (!isShown(hands[state.chosen])) Object.assign(state, { chosen: hands.findIndex(isShown), object: false });
   if (state.chosen < 0) state.joint = -1;
-  if (!hands[state.chosen]?.held) state.object = false;
+  // An object that an undo takes away is still the choice when a redo brings it back.
 }

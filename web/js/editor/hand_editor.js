@@ -53,7 +53,7 @@ export class HandEditor {
 
   /** What the chosen hand holds, if that is chosen rather than the hand; or null. */
   get object() {
-    return this.state.object ? this.hand.held : null;
+    return (this.state.object && this.hand?.held) || null;
   }
 
   /** Whether edits are taken. */

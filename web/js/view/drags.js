@@ -82,12 +82,30 @@ function size(view, at) {
   };
 }
 
-/** Move what the hand holds along what is looked at, in the hand. */
+/**
+ * Return a way in pixels from a pixel, as far as it stays on the stage: what has left it could not be taken again.
+ * @param {number[]} way
+ * @param {number[]} from
+ * @param {{width: number, height: number}} stage
+ */
+function wayOnStage([right, down], [x, y], { width, height }) {
+  /** @type {(way: number, from: number, most: number) => number} */
+  const within = (way, from, most) => Math.min(Math.max(0, most - from), Math.max(Math.min(0, -from), way));
+  return [within(right, x, width), within(down, y, height)];
+}
+
+/** Move what the hand holds along what is looked at, in the hand; its middle stays on the stage. */
 function object(view, at) {
   const { hand } = start(view);
-  const { middle } = view.held[view.shown.chosen];
+  const { shown, sight } = view;
+  const { middle } = view.held[shown.chosen];
+  // The first look's, because each move shows another.
+  const [from, stage] = [shown.objects[shown.chosen].middle, shown.stage];
   return {
-    move: (to) => view.editor.changeHand(() => withHeldMoved(hand, view.sight.way(between(at, to), middle))),
+    move: (to) => {
+      const way = wayOnStage(between(at, to), from, stage);
+      view.editor.changeHand(() => withHeldMoved(hand, sight.way(way, middle)));
+    },
   };
 }
 

@@ -78,9 +78,9 @@ function drawDot(context, [x, y], keypoint, { scale, pale, hot, picked, locked }
 }
 
 /** Draw the sign in the middle of what the hand holds: a diamond, as no dot of a finger is. */
-function drawObject(context, { middle: [x, y, depth] }, { hot, picked }) {
+function drawObject(context, { middle: [x, y, depth] }, { scale, hot, picked }) {
   if (depth <= 0) return;
-  const radius = RADII.object + (hot ? 1.5 : 0);
+  const radius = scale * RADII.object + (hot ? 1.5 : 0);
   context.fillStyle = OBJECT_COLOUR;
   context.strokeStyle = DARK;
   context.lineWidth = 1.5;
@@ -129,12 +129,11 @@ function drawDots(context, { hands, hidden, chosen, finger }, { hot, joint, lock
  * Draw the handles of the chosen hand.
  * @param {CanvasRenderingContext2D} context in pixels of the stage
  * @param {any} shown as `handleAt` takes it
- * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean, isObjectChosen: boolean}} state what
- *   the pointer is over, the chosen keypoint or -1, the locked fingers, whether what moves, turns and sizes the hand is
- *   shown too, and whether what it holds is chosen
+ * @param {{hot: any, joint: number, locked: Set<string>, isPlaced: boolean}} state what the pointer is over, the
+ *   chosen keypoint or -1, the locked fingers, and whether what moves, turns and sizes the hand is shown too
  */
-export function drawHandles(context, shown, { hot, joint, locked, isPlaced, isObjectChosen }) {
-  const { hands, objects, hidden, chosen, stage } = shown;
+export function drawHandles(context, shown, { hot, joint, locked, isPlaced }) {
+  const { hands, objects, hidden, chosen, stage, isObjectChosen } = shown;
   const hand = hands[chosen];
   if (!hand) return;
   context.font = "bold 11px system-ui, sans-serif";
@@ -145,5 +144,6 @@ export function drawHandles(context, shown, { hot, joint, locked, isPlaced, isOb
   drawDots(context, shown, { hot, joint, locked, isPlaced });
   context.globalAlpha = 1;
   const isHot = hot?.kind === "object" && hot.hand === chosen;
-  if (objects[chosen]) drawObject(context, objects[chosen], { hot: isHot, picked: isObjectChosen });
+  const look = { scale: dotScale(hand), hot: isHot, picked: isObjectChosen };
+  if (objects[chosen]) drawObject(context, objects[chosen], look);
 }

@@ -72,12 +72,13 @@ export function ringOf(hand, stage) {
 export const isOf = (keypoint, finger) => keypoint > 0 && fingerPoint(keypoint).finger === finger;
 
 /**
- * Return the dot at a pixel: one of the chosen finger that lies under it, or else one that is seen before one that is
- * hidden, and of those the nearest.
+ * Return the dot at a pixel, or null: one of the chosen finger that lies under it, or else one that is seen before one
+ * that is hidden, and of those the nearest.
  * @param {Parameters<typeof handleAt>[0]} shown with a chosen hand
  * @param {number[]} pixel
  * @param {number} around pixels
  * @param {(keypoint: number) => boolean} counts which dots do
+ * @returns {{keypoint: number, distance: number, isWanted: boolean} | null} pixels from its edge, negative inside
  */
 function dotAt({ hands, hidden, chosen, finger }, [x, y], around, counts) {
   let best = null;
@@ -88,9 +89,37 @@ function dotAt({ hands, hidden, chosen, finger }, [x, y], around, counts) {
     // Dots of other fingers may lie right on it; those that lie beside it can still be taken.
     const isWanted = distance <= 0 && isOf(keypoint, finger);
     const cost = distance + (hidden[chosen][keypoint] ? 1000 : 0) - (isWanted ? 2000 : 0);
-    if (!best || cost < best.cost) best = { keypoint, cost };
+    if (!best || cost < best.cost) best = { keypoint, cost, distance, isWanted };
   });
-  return best?.keypoint ?? -1;
+  return best;
+}
+
+/**
+ * Return how far a pixel is from the edge of the sign in the middle of what the chosen hand holds, negative inside.
+ * @param {Parameters<typeof handleAt>[0]} shown with a chosen hand
+ * @param {number[]} pixel
+ */
+function distanceToSign({ hands, objects = [], chosen }, [x, y]) {
+  const middle = objects[chosen]?.middle;
+  if (!middle || middle[2] <= 0) return Infinity;
+  return Math.hypot(middle[0] - x, middle[1] - y) - dotScale(hands[chosen]) * RADII.object;
+}
+
+/**
+ * Return the dot or the object's sign at a pixel, or null. The sign of a chosen object lies on top; else it is the one
+ * that the pixel is deeper in, because a finger that closes on an object has its dots close by.
+ * @param {Parameters<typeof handleAt>[0]} shown with a chosen hand
+ * @param {number[]} pixel
+ * @param {number} around pixels
+ * @param {(keypoint: number) => boolean} counts which dots do
+ * @returns {{kind: "dot" | "object", hand: number, keypoint?: number} | null}
+ */
+function dotOrSignAt(shown, pixel, around, counts) {
+  const { chosen: hand, isObjectChosen } = shown;
+  const [dot, toSign] = [dotAt(shown, pixel, around, counts), distanceToSign(shown, pixel)];
+  const isOnTop = !dot || (isObjectChosen && toSign <= 0) || (!dot.isWanted && toSign < dot.distance);
+  if (toSign <= around && isOnTop) return { kind: "object", hand };
+  return dot && { kind: "dot", hand, keypoint: dot.keypoint };
 }
 
 /**
@@ -112,29 +141,22 @@ function ringPartAt({ x, y, radius, square }, [u, v], around) {
  * @param {boolean[][]} shown.hidden which keypoints are
  * @param {number} shown.chosen the place of the chosen hand in the list, -1 if none is
  * @param {string} [shown.finger] the chosen one of its fingers
+ * @param {boolean} [shown.isObjectChosen] whether what it holds is chosen rather than the hand
  * @param {{width: number, height: number}} shown.stage
  * @param {number[]} pixel
  * @param {"mouse" | "touch"} pointer
  * @returns {{kind: "dot" | "size" | "roll" | "skin" | "object", hand: number, keypoint?: number} | null}
  */
 export function handleAt(shown, pixel, pointer = "mouse") {
-  const { hands, objects = [], chosen, stage } = shown;
+  const { hands, chosen, stage } = shown;
   const around = AROUND[pointer];
   if (hands[chosen]) {
-    const keypoint = dotAt(shown, pixel, around, () => true);
-    if (keypoint >= 0) return { kind: "dot", hand: chosen, keypoint };
-    if (isOnMiddle(objects[chosen], pixel, around)) return { kind: "object", hand: chosen };
+    const taken = dotOrSignAt(shown, pixel, around, () => true);
+    if (taken) return taken;
     const part = ringPartAt(ringOf(hands[chosen], stage), pixel, around);
     if (part) return { kind: part, hand: chosen };
   }
   return surfaceAt(shown, pixel);
-}
-
-/** Tell whether a pixel is on the sign in an object's middle. */
-function isOnMiddle(object, pixel, around) {
-  const [x, y] = pixel;
-  if (!object || object.middle[2] <= 0) return false;
-  return Math.hypot(object.middle[0] - x, object.middle[1] - y) <= RADII.object + around;
 }
 
 /**
@@ -148,25 +170,15 @@ function surfaceAt({ hands, objects = [] }, pixel) {
 }
 
 /**
- * Return the object that a pointer takes hold of at a pixel from around, or null.
+ * Return what a pointer takes hold of at a pixel from around, or null: a dot that bends a finger, or the object.
  * @param {Parameters<typeof handleAt>[0]} shown
  * @param {number[]} pixel
  * @param {"mouse" | "touch"} pointer
+ * @returns {ReturnType<typeof handleAt>}
  */
-export function objectAt(shown, pixel, pointer = "mouse") {
-  if (isOnMiddle(shown.objects?.[shown.chosen], pixel, AROUND[pointer])) return { kind: "object", hand: shown.chosen };
+export function handleFromAround(shown, pixel, pointer = "mouse") {
+  const taken = shown.hands[shown.chosen] && dotOrSignAt(shown, pixel, AROUND[pointer], bends);
+  if (taken) return taken;
   const surface = surfaceAt(shown, pixel);
   return surface?.kind === "object" ? surface : null;
-}
-
-/**
- * Return the dot of the chosen hand that a pointer bends a finger by at a pixel, or null.
- * @param {Parameters<typeof handleAt>[0]} shown
- * @param {number[]} pixel
- * @param {"mouse" | "touch"} pointer
- */
-export function bendingDotAt(shown, pixel, pointer = "mouse") {
-  if (!shown.hands[shown.chosen]) return null;
-  const keypoint = dotAt(shown, pixel, AROUND[pointer], bends);
-  return keypoint < 0 ? null : { kind: "dot", hand: shown.chosen, keypoint };
 }

@@ -157,6 +157,7 @@ export class SceneView {
       hidden,
       chosen: places.indexOf(chosen),
       finger,
+      isObjectChosen: this.editor.object !== null,
       stage: this.size,
       places,
       keypoints,
@@ -231,7 +232,6 @@ export class SceneView {
       hot: this.hot,
       joint: keypointOfJoint(state.joint),
       locked: state.locked,
-      isObjectChosen: state.object,
       isPlaced: state.look === "picture",
     });
   }

@@ -1,8 +1,8 @@
 // The stage: where pointers, wheels and keys reach the hands. What it has no use for goes to the page around it.
 import { orbited, zoomed } from "../core/sight.js";
 import { dragOf, DRAGS, pinch, sizeBy } from "./drags.js";
-import { bendingDotAt, handleAt, jointOfKeypoint, objectAt } from "./handles.js";
-import { keySink } from "./key_sink.js";
+import { handleAt, handleFromAround, jointOfKeypoint } from "./handles.js";
+import { captureWheel, hasWheel, keySink } from "./key_sink.js";
 import { SceneView } from "./scene_view.js";
 
 const MIDDLE = 1;
@@ -33,8 +33,6 @@ export class Stage {
     this.page = page;
     const make = (tag, name) => Object.assign(page.createElement(tag), { className: `sesahand-${name}` });
     this.element = make("div", "stage");
-    // Vue nodes ask for this before they keep the wheel from the graph.
-    this.element.dataset.captureWheel = "true";
     const canvases = { picture: make("canvas", "picture"), handles: make("canvas", "handles") };
     this.view = new SceneView(editor, canvases);
     this.sink = keySink(page, editor);
@@ -53,7 +51,7 @@ export class Stage {
     this.view.dispose();
   }
 
-  /** Whether keys and the wheel are the editor's. */
+  /** Whether keys are the stage's. */
   get hasFocus() {
     return this.page.activeElement === this.sink;
   }
@@ -76,6 +74,7 @@ export class Stage {
     on("pointerup", (event) => this.#up(event));
     on("pointercancel", (event) => this.#cancel(event));
     on("pointerleave", () => this.view.setHot(null));
+    for (const name of ["pointerenter", "pointerleave"]) on(name, captureWheel);
     // Not on pointerdown: there, it would take away mouseup, by which the frontend notices that the graph has changed.
     // Here it keeps the browser from moving the focus off the sink again.
     on("mousedown", (event) => {
@@ -118,7 +117,7 @@ export class Stage {
     const shown = this.view.showsHandles ? this.view.shown : { ...this.view.shown, chosen: -1 };
     if (!this.#isAround) return handleAt(shown, pixel, pointer);
     // From the side, fingers and objects go to the camera and away from it; how the hand stands is not seen there.
-    return this.editor.editable ? (bendingDotAt(shown, pixel, pointer) ?? objectAt(shown, pixel, pointer)) : null;
+    return this.editor.editable ? handleFromAround(shown, pixel, pointer) : null;
   }
 
   #down(event) {
@@ -229,7 +228,7 @@ export class Stage {
 
   #wheel(event) {
     // The canvas zooms with the wheel until the editor has been clicked into, and with Ctrl always.
-    if (!this.hasFocus || event.ctrlKey) return void this.editor.host.forward?.(event);
+    if (!hasWheel(this) || event.ctrlKey) return void this.editor.host.forward?.(event);
     event.preventDefault();
     event.stopPropagation();
     const factor = Math.exp(-event.deltaY * ZOOM_PER_WHEEL);
