@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.
 HAND_TOKENS = CHOICES[0]
 # What the small model is sampled with unless something else is asked for.
 MINI_STEPS, MINI_GUIDANCE = 12, 3.0
+# A name or a path, whichever it was given as.
+Named = TypeVar("Named", str, str | Path)
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,7 @@ def choose_fusion(generator: HandGenerator, strength: float | None) -> FusionSet
     return FusionSettings(mode="blend", strength=strength)
 
 
-def controlnet_for(base: str | Path, controlnet: str | Path | None, hands: HandScene | None) -> str | Path | None:
+def controlnet_for(base: str | Path, controlnet: Named | None, hands: HandScene | None) -> Named | str | None:
     """The ControlNet for some hands: the one that is named; of the embedded model, where they hold something, "held".
 
     Args:
