@@ -21,9 +21,15 @@ from sesahand.render.maps import render_maps
 from sesahand.render.rasterizer import rasterize
 from sesahand.scene.camera import Camera
 from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.held_object import HeldObject
 from sesahand.scene.placing import Hand, place_in_box
 
-LIMITS = {"all maps, 512": 25, "all maps, 16 frames of 512": 300, "all maps, 1024": 60}
+AIMS = {
+    "all maps, 512": 15,
+    "all maps, 512, antialiased": 40,
+    "all maps, 1024": 60,
+    "all maps, 16 frames of 512": 200,
+}
 
 
 def open_palm(size: int, num_frames: int = 1) -> HandScene:
@@ -151,17 +157,19 @@ def main() -> None:
         return
 
     one, large, batch = open_palm(512), open_palm(1024), open_palm(512, 16)
+    holding = replace(one, objects=(HeldObject("cup", 0, torch.tensor([0.09, -0.05, 0.0]), torch.eye(3)),))
     vertices, faces = one.pose().vertices, one.model.faces_for("right", closed=True)
     rows = {
         "pose only": lambda: one.pose(),
         "rasterise, 512": lambda: rasterize(vertices, faces, one.camera),
         "normals and depth, 512": lambda: render_maps(one, ("normal", "depth")),
         "all maps, 512": lambda: render_maps(one),
+        "all maps, 512, holding a cup": lambda: render_maps(holding),
         "all maps, 512, antialiased": lambda: render_maps(one, antialias=True),
         "all maps, 1024": lambda: render_maps(large),
         "all maps, 16 frames of 512": lambda: render_maps(batch),
     }
-    remarks = {name: f"limit {limit}" for name, limit in LIMITS.items()}
+    remarks = {name: f"aim {aim}" for name, aim in AIMS.items()}
     mask = render_maps(one, ("mask",)).mask[0].numpy() > 0
     print(
         f"{len(vertices[0])} vertices, {len(faces)} faces, {mask.mean():.0%} of the picture; torch {torch.__version__},"
