@@ -130,6 +130,7 @@ def run(options: argparse.Namespace) -> int:
     """Make the pictures, write them, and print a table."""
     from contextlib import nullcontext
 
+    from ..data.apart import check_target
     from ..data.writer import PairWriter
     from ..generate.picture_folder import PictureFolder
     from ..generate.pipeline import HandGenerator
@@ -137,6 +138,8 @@ def run(options: argparse.Namespace) -> int:
 
     generate_plan.check_alone(options, defaults())
     check_options(options)
+    if options.pairs:
+        check_target(options.pairs)
     if not options.verbose:
         hush_transformers()
     if options.plan is not None:

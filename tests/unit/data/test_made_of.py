@@ -147,3 +147,9 @@ def test_one_set_is_not_merged_twice(source, planned, tmp_path, capsys):
 def test_a_planned_set_that_is_not_finished_is_said_to_be(planned, tmp_path, capsys):
     assert dataset("merge", planned, "--out", tmp_path / "out") == 0
     assert "planned is not finished: 4 of its 8 planned pairs are there" in capsys.readouterr().out
+
+
+def test_no_pictures_are_generated_into_a_shard_of_a_plan(planned, capsys):
+    before, shard = files(planned), sorted(path for path in planned.iterdir() if path.is_dir())[0]
+    assert main(["generate", "A fist", "--pairs", str(shard)]) == 2
+    assert "which is a set of its own" in capsys.readouterr().err and files(planned) == before
