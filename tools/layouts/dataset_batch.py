@@ -245,7 +245,7 @@ WORKFLOW = Workflow(
                             "seed": "seed.INT",
                         },
                         400,
-                        640,
+                        760,
                     ),
                     Node("report", "PreviewAny", {}, {"source": "save.report"}, 400, 160),
                     Node("best_show", "PreviewImage", {}, {"images": "best.images"}, 400, 300),

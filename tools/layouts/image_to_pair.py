@@ -227,7 +227,7 @@ WORKFLOW = Workflow(
                             "scores": "score.scores",
                         },
                         360,
-                        600,
+                        700,
                     ),
                     Node("saved", "PreviewAny", {}, {"source": "pair.report"}, 360, 240),
                 ),
