@@ -163,7 +163,7 @@ def test_a_bad_name_is_refused_and_leaves_nothing_behind(placed, name, folders):
     "given, said",
     [
         ({"scores": "0.5"}, "scores is '0.5', expected JSON"),
-        ({"scores": "[0.5, NaN]"}, r"scores is .\[0.5, NaN\]., expected JSON"),
+        ({"scores": "[0.5, NaN]"}, "expected JSON such as"),
         ({"scores": "[0.5, 2]"}, "score is 2"),
         ({"scores": '["a", 1]'}, "score is 'a'"),
         ({"scores": "[1, 1, 1]"}, "3 scores"),
