@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 SHARED = (
+    "checking",
     "painting",
     "parts",
     "posed_repair",

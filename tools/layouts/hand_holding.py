@@ -1,5 +1,6 @@
 """From a typed sentence to a picture of a hand that holds what it says, checked."""
 
+from .checking import CHECK
 from .parts import BLUE, GREEN, PURPLE, TEAL, Group, Node, Workflow
 from .stable_diffusion import OTHER_MODELS
 
@@ -185,48 +186,7 @@ WORKFLOW = Workflow(
             ),
             GREEN,
         ),
-        Group(
-            "Check",
-            (
-                (
-                    # A step behind the picture, so that ComfyUI saves that first even if there is no detector.
-                    Node(
-                        "look",
-                        "ImageScale",
-                        {"upscale_method": "bicubic", "width": 384, "height": 384},
-                        {"image": "enlarge.IMAGE"},
-                        340,
-                    ),
-                    Node(
-                        "detect",
-                        "SesaHandDetectHands",
-                        {"threshold": 0.2, "max_hands": 0, "small_hands": False},
-                        {"image": "look.IMAGE"},
-                        340,
-                        680,
-                    ),
-                ),
-                (
-                    Node(
-                        "reconstruct",
-                        "SesaHandReconstructHands",
-                        {},
-                        {"landmarks": "detect.landmarks", "image": "look.IMAGE"},
-                        340,
-                    ),
-                    Node("report", "PreviewAny", {}, {"source": "score.report"}, 340, 340),
-                    Node(
-                        "score",
-                        "SesaHandScoreHands",
-                        {},
-                        {"requested": "place.hands", "found": "reconstruct.hands", "image": "look.IMAGE"},
-                        440,
-                        600,
-                    ),
-                ),
-            ),
-            GREEN,
-        ),
+        CHECK,
     ),
     thumbnail=("enlarge.IMAGE", "render.mesh"),
 )
