@@ -48,9 +48,11 @@ class HeldObject:
                 raise SesaHandError(
                     f"An object's {name} has shape {tuple(value.shape)}, expected finite numbers {shape}."
                 )
-        if self.position.norm() > FARTHEST:
+        # Twice as exact as the position, whose square may be beyond what it can say.
+        distance = self.position.double().norm()
+        if distance > FARTHEST:
             raise SesaHandError(
-                f"An object is {self.position.norm():.4g} m from its hand's wrist, expected at most {FARTHEST:g} m."
+                f"An object is {distance:.4g} m from its hand's wrist, expected at most {FARTHEST:g} m."
             )
 
     @property

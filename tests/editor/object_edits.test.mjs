@@ -5,10 +5,11 @@ import { test } from "node:test";
 import { withHeldMoved, withHeldSize, withHeldTurned } from "../../web/js/core/held_object.js";
 import { middleOfHeld } from "../../web/js/core/held_surface.js";
 import { isRotation } from "../../web/js/core/rotations.js";
-import { OBJECT_SIZES } from "../../web/js/core/scene_format.js";
+import { FARTHEST_OBJECT, OBJECT_SIZES } from "../../web/js/core/scene_format.js";
 import { writeScene } from "../../web/js/core/scene_writing.js";
 import { hiddenKeypoints } from "../../web/js/core/seeing.js";
 import { Sight } from "../../web/js/core/sight.js";
+import { norm } from "../../web/js/core/vectors.js";
 import { COMMANDS } from "../../web/js/editor/commands.js";
 import { HandEditor } from "../../web/js/editor/hand_editor.js";
 import { gripObject, holdObject } from "../../web/js/editor/object_edits.js";
@@ -51,6 +52,14 @@ test("a pointer takes an object by its sign or where it is seen; a drag moves it
   assert.equal(editor.hand.held.size, OBJECT_SIZES[1]);
   editor.commit();
   assert.deepEqual([view.written.length, read(view.written[0]).hands[0].held.size], [1, 2]);
+});
+
+test("an object that is dragged beyond where it may be stays at the edge, and what is written is read again", () => {
+  const { editor } = staged();
+  const far = withHeldMoved(editor.hand, [12, -40, 3e38]);
+  assert.ok(Math.abs(norm(far.held.position) - FARTHEST_OBJECT) < 1e-4);
+  const [hand] = read(writeScene({ ...editor.state.scene, hands: [far] })).hands;
+  assert.ok(distance(hand.held.position, far.held.position) < 1e-6);
 });
 
 test("an object is taken by its sign although a dot is close, and the dot by itself; a chosen one's lies on top", () => {

@@ -9,7 +9,7 @@ import { heldSurface, middleOfHeld } from "../../web/js/core/held_surface.js";
 import { objectShapes, shapeOfHeld } from "../../web/js/core/objects.js";
 import { sizedInPicture, swappedSide, turnedHand } from "../../web/js/core/placing.js";
 import { fromAxisAngle } from "../../web/js/core/rotations.js";
-import { OBJECT_SIZES, OBJECTS } from "../../web/js/core/scene_format.js";
+import { FARTHEST_OBJECT, OBJECT_SIZES, OBJECTS } from "../../web/js/core/scene_format.js";
 import { writeScene } from "../../web/js/core/scene_writing.js";
 import { Sight } from "../../web/js/core/sight.js";
 import { subtract } from "../../web/js/core/vectors.js";
@@ -19,12 +19,13 @@ import { facts, grips, holders, known, missing, objects, read, seen } from "./he
 const poseOf = (kind) =>
   facts.gestures.find(({ name }) => name === objects.get(kind).grasp.gesture).hand_pose.map(fromAxisAngle);
 
-test("the text knows the objects and sizes that the library has", () => {
+test("the text knows the objects, sizes and distances that the library has", () => {
   assert.deepEqual(
     OBJECTS,
     facts.objects.map(({ name }) => name),
   );
   assert.deepEqual(golden("object_sizes"), [...OBJECT_SIZES]);
+  assert.equal(golden("farthest_object"), FARTHEST_OBJECT);
 });
 
 test("an object's surface is where the library has it, within a micrometre, and so is each point's distance", () => {

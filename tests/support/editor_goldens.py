@@ -28,6 +28,7 @@ from sesahand.render.maps import render_maps
 from sesahand.scene.camera import Camera
 from sesahand.scene.editing import first_hand
 from sesahand.scene.hand_scene import HandScene
+from sesahand.scene.held_object import FARTHEST
 from sesahand.scene.holding import held_surfaces, hold_object
 from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand, view_rotation
@@ -86,6 +87,7 @@ class Goldens:
             "views": [self.view(index) for index in range(NUM_SHAPES)],
             "editor_facts": editor_facts(MODEL),
             "object_sizes": OBJECT_SIZES,
+            "farthest_object": FARTHEST,
             "distances": [self.distances(kind) for kind in OBJECTS],
             "grips": [self.grip(*each) for each in GRIPS],
             "mesh_distances": self.mesh_distances(),
@@ -299,6 +301,7 @@ def texts_of_all_kinds(scene: str) -> list[dict]:
         *(with_objects({"hand": number}) for number in (-1, 0, 4, 1.0, True, None)),
         *(with_objects({"size": size}) for size in (0.5, 2, 1.25, 0.49, 2.01, None, True, [1], math.nan)),
         *(with_objects({"position": at}) for at in ([0, 0], [1e39, 0, 0], [1e38, 0, 0], [0, 0, None], 0)),
+        *(with_objects({"position": at}) for at in ([0, 10, 0], [0, 6, 8.00001])),
         *(with_mesh(**changes) for changes in meshes_of_all_kinds()),
         *(with_objects({"mesh": number}) for number in (0, -1, None, 0.0)),
         *(json.dumps(whole | {"objects": [held | {"mesh": n}], "meshes": [plate()]}) for n in (0, 1, -1, 0.0, True)),

@@ -2,8 +2,8 @@
 // sesahand/scene/held_object.py.
 import { mirroredMesh } from "./held_mesh.js";
 import { fromAxisAngle, invert, mirrorRotation, multiply, rotate, straightened } from "./rotations.js";
-import { OBJECT_SIZES } from "./scene_format.js";
-import { add, mirrorVector } from "./vectors.js";
+import { FARTHEST_OBJECT, OBJECT_SIZES } from "./scene_format.js";
+import { add, mirrorVector, norm, scale } from "./vectors.js";
 
 // Of a size that was set here; one that was read keeps its own.
 const DECIMALS = 4;
@@ -26,11 +26,13 @@ export const mirroredHeld = (held) => ({
   ...(held.mesh ? { mesh: mirroredMesh(held.mesh) } : {}),
 });
 
-/** Return a hand whose object is moved by a way in the scene, metres. */
-export const withHeldMoved = (hand, way) => ({
-  ...hand,
-  held: { ...hand.held, position: add(hand.held.position, rotate(invert(hand.globalOrient), way)) },
-});
+/** Return a hand whose object is moved by a way in the scene, metres, as far as objects go. */
+export function withHeldMoved(hand, way) {
+  const position = add(hand.held.position, rotate(invert(hand.globalOrient), way));
+  // Rounded to single precision it must not be farther than it may.
+  const within = Math.min(1, (FARTHEST_OBJECT * (1 - 1e-6)) / norm(position));
+  return { ...hand, held: { ...hand.held, position: within < 1 ? scale(position, within) : position } };
+}
 
 /** Return a hand whose object is turned about its middle: axis times angle in radians, in the scene's frame. */
 export function withHeldTurned(hand, turn) {

@@ -25,3 +25,6 @@ export const DTYPES = Object.freeze(["float32", "float64"]);
 /** What hands can hold, and the least and most of its size in times the usual one; see sesahand/hands/objects.py. */
 export const OBJECTS = Object.freeze(["sphere", "cylinder", "box", "cup", "phone", "pen", "tool"]);
 export const OBJECT_SIZES = Object.freeze([0.5, 2]);
+
+/** How far an object may be from the wrist of its hand, metres; see sesahand/scene/held_object.py. */
+export const FARTHEST_OBJECT = 10;

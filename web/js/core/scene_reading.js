@@ -4,8 +4,9 @@ import { InvalidFileError } from "./errors.js";
 import { readMesh } from "./held_mesh.js";
 import { checkedShape, fields, quoted, wholeNumber } from "./numbers.js";
 import { fromAxisAngle, isRotation } from "./rotations.js";
-import { DTYPES, FORMAT, MEANING, OBJECT_SIZES, OBJECTS } from "./scene_format.js";
+import { DTYPES, FARTHEST_OBJECT, FORMAT, MEANING, OBJECT_SIZES, OBJECTS } from "./scene_format.js";
 import { NUM_BETAS, NUM_JOINTS } from "./skeleton.js";
+import { norm } from "./vectors.js";
 
 const HEADER_FIELDS = ["format", "version", "hand_model", "num_frames", "camera", "hands"];
 const HEADER_OPTIONS = ["frame_of_reference", "units", "dtype", "objects", "meshes", "taken_from"];
@@ -106,6 +107,13 @@ function readHand(value, dtype, numFrames, label) {
   };
 }
 
+/** Return where an object is in its hand. */
+function readPlace(value, label) {
+  const position = readList(value, 3, "float32", label);
+  if (norm(position.map(Math.fround)) <= FARTHEST_OBJECT) return position;
+  throw new InvalidFileError(`${label} is ${quoted(value)}, expected at most ${FARTHEST_OBJECT} m from the wrist.`);
+}
+
 /** Return what a hand of a scene holds, and that hand's number. */
 function readObject(value, count, meshes, label) {
   const given = fields(value, OBJECT_FIELDS, OBJECT_OPTIONS, label);
@@ -119,7 +127,7 @@ function readObject(value, count, meshes, label) {
     hand: wholeNumber(given.hand, 0, count - 1, `${label}.hand`),
     held: {
       kind: readWord(given.kind, OBJECTS, `${label}.kind`),
-      position: readList(given.position, 3, "float32", `${label}.position`),
+      position: readPlace(given.position, `${label}.position`),
       orient: readRotation(given.orient, "float32", `${label}.orient`),
       size,
       ...(given.mesh === undefined
