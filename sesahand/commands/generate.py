@@ -23,10 +23,11 @@ HELP = "make pictures of hands from sentences"
 # Options that have no say beside another; each is None unless it is given.
 PLACING = ("box", "roll", "pitch", "yaw", "facing")
 EXCLUDED = {
-    "scene": ("gesture", "side", "mask", "picture_hands", "fov", *PLACING),
-    "picture_hands": ("gesture", "side", "mask", *PLACING),
+    "scene": ("gesture", "side", "mask", "picture_hands", "fov", "hold", *PLACING),
+    "picture_hands": ("gesture", "side", "mask", "hold", *PLACING),
+    "gesture": ("hold",),
     "mask": ("box",),
-    "repeat": ("gesture", "side", "scene", "mask", "picture_hands", "picture", "size", "fov", *PLACING),
+    "repeat": ("gesture", "side", "scene", "mask", "picture_hands", "picture", "size", "fov", "hold", *PLACING),
 }
 EXAMPLES = (
     "A person with tan skin raises a fist in front of a plain green wall.",
@@ -77,6 +78,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the hands in this picture, or without a file in the one that is captioned",
     )
+    hands.add_argument(
+        "--hold", action="store_true", default=None, help="put what the sentence lets a hand hold into it"
+    )
     hands.add_argument("--map", help="condition map for the ControlNet (default: by its file)")
     hands.add_argument("--forearm", action="store_true", help="draw the forearm in the map too")
 
@@ -85,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--controlnet",
         help="a diffusers folder or a file; with the small model also sf, plain or held (default: sf, "
-        "and held where the hands of --scene hold something)",
+        "and held with --hold, or where the hands of --scene hold something)",
     )
     model.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (default: auto)")
     model.add_argument("--dtype", help="auto, float32, float16, bfloat16 (default: auto)")
@@ -317,6 +321,7 @@ def ordered(options: argparse.Namespace) -> Commission:
         note,
         varied_kinds(options),
         chooser(options),
+        bool(options.hold),
     )
     if not order.said:
         raise SesaHandError("There is no sentence: say what the person and the hand do.")
@@ -327,7 +332,7 @@ def ordered(options: argparse.Namespace) -> Commission:
     base = options.base or EMBEDDED
     return Commission(
         base,
-        controlnet_for(base, options.controlnet, order.hands),
+        controlnet_for(base, options.controlnet, order.hands, order.hold),
         options.dtype or "auto",
         options.map,
         lambda generator: order.jobs(generator.base),

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+import torch
 
 from ..errors import SesaHandError, quote
 from ..hands.loading import load_hand_model
 from ..hands.model import HandModel
+from ..hands.objects import OBJECTS
 from ..models.base import BaseModel
 from ..scene.hand_scene import HandScene
+from ..scene.holding import hold_object
 from ..scene.placement import Placement
 from ..scene.placing import Hand, mirror_hand
 from ..semantics.behavior import ImageSemantics
 from ..semantics.captions import plain_caption, read_caption
+from ..semantics.described_holding import objects_of
 from ..semantics.gestures import gesture_called
 from ..semantics.held_things import object_held
-from ..semantics.posed_hands import hands_to_pose
+from ..semantics.posed_hands import HandsToPose, hands_to_pose
 from ..vlm.captioner import Captioner
 from ..world.vocabulary import in_small_words
 from .canvas import check_size, see_at, size_for
@@ -30,7 +35,9 @@ _FACE = re.compile(r"\b(?:palm|palms|back of|back side|backs of|knuckles)\b", re
 _DIRECTION = re.compile(r"\b(?:up|down|upwards?|downwards?|thumbs?)(?:\b|_)", re.IGNORECASE)
 _ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
 
-_BARE = "{} is not put into the hand, which is posed bare: give hands of Hold Object with --scene"
+_BARE = "{} is not put into the hand, which is posed bare: --hold puts it there"
+_NOT_HELD = "{} puts nothing into a hand: the objects are {}"
+_LIKENED = "{} is held as the {}, the object most like it"
 
 
 @dataclass(frozen=True)
@@ -57,11 +64,13 @@ class Said:
         image: Its semantics and prompt.
         hands: Gesture and side of each hand, "both" for a mirrored pair; none where the hands are given.
         names_side: Whether the words or the order say which hand it is.
+        held: What each of the hands holds, of `hands.objects.OBJECTS`, or None; empty where all are bare.
     """
 
     image: ImageSemantics
     hands: tuple[tuple[str, str], ...]
     names_side: bool = True
+    held: tuple[str | None, ...] = ()
 
     @property
     def names_face(self) -> bool:
@@ -102,6 +111,7 @@ class Order:
         choose: Chooses among variations of a picture: called with its number and with what makes the hands of a
             variation, it returns one. None takes the first.
         on_note: Called with what the user should know of the words.
+        hold: Put what the words let a hand hold into it, and close its fingers on that.
     """
 
     sentences: tuple[str | Line, ...]
@@ -120,9 +130,13 @@ class Order:
     on_note: Callable[[str], None] = lambda note: None
     vary: tuple[str, ...] = ()
     choose: Chooser | None = None
+    hold: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "vary", check_kinds(self.vary))
+        if self.hold and (self.hands is not None or self.gesture is not None):
+            given = "hands are given" if self.hands is not None else "gesture is given"
+            raise SesaHandError(f"The {given}, so the words put nothing into a hand: leave out that, or hold.")
         hand = set(self.vary) - {"caption"}
         if hand and self.hands is not None:
             raise SesaHandError(f"The hands are given, so {', '.join(sorted(hand))} cannot vary: leave out one.")
@@ -196,7 +210,7 @@ class Order:
         image, warnings = read_words(caption, self.vlm, verbatim=self.verbatim, prefix=self.prefix, style=self.style)
         for warning in warnings:
             self.on_note(warning)
-        if self.hands is None or not self.hands.objects:
+        if not self.hold and (self.hands is None or not self.hands.objects):
             for hand in image.hands:
                 if object_held(hand, image.language):
                     self.on_note(_BARE.format(quote(hand.object)))
@@ -204,21 +218,35 @@ class Order:
             gesture = () if self.gesture is None else ((gesture_called(self.gesture).name, "right"),)
             return Said(image, gesture)
         named = self.side is not None or any(hand.side for hand in image.hands)
-        return Said(image, self._hands_of(image), named)
-
-    def _hands_of(self, image: ImageSemantics) -> tuple[tuple[str, str], ...]:
-        """Gesture and side of each hand: as ordered, else as the sentence describes them."""
         if self.gesture is not None:
-            sides = {hand.side for hand in image.hands if hand.side}
-            named = "both" if len(sides) == 2 and self.placement.mask is None else next(iter(sides), "right")
-            return ((gesture_called(self.gesture).name, self.side or named),)
+            return Said(image, self._in_gesture(self.gesture, image), named)
         found = hands_to_pose(image, "right", "words", _ADVICE)
         for line in found.report:
             self.on_note(line)
+        held = self._held(image, found) if self.hold else ()
         if self.side is not None:
-            return ((found.gestures[0][0], self.side),)
+            return Said(image, ((found.gestures[0][0], self.side),), named, held[:1])
         # A mask takes one hand, whatever a sentence says of two.
-        return found.gestures if self.placement.mask is None else found.gestures[:1]
+        count = len(found.gestures) if self.placement.mask is None else 1
+        return Said(image, found.gestures[:count], named, held[:count])
+
+    def _in_gesture(self, gesture: str, image: ImageSemantics) -> tuple[tuple[str, str], ...]:
+        """The ordered gesture with the side of its hand: as ordered, else as the sentence describes it."""
+        sides = {hand.side for hand in image.hands if hand.side}
+        named = "both" if len(sides) == 2 and self.placement.mask is None else next(iter(sides), "right")
+        return ((gesture_called(gesture).name, self.side or named),)
+
+    def _held(self, image: ImageSemantics, found: HandsToPose) -> tuple[str | None, ...]:
+        """What each hand that is posed is given to hold, which is told where it is nothing, or only like the thing."""
+        wanted = objects_of(found.posed, image.language)
+        for each in wanted:
+            if each.is_likened:
+                self.on_note(_LIKENED.format(quote(each.thing), each.kind))
+        # Of two hands on one thing, the first has it.
+        held = tuple(None if each.shared else each.kind for each in wanted)
+        if not any(held):
+            self.on_note(_NOT_HELD.format(quote(image.caption), ", ".join(OBJECTS)))
+        return held
 
     def size_with(self, base: BaseModel) -> tuple[int, int]:
         """Return width and height in pixels of the pictures that a base makes; raises as `jobs` does."""
@@ -252,5 +280,14 @@ class Order:
             if "side" in self.vary and hands == 1 and not said.names_side:
                 posed = [(posed[0][0], variation.side)]
         if len(posed) == 1:
-            return placement.place(*posed[0])
-        return placement.place_all([mirror_hand(hand) if side == "left" else hand for hand, side in posed])
+            return _holding(placement.place(*posed[0]), said.held)
+        scene = placement.place_all([mirror_hand(hand) if side == "left" else hand for hand, side in posed])
+        return _holding(scene, said.held)
+
+
+def _holding(scene: HandScene, held: Sequence[str | None]) -> HandScene:
+    """Return a scene whose hands are closed on what each holds; of a mirrored pair, each has one of its own."""
+    for kind in dict.fromkeys(filter(None, held)):
+        chosen = torch.tensor([held[min(n, len(held) - 1)] == kind for n in range(len(scene))])
+        scene = hold_object(scene, kind, 1.0, chosen).scene
+    return scene

@@ -38,6 +38,7 @@ def generate_pictures(
     batch_size: int = 1,
     progress: Progress | None = None,
     vary: Sequence[str] = (),
+    hold: bool = False,
 ) -> list[Finished]:
     """Make pictures whose hands obey both a sentence and a posed 3D hand.
 
@@ -52,7 +53,7 @@ def generate_pictures(
         generator: A loaded model; None loads `base` and `controlnet`.
         base: A diffusers folder or `.safetensors` of the SD1.5 family, or "embedded".
         controlnet: A diffusers folder or file; of the small model also "sf", "plain" or "held". None is "sf" there, and
-            "held" of the embedded one where `hands` hold something.
+            "held" of the embedded one where `hands` hold something, and with `hold`.
         settings: How to sample; None takes the model's own.
         hand_model: What is posed; the built-in hand if None.
         vlm: Reasons about the sentences in place of the rules.
@@ -63,6 +64,7 @@ def generate_pictures(
         progress: Called with the steps of the sampler that are done, and all steps.
         vary: What differs from picture to picture, of "view", "side", "shape", "size", "joints" and "caption"; picture
             i is a function of the seed and i alone.
+        hold: Put what the sentences let a hand hold into it, such as the cup of "holding a red mug".
 
     Returns:
         For each picture itself (`picture`, `[H, W, 3]` of 0..1), its map, its record and, if asked for, its score.
@@ -81,11 +83,12 @@ def generate_pictures(
         count=count,
         seed=seed,
         vary=tuple(vary),
+        hold=hold,
     )
     # What cannot be read is told before a model is loaded.
     _ = order.said
     scorer = PictureScorer() if score else None
-    controlnet = controlnet_for(base, controlnet, hands)
+    controlnet = controlnet_for(base, controlnet, hands, hold)
     generator = HandGenerator.load(base, controlnet) if generator is None else generator
     folder = None if out is None else PictureFolder(Path(out))
     workshop = Workshop(generator, settings, scorer=scorer, folder=folder)

@@ -250,15 +250,18 @@ def choose_fusion(generator: HandGenerator, strength: float | None) -> FusionSet
     return FusionSettings(mode="blend", strength=strength)
 
 
-def controlnet_for(base: str | Path, controlnet: Named | None, hands: HandScene | None) -> Named | str | None:
+def controlnet_for(
+    base: str | Path, controlnet: Named | None, hands: HandScene | None, hold: bool = False
+) -> Named | str | None:
     """The ControlNet for some hands: the one that is named; of the embedded model, where they hold something, "held".
 
     Args:
         base: As of `HandGenerator.load`.
         controlnet: Likewise.
-        hands: What is to be painted; None where words alone tell it, which put nothing into a hand.
+        hands: What is to be painted; None where words alone tell it.
+        hold: Whether words put something into a hand.
     """
-    if controlnet is None and base == EMBEDDED and hands is not None and hands.objects:
+    if controlnet is None and base == EMBEDDED and (hold or (hands is not None and hands.objects)):
         return HELD
     return controlnet
 

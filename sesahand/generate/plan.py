@@ -73,6 +73,7 @@ class Plan:
         batch_size: Pictures made at a time.
         shard_size: Pairs in one shard, a multiple of `batch_size`.
         picture_format: "png" or "jpg".
+        hold: Put what captions let a hand hold into it.
     """
 
     captions: tuple[str, ...]
@@ -98,6 +99,7 @@ class Plan:
     batch_size: int = BATCH
     shard_size: int = SHARD
     picture_format: str = "png"
+    hold: bool = False
 
     def __post_init__(self):
         for name, most in (("pairs", MAX_PAIRS), ("batch_size", 4096), ("shard_size", SAMPLES_PER_FOLDER)):
@@ -143,8 +145,9 @@ class Plan:
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         digest = hashlib.sha256("\n".join(self.captions).encode("utf-8", "surrogatepass")).hexdigest()
         values["captions"] = {"count": len(self.captions), "sha256": digest}
-        # How many are planned, and in what they lie, decides on no pair.
-        left = {name: value for name, value in values.items() if name not in ("pairs", "shard_size")}
+        # How many are planned, and in what they lie, decides on no pair; nor does what sets of before could not say.
+        unsaid = ("pairs", "shard_size", *(() if self.hold else ("hold",)))
+        left = {name: value for name, value in values.items() if name not in unsaid}
         return json.loads(json.dumps(left))
 
     def shards(self, root: str | Path) -> Shards:
@@ -165,6 +168,7 @@ class Plan:
             style=self.style,
             seed=self.seed,
             vary=self.vary,
+            hold=self.hold,
         )
 
     def settings(self, generator: HandGenerator) -> SamplingSettings:
@@ -303,7 +307,7 @@ def _value(name: str, value: Any, path: Path) -> Any:
         return tuple(value)
     kinds: dict[str, Any] = {
         **dict.fromkeys(("pairs", "seed", "batch_size", "shard_size"), int),
-        **dict.fromkeys(("verbatim", "forearm", "score"), bool),
+        **dict.fromkeys(("verbatim", "forearm", "score", "hold"), bool),
         **dict.fromkeys(("fov", "fusion"), (int, float)),
     }
     wanted = kinds.get(name, str)

@@ -24,7 +24,7 @@ from ..reconstruct.scoring.picture_scorer import PictureScore, PictureScorer
 from .maps import control_map
 from .order import Job
 from .picture_folder import Finished
-from .pipeline import HandGenerator
+from .pipeline import HandGenerator, controlnet_for
 from .plan import Plan, PlannedJobs, read_planned
 from .record import PictureRecord
 from .sampling import SamplingSettings
@@ -77,7 +77,9 @@ class Painter:
     @cached_property
     def generator(self) -> HandGenerator:
         """The model, loaded when it is first asked for."""
-        return HandGenerator.load(self.plan.base, self.plan.controlnet, self.device, self.plan.dtype)
+        plan = self.plan
+        controlnet = controlnet_for(plan.base, plan.controlnet, None, plan.hold)
+        return HandGenerator.load(plan.base, controlnet, self.device, plan.dtype)
 
     @cached_property
     def sampled(self) -> Sampled:

@@ -75,13 +75,18 @@ def described_objects(batch: SemanticsBatch, scene: HandScene) -> list[Described
             )
         other = hands_to_pose(image, side="left").posed
         told = [right.side if right.side == left.side else None for right, left in zip(described, other, strict=True)]
-        objects = _objects_of(described, image.language)
+        objects = objects_of(described, image.language)
         found |= {n: replace(each, side=side) for n, each, side in zip(hands, objects, told, strict=True)}
     return [found[n] for n in range(len(scene))]
 
 
-def _objects_of(hands: Sequence[DescribedHand], language: str) -> list[DescribedObject]:
-    """Return what each hand of an image holds, and which second hands are on what the first holds."""
+def objects_of(hands: Sequence[DescribedHand], language: str) -> list[DescribedObject]:
+    """Return what each hand of an image holds, and which second hands are on what the first holds.
+
+    Args:
+        hands: Those that can be posed, in their order.
+        language: Of their words, as `ImageSemantics` names it.
+    """
     objects = [DescribedObject.of(hand, language) for hand in hands]
     for n, (before, hand) in enumerate(itertools.pairwise(hands), 1):
         held = objects[n - 1]

@@ -1,6 +1,7 @@
 """The command `generate` from a sentence to files, on a tiny small model with random weights."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -101,6 +102,33 @@ def test_a_controlnet_of_bare_hands_and_words_that_put_nothing_into_a_hand_are_t
     assert "not put into" not in capsys.readouterr().err
 
 
+def test_what_the_words_let_a_hand_hold_is_put_into_it(mini, tmp_path, capsys):
+    sentences = (
+        "A left hand holding a red mug",
+        "A right hand making a fist",
+        "Both hands around a mug",
+        "A right hand holding a knife",
+    )
+    assert generate(mini, *sentences, "--hold", "--no-score", "--out", "a") == 0
+    said = capsys.readouterr().err
+    assert "fist' puts nothing into a hand" in said and "a knife' is held as the tool" in said
+    assert "not put into" not in said
+    scenes = [load_scene(path) for path in sorted((tmp_path / "a").glob("*_hands.json"))]
+    assert [[held.kind for held in scene.objects] for scene in scenes] == [["cup"], [], ["cup"], ["tool"]]
+    assert [scene.side for scene in scenes] == [("left",), ("right",), ("right", "left"), ("right",)]
+    # The fingers are those of the node's hand, which were closed on it.
+    bare = replace(scenes[0], objects=())
+    again = hold_object(bare, "cup", 1.0, torch.tensor([True])).scene
+    torch.testing.assert_close(scenes[0].hand_pose, again.hand_pose, rtol=0, atol=1e-5)
+    assert generate(mini, "--repeat", "a/0001_parameters.json", "--no-score", "--out", "b") == 0
+    assert (tmp_path / "a/0001_picture.png").read_bytes() == (tmp_path / "b/0001_picture.png").read_bytes()
+
+
+def test_a_mirrored_pair_holds_one_each(mini, tmp_path):
+    assert generate(mini, "A hand holding a ball", "--side", "both", "--hold", "--no-score", "--out", "a") == 0
+    assert [held.hand for held in load_scene(tmp_path / "a/0001_hands.json").objects] == [0, 1]
+
+
 @pytest.mark.skipif(not has_embedded(), reason="this checkout holds no weights of the small model")
 @pytest.mark.parametrize(("named", "used"), [((), "held"), (("--controlnet", "plain"), "plain")])
 def test_the_embedded_model_paints_hands_that_hold_something_by_its_controlnet_for_them(tmp_path, named, used):
@@ -118,6 +146,8 @@ def test_the_embedded_model_paints_hands_that_hold_something_by_its_controlnet_f
         (["A dog sleeps"], "Gestures are: open_palm"),
         (["a fist", "--gesture", "fistt"], "Did you mean"),
         (["a fist", "--scene", "x.json", "--gesture", "fist"], "--scene settles"),
+        (["a fist", "--gesture", "fist", "--hold"], "--gesture settles what --hold would"),
+        (["a fist", "--scene", "x.json", "--hold"], "--scene settles what --hold would"),
         (["a fist", "--map", "heat"], "maps are"),
         (["a fist", "--alpha", "9"], "alpha"),
         (["a fist", "--control-end", "0"], "control_start is 0 and control_end 0"),

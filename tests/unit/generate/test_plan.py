@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,20 @@ def test_a_planned_set_grows_and_takes_no_other_plan(folder, capsys):
     (folder / "mine").mkdir()
     (folder / "mine/letter.txt").write_text("mine")
     assert make(folder, "mine") == 2 and [path.name for path in (folder / "mine").iterdir()] == ["letter.txt"]
+
+
+def test_a_plan_says_whether_hands_hold_what_its_captions_do(folder, capsys):
+    captions = ["A left hand holding a red mug", "A hand makes a fist"]
+    bare = Plan(tuple(captions), 4)
+    # What plans of before could not say, they do not say: the sets that they began go on.
+    assert "hold" not in bare.to_dict() and replace(bare, hold=True).to_dict()["hold"] is True
+    write_plan(folder, folder / "mini.safetensors", "hold.toml", captions=captions, pairs=4, hold=True)
+    assert make(folder, "holding", plan="hold.toml") == 0
+    held = [[each.kind for each in pair.scene.objects] for pair in PairSets([folder / "holding"])]
+    assert held == [["cup"], [], ["cup"], []]
+    write_plan(folder, folder / "mini.safetensors", "hold.toml", captions=captions, pairs=4, hold=True, gesture="fist")
+    assert make(folder, "other", plan="hold.toml") == 2
+    assert "leave out that, or hold" in capsys.readouterr().err
 
 
 def test_status_is_that_of_the_plan_that_is_given(folder, capsys):
