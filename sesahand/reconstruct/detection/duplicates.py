@@ -21,17 +21,14 @@ def choose_hands(looks: Looks, threshold: float) -> Looks:
     order = looks.score.argsort(descending=True, stable=True)
     chosen: list[int] = []
     for index in order[looks.score[order] >= threshold].tolist():
-        if not any(same_landmarks(looks.keypoints_2d[[index, other]]) for other in chosen):
+        if not lie_on(looks.keypoints_2d[index], looks.keypoints_2d[chosen]).any():
             chosen.append(index)
     return looks.select(chosen)
 
 
 def are_new(more: Looks, hands: Looks) -> list[bool]:
     """Return for each of more hands of one picture whether its landmarks are those of none of `hands`."""
-    return [
-        not any(same_landmarks(torch.stack([points, other])) for other in hands.keypoints_2d)
-        for points in more.keypoints_2d
-    ]
+    return [not lie_on(points, hands.keypoints_2d).any() for points in more.keypoints_2d]
 
 
 def without_repeats(hands: Looks, more: Looks) -> Looks:
@@ -58,9 +55,23 @@ def worth_of(looks: Looks) -> Tensor:
     return looks.lasting - COST_OF_SPREAD * looks.spread.mean(1)
 
 
+def lie_on(points: Tensor, others: Tensor) -> Tensor:
+    """Tell for each of other hands whether a hand's landmarks lie on its own.
+
+    Args:
+        points: `[21, 2]`, pixels.
+        others: `[K, 21, 2]`, pixels.
+
+    Returns:
+        Bool `[K]`.
+    """
+    apart = (others - points).norm(dim=-1).mean(-1)
+    return apart < SAME_HAND * torch.minimum(sizes(others), sizes(points[None]))
+
+
 def same_landmarks(pair: Tensor) -> bool:
     """Tell whether two hands' landmarks `[2, 21, 2]`, pixels, lie on each other."""
-    return bool((pair[0] - pair[1]).norm(dim=-1).mean() < SAME_HAND * sizes(pair).min())
+    return bool(lie_on(pair[0], pair[1:]))
 
 
 def _same_hand(looks: Looks, one: int, other: int, new: bool) -> bool:

@@ -49,3 +49,22 @@ def test_spread_is_the_mean_distance_from_the_mean_look_in_sizes_of_the_hand():
     spread = spread_of(torch.stack([POINTS + away, POINTS - away])[:, None])
     torch.testing.assert_close(spread, torch.full((1, 21), 5.0) / size)
     assert worth_of(seen(POINTS, spread=0.1, score=0.9)) < 0.9
+
+
+def test_of_many_hands_those_stay_that_lie_on_no_surer_one():
+    generator = torch.Generator().manual_seed(1)
+    # Sixty hands, each found three times about where it is.
+    places = torch.randint(0, 2000, (60, 1, 2), generator=generator).float()
+    points = (POINTS + places)[:, None] + torch.randn(60, 3, 21, 2, generator=generator)
+    points, scores = points.flatten(0, 1), torch.rand(180, generator=generator)
+    every = Looks(
+        points, torch.zeros(180, 21, 3), scores, torch.ones(180), torch.ones(180, dtype=torch.bool),
+        torch.zeros(180, 21), scores,
+    )  # fmt: skip
+    surest: list[int] = []
+    for one in scores.argsort(descending=True).tolist():
+        distances = [(points[one] - points[other]).norm(dim=-1).mean() for other in surest]
+        if scores[one] >= 0.2 and all(distance > 30 for distance in distances):
+            surest.append(one)
+    assert 30 < len(surest) <= 60
+    assert torch.equal(choose_hands(every, 0.2).keypoints_2d, points[surest])
