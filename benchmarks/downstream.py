@@ -571,6 +571,10 @@ def prepare(place: Place, count: int, workers: int) -> None:
         (place.heldout, "heldout", HELD_OUT_SEED, plan.test),
     ):
         bar = Bar(folder.name)
+        about = folder / "about.json"
+        # Samples do not grow in number, but those of before are drawn again: each follows from its own.
+        if about.exists() and json.loads(about.read_text(encoding="utf-8"))["count"] < number:
+            shutil.rmtree(folder)
         render_world(folder, split, number, SIZE, seed, workers, report=lambda done, n=number, b=bar: b(done, n))
         path = place.root / f"{folder.name.partition('_')[0]}.npz"
         if not path.exists() or int(read_npz(path, 1 << 30)["count"]) < number:

@@ -78,3 +78,17 @@ def test_boxes_are_compared_by_what_they_share(downstream):
     one = np.array([0.0, 0, 2, 2])
     assert downstream.overlap(one, one) == 1 and downstream.overlap(one, one + 5) == 0
     assert downstream.overlap(one, np.array([1.0, 0, 3, 2])) == pytest.approx(1 / 3)
+
+
+def test_more_pairs_later_are_the_same_samples_and_more(downstream, tmp_path, monkeypatch):
+    monkeypatch.setattr(downstream, "find_boxes", lambda place: None)
+    place = downstream.open_place(tmp_path, downstream.Plan(engine_pictures=2, test=2))
+    pictures = []
+    for count in (1, 3, 1):
+        downstream.opened.cache_clear()
+        downstream.prepare(place, count, 1)
+        pictures.append(np.array(downstream.opened(place.requests).pictures[: 2 + count]))
+        assert len(downstream.true_hands(place.root / "requests.npz")) >= 2 + count
+        downstream.true_hands.cache_clear()
+    assert len(pictures[1]) == 5 and np.array_equal(pictures[1][:3], pictures[0])
+    assert np.array_equal(pictures[2], pictures[0])
