@@ -14,6 +14,7 @@ the added hands, the network, its first weights, steps, augmentation and losses.
   +SE, +SE +SF, +SE +SF +AE
   filtered            of the last, the pairs that score at least --minimum-score
   random              as many of the last, whatever they score
+  true of filtered    rendered pictures of the filtered hands: is it the pictures that are better, or the hands?
   true                the rendered pictures themselves: the ceiling
 
 The generator has seen none of the hands and captions that are asked for, and no one has seen the held-out ones. Errors
@@ -75,8 +76,9 @@ LARGER, LEAST_SURE = 3, 0.2
 NOTHING, SAME, UNCONTROLLED, NONE, SE, SF, AE = (
     "engine", "same meshes", "no ControlNet", "none", "+SE", "+SE +SF", "+SE +SF +AE"
 )  # fmt: skip
-FILTERED, RANDOM, TRUE = "filtered", "random", "true"
-ROWS = (NOTHING, SAME, UNCONTROLLED, NONE, SE, SF, AE, FILTERED, RANDOM, TRUE)
+FILTERED, RANDOM, TRUE_FILTERED, TRUE = "filtered", "random", "true of filtered", "true"
+ROWS = (NOTHING, SAME, UNCONTROLLED, NONE, SE, SF, AE, FILTERED, RANDOM, TRUE_FILTERED, TRUE)
+SCORED = {FILTERED, RANDOM, TRUE_FILTERED}
 GENERATED = (UNCONTROLLED, NONE, SE, SF, AE)
 FIGURES = ("MPJPE", "PA-MPJPE", "MPVPE")
 TRUE_BOXES, FOUND_BOXES = "true boxes", "found boxes"
@@ -91,6 +93,8 @@ COMPARED = (
     ("pairs of all three", AE, NOTHING),
     ("filtering, against as many at random", FILTERED, RANDOM),
     ("filtering, against all", FILTERED, AE),
+    ("true pictures of the filtered hands, against all true ones", TRUE_FILTERED, TRUE),
+    ("true pictures of the filtered hands, against generated ones", TRUE_FILTERED, FILTERED),
     ("true pictures", TRUE, NOTHING),
     ("what is left to true pictures", TRUE, AE),
     ("true pictures, against those without ControlNet", TRUE, UNCONTROLLED),
@@ -262,13 +266,13 @@ def kept_pictures(place: Place, kind: str, first: int, count: int) -> np.ndarray
 
 def chosen_requests(place: Place, row: str, first: int, count: int) -> np.ndarray:
     """Numbers from 0 on of the added pairs that a row learns from."""
-    if row not in (FILTERED, RANDOM):
+    if row not in SCORED:
         return np.arange(count)
     starts = range(first - first % CHUNK, first + count, CHUNK)
     scores = np.concatenate([read_npz(place.chunk("scores", start))["scores"] for start in starts])
     scores = scores[first % CHUNK :][:count]
     kept = np.flatnonzero(scores >= place.plan.minimum_score)
-    return kept if row == FILTERED else np.sort(np.random.default_rng(count).permutation(count)[: len(kept)])
+    return kept if row != RANDOM else np.sort(np.random.default_rng(count).permutation(count)[: len(kept)])
 
 
 # --- Trainings -------------------------------------------------------------------------------------------------------
@@ -289,7 +293,7 @@ def engine_crops(place: Place, engine: str) -> PictureHands:
 
 def added_crops(place: Place, job: Job) -> PictureHands:
     first = place.plan.engine_pictures
-    kind = {SAME: job.engine, FILTERED: AE, RANDOM: AE}.get(job.row, job.row)
+    kind = {SAME: job.engine, FILTERED: AE, RANDOM: AE, TRUE_FILTERED: TRUE}.get(job.row, job.row)
     return crops_of(place, kind, first, chosen_requests(place, job.row, first, job.pairs))
 
 
@@ -496,7 +500,7 @@ def tasks_before(place: Place, engines: list[str], rows: list[str], count: int) 
         for start in range(0, (first + count) if SAME in rows else first, CHUNK):
             if not place.chunk(engine, start).exists():
                 yield engine_chunk, (place, engine, start)
-    needed = [row for row in GENERATED if row in rows or row == AE and {FILTERED, RANDOM} & set(rows)]
+    needed = [row for row in GENERATED if row in rows or row == AE and SCORED & set(rows)]
     for start in added:
         for row in needed:
             if not place.chunk(row, start).exists():
@@ -506,7 +510,7 @@ def tasks_before(place: Place, engines: list[str], rows: list[str], count: int) 
 def tasks_of_scores(place: Place, rows: list[str], count: int) -> Iterator[tuple[Callable, tuple]]:
     first = place.plan.engine_pictures
     for start in range(first - first % CHUNK, first + count, CHUNK):
-        if {FILTERED, RANDOM} & set(rows) and not place.chunk("scores", start).exists():
+        if SCORED & set(rows) and not place.chunk("scores", start).exists():
             yield scored_chunk, (place, start)
 
 

@@ -70,6 +70,7 @@ def test_filtered_pairs_are_those_with_the_score_and_as_many_at_random(downstrea
         downstream.save_arrays(place.chunk("scores", start), scores=scores[start - 50 :][: downstream.CHUNK])
     kept = downstream.chosen_requests(place, downstream.FILTERED, 70, 120)
     assert kept.tolist() == [n for n in range(120) if scores[20 + n] >= 0.5]
+    assert np.array_equal(downstream.chosen_requests(place, downstream.TRUE_FILTERED, 70, 120), kept)
     drawn = downstream.chosen_requests(place, downstream.RANDOM, 70, 120)
     assert len(set(drawn)) == len(kept) and drawn.min() < kept.min() and drawn.max() < 120
 
