@@ -43,7 +43,7 @@ caption talks about push out the wall and the skin that it asks for. The caption
 that names fewer things, and these last, all five look alike. What the parts change on average, over hundreds of
 pictures, is in *benchmarks/README.md*.
 
-**Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
+**Models**: the small model of rendered hands (38 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0). MediaPipe's hand networks for the score (10 MB, Apache-2.0), by the command above.
 {OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. Five pictures take some twenty seconds.

@@ -30,6 +30,8 @@ training set of pictures, hands in 3D, maps, prompts and scores that grows with 
 5. *minimum_score* decides what is kept: 0.5 refuses nine of ten wrong gestures, 0.6 is stricter.
 6. The set is in ComfyUI's output folder, *pairs/dataset_batch*. The command *python -m sesahand dataset* checks it
    and exports it to COCO, HaMeR, FreiHAND, AttentionHand and others; *python -m sesahand train* trains a ControlNet.
+7. **A plan**: *Read Plan* can stand in the place of Extract Semantics, Compose Prompt, Pose Hand and Place Hand: it asks
+   for picture after picture of a plan (*generate --plan* makes the same ones), and its help page says what goes where.
 
 **Your own Stable Diffusion 1.5**: replace Load Small Model by Load Checkpoint and Load ControlNet, connect the map that
 your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
@@ -37,7 +39,7 @@ your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *s
 **Expected**: eight small pictures, of which those with a good hand are kept. Each has its own noise and its own hand.
 At this size the detector takes some pictures, most of all of *a thumb up*, for the other hand; they are left out.
 
-**Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
+**Models**: the small model of rendered hands (38 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0, so that the meshes are yours for any use). MediaPipe's hand networks for the score (10 MB,
 Apache-2.0), by the command above.
 {OTHER_MODELS}

@@ -32,7 +32,7 @@ to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
 shown enlarged. At this size the detector takes some pictures, most of all of *a thumb up*, for the other hand and says
 so: the score is then 0.1 to 0.2. Another *seed* helps.
 
-**Models**: the small model of rendered hands (31 MB, in the package, under SesaHand's licence) and the built-in hand
+**Models**: the small model of rendered hands (38 MB, in the package, under SesaHand's licence) and the built-in hand
 (licence CC0). MediaPipe's hand networks for the score (10 MB, Apache-2.0), by the command above.
 {OTHER_MODELS}
 **Memory**: under 1 GB; no GPU needed. A picture takes a few seconds.
