@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from ..data.record import PairRecord
 from ..data.shards import Shards
 from ..data.writer import EncodedPair, PairWriter
 from ..errors import SesaHandError
+from ..models.small.embedded import EMBEDDED
+from ..models.small.model_files import CONTROLS, HELD
 from .plan import Plan, PlannedJobs
 from .planned import ANOTHER_PART, LOCK_WAIT, Examiner, Painter, Sampled, open_scorer
 
@@ -125,11 +130,13 @@ def make_on_ray(
     work = list(work_left(plan, shards))
     if not work:
         return
+    plan, detector = _from_anywhere(plan), None if detector is None else Path(detector).absolute()
     started = not ray.is_initialized()
     if started:
         check_address(address)
         try:
-            ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
+            with _beside_the_package():
+                ray.init(address=address or "local", log_to_driver=False, include_dashboard=None if address else False)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise SesaHandError(
                 f"Ray cannot be started at {address or 'this machine'!s:.80} ({error!s:.200}). {START}"
@@ -156,6 +163,30 @@ def make_on_ray(
     finally:
         if started:
             ray.shutdown()
+
+
+@contextmanager
+def _beside_the_package() -> Iterator[None]:
+    """Leave the current folder while Ray starts, which lets its workers look for modules there: it may be a stranger's.
+
+    They look in the folder that this package lies in, and so find it as this process did.
+    """
+    current = os.getcwd()
+    os.chdir(Path(__file__).resolve().parents[2])
+    try:
+        yield
+    finally:
+        os.chdir(current)
+
+
+def _from_anywhere(plan: Plan) -> Plan:
+    """Return a plan whose models are found from any folder: workers are not in this one."""
+
+    def absolute(model: str | None) -> str | None:
+        is_name = model in (None, EMBEDDED, *CONTROLS, HELD)
+        return model if is_name or not os.path.exists(model) else str(Path(model).absolute())
+
+    return replace(plan, base=absolute(plan.base) or plan.base, controlnet=absolute(plan.controlnet))
 
 
 def check_address(address: str) -> None:
