@@ -29,7 +29,8 @@ def read_settings(path: Path, limit: int) -> dict:
         elif sys.version_info >= (3, 11):
             import tomllib
 
-            if any(line.count(".") > MOST_DOTS for line in text.splitlines()):
+            # Only this ends a line of TOML; Python knows others, which a key may hold.
+            if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
                 raise ValueError(f"a line has more than {MOST_DOTS} dots")
             values = tomllib.loads(text)
         else:
