@@ -23,6 +23,7 @@ from .reconstructor_settings import Augmentation, Backbone, HandData, HandLosses
 from .samples import STYLES
 
 MAX_CONFIG_BYTES = 1 << 20
+MOST_WORKERS = 1024
 PRECISIONS = ("no", "bf16", "fp16")
 OPTIMIZERS = ADAMW, ADAMW_8BIT = "adamw", "adamw8bit"
 # What may be larger when a training goes on, so that a finished one is extended.
@@ -306,8 +307,9 @@ class Common:
     def __post_init__(self):
         if self.precision not in PRECISIONS:
             raise SesaHandError(f"precision is {quote(self.precision)}; choose one of {', '.join(PRECISIONS)}.")
-        for name in ("checkpoint_every", "keep_checkpoints", "validation_steps", "log_every", "workers"):
+        for name in ("checkpoint_every", "keep_checkpoints", "validation_steps", "log_every"):
             _check_range(name, getattr(self, name), 1, 10**9)
+        _check_range("workers", self.workers, 1, MOST_WORKERS)
         _check_range("validate_every", self.validate_every, 0, 10**9)
         _check_range("guidance", self.guidance, 1, 100)
         _check_range("seed", self.seed, 0, 2**63 - 1)

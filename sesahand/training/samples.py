@@ -433,6 +433,8 @@ def _draw_here(folder: Path, about: dict, done: np.ndarray, workers: int, stop, 
 def _draw_in_processes(folder: Path, about: dict, done: np.ndarray, workers: int, stop, report) -> bool:
     import multiprocessing
 
+    # What is drawn does not depend on how many draw, so that no configuration starts more than the machine can feed.
+    workers = min(workers, os.cpu_count() or 1)
     # Fresh interpreters: a fork of one whose torch has threads may never come back. They end with this one.
     context = multiprocessing.get_context("spawn")
     parts = [(folder.absolute(), about, (part, workers)) for part in range(workers)]

@@ -1,5 +1,6 @@
 """The rendered world as training samples: drawn in processes, stopped and gone on with, shared with others."""
 
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,21 @@ def test_drawn_in_processes_the_samples_are_those_of_the_world_and_nothing_of_th
         assert np.array_equal(sample.hand, true.mask)
         words = true.description
         assert sample.captions == {"clean": words.composition.prompt, "short": words.short, "verbose": words.rambling}
+
+
+def test_no_more_processes_draw_than_there_are_processors(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[3])
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    begun, start = [], SpawnProcess.start
+
+    def begin(process):
+        begun.append(process)
+        assert len(begun) < 3
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", begin)
+    samples = render_world(tmp_path / "train_32", "train", 3, 32, workers=1000)
+    assert len(begun) == 1 and len(samples) == 3 and samples.rendered.done.all()
 
 
 def test_what_others_have_drawn_is_used_and_what_is_missing_is_drawn(tmp_path):
