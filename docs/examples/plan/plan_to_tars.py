@@ -28,7 +28,8 @@ def tell(line: list[str]) -> None:
 def start(line: list[str]) -> subprocess.Popen:
     """Begin a command in a process of its own, which can be killed."""
     tell(line)
-    return subprocess.Popen([sys.executable, "-m", "sesahand", *line])
+    # A sesahand.py in the current folder is not what is meant.
+    return subprocess.Popen([sys.executable, "-P", "-m", "sesahand", *line])
 
 
 def run(*line: object) -> None:
