@@ -1,6 +1,7 @@
 """The errors this library raises on purpose: each says what was got, what was expected, and what to do."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 class SesaHandError(Exception):
@@ -34,6 +35,21 @@ def quote(value: object, limit: int = 80) -> str:
         # Lists in lists without end, and whole numbers longer than Python writes.
         text = f"<a {type(value).__name__} that cannot be shown>"
     return text if len(text) <= limit else f"{text[: limit - 4]}...{text[-1]}"
+
+
+def some_of(texts: Sequence[str], between: str = ", ", most: int = 10, limit: int = 80) -> str:
+    """Return the first of several texts from outside for a message, and how many more there are.
+
+    Args:
+        texts: Names or phrases.
+        between: What stands between two of them.
+        most: How many are told.
+        limit: Characters that each is shortened to.
+    """
+    told = [text if len(text) <= limit else f"{text[: limit - 3]}..." for text in texts[:most]]
+    if len(texts) > most:
+        told.append(f"{len(texts) - most} more")
+    return between.join(told)
 
 
 def printable(text: str) -> str:

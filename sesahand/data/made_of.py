@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidFileError, SesaHandError, quote
+from ..errors import InvalidFileError, SesaHandError, quote, some_of
 from ..files.folders import inside
 from ..files.reading import read_json
 from ..files.writing import write_whole
@@ -68,8 +68,8 @@ class MadeOf:
         differing = list(self._differing(found))
         if differing:
             raise SesaHandError(
-                f"{root!s:.200} was begun otherwise: {'; '.join(differing)}. Give the same again to go on, or choose a "
-                "new folder with --out."
+                f"{root!s:.200} was begun otherwise: {some_of(differing, '; ', limit=300)}. Give the same again to "
+                "go on, or choose a new folder with --out."
             )
 
     def write(self, root: str | Path) -> None:

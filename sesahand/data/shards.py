@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from ..errors import InvalidFileError, SesaHandError, quote
+from ..errors import InvalidFileError, SesaHandError, quote, some_of
 from ..files.folders import inside, list_folder
 from ..files.reading import read_json
 from ..files.writing import write_whole
@@ -155,7 +155,7 @@ def find_begun(wanted: Shards) -> Shards:
     changed += ["shard_size"] * (found.size != wanted.size) + ["pairs"] * (found.count > wanted.count)
     if changed:
         raise SesaHandError(
-            f"{wanted.root!s:.200} was begun by another plan: {', '.join(sorted(changed))} differ. Take the plan that "
+            f"{wanted.root!s:.200} was begun by another plan: {some_of(sorted(changed))} differ. Take the plan that "
             "it was begun by, of which only pairs may grow, or a new folder."
         )
     return found

@@ -44,6 +44,23 @@ def files(root):
     return {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
+def test_what_differs_of_a_strangers_set_is_told_in_few_words(tmp_path, source):
+    out = tmp_path / "out"
+    settings = {f"{'k' * 100}{number}": "v" * 100 for number in range(3000)}
+    write_set(out, 2)
+    (out / "made_of.json").write_text(json.dumps({**json.loads(as_written(source, tmp_path)), "settings": settings}))
+    with pytest.raises(SesaHandError, match="2990 more") as told:
+        MadeOf.of("filter", {}, [source]).check(out)
+    assert len(str(told.value)) < 4000
+
+
+def as_written(source, folder):
+    """What a set of a source says of itself."""
+    write_set(folder / "as_written", 0)
+    MadeOf.of("filter", {}, [source]).write(folder / "as_written")
+    return (folder / "as_written/made_of.json").read_text()
+
+
 @pytest.mark.parametrize(
     "action, first, then, named",
     [

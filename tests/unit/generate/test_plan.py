@@ -17,7 +17,7 @@ from sesahand.cli import main
 from sesahand.commands import generate_plan
 from sesahand.data.layout import numbered_key
 from sesahand.data.several_sets import PairSets
-from sesahand.data.shards import open_shards
+from sesahand.data.shards import make_shards, open_shards
 from sesahand.data.writer import PairWriter
 from sesahand.errors import SesaHandError
 from sesahand.generate.on_ray import check_address
@@ -238,6 +238,17 @@ def test_a_caption_without_a_gesture_is_told_before_anything_is_made(tmp_path, c
     assert "Caption 2 of the plan" in capsys.readouterr().err and not (tmp_path / "set").exists()
 
 
+def test_what_differs_of_a_strangers_plan_is_told_in_few_words(folder, tmp_path, capsys):
+    make_shards(read_plan(folder / "plan.toml").shards(tmp_path / "set"))
+    path = tmp_path / "set/shards.json"
+    said = json.loads(path.read_text())
+    said["plan"] |= {f"{'k' * 200}{number}": 1 for number in range(2000)}
+    path.write_text(json.dumps(said))
+    assert main(["generate", "--plan", str(folder / "plan.toml"), "--pairs", str(tmp_path / "set"), "--status"]) == 2
+    told = capsys.readouterr().err
+    assert "1990 more differ" in told and len(told) < 2000
+
+
 def test_captions_decide_on_a_plan_by_their_words_and_order():
     one = Plan(CAPTIONS, 10).to_dict()
     assert one == Plan(CAPTIONS, 20, shard_size=16).to_dict() != Plan(CAPTIONS[::-1], 10).to_dict()
@@ -257,5 +268,9 @@ def test_a_killed_and_resumed_run_on_ray_is_one_run_record_for_record(folder):
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert 0 < len(shards.missing(0)) < 8, "the kill did not come in the middle"
-    subprocess.run(on_ray, env=surroundings, check=True, timeout=240)
+    # A stranger's folder, whose modules nobody asked for; the model's path is one from there.
+    (folder / "strange").mkdir()
+    (folder / "strange/sesahand.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()")
+    subprocess.run([on_ray[0], "-P", *on_ray[1:]], env=surroundings, cwd=folder / "strange", check=True, timeout=240)
+    assert not (folder / "strange/ran").exists()
     assert shards.missing(0) == [] and records(folder / "ray") == records(folder / "one")
