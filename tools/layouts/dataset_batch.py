@@ -30,8 +30,9 @@ training set of pictures, hands in 3D, maps, prompts and scores that grows with 
 5. *minimum_score* decides what is kept: 0.5 refuses nine of ten wrong gestures, 0.6 is stricter.
 6. The set is in ComfyUI's output folder, *pairs/dataset_batch*. The command *python -m sesahand dataset* checks it
    and exports it to COCO, HaMeR, FreiHAND, AttentionHand and others; *python -m sesahand train* trains a ControlNet.
-7. **A plan**: *Read Plan* can stand in the place of Extract Semantics, Compose Prompt, Pose Hand and Place Hand: it asks
-   for picture after picture of a plan (*generate --plan* makes the same ones), and its help page says what goes where.
+7. **A plan**: *Read Plan* can stand in the place of Extract Semantics, Compose Prompt, Pose Hand and Place Hand: it
+   asks for picture after picture of a plan (*generate --plan* makes the same ones). Its help page says what goes
+   where.
 
 **Your own Stable Diffusion 1.5**: replace Load Small Model by Load Checkpoint and Load ControlNet, connect the map that
 your ControlNet knows (*depth*), set the size in Place Hand to 512 x 512, and *steps* 24 and *cfg* 7 in KSampler.
