@@ -20,8 +20,8 @@ from .reading import open_regular, parse_json
 MAX_MESH_BYTES = 64 * 2**20
 MAX_VERTICES, MAX_FACES = 600_000, 200_000
 """Of a file. An STL has three vertices a face."""
-MAX_NODES, MAX_DESCRIPTION = 4096, 4 * 2**20
-"""Of a GLB: nodes, and bytes of its description."""
+MAX_NODES, MAX_DEPTH, MAX_PARTS, MAX_DESCRIPTION = 4096, 256, 4096, 4 * 2**20
+"""Of a GLB: nodes, how many are inside each other, parts of all its meshes, and bytes of its description."""
 MAX_PLY_HEADER, MAX_PROPERTIES = 1 << 16, 64
 
 PACKAGE = "trimesh"
@@ -30,6 +30,8 @@ NOT_INSTALLED = (
     "that SesaHand runs in, or choose one of the objects that come with it."
 )
 
+# How often a GLB may describe the same numbers: parts may share their places.
+MOST_OVERLAP = 4
 # glTF's components and elements: how many bytes, how many of them.
 _COMPONENT_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 _ELEMENTS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
@@ -138,6 +140,7 @@ def _bare_glb(data: bytes) -> bytes:
     kept["nodes"] = [_only(node, _NODE_KEPT) for node in _list(kept, "nodes")]
     kept["meshes"] = [_bare_mesh(mesh, _list(kept, "accessors")) for mesh in _list(kept, "meshes")]
     _check_tree(kept)
+    _leave_out_unused(kept, len(binary))
     text = json.dumps(kept).encode()
     text += b" " * (-len(text) % 4)
     binary += bytes(-len(binary) % 4)
@@ -185,13 +188,43 @@ def _bare_mesh(mesh: Any, accessors: list) -> dict:
     return {"primitives": primitives}
 
 
+def _leave_out_unused(described: dict, size: int) -> None:
+    """Keep of a GLB's numbers what its shown triangles use: the parser copies all that is described.
+
+    Args:
+        described: Whose tree has been checked; is changed.
+        size: Bytes of its numbers.
+    """
+    shown = {node["mesh"] for node in described["nodes"] if "mesh" in node}
+    for number, mesh in enumerate(described["meshes"]):
+        if number not in shown:
+            mesh["primitives"] = []
+    parts = [part for mesh in described["meshes"] for part in mesh["primitives"]]
+    uses = [(part["attributes"], "POSITION") for part in parts] + [
+        (part, "indices") for part in parts if "indices" in part
+    ]
+    accessors = _renumbered(described.get("accessors", []), uses)
+    views = _renumbered(described.get("bufferViews", []), [(each, "bufferView") for each in accessors])
+    if sum(view["byteLength"] for view in views) > MOST_OVERLAP * size:
+        raise InvalidFileError("its numbers are described many times over; save it again.")
+    described["accessors"], described["bufferViews"] = accessors, views
+
+
+def _renumbered(items: list, uses: list[tuple[dict, str]]) -> list[dict]:
+    """Return copies of the items that are used, and let those that name one by its number name it by its new one."""
+    numbers = {number: place for place, number in enumerate(sorted({user[name] for user, name in uses}))}
+    for user, name in uses:
+        user[name] = numbers[user[name]]
+    return [dict(items[number]) for number in numbers]
+
+
 def _check_tree(described: dict) -> None:
     """Raise an error unless the nodes of a GLB hang together as trees and show no more faces than are read."""
     nodes, meshes, accessors = (described.get(name, []) for name in ("nodes", "meshes", "accessors"))
     if len(nodes) > MAX_NODES:
         raise InvalidFileError(f"it has {len(nodes)} nodes, more than the {MAX_NODES} that are read; join them.")
     parents = [0] * len(nodes)
-    faces = vertices = 0
+    faces = vertices = parts = 0
     for number, node in enumerate(nodes):
         for child in _list(node, "children"):
             # A child comes after none of its own parents, unless they stand in a circle.
@@ -200,26 +233,38 @@ def _check_tree(described: dict) -> None:
                 raise InvalidFileError("its nodes stand in a circle; save it again.")
         if "mesh" in node:
             mesh = meshes[_whole(node, "mesh", len(meshes) - 1)]
+            parts += len(mesh["primitives"])
             for primitive in mesh["primitives"]:
                 places = accessors[primitive["attributes"]["POSITION"]]["count"]
                 corners = accessors[primitive["indices"]]["count"] if "indices" in primitive else places
                 vertices += places
                 faces += corners // 3 if primitive.get("mode", 4) == 4 else max(0, corners - 2)
     _check_counts(vertices, faces, "it")
-    reached = [number for number, count in enumerate(parents) if not count]
-    for number in reached:
-        reached += _list(nodes[number], "children")
-        if len(reached) > len(nodes):
-            break
-    if max(parents, default=0) > 1 or len(reached) != len(nodes):
+    if parts > MAX_PARTS:
+        raise InvalidFileError(f"its meshes have {parts} parts, more than the {MAX_PARTS} that are read; join them.")
+    level = [number for number, count in enumerate(parents) if not count]
+    reached = depth = 0
+    while level and max(parents, default=0) == 1 and depth <= MAX_DEPTH:
+        reached, depth = reached + len(level), depth + 1
+        level = [child for number in level for child in _list(nodes[number], "children")]
+    if depth > MAX_DEPTH:
+        raise InvalidFileError(f"more than {MAX_DEPTH} of its nodes are inside each other; apply their places.")
+    if max(parents, default=0) > 1 or (nodes and reached != len(nodes) and any(parents)):
         raise InvalidFileError("its nodes stand in a circle, or have two parents; save it again.")
+
+
+_OBJ_LINE = re.compile(rb"^[ \t]*([vf])[ \t][^\n]*", re.M)
 
 
 def _bare_obj(data: bytes) -> bytes:
     """Return the places and faces of an OBJ, without what they look like and what other files it names."""
     # A line may be indented, and goes on in the next one behind a backslash.
-    lines = [line.strip() for line in re.sub(rb"\\[ \t]*\r?\n", b" ", data).splitlines()]
-    lines = [line for line in lines if line[:2] in (b"v ", b"f ", b"v\t", b"f\t")]
+    data = re.sub(rb"\\[ \t]*\r?\n", b" ", data).replace(b"\r", b"\n")
+    counts = {b"v": 0, b"f": 0}
+    for found in _OBJ_LINE.finditer(data):
+        counts[found[1]] += 1
+        _check_counts(counts[b"v"], counts[b"f"], "it")
+    lines = [found[0].strip() for found in _OBJ_LINE.finditer(data)]
     faces = [line for line in lines if line[:1] == b"f"]
     corners = sum(len(line.split()) - 1 for line in faces)
     _check_counts(len(lines) - len(faces), max(len(faces), corners - 2 * len(faces)), "it")
@@ -249,7 +294,12 @@ def _bare_ply(data: bytes) -> bytes:
         raise InvalidFileError("its numbers are cut off; copy it again.")
     # A texture is named in a comment.
     kept = [line for line in header.splitlines() if line[:7] != b"comment"]
-    return b"\n".join([*kept, end]) + data[len(header) + len(end) :]
+    body = data[len(header) + len(end) :]
+    if re.search(rb"^format[ \t]+ascii\b", header, re.M):
+        # A line each; the parser makes texts of whatever else follows.
+        lines = re.sub(rb"\n\s+", b"\n", body.replace(b"\r", b"\n")).split(b"\n", 1 + sum(counts.values()))
+        body = b"\n".join(lines[: 1 + sum(counts.values())]) + b"\n"
+    return b"\n".join([*kept, end]) + body
 
 
 def _bare_stl(data: bytes) -> bytes:
@@ -257,10 +307,12 @@ def _bare_stl(data: bytes) -> bytes:
     if len(data) >= 84 and len(data) == 84 + 50 * (count := struct.unpack("<I", data[80:84])[0]):
         _check_counts(3 * count, count, "it")
         return data
-    if data.lstrip()[:5].lower() != b"solid":
+    text = data.lower()
+    if text.lstrip()[:5] != b"solid":
         raise InvalidFileError("it has not as many faces as it says; copy it again.")
-    _check_counts(data.count(b"vertex"), data.count(b"facet") // 2, "it")
-    return data
+    _check_counts(text.count(b"vertex"), text.count(b"facet") // 2, "it")
+    # Whatever its parts are called, they are read as one: names take a time that grows with their square.
+    return b"solid\n" + re.sub(rb"^[ \t]*(?:end)?solid\b[^\n]*", b"", text, flags=re.M) + b"\nendsolid\n"
 
 
 _BARE: dict[str, Callable[[bytes], bytes]] = {
