@@ -1,5 +1,6 @@
 """Writing hands to files for 3D programs, with their parameters beside them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ from .formats import ALONG_FINGERS, FORMATS, MeshSettings
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
-MAX_FILES, MAX_HANDS = 10_000, 1000
-"""Files of one export, and hands in a frame of one."""
+MAX_FILES, MAX_HANDS, MAX_OBJECT_FACES = 10_000, 1000, 500_000
+"""Files of one export; hands in a frame of one, and faces of all that they hold."""
 
 
 def write_hands(
@@ -93,6 +94,14 @@ def check_extent(scene: HandScene, format: str) -> None:
     if most > MAX_HANDS:
         raise SesaHandError(
             f"A frame of the scene has {most} hands; a file of meshes holds at most {MAX_HANDS} in a frame."
+        )
+    faces = Counter[int]()
+    for held in scene.objects:
+        faces[int(scene.frame[held.hand])] += held.num_faces
+    if max(faces.values(), default=0) > MAX_OBJECT_FACES:
+        raise SesaHandError(
+            f"What the hands of a frame hold has {max(faces.values())} faces; a file of meshes holds at most "
+            f"{MAX_OBJECT_FACES}. Take fewer hands, or simplify the meshes."
         )
 
 

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 DEPTH_RANGES = ("hand", "frame", "scene")
 MAX_BYTES = 16 << 30
 MAX_HANDS = 32767
+MAX_OBJECT_FACES = 8_000_000
 # While a frame is drawn, each pixel that is kept of its hands takes about this many bytes, and while a hand is, each
 # pixel of its box.
 BYTES_PER_PIXEL, BYTES_PER_BOX_PIXEL = 64, 160
@@ -143,6 +144,8 @@ def render_maps(
                 seen = (Layer(view, surfaces[n], spans[n], camera, normal_convention) for n, view in band)
                 colors = paint_layers(seen, maps)
                 deposit(out, f, band, surfaces, colors, samples)
+        for n in hands:
+            surfaces[n].forget_normals()
         if on_frame is not None:
             on_frame(done, len(frames))
     if "keypoints" in maps:
@@ -200,6 +203,10 @@ class HandSurface:
     def normals(self) -> Tensor:
         """Unit normal at each corner of each face, `[T, 3, 3]`, as `shading.corner_normals` gives them."""
         return shading.corner_normals(self.vertices, self.faces, self.num_skin)
+
+    def forget_normals(self) -> None:
+        """Free what was kept of the normals: frames are drawn one after the other, and may be thousands."""
+        self.__dict__.pop("normals", None)
 
 
 def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_convention: str) -> None:
@@ -272,8 +279,14 @@ def object_surfaces(scene: HandScene, keypoints: Tensor, camera: Camera) -> list
     """Return the surface of each object of a scene whose hands have `keypoints` `[N, 21, 3]`, metres.
 
     Raises:
-        SesaHandError: If to draw one takes more memory than it should.
+        SesaHandError: If to draw one, or to place all, takes more memory than it should.
     """
+    num_faces = sum(held.num_faces for held in scene.objects)
+    if num_faces > MAX_OBJECT_FACES:
+        raise SesaHandError(
+            f"What the hands hold has {num_faces} faces in all, more than {MAX_OBJECT_FACES}: render fewer frames at a "
+            "time, or simplify the meshes."
+        )
     surfaces = []
     for held, vertices, faces in held_surfaces(scene, keypoints):
         check_work(scene.select([held.hand]), vertices[None], camera)

@@ -56,6 +56,11 @@ class HeldObject:
             )
 
     @property
+    def num_faces(self) -> int:
+        """Of its surface."""
+        return len(object_mesh(self.kind)[1] if self.mesh is None else self.mesh.faces)
+
+    @property
     def name(self) -> str:
         """What it is called: its mesh, or the object."""
         return self.kind if self.mesh is None else self.mesh.name

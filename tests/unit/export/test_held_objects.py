@@ -10,6 +10,7 @@ from glb_reader import Glb
 from gltf_validator import NoValidator, validate
 from three import NoThree, show_in_three
 
+from sesahand.errors import SesaHandError
 from sesahand.export.files import write_hands
 from sesahand.export.formats import FORMATS, MeshSettings
 from sesahand.export.posed_hands import posed_glb
@@ -145,3 +146,16 @@ def test_three_js_shows_objects_where_the_scene_has_them(moving):
         # It has no spaces and dots in names.
         found = np.array(shown[name.replace(" ", "_").replace(".", "")])
         assert np.abs(found - vertices).max() < 1e-5
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_very_many_faces_are_refused_before_they_are_placed(still, tmp_path, monkeypatch, format):
+    """A small file may let all of its hands share one large mesh."""
+    faces = sum(each.num_faces for each in still.objects)
+    monkeypatch.setattr("sesahand.export.files.MAX_OBJECT_FACES", faces)
+    path = tmp_path / f"hands.{FORMATS[format].ending}"
+    assert write_hands(still, path, format)
+    monkeypatch.setattr("sesahand.export.files.MAX_OBJECT_FACES", faces - 1)
+    monkeypatch.setattr(HeldObject, "surface", None)
+    with pytest.raises(SesaHandError, match=f"has {faces} faces"):
+        write_hands(still, path, format)

@@ -15,6 +15,7 @@ from sesahand.hands.gestures import find_gesture
 from sesahand.hands.gripping import Grip
 from sesahand.hands.object_mesh import ObjectMesh
 from sesahand.hands.rotations import axis_angle_to_matrix
+from sesahand.render import maps
 from sesahand.render.maps import render_maps
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
 from sesahand.scene.holding import Holding, describe_holding, held_surfaces, hold_object
@@ -244,3 +245,29 @@ def test_object_and_hand_are_told_apart_in_every_map(scene, antialias):
     assert (maps.depth[alone] > 0).all() and (maps.metric_depth[alone] > 0).all()
     assert maps.mesh[maps.mask == 1].min() > 127 / 255
     assert (maps.mask + maps.object_mask).max() <= 1
+
+
+def test_what_very_many_hands_hold_is_refused_before_it_is_placed(scene, monkeypatch):
+    faces = sum(each.num_faces for each in scene.objects)
+    monkeypatch.setattr(maps, "MAX_OBJECT_FACES", faces)
+    assert render_maps(scene, ("depth",)).object_mask.any()
+    monkeypatch.setattr(maps, "MAX_OBJECT_FACES", faces - 1)
+    with pytest.raises(SesaHandError, match="render fewer frames at a time"):
+        render_maps(scene, ("depth",))
+
+
+def test_normals_are_kept_for_one_frame_at_a_time(scene, monkeypatch):
+    seen, close_hands = [], maps.close_hands
+
+    def watched(*given):
+        seen.append(close_hands(*given))
+        return seen[0]
+
+    monkeypatch.setattr(maps, "close_hands", watched)
+    kept: list[int] = []
+
+    def count(*_):
+        kept.append(sum("normals" in vars(surface) for surface in seen[0]))
+
+    render_maps(concatenate_frames([scene] * 3), ("normal",), on_frame=count)
+    assert kept == [0, 0, 0]
