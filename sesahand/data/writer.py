@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import SesaHandError, quote
 from ..files.folders import delete_file, is_file, list_folder, make_folder
 from ..files.locks import ANOTHER_SET, WriterLock
-from ..files.reading import open_regular, read_bytes
+from ..files.reading import MAX_FILE_BYTES, open_regular, read_bytes
 from ..files.writing import write_whole
 from ..render.map_table import ALL_MAPS
 from ..scene.hand_scene import HandScene
@@ -64,7 +64,7 @@ def encode_pair(
     """Return a pair as `PairWriter.append` takes it; arguments and errors as of `PairWriter.add`."""
     record, levels, posed = _prepare(picture, scene, facts, maps, check_key(key), frame, picture_format)
     files = {kind: encode(shown, kind if kind in PICTURE_SUFFIXES else "png") for kind, shown in levels.items()}
-    return EncodedPair(record, {**files, "npz": posed.to_npz()})
+    return EncodedPair(record, {**files, "npz": _numbers_of(posed)})
 
 
 class PairWriter:
@@ -186,7 +186,7 @@ class PairWriter:
         frame: int = 0,
     ) -> None:
         """Raise what `add` would raise over a pair that cannot be stored, and store nothing; arguments as of `add`."""
-        _prepare(picture, scene, facts, maps, self._next_key(), frame, self.picture_format)
+        _numbers_of(_prepare(picture, scene, facts, maps, self._next_key(), frame, self.picture_format)[2])
 
     def _refuse_taken(self, key: str) -> None:
         if key in self:
@@ -254,6 +254,17 @@ class PairWriter:
         while numbered_key(number) in self:
             number += 1
         return numbered_key(number)
+
+
+def _numbers_of(posed: PosedScene) -> bytes:
+    """Return the npz of the hands of a pair, unless it is larger than is read."""
+    numbers = posed.to_npz()
+    if len(numbers) > MAX_FILE_BYTES:
+        raise SesaHandError(
+            f"The hands and what they hold take {len(numbers) >> 20} MiB, more than the {MAX_FILE_BYTES >> 20} that "
+            "are read of a pair: leave hands out, or simplify the meshes."
+        )
+    return numbers
 
 
 def _prepare(

@@ -21,8 +21,8 @@ Source: the COCO data format; COCO-WholeBody for the names of hand keypoints; In
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def describe_hand(
     n: int,
     number: int,
     picture: int,
-    masks: list[np.ndarray] | None,
+    masks: Callable[[int], np.ndarray] | None,
     covers: np.ndarray | None = None,
 ) -> dict[str, Any] | None:
     """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen.
@@ -123,7 +123,7 @@ def describe_hand(
         n: Which of them.
         number: Id of the annotation.
         picture: Id of the picture.
-        masks: Where each hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
+        masks: Tells where a hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
         covers: As of `object_depth`; without it no keypoint is behind an object.
     """
     summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
@@ -142,7 +142,8 @@ def describe_hand(
         hull = hull.clip(0, (width, height)).astype(np.float32)
         polygons, area = [hull.astype(float).flatten().tolist()], float(cv2.contourArea(hull))
     else:
-        polygons, area = trace(masks[n]), float(masks[n].sum())
+        mask = masks(n)
+        polygons, area = trace(mask), float(mask.sum())
     if not area:
         return None
     inside = [0 <= x < width and 0 <= y < height for x, y in hands.keypoints_2d[n].tolist()]
@@ -220,29 +221,30 @@ def object_depth(pair: Pair) -> np.ndarray | None:
     return maps.metric_depth[0].where(seen, maps.metric_depth.new_tensor(float("inf"))).cpu().numpy()
 
 
-def object_masks(scene: HandScene) -> list[tuple[HeldObject, np.ndarray]]:
-    """Return in which pixels each object of a scene of one frame is seen, bool `[H, W]`."""
+def object_masks(scene: HandScene) -> Iterator[tuple[HeldObject, np.ndarray]]:
+    """Yield in which pixels each object of a scene of one frame is seen, bool `[H, W]`."""
     everything = render_maps(scene, maps=())
     seen = everything.object_mask[0] > 0
-    masks = []
     for held in scene.objects:
-        # Of all that is drawn, what is as near as this object drawn without the others.
+        # Of all that is drawn, what is as near as this object drawn with nothing but the hand that holds it.
         own = seen
         if len(scene.objects) > 1:
-            depth = render_maps(replace(scene, objects=(held,)), maps=()).metric_depth[0]
+            depth = render_maps(scene.select([held.hand]), maps=()).metric_depth[0]
             own = seen & (depth == everything.metric_depth[0])
-        masks.append((held, own.cpu().numpy()))
-    return masks
+        yield held, own.cpu().numpy()
 
 
-def hand_masks(pair: Pair) -> list[np.ndarray] | None:
-    """Return in which pixels each hand of a pair is seen, bool `[H, W]`, or None if that cannot be told."""
+def hand_masks(pair: Pair) -> Callable[[int], np.ndarray] | None:
+    """Return what tells in which pixels a hand of a pair is seen, bool `[H, W]`, or None if that cannot be told.
+
+    One mask is there at a time: a picture has up to a thousand hands.
+    """
     count = len(pair.record.hands)
     if count and pair.record.hand_model in pair.models:
         index = render_maps(pair.scene, maps=()).hand_index[0].cpu().numpy()
-        return [index == n for n in range(count)]
+        return lambda n: index == n
     if count == 1 and "mask" in pair.record.maps:
-        return [map_levels(pair, "mask") > 127]
+        return lambda n: map_levels(pair, "mask") > 127
     return None
 
 

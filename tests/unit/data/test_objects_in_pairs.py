@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from PIL import Image, ImageDraw
 
 from sesahand.cli import main
 from sesahand.data.check import describe, find_damage, gather_statistics
-from sesahand.data.formats import OF_HANDS_ALONE, export_pairs
+from sesahand.data.formats import OF_HANDS_ALONE, coco, export_pairs
+from sesahand.data.formats.coco import object_masks
 from sesahand.data.pair_set import PairSet
 from sesahand.data.record import PairRecord
 from sesahand.data.writer import PairWriter
-from sesahand.errors import InvalidFileError
+from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.object_mesh import stand_in
@@ -135,6 +137,40 @@ def test_coco_has_an_annotation_for_each_object_beside_the_hands(scene, pairs, t
         # A hand's box meets that of what it holds.
         x, y, w, h = hands[each["held_by"]]["bbox"]
         assert x < left + width and left < x + w and y < top + height and top < y + h
+
+
+def test_each_object_is_seen_where_it_is_nearest(scene):
+    """As when everything else is drawn with it each time, which takes a time that grows with the hands' square."""
+    everything = render_maps(scene, maps=())
+    masks = dict(object_masks(scene))
+    assert [*masks] == [*scene.objects]
+    for held, mask in masks.items():
+        alone = render_maps(replace(scene, objects=(held,)), maps=())
+        nearest = (alone.object_mask[0] > 0) & (alone.metric_depth[0] == everything.metric_depth[0])
+        assert 100 < mask.sum() and np.array_equal(mask, nearest.numpy())
+
+
+def test_masks_of_very_many_hands_are_not_in_memory_together():
+    ended = run_limited(cover_many, 60, 4096, megabytes=900, seconds=60).returned()
+    assert ended == [60, 60]
+
+
+def cover_many(count, side):
+    """Return of how many hands of a large picture there is a mask, and how many are seen."""
+    record = SimpleNamespace(hands=[None] * count, hand_model="known", maps=())
+    index = np.repeat(np.arange(count, dtype=np.int16), side * side // count + 1)[: side * side].reshape(1, side, side)
+    coco.render_maps = lambda scene, maps: SimpleNamespace(hand_index=torch.from_numpy(index))
+    mask = coco.hand_masks(SimpleNamespace(record=record, models={"known": None}, scene=None))
+    return [count, sum(bool(each.any()) for each in (mask(n) for n in range(count)))]
+
+
+def test_a_pair_that_nobody_could_read_is_not_written(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr("sesahand.data.writer.MAX_FILE_BYTES", 2_000)
+    with PairWriter(tmp_path / "set") as writer:
+        for store in (writer.check, writer.add):
+            with pytest.raises(SesaHandError, match="leave hands out, or simplify"):
+                store(torch.zeros(SIZE[1], SIZE[0], 3), scene)
+    assert len(PairSet(tmp_path / "set")) == 0
 
 
 def test_coco_tells_which_points_are_behind_what_a_hand_holds(scene, pairs, tmp_path):
