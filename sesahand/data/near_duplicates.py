@@ -57,7 +57,8 @@ class _Poses:
         """Add a pose `[H, 21, 3]` unless one is near it; tell whether it was added."""
         # Rounded first: what is compared and what is stored are the same numbers.
         points = points.astype(np.float16).astype(np.float32)
-        cell = np.floor(_shadow(points[0]) / self.limit).astype(np.int32)
+        # The mean over the hands: no farther apart than the hands that are farthest apart.
+        cell = np.floor(np.mean([_shadow(hand) for hand in points], 0) / self.limit).astype(np.int32)
         around = (each.tobytes() for each in (cell + NEIGHBOURS).astype(np.int32))
         places = [place for key in around if key in self.cells for place in self.cells[key]]
         if places:

@@ -216,6 +216,18 @@ def test_near_duplicates_agree_with_comparing_each_with_each():
     assert 10 < len(kept) < 500
 
 
+def test_two_hands_of_which_one_stays_are_not_compared_each_with_each():
+    rng = np.random.default_rng(1)
+    still = torch.zeros(21, 3)
+    seen = NearDuplicates(0.01)
+    for _ in range(400):
+        other = torch.from_numpy((0.02 * rng.normal(size=(21, 3)) + 0.1 * rng.normal(size=3)).astype(np.float32))
+        facts = [HandFacts("", {"side": "right"}, still), HandFacts("", {"side": "left"}, other)]
+        assert seen.is_new_pose(facts) and not seen.is_new_pose(facts)
+    [poses] = seen._known.values()
+    assert max(map(len, poses.cells.values())) < 20
+
+
 @pytest.mark.parametrize("kind", ["picture", "depth", "npz"])
 def test_a_damaged_file_does_not_get_into_shards(tmp_path, capsys, kind):
     damaged = write_set(tmp_path / "set", range(2))
