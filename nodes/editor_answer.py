@@ -22,6 +22,7 @@ FOLDER = "sesahand_editor"
 MAX_SIDE = 1024
 # One more than the editor reads: it then says so itself, and a file of many thousand hands is not sent.
 MOST_HANDS = 65
+MOST_TEXT = 2**21
 
 
 def editor_answer(
@@ -50,7 +51,12 @@ def editor_answer(
 
 def _text(hands: HandScene) -> str:
     shown = hands if len(hands) <= MOST_HANDS else hands.select(list(range(MOST_HANDS)))
-    return shown.to_json()
+    text = shown.to_json()
+    # Meshes in the hands may make it longer than the editor reads: then the first hands are shown.
+    while len(text) > MOST_TEXT and len(shown) > 1:
+        shown = shown.select(list(range(len(shown) // 2)))
+        text = shown.to_json()
+    return text
 
 
 def save_background(image: torch.Tensor) -> dict[str, Any] | None:

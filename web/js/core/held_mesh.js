@@ -13,6 +13,7 @@ const SHORTEST = 0.005;
 const LONGEST = 2;
 // The cosine of the angle between faces from which on the edge between them is drawn as one.
 const CREASE = Math.cos((40 * Math.PI) / 180);
+const MAX_AROUND = 256;
 const PRINTABLE = /^(?:[^\p{C}\p{Z}]| )+$/u;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
@@ -118,17 +119,27 @@ function faceNormals(p, faces) {
   });
 }
 
+/** Return the faces around each vertex; of very many the first, so that the work stays in proportion to the mesh. */
+function facesAround(faces) {
+  const around = new Map();
+  faces.forEach((vertex, k) => {
+    const known = around.get(vertex);
+    if (!known) around.set(vertex, [Math.floor(k / 3)]);
+    else if (known.length < MAX_AROUND) known.push(Math.floor(k / 3));
+  });
+  return around;
+}
+
 /** Return corners of their own for each face, each with the mean normal of the faces around it that it runs on into. */
 function cornersOf({ vertices, faces }) {
   const normals = faceNormals(vertices, faces);
-  const around = new Map();
-  faces.forEach((vertex, k) => around.set(vertex, [...(around.get(vertex) ?? []), Math.floor(k / 3)]));
+  const around = facesAround(faces);
   const out = { vertices: new Float64Array(3 * faces.length), normals: new Float64Array(3 * faces.length) };
   faces.forEach((vertex, k) => {
     const own = normals[Math.floor(k / 3)];
-    let sum = [0, 0, 0];
+    const sum = [0, 0, 0];
     for (const face of around.get(vertex)) {
-      if (dot(normals[face], own) > CREASE) sum = sum.map((value, axis) => value + normals[face][axis]);
+      if (dot(normals[face], own) > CREASE) for (let axis = 0; axis < 3; axis++) sum[axis] += normals[face][axis];
     }
     const length = Math.hypot(...sum) || 1;
     for (let axis = 0; axis < 3; axis++) {
