@@ -183,8 +183,9 @@ def _from_anywhere(plan: Plan) -> Plan:
     """Return a plan whose models are found from any folder: workers are not in this one."""
 
     def absolute(model: str | None) -> str | None:
-        is_name = model in (None, EMBEDDED, *CONTROLS, HELD)
-        return model if is_name or not os.path.exists(model) else str(Path(model).absolute())
+        if model is None or model in (EMBEDDED, *CONTROLS, HELD) or not os.path.exists(model):
+            return model
+        return str(Path(model).absolute())
 
     return replace(plan, base=absolute(plan.base) or plan.base, controlnet=absolute(plan.controlnet))
 
