@@ -34,6 +34,7 @@ from .wires import VLM, Semantics, checks, found_by, rare
 logger = logging.getLogger(__name__)
 
 CATEGORY = "SesaHand/semantics"
+MOST_COUNTED = 20_000
 
 
 def summaries(batch) -> str:
@@ -302,6 +303,8 @@ class ComposePrompt(io.ComfyNode):
         own = SDTokenizer() if clip is None else None
 
         def count(text: str) -> int:
+            # What is longer is too long by any count, and core's tokenizers take their time with a million letters.
+            text = text[:MOST_COUNTED]
             lists = clip.tokenize(text, return_word_ids=True) if clip else {"l": own.tokenize_with_weights(text, True)}
             # Only CLIP's columns come in chunks, which are what a prompt can be too long for.
             kind = TEXT_ROWS.get(tuple(sorted(lists)))

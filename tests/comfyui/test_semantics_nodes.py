@@ -42,6 +42,22 @@ def test_a_list_of_captions_becomes_one_batch_in_order():
     assert "warning: Image 2" in summary
 
 
+def test_a_tokenizer_is_not_asked_to_count_without_end():
+    counted = []
+
+    class Clip:
+        """Of which only the tokenizer is asked."""
+
+        tokenizer = cond_stage_model = None
+
+        def tokenize(self, text, return_word_ids=False):
+            counted.append(len(text))
+            return {"l": [[(0, 1.0, 1)] * 77]}
+
+    prompts, *_ = compose(extract("A man waves his hand.")[0], style="[" * 1_000_000, clip=Clip())
+    assert counted and max(counted) <= 20_000 and len(prompts[0]) > 1_000_000
+
+
 def test_each_line_can_be_a_caption_of_its_own():
     text = "A man waves his hand.\n\n  \nA girl points at the sky.\r\n"
     both, _ = ExtractSemantics.execute([text], [2], [512], [0], each_line=[True]).args
