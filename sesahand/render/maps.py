@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -16,6 +16,7 @@ from ..errors import SesaHandError
 from ..hands.model import NUM_JOINTS
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
+from ..scene.held_object import HeldObject
 from ..scene.holding import held_surfaces
 from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
@@ -116,6 +117,7 @@ def render_maps(
         SesaHandError: For unknown names, a range that is none, or pictures too large for memory.
     """
     check_request(scene, maps, antialias, depth_range, normal_convention)
+    check_objects(scene.objects if objects else ())
     samples = 2 if antialias else 1
     camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
     posed = scene.pose(forearm)
@@ -241,6 +243,16 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
         )
 
 
+def check_objects(objects: Sequence[HeldObject]) -> None:
+    """Raise a SesaHandError if what hands hold has more faces than should be placed at a time."""
+    num_faces = sum(held.num_faces for held in objects)
+    if num_faces > MAX_OBJECT_FACES:
+        raise SesaHandError(
+            f"What the hands hold has {num_faces} faces in all, more than {MAX_OBJECT_FACES}: render fewer frames at a "
+            "time, or simplify the meshes."
+        )
+
+
 def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
     """Raise a SesaHandError if to draw posed hands `[N, V, 3]`, in metres, takes more memory than it should."""
     if not len(scene):
@@ -279,14 +291,8 @@ def object_surfaces(scene: HandScene, keypoints: Tensor, camera: Camera) -> list
     """Return the surface of each object of a scene whose hands have `keypoints` `[N, 21, 3]`, metres.
 
     Raises:
-        SesaHandError: If to draw one, or to place all, takes more memory than it should.
+        SesaHandError: If to draw one takes more memory than it should.
     """
-    num_faces = sum(held.num_faces for held in scene.objects)
-    if num_faces > MAX_OBJECT_FACES:
-        raise SesaHandError(
-            f"What the hands hold has {num_faces} faces in all, more than {MAX_OBJECT_FACES}: render fewer frames at a "
-            "time, or simplify the meshes."
-        )
     surfaces = []
     for held, vertices, faces in held_surfaces(scene, keypoints):
         check_work(scene.select([held.hand]), vertices[None], camera)
