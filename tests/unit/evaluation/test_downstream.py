@@ -39,7 +39,7 @@ def test_pairs_that_do_not_show_their_hand_train_worse_than_true_ones(downstream
 
     # The detector has tests of its own, and takes a sixth of a second for each picture.
     monkeypatch.setattr(downstream, "find_boxes", find_them_all)
-    plan = downstream.Plan(engine_pictures=20, test=120, steps=130, sampler_steps=2, crop=48)
+    plan = downstream.Plan(engine_pictures=20, test=120, steps=200, sampler_steps=2, crop=48)
     rows, pairs, seeds = [downstream.UNCONTROLLED, downstream.TRUE], 80, [0, 1]
     place = downstream.open_place(tmp_path, plan)
     numbers = downstream.run(place, ["flat"], rows, [pairs], seeds, 1)
@@ -48,7 +48,7 @@ def test_pairs_that_do_not_show_their_hand_train_worse_than_true_ones(downstream
     )
     assert wrong.shape == true.shape and wrong.shape[0] >= plan.test
     harm = paired_difference(wrong, true)
-    assert harm.low > 1, f"{harm.mean:.1f} mm [{harm.low:.1f}, {harm.high:.1f}]"
+    assert harm.low > 3, f"{harm.mean:.1f} mm [{harm.low:.1f}, {harm.high:.1f}]"
     printed = capsys.readouterr().out
     assert "| no ControlNet | 8" in printed and "| true pictures, against those without ControlNet | -" in printed
     means = numbers["flat, 80 pairs"]["means"]["true"]
