@@ -35,7 +35,7 @@ _FACE = re.compile(r"\b(?:palm|palms|back of|back side|backs of|knuckles)\b", re
 _DIRECTION = re.compile(r"\b(?:up|down|upwards?|downwards?|thumbs?)(?:\b|_)", re.IGNORECASE)
 _ADVICE = "name one with --gesture, or give hands with --scene or --picture-hands"
 
-_BARE = "{} is not put into the hand, which is posed bare: --hold puts it there"
+_BARE = "{} is not put into the hand, which is posed bare: --hold, without --gesture and --scene, puts it there"
 _NOT_HELD = "{} puts nothing into a hand: the objects are {}"
 _LIKENED = "{} is held as the {}, the object most like it"
 
