@@ -19,6 +19,8 @@ from sesahand.cli import main as sesahand
 from sesahand.generate.plan import read_plan
 
 HERE = Path(__file__).resolve().parent
+# The command without modules of the current folder, where a sesahand.py is not what is meant.
+COMMAND = "import sys; sys.path[:] = filter(None, sys.path); from sesahand.cli import main; sys.exit(main())"
 
 
 def tell(line: list[str]) -> None:
@@ -28,8 +30,7 @@ def tell(line: list[str]) -> None:
 def start(line: list[str]) -> subprocess.Popen:
     """Begin a command in a process of its own, which can be killed."""
     tell(line)
-    # A sesahand.py in the current folder is not what is meant.
-    return subprocess.Popen([sys.executable, "-P", "-m", "sesahand", *line])
+    return subprocess.Popen([sys.executable, "-c", COMMAND, *line])
 
 
 def run(*line: object) -> None:

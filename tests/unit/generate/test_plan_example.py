@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tiny_diffusion import save_mini
 
+from sesahand import __version__
 from sesahand.data.several_sets import PairSets
 from sesahand.generate.plan import read_plan
 
@@ -25,15 +26,20 @@ def write_plan(path: Path, base: Path, **values) -> Path:
     return path
 
 
+def load_example():
+    spec = importlib.util.spec_from_file_location("plan_to_tars", FOLDER / "plan_to_tars.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    return example
+
+
 @pytest.mark.parametrize("way", ["parts", "ray"])
 def test_the_example_goes_from_a_plan_to_tars(way, tmp_path, monkeypatch, capfd):
     if way == "ray":
         pytest.importorskip("ray", reason="needs ray[data]")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    spec = importlib.util.spec_from_file_location("plan_to_tars", FOLDER / "plan_to_tars.py")
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
+    example = load_example()
     base = save_mini(tmp_path / "mini.safetensors")
     plan = write_plan(tmp_path / "plan.toml", base, pairs=20, seed=7)
     more = write_plan(tmp_path / "more.toml", base, pairs=12, seed=100)
@@ -48,6 +54,16 @@ def test_the_example_goes_from_a_plan_to_tars(way, tmp_path, monkeypatch, capfd)
     trained, tested = (len(PairSets([tmp_path / "out/parts" / name])) for name in ("train", "test"))
     assert trained + tested == len(PairSets([tmp_path / "out/unlike"])) <= 32
     assert f"all {trained} pairs" in said
+
+
+@pytest.mark.parametrize("name", ["sesahand", "argparse"])
+def test_the_example_runs_no_module_of_the_current_folder(name, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path(__file__).with_name('ran').touch()")
+    monkeypatch.chdir(tmp_path)
+    assert load_example().start(["--version"]).wait() == 0
+    assert f"sesahand {__version__}" in capfd.readouterr().out and not (tmp_path / "ran").exists()
 
 
 def test_the_example_is_of_two_thousand_pairs_whose_captions_all_name_a_gesture():
