@@ -89,7 +89,7 @@ class HoldObject(io.ComfyNode):
                     optional=True,
                     tooltip="A mesh of your own in the place of the object: a .glb, .obj, .ply or .stl file in "
                     "ComfyUI's input folder, or in its folder 3d. It is held as the object above is, its longest side "
-                    "along that one's. Textures are left out. Needs the package trimesh.",
+                    "along that one's. Textures are left out.",
                     **wires.rare(),
                 ),
                 io.Float.Input(

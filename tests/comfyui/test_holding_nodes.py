@@ -145,7 +145,6 @@ def input_folder(tmp_path):
 def test_a_mesh_of_the_input_folder_is_held_in_the_place_of_the_object(input_folder):
     (mesh,) = [entry for entry in holding.HoldObject.define_schema().inputs if entry.id == "mesh"]
     assert mesh.options == ["none", "3d/milk.stl"] and mesh.default is None
-    pytest.importorskip("trimesh")
     with torch.inference_mode():
         (posed, *_) = run(hand.PoseHand)
         scene, report = run(holding.HoldObject, hands=posed, object="box", mesh="3d/milk.stl")

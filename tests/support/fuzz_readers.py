@@ -194,6 +194,29 @@ def _read_npz(path: Path):
             continue
 
 
+def _meshes(folder: Path) -> dict[str, bytes]:
+    import numpy as np
+    import trimesh
+
+    ball = trimesh.creation.icosphere(1, 0.04)
+    stood = trimesh.Scene()
+    stood.add_geometry(trimesh.creation.box((0.03, 0.05, 0.2)), transform=np.diag([1.0, 2.0, 1.0, 1.0]))
+    stood.add_geometry(ball, parent_node_name=next(iter(stood.graph.nodes_geometry)))
+    files = {"ball": ball, "stood": stood.to_mesh()}
+    seeds = {f"{name}.{kind}": mesh.export(file_type=kind) for name, mesh in files.items() for kind in ("obj", "stl")}
+    seeds |= {"stood.glb": stood.export(file_type="glb"), "told.stl": ball.export(file_type="stl_ascii")}
+    seeds |= {f"{name}.ply": ball.export(file_type="ply", encoding=name) for name in ("ascii", "binary")}
+    return {name: data.encode() if isinstance(data, str) else data for name, data in seeds.items()}
+
+
+def _read_mesh(path: Path):
+    from sesahand.files.meshes import read_mesh
+    from sesahand.hands.object_mesh import stand_in
+
+    mesh = stand_in(path.name, *read_mesh(path), "cup", 0.12)
+    return mesh.drawn, mesh.distance(mesh.vertices[:4])
+
+
 def _scene(folder: Path) -> dict[str, bytes]:
     from pair_scenes import make_scene
 
@@ -493,6 +516,7 @@ READERS = {
     "safetensors": Reader(_safetensors, _read_safetensors),
     "tflite": Reader(_tflite, _read_tflite),
     "npz": Reader(_npz, _read_npz),
+    "mesh": Reader(_meshes, _read_mesh),
     "scene": Reader(_scene, _read_scene, json=True),
     "evaluated": Reader(_evaluated, _read_evaluated, json=True),
     "pairs": Reader(_pairs, _read_pairs, json=True),
