@@ -24,7 +24,14 @@ from ..sesahand.reconstruct.size_beside import too_small
 from ..sesahand.scene.bounding_boxes import Box, parse_box, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE, Camera
 from ..sesahand.scene.hand_files import load_hands
-from ..sesahand.scene.hand_scene import SIDES, HandScene, combine, concatenate_frames, hands_of_frames
+from ..sesahand.scene.hand_scene import (
+    SIDES,
+    HandScene,
+    check_size,
+    combine,
+    concatenate_frames,
+    hands_of_frames,
+)
 from ..sesahand.scene.mano_parameters import MEAN_POSES
 from ..sesahand.scene.placement import Placement
 from ..sesahand.scene.placing import (
@@ -175,6 +182,7 @@ def place_in_boxes(hands: HandScene, camera: Camera, boxes: list[list[Box]], *an
     if not any(boxes):
         raise SesaHandError("There is no box to place a hand in: bounding_box is empty. Disconnect it, or find one.")
     hand_of = dict.fromkeys(range(len(boxes)), 0) if one else {f: n for n, f in enumerate(hands.frame.tolist())}
+    check_size(sum(len(own) for frame, own in enumerate(boxes) if frame in hand_of), len(boxes))
     where = [(frame, box) for frame, own in enumerate(boxes) for box in own if frame in hand_of]
     placed, report = [HandScene.empty(hands.model, camera, len(boxes))], progress(len(where))
     for done, (frame, box) in enumerate(where, 1):

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from ..errors import SesaHandError, quote
+from .maps import MAX_BYTES
 
 # What becomes of a picture whose size is not the first one's.
 FITS = ("crop", "pad", "refuse")
@@ -25,7 +26,8 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
         `[sum of B, H, W, C]`, a new tensor.
 
     Raises:
-        SesaHandError: If there is no picture, one is no picture, a size is refused, or `fit` is unknown.
+        SesaHandError: If there is no picture, one is no picture, a size is refused, they are more than memory should
+            hold, or `fit` is unknown.
     """
     if fit not in FITS:
         raise SesaHandError(f"fit is {quote(fit)}, expected one of: {', '.join(FITS)}.")
@@ -43,6 +45,13 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
                     f"{width}x{height}. Scale it before, or let fit crop or pad it."
                 )
     channels = max(picture.shape[-1] for picture in pictures)
+    count = sum(len(picture) for picture in pictures)
+    # Batches of batches would otherwise double at each step.
+    if (needed := 4 * count * height * width * channels) > MAX_BYTES:
+        raise SesaHandError(
+            f"{count} pictures of {width}x{height} pixels take {needed / 2**30:.0f} GiB, more than {MAX_BYTES >> 30}: "
+            "batch fewer, or smaller ones."
+        )
     joined = []
     for picture in pictures:
         fitted = fit_picture(picture, height, width, fit == "crop")

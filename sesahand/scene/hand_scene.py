@@ -2,17 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from ..errors import SesaHandError
+from ..errors import SesaHandError, some_of
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, PosedHands, check_parameters
 from .camera import Camera
 from .held_object import HeldObject
 
 SIDES = ("right", "left")
+MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
+"""Of a scene. Nodes that join or repeat hands would otherwise double them at each step."""
 # While a hand is posed it takes some 150 kB, and then 20 kB.
 POSED_AT_ONCE, MOST_POSED = 1024, 16384
 
@@ -63,6 +66,7 @@ class HandScene:
 
     def __post_init__(self):
         count = len(self.side)
+        check_size(count, self.num_frames)
         check_parameters(count, **{name: getattr(self, name) for name in self.ARRAYS})
         if self.doubt is not None and tuple(self.doubt.shape) != (count, 6):
             raise SesaHandError(f"doubt has shape {tuple(self.doubt.shape)}, expected {(count, 6)} for {count} hands.")
@@ -116,11 +120,13 @@ class HandScene:
 
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
         """Return a scene whose frames are those of this one with the given numbers, in that order, with their hands."""
-        if not all(0 <= f < self.num_frames for f in frames):
+        missing = [str(f) for f in frames if not 0 <= f < self.num_frames]
+        if missing:
             raise SesaHandError(
-                f"Frames {list(frames)} were asked of a scene that has {self.num_frames} (numbered from 0)."
+                f"Frames {some_of(missing)} were asked of a scene that has {self.num_frames} (numbered from 0)."
             )
         hands = hands_of_frames(self.frame)
+        check_size(sum(len(hands.get(int(f), ())) for f in frames), len(frames))
         kept = [(n, new) for new, f in enumerate(frames) for n in hands.get(int(f), [])]
         scene = self.select(torch.tensor([n for n, _ in kept], dtype=torch.long))
         frame = torch.tensor([new for _, new in kept], dtype=torch.long, device=self.frame.device)
@@ -170,6 +176,15 @@ class HandScene:
         return PosedHands(torch.cat([part.vertices for part in posed]), torch.cat([part.keypoints for part in posed]))
 
 
+def check_size(hands: int, frames: int) -> None:
+    """Raise an error if a scene would have more hands or frames than scenes have."""
+    if hands > MAX_HANDS or frames > MAX_FRAMES:
+        raise SesaHandError(
+            f"The scene would have {hands} hands in {frames} frames, more than the {MAX_HANDS} and {MAX_FRAMES} that "
+            "there may be: join fewer, or take a part of the frames."
+        )
+
+
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
     """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
     hands: dict[int, list[int]] = {}
@@ -193,13 +208,14 @@ def combine(scenes: Sequence[HandScene]) -> HandScene:
 
 def concatenate_frames(scenes: Sequence[HandScene]) -> HandScene:
     """Put the frames of several scenes one after the other, under the conditions of `combine`."""
-    counts = [scene.num_frames for scene in scenes]
-    return _join(scenes, [sum(counts[:index]) for index in range(len(counts))], sum(counts))
+    *offsets, total = accumulate((scene.num_frames for scene in scenes), initial=0)
+    return _join(scenes, offsets, total)
 
 
 def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> HandScene:
     if not scenes:
         raise SesaHandError("There are no scenes to join; give at least one.")
+    check_size(sum(len(scene) for scene in scenes), num_frames)
     first = scenes[0]
     for scene in scenes[1:]:
         if scene.model is not first.model and scene.model.name != first.model.name:
@@ -221,10 +237,10 @@ def _join(scenes: Sequence[HandScene], offsets: list[int], num_frames: int) -> H
     if any(scene.doubt is not None for scene in scenes):
         doubts = [torch.full((len(scene), 6), torch.nan) if scene.doubt is None else scene.doubt for scene in scenes]
         doubt = torch.cat(doubts)
-    before = [sum(len(each) for each in scenes[:index]) for index in range(len(scenes))]
+    before = accumulate((len(scene) for scene in scenes), initial=0)
     objects = tuple(
         replace(held, hand=held.hand + count)
-        for scene, count in zip(scenes, before, strict=True)
+        for scene, count in zip(scenes, before, strict=False)
         for held in scene.objects
     )
     return replace(first, num_frames=num_frames, side=side, note=note, doubt=doubt, objects=objects, **arrays)

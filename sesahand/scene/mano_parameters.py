@@ -22,8 +22,8 @@ from ..files.reading import parse_json, read_bytes
 from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
 from ..hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from .camera import MAX_SIZE, Camera
-from .hand_scene import SIDES, HandScene
-from .scene_files import MAX_FRAMES, MAX_HANDS, MAX_JSON_BYTES, check_rotations
+from .hand_scene import MAX_FRAMES, MAX_HANDS, SIDES, HandScene
+from .scene_files import MAX_JSON_BYTES, check_rotations
 
 # Our name, and the names that go for it, the most specific first.
 NAMES = {

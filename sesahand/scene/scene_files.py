@@ -47,7 +47,7 @@ from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel
 from ..hands.object_mesh import ObjectMesh
 from ..hands.rotations import axis_angle_to_matrix
 from .camera import MAX_SIZE, Camera
-from .hand_scene import SIDES, HandScene
+from .hand_scene import MAX_FRAMES, MAX_HANDS, SIDES, HandScene
 from .held_object import HeldObject
 
 FORMAT, VERSION = "sesahand-hands", 1
@@ -56,7 +56,8 @@ UNITS = "metres, radians, pixels"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 # Parsed JSON takes some thirty times its size in memory.
 MAX_JSON_BYTES = 16 * 2**20
-MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
+# A hand takes a thousand letters at least.
+MAX_HANDS_IN_JSON = MAX_JSON_BYTES // 1000
 MAX_TAKEN_FROM = 128
 ROTATION_TOLERANCE = 1e-3
 
@@ -109,7 +110,16 @@ def load_scene(path: str | Path, model: HandModel | None = None) -> HandScene:
 
 
 def scene_to_json(scene: HandScene) -> str:
-    """Return the scene as JSON text with one line per quantity."""
+    """Return the scene as JSON text with one line per quantity.
+
+    Raises:
+        SesaHandError: If it has more hands than a text that is read again can hold.
+    """
+    if len(scene) > MAX_HANDS_IN_JSON:
+        raise SesaHandError(
+            f"The scene has {len(scene)} hands, more than the {MAX_HANDS_IN_JSON} that a JSON text can hold; save its "
+            "hands as .npz."
+        )
     header = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in _header(scene).items()]
     hands = []
     for index in range(len(scene)):

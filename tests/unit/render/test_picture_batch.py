@@ -75,3 +75,9 @@ def test_what_is_no_picture_is_refused(wrong):
 def test_an_unknown_fit_is_refused():
     with pytest.raises(SesaHandError, match="expected one of: crop, pad, refuse"):
         batch_pictures([noise(1, 8, 8, 3)], "stretch")
+
+
+def test_batches_of_batches_do_not_outgrow_the_memory():
+    batch = torch.zeros(1, 1, 1, 3).expand(100_000, 512, 512, 3)
+    with pytest.raises(SesaHandError, match="800000 pictures of 512x512 pixels take .* GiB"):
+        batch_pictures([batch] * 8)

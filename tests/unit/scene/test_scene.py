@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from hostile import run_limited
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mano_fixture import write_mano
@@ -21,6 +22,7 @@ from sesahand.hands.mano import load_mano
 from sesahand.hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle, mirror_rotation
 from sesahand.scene import scene_files
 from sesahand.scene.camera import Camera
+from sesahand.scene.fallback import hands_or_else
 from sesahand.scene.hand_files import load_hands
 from sesahand.scene.hand_scene import HandScene, combine, concatenate_frames
 from sesahand.scene.mano_parameters import read_mano_parameters
@@ -652,3 +654,35 @@ def test_mutated_reconstructor_output_is_read_or_refused_and_nothing_else(key, v
         read_mano_parameters({**hamer_prediction(), key: value}, MODEL)
     except SesaHandError:
         pass
+
+
+def grown_too_large():
+    """Join and repeat hands as chains of nodes do; return what each says."""
+    scene = random_scene(count=1, frames=1)
+    hands = scene.select_frames([0] * 50_000)
+    frames = dataclasses.replace(HandScene.empty(scene.model, scene.camera), num_frames=1_000_000)
+    said = []
+    for grow in (
+        lambda: combine([hands] * 4),
+        lambda: concatenate_frames([frames] * 4),
+        lambda: hands_or_else(frames, scene),
+        lambda: hands.select_frames([0] * 200_000),
+        lambda: hands.select_frames([7] * 200_000 + [10**6]),
+        lambda: hands.to_json(),
+    ):
+        with pytest.raises(SesaHandError) as raised:
+            grow()
+        said.append(str(raised.value))
+    return said
+
+
+def test_hands_that_are_joined_and_repeated_do_not_become_millions():
+    said = run_limited(grown_too_large, megabytes=900, seconds=60).returned()
+    assert all(len(message) < 300 for message in said)
+    assert "200000 hands in 50000 frames" in said[0] and "4000000 frames" in said[1] and ".npz" in said[-1]
+
+
+def test_thousands_of_scenes_are_joined_in_their_order():
+    scene = random_scene(count=1, frames=1)
+    joined = concatenate_frames([scene] * 20_000)
+    assert joined.num_frames == 20_000 and joined.frame.tolist() == list(range(20_000))
