@@ -76,7 +76,7 @@ class SamplingSettings:
     def __post_init__(self):
         if type(self.steps) is not int or not 1 <= self.steps <= MAX_STEPS:
             raise SesaHandError(f"steps is {quote(self.steps)}, expected a whole number from 1 to {MAX_STEPS}.")
-        if self.sampler not in SAMPLERS:
+        if not isinstance(self.sampler, str) or self.sampler not in SAMPLERS:
             raise SesaHandError(f"The sampler is {quote(self.sampler)}; choose one of {', '.join(SAMPLERS)}.")
         if not isinstance(self.negative, str) or len(self.negative) > LONGEST_NEGATIVE:
             raise SesaHandError(f"negative is {quote(self.negative)}, expected at most {LONGEST_NEGATIVE} characters.")

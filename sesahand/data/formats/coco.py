@@ -12,7 +12,7 @@ the user's mesh), `held_as` and `held_by`, the id of the hand's annotation. With
 
 `bbox` is the box of the hand's surface as far as it is in the picture. `segmentation` are polygons around the pixels in
 which the hand is seen, and `area` is their number; without the hand model, which they are drawn with, they are the
-stored mask's if the picture has one hand, and else the hull of the keypoints. Hands that are not wholly in front of the
+stored mask's if the picture has one hand and that mask an outline, and else the hull of the keypoints. Hands that are not wholly in front of the
 camera, or of which nothing is seen, are left out.
 
 Source: the COCO data format; COCO-WholeBody for the names of hand keypoints; InterWild for mano_param and cam_param.
@@ -42,6 +42,8 @@ from .pixels import map_levels, picture_bytes
 HIDDEN, VISIBLE = 1, 2
 # Boxes that reach so far are those of hands with a part at or behind the camera, in pixels.
 BEHIND_PIXEL = 1e6
+# Of a mask between pixels within and without; what has more is noise and has no outline.
+MOST_EDGES = 1 << 20
 CATEGORY = {
     "id": 1,
     "name": "hand",
@@ -244,8 +246,14 @@ def hand_masks(pair: Pair) -> Callable[[int], np.ndarray] | None:
         index = render_maps(pair.scene, maps=()).hand_index[0].cpu().numpy()
         return lambda n: index == n
     if count == 1 and "mask" in pair.record.maps:
-        return lambda n: map_levels(pair, "mask") > 127
+        mask = map_levels(pair, "mask") > 127
+        return (lambda n: mask) if _edges(mask) <= MOST_EDGES else None
     return None
+
+
+def _edges(mask: np.ndarray) -> int:
+    """Return how many edges the pixels of a mask, bool `[H, W]`, have where it ends, within the picture."""
+    return int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
 
 
 def trace(mask: np.ndarray) -> list[list[float]]:

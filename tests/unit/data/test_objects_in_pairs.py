@@ -164,6 +164,19 @@ def cover_many(count, side):
     return [count, sum(bool(each.any()) for each in (mask(n) for n in range(count)))]
 
 
+def test_a_mask_of_dots_is_no_outline(monkeypatch):
+    """Of every fourth pixel of a large picture, OpenCV would make gigabytes of outlines."""
+    monkeypatch.setattr(coco, "map_levels", lambda pair, name: dots)
+    pair = SimpleNamespace(record=SimpleNamespace(hands=[None], hand_model="unknown", maps=("mask",)), models={})
+    dots = np.zeros((1200, 1200), np.uint8)
+    dots[::2, ::2] = 255
+    assert coco.hand_masks(pair) is None
+    dots[:] = 0
+    dots[100:900, 200:1000] = 255
+    (outline,) = coco.trace(coco.hand_masks(pair)(0))
+    assert min(outline) >= 99 and max(outline) <= 1001
+
+
 def test_a_pair_that_nobody_could_read_is_not_written(scene, tmp_path, monkeypatch):
     monkeypatch.setattr("sesahand.data.writer.MAX_FILE_BYTES", 2_000)
     with PairWriter(tmp_path / "set") as writer:

@@ -223,6 +223,7 @@ def test_a_rank_makes_its_part(folder, capsys, monkeypatch):
         ({"vary": ["colour"]}, "choose of view"),
         ({"steps": 0}, "steps is 0"),
         ({"lambda": 2}, "from 0 to 1"),
+        ({"sampler": []}, "choose one of ddim"),
         ({"pair_maps": ["heat"]}, "no map 'heat'"),
     ],
 )
