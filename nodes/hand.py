@@ -152,12 +152,13 @@ def check_one_hand_a_frame(hands: HandScene) -> None:
 
 def place_frames(hands: HandScene, camera: Camera, box: tuple[float, ...], *angles: float) -> HandScene:
     """Place the hands of each frame into the same box; several side by side, as many times as wide as there is room."""
-    placed, report = [HandScene.empty(hands.model, camera, hands.num_frames)], progress(len(hands))
+    placed, report, done = [HandScene.empty(hands.model, camera, hands.num_frames)], progress(len(hands)), 0
     for frame, indices in hands_of_frames(hands.frame).items():
         own = [Hand.of(hands, index) for index in indices]
         scene = place_row(own, camera, row_box(box, len(own), camera.width), *angles)
         placed.append(replace(scene, frame=torch.full((len(own),), frame), num_frames=hands.num_frames))
-        report(sum(map(len, placed)))
+        done += len(own)
+        report(done)
     return combine(placed)
 
 

@@ -1,6 +1,7 @@
 """From caption to conditioning: behaviour semantics, the composed prompt, and the columns of its hand tokens."""
 
 import logging
+import re
 
 import node_helpers
 
@@ -10,12 +11,14 @@ from comfy_api.latest import io
 
 from ..sesahand.attention.choice import CHOICES, choose_spans
 from ..sesahand.attention.tokens import (
+    MAX_NESTING,
     HandTokens,
     check_encoding,
     check_length,
     content_columns,
     hand_tokens,
     marked,
+    nesting,
     row_columns,
 )
 from ..sesahand.errors import SesaHandError, printable
@@ -305,6 +308,8 @@ class ComposePrompt(io.ComfyNode):
         def count(text: str) -> int:
             # What is longer is too long by any count, and core's tokenizers take their time with a million letters.
             text = text[:MOST_COUNTED]
+            # Text Encode refuses these; here it is only counted, and marks are no tokens.
+            text = text if nesting(text) <= MAX_NESTING else re.sub(r"[()]", " ", text)
             lists = clip.tokenize(text, return_word_ids=True) if clip else {"l": own.tokenize_with_weights(text, True)}
             # Only CLIP's columns come in chunks, which are what a prompt can be too long for.
             kind = TEXT_ROWS.get(tuple(sorted(lists)))

@@ -123,7 +123,15 @@ def checked(execute):
         fault = find_fault(cls, values)
         if fault:
             raise SesaHandError(fault)
-        return execute(cls, **values)
+        try:
+            return execute(cls, **values)
+        except (MemoryError, RuntimeError) as error:
+            # torch has no class for memory of the processor that it did not get.
+            if isinstance(error, RuntimeError) and "DefaultCPUAllocator" not in str(error):
+                raise
+            raise SesaHandError(
+                "There is not enough memory for this: take fewer or smaller pictures at a time, or fewer hands."
+            ) from error
 
     return run
 

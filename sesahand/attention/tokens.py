@@ -21,6 +21,9 @@ from .spelling import byte_offsets, spelled_offsets
 if TYPE_CHECKING:
     from torch import Tensor
 
+MAX_NESTING = 100
+"""Parentheses of a prompt inside each other."""
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -73,10 +76,32 @@ def segments(text: str) -> list[Segment]:
 
     Returns:
         The segments in order; put together their texts are what is tokenized.
+
+    Raises:
+        SesaHandError: If more than `MAX_NESTING` parentheses are inside each other.
     """
+    check_nesting(text)
     # An escape becomes a control character and a mark, as long as the two characters it replaces.
     escaped = text.replace("\\)", "\0\1").replace("\\(", "\0\2")
     return [_unescaped(escaped, start, end, weight) for start, end, weight in _weighted(escaped, 0, len(escaped), 1.0)]
+
+
+def nesting(text: str) -> int:
+    """Return how many parentheses of a prompt are inside each other."""
+    deepest = depth = 0
+    for mark in re.findall(r"(?<!\\)[()]", text):
+        depth = max(depth + (1 if mark == "(" else -1), 0)
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def check_nesting(text: str) -> None:
+    """Raise a SesaHandError if parentheses are nested as no weights are; ComfyUI's own reader would not come back."""
+    if (found := nesting(text)) > MAX_NESTING:
+        raise SesaHandError(
+            f"The text has {found} parentheses inside each other, more than the {MAX_NESTING} that are read: each is a "
+            "weight of its own; write (word:1.3) instead."
+        )
 
 
 def _unescaped(escaped: str, start: int, end: int, weight: float) -> Segment:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..attention.bias import feathered_mask
 from ..errors import SesaHandError
 from ..scene.camera import Camera
-from ..scene.hand_scene import HandScene
+from ..scene.hand_scene import HandScene, hands_of_frames
 from ..scene.mask_regions import find_regions, is_painted_photograph, white_threshold
 
 Box = tuple[float, float, float, float]
@@ -110,15 +110,12 @@ def _boxes_of(hands: HandScene, pictures: Tensor) -> list[list[Box]]:
     seen = hands.camera.project(hands.pose().vertices.double().cpu())
     edge = seen.new_tensor([wide, high])
     corners = torch.cat([seen.amin(1).clamp(min=0), torch.minimum(seen.amax(1), edge)], -1).tolist()
-    frames = hands.frame.tolist()
-    return [
-        [
-            (x0, y0, x1, y1)
-            for frame, (x0, y0, x1, y1) in zip(frames, corners, strict=True)
-            if frame == (number if hands.num_frames > 1 else 0) and x0 < x1 and y0 < y1
-        ]
-        for number in range(len(pictures))
-    ]
+    boxes = [(x0, y0, x1, y1) for x0, y0, x1, y1 in corners]
+    of_frame = {
+        frame: [boxes[n] for n in own if boxes[n][0] < boxes[n][2] and boxes[n][1] < boxes[n][3]]
+        for frame, own in hands_of_frames(hands.frame).items()
+    }
+    return [of_frame.get(number if hands.num_frames > 1 else 0, []) for number in range(len(pictures))]
 
 
 def box_around(white: Tensor, aspect: float, context: float, others: Sequence[Box] = ()) -> tuple[int, int, int, int]:

@@ -89,7 +89,8 @@ class HandLandmarks:
             raise SesaHandError(f"Landmarks belong to at least one picture, got {self.num_frames}.")
         if count and not (0 <= int(self.frame.min()) and int(self.frame.max()) < self.num_frames):
             raise SesaHandError(
-                f"Hands are in pictures {self.frame.tolist()}, but there are {self.num_frames} (numbered from 0)."
+                f"Hands are in pictures {self.frame.unique().tolist()!s:.80}, but there are {self.num_frames} "
+                "(numbered from 0)."
             )
 
     def __len__(self) -> int:

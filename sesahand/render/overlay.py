@@ -12,7 +12,7 @@ from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene
 from ..scene.holding import held_surfaces
-from .maps import BYTES_PER_PIXEL, MAX_BYTES, draw_skeletons, mean_of, quarters, render_maps
+from .maps import BYTES_PER_PIXEL, check_pixels, draw_skeletons, mean_of, quarters, render_maps
 from .shading import AMBIENT, OBJECT_GRAY, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")
@@ -85,12 +85,7 @@ def check_room(scene: HandScene, pictures: Tensor | None) -> None:
     height, width = scene.camera.height, scene.camera.width
     if isinstance(pictures, Tensor) and pictures.ndim == 4:
         height, width = pictures.shape[1:3]
-    needed = scene.num_frames * height * width * BYTES_PER_PIXEL
-    if needed > MAX_BYTES:
-        raise SesaHandError(
-            f"{scene.num_frames} frames of {width}x{height} pixels take {needed / 2**30:.0f} GiB to draw, more than "
-            f"{MAX_BYTES >> 30}: draw fewer frames at a time, or smaller ones."
-        )
+    check_pixels(scene.num_frames, width, height, BYTES_PER_PIXEL)
 
 
 def blank(scene: HandScene) -> Tensor:

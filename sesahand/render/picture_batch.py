@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from ..errors import SesaHandError, quote
-from .maps import MAX_BYTES
+from .maps import check_pixels
 
 # What becomes of a picture whose size is not the first one's.
 FITS = ("crop", "pad", "refuse")
@@ -45,13 +45,9 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
                     f"{width}x{height}. Scale it before, or let fit crop or pad it."
                 )
     channels = max(picture.shape[-1] for picture in pictures)
-    count = sum(len(picture) for picture in pictures)
     # Batches of batches would otherwise double at each step.
-    if (needed := 4 * count * height * width * channels) > MAX_BYTES:
-        raise SesaHandError(
-            f"{count} pictures of {width}x{height} pixels take {needed / 2**30:.0f} GiB, more than {MAX_BYTES >> 30}: "
-            "batch fewer, or smaller ones."
-        )
+    count = sum(len(picture) for picture in pictures)
+    check_pixels(count, width, height, 4 * channels, "batch fewer, or smaller ones")
     joined = []
     for picture in pictures:
         fitted = fit_picture(picture, height, width, fit == "crop")

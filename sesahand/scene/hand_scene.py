@@ -1,9 +1,10 @@
 """Hands in front of a camera: the value that travels between posing, rendering, reconstruction and data sets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from ..hands.model import NUM_BETAS, NUM_JOINTS, HandModel, PosedHands, check_pa
 from .camera import Camera
 from .held_object import HeldObject
 
+Item = TypeVar("Item")
 SIDES = ("right", "left")
-MAX_HANDS, MAX_FRAMES = 100_000, 1_000_000
+MAX_HANDS, MAX_FRAMES = 100_000, 100_000
 """Of a scene. Nodes that join or repeat hands would otherwise double them at each step."""
 # While a hand is posed it takes some 150 kB, and then 20 kB.
 POSED_AT_ONCE, MOST_POSED = 1024, 16384
@@ -88,6 +90,14 @@ class HandScene:
     def __len__(self) -> int:
         return len(self.side)
 
+    @cached_property
+    def _held(self) -> dict[int, HeldObject]:
+        return {held.hand: held for held in self.objects}
+
+    def held_by(self, hand: int) -> HeldObject | None:
+        """Return what a hand holds, given its number."""
+        return self._held.get(hand)
+
     @property
     def is_right(self) -> Tensor:
         """Whether each hand is a right one, bool `[N]`."""
@@ -114,8 +124,7 @@ class HandScene:
         arrays = {name: getattr(self, name)[index] for name in self.ARRAYS}
         doubt = None if self.doubt is None else self.doubt[index.to(self.doubt.device)]
         chosen = index.tolist()
-        by_hand = {held.hand: held for held in self.objects}
-        objects = tuple(replace(by_hand[i], hand=new) for new, i in enumerate(chosen) if i in by_hand)
+        objects = tuple(replace(self._held[i], hand=new) for new, i in enumerate(chosen) if i in self._held)
         return replace(self, side=tuple(self.side[i] for i in chosen), doubt=doubt, objects=objects, **arrays)
 
     def select_frames(self, frames: Sequence[int]) -> "HandScene":
@@ -187,10 +196,15 @@ def check_size(hands: int, frames: int) -> None:
 
 def hands_of_frames(frame: Tensor) -> dict[int, list[int]]:
     """Return the hands in each frame that has any; `frame` is the frame of each hand, int64 `[N]`."""
-    hands: dict[int, list[int]] = {}
-    for n, f in enumerate(frame.tolist()):
-        hands.setdefault(f, []).append(n)
-    return hands
+    return grouped((f, n) for n, f in enumerate(frame.tolist()))
+
+
+def grouped(items: Iterable[tuple[int, Item]]) -> dict[int, list[Item]]:
+    """Return what belongs to each number, for example to each picture, in the order in which it comes."""
+    groups: dict[int, list[Item]] = {}
+    for number, item in items:
+        groups.setdefault(number, []).append(item)
+    return groups
 
 
 def combine(scenes: Sequence[HandScene]) -> HandScene:

@@ -70,7 +70,8 @@ def describe_holding(holding: Holding) -> str:
     """Return a line about each hand that was to hold something: which fingers touch, and what does not."""
     lines = []
     for n, each in holding.grips.items():
-        held = next(held for held in holding.scene.objects if held.hand == n)
+        held = holding.scene.held_by(n)
+        assert held is not None
         what = f"frame {int(holding.scene.frame[n])}, {holding.scene.side[n]} hand, {held.name} x {held.size:g}"
         touching = [finger for finger, gap in each.gaps.items() if gap <= CONTACT]
         line = f"{what}: {', '.join(touching) or 'no finger'} on it, {1000 * each.depth:.1f} mm deep at most"

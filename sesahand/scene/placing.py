@@ -110,10 +110,10 @@ class Hand:
         """Return one hand of a scene as it is seen there, without its place."""
         if not 0 <= index < len(scene):
             raise SesaHandError(f"There is no hand {index}: the scene has {len(scene)}.")
-        held = next((held for held in scene.objects if held.hand == index), None)
         return cls(
-            scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index], held
-        )
+            scene.model, scene.hand_pose[index], scene.betas[index], scene.side[index], scene.global_orient[index],
+            scene.held_by(index),
+        )  # fmt: skip
 
     @classmethod
     def in_gesture(

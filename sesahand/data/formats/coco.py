@@ -12,8 +12,8 @@ the user's mesh), `held_as` and `held_by`, the id of the hand's annotation. With
 
 `bbox` is the box of the hand's surface as far as it is in the picture. `segmentation` are polygons around the pixels in
 which the hand is seen, and `area` is their number; without the hand model, which they are drawn with, they are the
-stored mask's if the picture has one hand and that mask an outline, and else the hull of the keypoints. Hands that are not wholly in front of the
-camera, or of which nothing is seen, are left out.
+stored mask's if the picture has one hand and that mask an outline, and else the hull of the keypoints. Hands that are
+not wholly in front of the camera, or of which nothing is seen, are left out.
 
 Source: the COCO data format; COCO-WholeBody for the names of hand keypoints; InterWild for mano_param and cam_param.
 """

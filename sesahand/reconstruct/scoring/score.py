@@ -20,6 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -33,7 +34,7 @@ from ...metrics.mask_overlap import mask_iou
 from ...render.maps import close_hands, view_hand
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
-from ...scene.hand_scene import HandScene, hands_of_frames
+from ...scene.hand_scene import HandScene, grouped, hands_of_frames
 from ..landmarks import DOUBTFUL_HAND, describe_doubt
 from .facing import describe_face, palm_towards_viewer, same_face, seen_straight_on
 from .finger_states import FingerStates, finger_agreement, read_fingers
@@ -173,8 +174,16 @@ class HandScores:
 
     def requested_in(self, picture: int) -> list[int]:
         """Return the requested hands of a picture."""
-        frame = picture if self.requested.num_frames > 1 else 0
-        return [n for n, f in enumerate(self.requested.frame.tolist()) if f == frame]
+        return self._requested_by_frame.get(picture if self.requested.num_frames > 1 else 0, [])
+
+    @cached_property
+    def _requested_by_frame(self) -> dict[int, list[int]]:
+        return hands_of_frames(self.requested.frame)
+
+    @cached_property
+    def pairs_by_picture(self) -> dict[int, list[PairScore]]:
+        """The pairs of each picture that has any."""
+        return grouped((pair.picture, pair) for pair in self.pairs)
 
 
 @torch.no_grad()

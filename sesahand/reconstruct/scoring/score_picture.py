@@ -13,10 +13,10 @@ from ...errors import SesaHandError
 from ...hands.skeleton import KEYPOINT_BONES
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
 from ...render.lettering import load_font
-from ...render.maps import render_maps
+from ...render.maps import check_pixels, render_maps
 from ...render.rasterizer import NEAR
 from ...scene.camera import Camera
-from ...scene.hand_scene import HandScene
+from ...scene.hand_scene import HandScene, hands_of_frames
 from .score import DEFAULT_THRESHOLD, HandScores
 
 REQUESTED, GOOD, BAD = (255, 255, 255), (120, 230, 120), (255, 120, 90)
@@ -50,13 +50,16 @@ def draw_scores(
         `[F, H, W, 3]`, float32, 0..1.
 
     Raises:
-        SesaHandError: If there are not as many pictures as scores, or their proportions are not the camera's.
+        SesaHandError: If there are not as many pictures as scores, their proportions are not the camera's, or they are
+            more than memory should hold.
     """
     requested, found = scores.requested, scores.found
     if pictures is not None:
         height, width = _check_pictures(pictures, len(scores.pictures))
         requested, found = requested.resized(width, height), found.resized(width, height)
-    camera = found.camera
+    camera, found_in = found.camera, hands_of_frames(found.frame)
+    # Each is there in bytes, once more stacked, and in floats.
+    check_pixels(len(scores.pictures), camera.width, camera.height, 18)
     steps = requested.num_frames + len(scores.pictures)
     tell = (lambda done: None) if on_picture is None else (lambda done: on_picture(done, steps))
     outlines = [_outline(mask) for mask in _masks(requested, tell)]
@@ -66,7 +69,7 @@ def draw_scores(
         canvas = _canvas(pictures, picture, camera)
         _draw_requested(canvas, outlines[picture % len(outlines)], asked[scores.requested_in(picture)])
         scale = min(camera.width, camera.height) / REFERENCE_SIZE
-        draw_keypoints(canvas, got[found.frame.cpu().numpy() == picture], scale)
+        draw_keypoints(canvas, got[found_in.get(picture, [])], scale)
         drawn.append(_label(canvas, None if scores.not_looked_for else score, threshold, label_size))
         tell(requested.num_frames + len(drawn))
     return torch.from_numpy(np.stack(drawn)).float() / 255

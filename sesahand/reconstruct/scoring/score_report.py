@@ -2,13 +2,17 @@
 
 import json
 import math
+from collections import Counter
 from dataclasses import asdict
 
 from ...hands.skeleton import FINGERS
+from ...scene.hand_scene import grouped
 from .score import HandScores, PairScore
 
 # Fingers that agree less than this are worth a word.
 WORTH_SAYING = 0.75
+# Pictures; a report of more is not read.
+MOST_DESCRIBED = 1000
 
 
 def describe_scores(scores: HandScores) -> str:
@@ -23,21 +27,23 @@ def describe_scores(scores: HandScores) -> str:
     head = f"score {scores.pictures[0]:.2f}"
     if count > 1:
         head = f"mean score {scores.mean:.2f} over {count} pictures, worst {scores.worst:.2f}, best picture {best}"
-    lines = [head]
-    for picture in range(count):
-        lines += ["", f"picture {picture}: {scores.pictures[picture]:.2f}", *_describe_picture(scores, picture)]
+    lines, unasked = [head], Counter(picture for picture, _ in scores.extra)
+    for picture in range(min(count, MOST_DESCRIBED)):
+        lines += ["", f"picture {picture}: {scores.pictures[picture]:.2f}"]
+        lines += _describe_picture(scores, picture, unasked[picture])
+    if count > MOST_DESCRIBED:
+        lines += ["", f"{count - MOST_DESCRIBED} more pictures, which only the details tell of"]
     return "\n".join(lines)
 
 
-def _describe_picture(scores: HandScores, picture: int) -> list[str]:
+def _describe_picture(scores: HandScores, picture: int, unasked: int) -> list[str]:
     asked, sides = scores.requested_in(picture), scores.requested.side
-    of_hand = {pair.requested: pair for pair in scores.pairs if pair.picture == picture}
+    of_hand = {pair.requested: pair for pair in scores.pairs_by_picture.get(picture, [])}
     lines = []
     for hand in asked:
         pair = of_hand.get(hand)
         text = "not found" if pair is None else _describe_pair(pair, scores.found.side[pair.found])
         lines.append(f"  {sides[hand]} hand: {text}")
-    unasked = sum(p == picture for p, _ in scores.extra)
     if not asked:
         lines.append("  no hand was asked for, so that there is nothing to score")
     if unasked:
@@ -81,8 +87,9 @@ def scores_to_json(scores: HandScores) -> str:
     Where hands could not be looked for, scores are null and "not_scored" says why.
     """
     pictures, scored = [], not scores.not_looked_for
+    missing, extra = grouped(scores.missing), grouped(scores.extra)
     for picture, score in enumerate(scores.pictures):
-        pairs = [asdict(pair) for pair in scores.pairs if pair.picture == picture]
+        pairs = [asdict(pair) for pair in scores.pairs_by_picture.get(picture, [])]
         for pair in pairs:
             del pair["picture"]
             pair["side"] = scores.requested.side[pair["requested"]]
@@ -90,8 +97,8 @@ def scores_to_json(scores: HandScores) -> str:
             {
                 "score": score if scored else None,
                 "hands": pairs,
-                "missing": [scores.requested.side[n] for p, n in scores.missing if p == picture],
-                "extra": [scores.found.side[n] for p, n in scores.extra if p == picture],
+                "missing": [scores.requested.side[n] for n in missing.get(picture, [])],
+                "extra": [scores.found.side[n] for n in extra.get(picture, [])],
             }
         )
     if not scored:

@@ -79,5 +79,5 @@ def test_an_unknown_fit_is_refused():
 
 def test_batches_of_batches_do_not_outgrow_the_memory():
     batch = torch.zeros(1, 1, 1, 3).expand(100_000, 512, 512, 3)
-    with pytest.raises(SesaHandError, match="800000 pictures of 512x512 pixels take .* GiB"):
+    with pytest.raises(SesaHandError, match="800000 frames of 512x512 pixels take .* GiB"):
         batch_pictures([batch] * 8)

@@ -587,7 +587,7 @@ def test_axis_angle_of_48_numbers_holds_the_global_orientation_first():
         ({"scaled_focal_length": np.array([1.0, 2.0, 3.0])}, "focal"),
         ({"scaled_focal_length": 0.0}, "focal"),
         ({"betas": "ten"}, "betas"),
-        ({"frame": [-1, 0, 0]}, "frame is -1, expected a whole number from 0 to 1000000"),
+        ({"frame": [-1, 0, 0]}, "frame is -1, expected a whole number from 0 to 100000"),
         ({"frame": [0, 0, 1e18]}, "frame is 1e\\+18"),
         ({"frame": [0, 0, 1e30]}, "frame is 1e\\+30"),
         ({"frame": [0, 0.7, 1]}, "frame is 0.7"),
