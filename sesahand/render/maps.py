@@ -22,11 +22,11 @@ from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .map_table import ALL_MAPS, COLOR_MAPS
 from .rasterizer import NEAR, VisiblePixels, check_mesh, chunk_pixels, visible_pixels
+from .room import MAX_BYTES, check_pixels
 
 logger = logging.getLogger(__name__)
 
 DEPTH_RANGES = ("hand", "frame", "scene")
-MAX_BYTES = 8 << 30
 MAX_HANDS = 32767
 MAX_OBJECT_FACES = 8_000_000
 # While a frame is drawn, each pixel that is kept of its hands takes about this many bytes, and while a hand is, each
@@ -237,26 +237,6 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
         raise SesaHandError(f"A scene of {len(scene)} hands is more than {MAX_HANDS}; render its frames in parts.")
     each = 15 + 12 * len(set(maps) & set(COLOR_MAPS))
     check_pixels(scene.num_frames, width, height, each, "render fewer frames at a time, fewer maps, or a smaller size")
-
-
-def check_pixels(
-    frames: int, width: int, height: int, each: int, instead: str = "draw fewer frames at a time, or smaller ones"
-) -> None:
-    """Raise a SesaHandError if so many frames of pixels of so many bytes are more than memory should hold.
-
-    Args:
-        frames: How many there are.
-        width: Of a frame, pixels.
-        height: Likewise.
-        each: Bytes of a pixel.
-        instead: What to do, for the message.
-    """
-    needed = frames * height * width * each
-    if needed > MAX_BYTES:
-        raise SesaHandError(
-            f"{frames} frames of {width}x{height} pixels take {needed / 2**30:.0f} GiB, more than {MAX_BYTES >> 30}: "
-            f"{instead}."
-        )
 
 
 def check_objects(objects: Sequence[HeldObject]) -> None:
