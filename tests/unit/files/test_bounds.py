@@ -152,3 +152,9 @@ def test_the_layouts_of_the_embedded_model_and_of_recipes_are_possible():
     assert MiniLayout.from_json(layout.to_json()) == layout
     with pytest.raises(InvalidFileError, match="cannot be read"):
         MiniLayout.from_json("[]")
+
+
+def test_an_animation_of_very_many_moments_is_refused(tmp_path):
+    scene = replace(many(1000), num_frames=10_000)
+    with pytest.raises(SesaHandError, match="10000 frames with up to 1000 hands; an animation holds at most"):
+        write_hands(scene, tmp_path / "x.glb", "glb rigged")
