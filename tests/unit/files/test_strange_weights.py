@@ -120,7 +120,11 @@ def widths(*sizes) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("kind", ["unet", "unet of no shape", "text layers", "text layer without a number", "vae"])
+@pytest.mark.parametrize(
+    "kind",
+    ["unet", "unet of no shape", "unet of a number", "text layers", "text layer without a number",
+     "text layers of names", "vae"],
+)  # fmt: skip
 def test_a_checkpoint_of_few_numbers_builds_no_large_networks(tmp_path, kind):
     state = unet_tensors() | text_tensors()
     state[f"{AUTOENCODER_PREFIX}encoder.conv_in.weight"] = torch.zeros(1)
@@ -130,11 +134,14 @@ def test_a_checkpoint_of_few_numbers_builds_no_large_networks(tmp_path, kind):
     state |= {
         "unet": widths(*(1 << 20,) * 4),
         "unet of no shape": widths(7, 9, 11, 13),
+        "unet of a number": {f"{UNET_PREFIX}input_blocks.2.0.out_layers.3.weight": torch.tensor(1.0)},
+        "text layers of names": {f"{TEXT}encoder.layers.{number}.x": torch.zeros(0) for number in range(40_000)},
         "text layers": {f"{TEXT}encoder.layers.1000000000.x": torch.zeros(1)},
         "text layer without a number": {f"{TEXT}encoder.layers.x.x": torch.zeros(1)},
     }.get(kind, {})
     save_file(state, tmp_path / "base.safetensors")
-    run_limited(READERS["base"], tmp_path / "base.safetensors", megabytes=1000, seconds=60).refused("InvalidFileError")
+    ended = run_limited(READERS["base"], tmp_path / "base.safetensors", megabytes=1000, seconds=60)
+    assert ("names 40000 layers" in ended.refused("InvalidFileError")) == (kind == "text layers of names")
 
 
 def swin(window: int, layers: int = 1) -> RegressorSettings:
