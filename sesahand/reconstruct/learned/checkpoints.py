@@ -190,6 +190,14 @@ def _check_layers(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], f
     ]
     if wrong:
         faults.append(f"{len(wrong)} of another shape: {_listed(wrong)}")
+    # Those are not converted, and the network would stumble over them when it is asked.
+    strange = [
+        f"{name} of {found[name].dtype}"
+        for name, value in expected.items()
+        if name in found and found[name].is_floating_point() != value.is_floating_point()
+    ]
+    if strange:
+        faults.append(f"{len(strange)} of other numbers: {_listed(strange)}")
     if faults:
         raise InvalidFileError(
             f"{file} does not hold the published network: of its layers {'; '.join(faults)}. Use the authors' file "

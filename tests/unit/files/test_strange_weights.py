@@ -79,7 +79,9 @@ def test_a_text_encoder_is_not_built_by_what_a_small_file_says_of_it(tmp_path):
     run_limited(READERS["small"], path, megabytes=1000, seconds=100).refused("InvalidFileError")
 
 
-@pytest.mark.parametrize("ids", [torch.arange(49409), torch.tensor([-1]), torch.tensor([1.5]), torch.tensor([[7]])])
+@pytest.mark.parametrize(
+    "ids", [torch.arange(49409), torch.tensor([-1]), torch.tensor([1.5]), torch.tensor([1j]), torch.tensor([[7]])]
+)
 def test_token_ids_that_are_none_are_refused(tmp_path, ids):
     state = {TOKEN_IDS: ids, TEXT_PREFIX + TOKEN_TABLE: torch.zeros(1, 128)}
     save_file(state, tmp_path / "model.safetensors", {LAYOUT: MiniLayout().to_json()})

@@ -174,6 +174,14 @@ def test_layers_of_nothing_but_names_are_not_built(tmp_path, kind, part):
     assert "net.safetensors names 40000 layers" in says
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64])
+def test_weights_that_are_no_fractions_are_refused_before_a_hand_is_looked_at(tmp_path, weights, dtype):
+    weights["backbone.last_norm.bias"] = weights["backbone.last_norm.bias"].to(dtype)
+    save_file(weights, tmp_path / "net.safetensors")
+    with pytest.raises(InvalidFileError, match=rf"1 of other numbers: backbone\.last_norm\.bias of {dtype}"):
+        load_network(tmp_path / "net.safetensors")
+
+
 def test_another_network_is_named_as_such(tmp_path):
     save_file({"model.diffusion_model.out.weight": torch.zeros(2)}, tmp_path / "net.safetensors")
     with pytest.raises(InvalidFileError, match="neither HaMeR nor WiLoR; it holds 'model.diffusion_model.out"):
