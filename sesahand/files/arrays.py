@@ -1,7 +1,9 @@
 """Array files (npy, npz, safetensors): never what could be code, never through a link, never larger than is due."""
 
+import errno
 import io
 import math
+import os
 import struct
 import tokenize
 import zipfile
@@ -17,6 +19,10 @@ from .folders import inside
 from .reading import MAX_FILE_BYTES, open_regular, read_bytes
 from .writing import write_with
 
+# Bytes that `st_blocks` counts in, and that are written at once.
+BLOCK, PIECE = 512, 1 << 20
+# What a disk answers that cannot keep room for a file.
+NOT_KNOWN = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 # What zipfile, zlib and numpy raise over damaged bytes.
 DAMAGE = (
     ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError,
@@ -40,12 +46,14 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
     Raises:
         InvalidFileError: If it is missing, a link or no regular file, holds anything else, or is to be changed and is a
             file of another name too.
+        OSError: If it is to be changed, and the disk has no room for all of it.
     """
     path = inside(folder, name)
     try:
         with open_regular(path, "r+b" if mode == "r+" else "rb", follow=False):
             pass
-        array = np.load(path, mmap_mode=mode, allow_pickle=False)
+        # Never "r+" here, in which numpy makes a short file as long as it claims to be.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except InvalidFileError:
         raise
     except Exception as error:
@@ -54,7 +62,10 @@ def map_array(folder: str | Path, name: str, kind, shape: tuple[int, ...], mode:
     if not isinstance(array, np.memmap) or array.dtype != np.dtype(kind) or array.shape != tuple(shape):
         found = f"{getattr(array, 'dtype', type(array).__name__)} {getattr(array, 'shape', '')}"
         raise InvalidFileError(f"{name} is {found}, expected {np.dtype(kind)} {tuple(shape)}; copy it again.")
-    return array
+    if mode == "r":
+        return array
+    _take_room(path)
+    return np.load(path, mmap_mode=mode, allow_pickle=False)
 
 
 def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) -> np.memmap:
@@ -73,11 +84,48 @@ def create_array(folder: str | Path, name: str, kind, shape: tuple[int, ...]) ->
 
     Raises:
         InvalidFileError: If a folder is of that name.
-        OSError: If it cannot be written.
+        OSError: If it cannot be written, or the disk has no room for all of it; then there is no such file.
     """
     path = Path(folder) / name
     path.unlink(missing_ok=True)
-    return np.lib.format.open_memmap(path, "w+", kind, shape)
+    try:
+        # Nothing is written yet but the header and the last byte.
+        array = np.lib.format.open_memmap(path, "w+", kind, shape)
+        _take_room(path, blank_from=array.offset)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return array
+
+
+def _take_room(path: Path, blank_from: int | None = None) -> None:
+    """Have the disk keep room for all of a file that will be mapped.
+
+    Where a file has holes and the disk is full, writing into a mapped hole is no error but a signal that ends the
+    process.
+
+    Args:
+        path: A file of its full size.
+        blank_from: From which byte on nobody has written anything, so that zeros may be; None if somebody may have.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    with open_regular(path, "r+b", follow=False) as file:
+        found = os.fstat(file.fileno())
+        # Windows' files have no holes unless they are asked for.
+        if getattr(found, "st_blocks", math.inf) * BLOCK >= found.st_size:
+            return
+        if hasattr(os, "posix_fallocate"):
+            try:
+                return os.posix_fallocate(file.fileno(), 0, found.st_size)
+            except OSError as error:
+                if error.errno not in NOT_KNOWN:
+                    raise
+        if blank_from is not None:
+            file.seek(blank_from)
+            for start in range(blank_from, found.st_size, PIECE):
+                file.write(bytes(min(PIECE, found.st_size - start)))
 
 
 def read_npz(path: str | Path, limit: int = MAX_FILE_BYTES) -> dict[str, np.ndarray]:

@@ -21,6 +21,10 @@ def is_link(path: str | Path) -> bool:
         found = os.lstat(path)
     except (OSError, ValueError):
         return False
+    return _leads_elsewhere(found)
+
+
+def _leads_elsewhere(found: os.stat_result) -> bool:
     return stat.S_ISLNK(found.st_mode) or bool(getattr(found, "st_reparse_tag", 0) & NAME_SURROGATE)
 
 
@@ -38,9 +42,16 @@ def inside(root: str | Path, *parts: str) -> Path:
     if len(parts) > MOST_PARTS:
         raise InvalidFileError(f"A path of {len(parts)} folders is deeper than the {MOST_PARTS} that are followed.")
     path = Path(root)
-    for part in parts:
+    for number, part in enumerate(parts):
         path = path / plain_name(part)
-        if is_link(path):
+        try:
+            found = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            # Nothing behind it can be a link, and the system would look for each by a longer path.
+            return path.joinpath(*map(plain_name, parts[number + 1 :]))
+        except (OSError, ValueError):
+            continue
+        if _leads_elsewhere(found):
             raise InvalidFileError(
                 f"{path!s:.200} is a link, which could lead anywhere; put the file or folder itself there."
             )

@@ -83,6 +83,8 @@ SAFETENSORS = (".safetensors", ".safetensors.index.json")
 # Names that timm takes as addresses: "hf-hub:owner/repository", "local-dir:folder".
 ADDRESSED = ("backbone", "architecture")
 MOST_FILES = 200
+# JSON's whole numbers may have more digits than a float holds.
+FAR = 1e18
 MAX_CONFIG_BYTES = 4 << 20
 # Vocabularies, not configurations, and as large as they like.
 VOCABULARIES = ("tokenizer.json", "vocab.json", "tekken.json", "added_tokens.json")
@@ -205,7 +207,8 @@ def _check_count(path: Path, key: str, value: Any) -> None:
         found = max([stages, together, *numbers]) if pattern.fullmatch(key) else 0
         if found > most:
             raise InvalidFileError(
-                f"{path} says {key} = {found:.0f}, expected at most {most}, more than any model has; copy it again."
+                f"{path} says {key} = {min(found, FAR):.0f}, expected at most {most}, more than any model has; copy it "
+                "again."
             )
 
 
@@ -221,7 +224,7 @@ def _check_parts(path: Path, content: Any) -> None:
 
 def _largest(content: Any, kind: re.Pattern) -> float:
     found = (_numbers(value) for key, value in all_entries(content) if kind.fullmatch(key))
-    return max((number for numbers in found for number in numbers), default=1)
+    return max([1, *(number for numbers in found for number in numbers)])
 
 
 def _numbers(value: Any) -> list[float]:

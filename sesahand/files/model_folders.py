@@ -27,6 +27,8 @@ MORE_NUMBERS = 1 << 24
 # Tables that networks make themselves, such as masks and positions, and no file holds.
 MORE_BYTES = 1 << 28
 MOST_STEPS = 1 << 16
+# As `model_configs.COUNTS`: a layer without any memory of its own still takes some of Python's, and a millisecond.
+MOST_LAYERS = 1000
 
 
 def check_model_folder(folder: Path, has_weights: bool = True, has_words: bool = True) -> None:
@@ -172,6 +174,24 @@ def _held(folder: Path) -> tuple[int, int, str]:
             # It may be the damaged copy of another precision, which is not read.
             damage = str(error)
     return numbers, size, damage
+
+
+def check_depth(file: str, layers: int) -> int:
+    """Return how many layers a file names, before so many are made; their tensors may be of no numbers at all.
+
+    Args:
+        file: What it is called in the message.
+        layers: Counted by the names of tensors.
+
+    Raises:
+        InvalidFileError: If they are more than any network has.
+    """
+    if layers > MOST_LAYERS:
+        raise InvalidFileError(
+            f"{file} names {layers} layers of one network, expected at most {MOST_LAYERS}, more than any model has; "
+            "copy it again, or choose another file."
+        )
+    return layers
 
 
 def check_complete(folder: Path, network: nn.Module, report: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.model_configs import without_choices
-from ..files.model_folders import check_complete, check_model_folder, check_size
+from ..files.model_folders import check_complete, check_depth, check_model_folder, check_size
 from ..files.panics import refusing_panics
 from ..files.reading import read_bytes
 from ..files.weights import open_weights
@@ -272,7 +272,7 @@ def networks_of(state: dict[str, Tensor], name: str, prediction: Mapping[str, An
         vocab_size=VOCABULARY_SIZE,
         hidden_size=width,
         intermediate_size=4 * width,
-        num_hidden_layers=len(layers),
+        num_hidden_layers=check_depth(name, len(layers)),
         num_attention_heads=width // 64,
         projection_dim=width,
         bos_token_id=START_ID,
@@ -352,7 +352,7 @@ def check_channels(unet: Mapping[str, Tensor], name: str) -> None:
 def _widths(state: dict[str, Tensor]) -> tuple[int, ...]:
     """Channels of the four levels of an SD1.5-shaped U-Net, whose second block of each level is numbered so."""
     names = [f"input_blocks.{index}.0.out_layers.3.weight" for index in (2, 5, 8, 11)]
-    if any(name not in state for name in names) or "input_blocks.13.0.op.weight" in state:
+    if any(name not in state or not state[name].ndim for name in names) or "input_blocks.13.0.op.weight" in state:
         raise InvalidFileError(
             "The checkpoint's U-Net is not shaped as Stable Diffusion 1.5's: four levels of two. Use an SD1.5 "
             "checkpoint."

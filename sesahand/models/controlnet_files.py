@@ -54,9 +54,13 @@ class ControlNetWeights:
     @property
     def family(self) -> str:
         """ "SD1.5", "SD2" or "SDXL", by the width of the text that the cross-attention takes."""
-        widths = (value.shape[1] for name, value in self.state.items() if name.endswith("attn2.to_k.weight"))
-        width = next(widths, None)
-        return name_of_width(width) or f"unknown (text width {width})"
+        return name_of_width(self.text_width) or f"unknown (text width {self.text_width})"
+
+    @property
+    def text_width(self) -> int | None:
+        """Width of the text that the cross-attention takes, or None if there is none."""
+        keys = (value for name, value in self.state.items() if name.endswith("attn2.to_k.weight"))
+        return next((value.shape[1] for value in keys if value.ndim > 1), None)
 
     def describe(self) -> str:
         """What the file is, for a text output."""

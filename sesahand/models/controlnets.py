@@ -202,8 +202,7 @@ def _from_file(path: Path, base: BaseModel) -> tuple[ControlNetModel, FusionSett
     weights = read_controlnet_weights(path)
     if weights.unreadable_mark:
         raise InvalidFileError(weights.unreadable_mark)
-    width = next((value.shape[1] for name, value in weights.state.items() if name.endswith("attn2.to_k.weight")), None)
-    check_family(path.name, width, base)
+    check_family(path.name, weights.text_width, base)
     state: dict[str, Tensor] = {name: value.float() for name, value in weights.state.items()}
     model = ControlNetModel.from_unet(base.unet, load_weights_from_unet=False)
     try:

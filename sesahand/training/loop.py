@@ -44,6 +44,8 @@ CONFIG = "config.json"
 LOG = "log.jsonl"
 LOCK = "training.lock"
 SETS = "sets"
+# Of steps and seconds; JSON's whole numbers may have more digits than a float holds.
+FAR = 1e18
 MISSING = "Training needs accelerate: pip install accelerate"
 
 
@@ -373,7 +375,7 @@ class _Run:
         updates, scaler = facts.get("updates"), facts.get("scaler")
         known = self.progress.state_dict()
         whole = isinstance(progress, dict) and progress.keys() == known.keys()
-        whole = whole and all(isinstance(progress[name], int | float) and progress[name] >= 0 for name in known)
+        whole = whole and all(isinstance(progress[name], int | float) and 0 <= progress[name] < FAR for name in known)
         if not whole or not isinstance(updates, int) or not isinstance(progress["step"], int):
             raise InvalidFileError(f"{folder!s:.200} does not say how far its training is; remove it.")
         extended: Any = facts.get("extended", [])

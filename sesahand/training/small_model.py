@@ -215,7 +215,13 @@ class MiniTraining:
         shape = (len(learnt), 4, size, size)
         path = inside(self.out, "latents.npy")
         if not path.exists():
-            array = create_array(self.out, UNFINISHED, np.float16, shape)
+            try:
+                array = create_array(self.out, UNFINISHED, np.float16, shape)
+            except OSError as error:
+                raise SesaHandError(
+                    f"{self.out!s:.200} has no room for the latents ({error!s:.200}); make room, or choose another "
+                    "folder with out."
+                ) from error
             for done in encode_all(model.autoencoder, learnt, array):
                 if self.stop():
                     return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import InvalidFileError, SesaHandError
 from ..files.gguf_header import GGUFHeader, read_gguf_header
-from ..files.model_folders import check_model_folder
+from ..files.model_folders import check_depth, check_model_folder
 
 MOST_WIDTH = 1 << 16
 MOST_MERGES = 4
@@ -60,6 +60,7 @@ def _check_sizes(path: Path, header: GGUFHeader, architecture: str) -> None:
     values = {name: header.values.get(f"{architecture}.{name}") for name in ("block_count", *_SIZES)}
     embedding = header.shapes.get("token_embd.weight", ())
     blocks = {found[1] for name in header.shapes if (found := re.match(r"blk\.(\d+)\.", name))}
+    check_depth(str(path), len(blocks))
     # Those of a model with experts are stored in one tensor for all, and few transformers take them.
     experts = header.values.get(f"{architecture}.expert_count", 0)
     sizes = [values[name] for name in _SIZES if values[name] is not None]

@@ -11,7 +11,7 @@ import numpy as np
 from ..callbacks import Progress
 from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.arrays import create_array, map_array
-from ..files.folders import inside
+from ..files.folders import delete_file, inside
 from ..files.locks import WriterLock
 from ..files.reading import read_json
 from ..files.writing import write_whole
@@ -151,12 +151,24 @@ def create_arrays(folder: Path, about: dict) -> dict[str, np.memmap]:
                         f"{folder} holds other samples, {quote(found)}, not {about}: choose another folder."
                     )
             else:
-                for name, (kind, shape) in array_shapes(about["count"], about["size"]).items():
-                    create_array(folder, f"{name}.npy", kind, shape).flush()
+                _create_new(folder, array_shapes(about["count"], about["size"]))
                 write_whole(folder / ABOUT, json.dumps(about).encode() + b"\n")
         return map_arrays(folder, about, "r+")
     except (OSError, ValueError) as error:
         raise SesaHandError(f"Samples cannot be written to {folder} ({error}); choose another folder.") from error
+
+
+def _create_new(folder: Path, shapes: dict[str, tuple[type, tuple[int, ...]]]) -> None:
+    """Make the arrays' files, all of them or, where the disk has no room for all, none."""
+    made: list[str] = []
+    try:
+        for name, (kind, shape) in shapes.items():
+            create_array(folder, f"{name}.npy", kind, shape).flush()
+            made.append(f"{name}.npy")
+    except BaseException:
+        for name in made:
+            delete_file(folder, name)
+        raise
 
 
 def _refuse_other_files(folder: Path, about: dict) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import SesaHandError, quote
+from ...files.folders import delete_file
+from ...files.writing import claim
 
 if TYPE_CHECKING:
     from ..pair_set import Pair
@@ -28,6 +32,8 @@ FORMATS = {
 """Of each format the function of this package that writes pairs into a folder and returns how many it wrote and left
 out; its file is loaded when it is asked for."""
 
+MARK = ".sesahand-export"
+"""Name of a file that stands in a folder as long as an export is being written into it."""
 
 OF_HANDS_ALONE = tuple(name for name in FORMATS if name not in ("foundhand", "coco", "webdataset"))
 """Formats without a place for what hands hold."""
@@ -51,7 +57,7 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
             all of it.
 
     Raises:
-        SesaHandError: If the folder holds something, or a pair cannot be read.
+        SesaHandError: If the folder holds something, another export is being written into it, or a pair cannot be read.
     """
     if format not in FORMATS:
         raise SesaHandError(f"There is no format {quote(format)}; formats are {', '.join(FORMATS)}.")
@@ -60,14 +66,34 @@ def export_pairs(pairs: Iterable[Pair], format: str, out: str | Path) -> Exporte
     out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
-        counts = exporter(_noting_objects(pairs) if format in OF_HANDS_ALONE else pairs, out)
+        with _claimed(out):
+            counts = exporter(_noting_objects(pairs) if format in OF_HANDS_ALONE else pairs, out)
     except OSError as error:
         raise SesaHandError(
             f"{out!s:.200} cannot be written to: {error!s:.200}. Choose another folder with room."
         ) from error
     return Exported(*counts)
+
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
+    """Have an empty folder to oneself: two exports into one would be mixed, and both would say that all is well.
+
+    Raises:
+        SesaHandError: If somebody else has it, or it holds something.
+        OSError: If it cannot be written to.
+    """
+    if not claim(out / MARK):
+        raise SesaHandError(
+            f"Another export is being written into {out!s:.200}, or was when it was killed: {MARK} is in it. Give a "
+            "new folder; what a killed export has left can be deleted."
+        )
+    try:
+        if set(os.listdir(out)) - {MARK}:
+            raise SesaHandError(f"{out!s:.200} is not empty; give a new folder, so that nothing old gets in between.")
+        yield
+    finally:
+        delete_file(out, MARK)
 
 
 def _noting_objects(pairs: Iterable[Pair]) -> Iterator[Pair]:

@@ -27,7 +27,7 @@ from .hand_set import UNKNOWN_SIDE, HandSet, SeenPicture
 
 # Of what a file becomes in memory.
 MAX_COCO_BYTES = 2 << 30
-LONGEST_NAME = 1024
+LONGEST_NAME, MOST_FOLDERS = 1024, 16
 # The two hands of COCO-WholeBody's people.
 BOTH = (("left", "lefthand_kpts"), ("right", "righthand_kpts"))
 # No hand spans a metre, and none ten millimetres only.
@@ -107,7 +107,7 @@ def _size(image: dict, label: str) -> tuple[int, int] | None:
 
 def _file(folder: Path, name: str) -> Path | None:
     """Return where a picture is, beside the file or in `images`, or None: names that lead elsewhere lead nowhere."""
-    if len(name) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME or name.count("/") > MOST_FOLDERS:
         return None
     for parts in (name.split("/"), ["images", *name.split("/")]):
         try:

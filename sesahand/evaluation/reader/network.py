@@ -7,6 +7,7 @@ generated pictures: a reading that misses its bar in `BARS` publishes no figure 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,8 @@ UNNAMED = -1
 # of the longer side of the hand's box.
 BARS = {"mask_iou": 0.95, "keypoint_error": 0.02, "gesture": 0.90, "side": 0.90, "view": 0.90, "direction": 0.95}
 WORD_BAR = 0.95
+# Beyond all figures; JSON's whole numbers may have more digits than a float holds.
+FAR = 1e18
 
 
 def bar_of(column: str) -> float:
@@ -272,6 +275,7 @@ def load_world_reader(path: Path | None = None) -> WorldReader:
         with open_weights(path) as file:
             facts = parse_json((file.metadata() or {})["sesahand.judge"], "its description")
             state = {name: file.get_tensor(name) for name in file.keys()}
+        _check_facts(facts)
         network = ReaderNetwork()
         network.load_state_dict(
             {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
@@ -279,3 +283,13 @@ def load_world_reader(path: Path | None = None) -> WorldReader:
     except Exception as error:
         raise InvalidFileError(f"{path} is no judge that can be read ({error}). Train one with train-judge.") from error
     return WorldReader(network, facts)
+
+
+def _check_facts(facts: Any) -> None:
+    """Raise a ValueError unless a file says of its reader what is asked of it later."""
+    if not isinstance(facts, dict) or not isinstance(facts.get("training", []), list):
+        raise ValueError("it does not say how it was trained")
+    results = facts.get("results", {})
+    numbers: list[Any] = list(results.values()) if isinstance(results, dict) else [None]
+    if not all(type(value) in (int, float) and abs(value) < FAR for value in numbers):
+        raise ValueError("it does not say how well it reads")

@@ -148,7 +148,7 @@ def read_mini_state(path: str | Path) -> tuple[MiniLayout, dict[str, Tensor], di
 def check_sizes(layout: MiniLayout, state: Mapping[str, Tensor], source: str) -> None:
     """Raise an InvalidFileError where a file's description would build other networks than its tensors fill."""
     ids = state[TOKEN_IDS]
-    if ids.ndim != 1 or ids.is_floating_point() or len(ids) > VOCABULARY_SIZE:
+    if ids.ndim != 1 or ids.is_floating_point() or ids.is_complex() or len(ids) > VOCABULARY_SIZE:
         raise InvalidFileError(
             f"{source}: {TOKEN_IDS} is {list(ids.shape)} {ids.dtype}, expected at most {VOCABULARY_SIZE} whole "
             "numbers; copy it again."

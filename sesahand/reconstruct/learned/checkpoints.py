@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import InvalidFileError, SesaHandError
 from ...files.checkpoint_pickle import ZIP_START, read_checkpoint_tensors
-from ...files.model_folders import check_size
+from ...files.model_folders import check_depth, check_size
 from ...files.reading import open_regular
 from ...files.weights import open_weights
 from ...hands.mano import MANO_NAME
@@ -144,13 +144,13 @@ def build_network(shapes: Mapping[str, tuple[int, ...]], file: str) -> nn.Module
         InvalidFileError: If they are no network that is known here.
     """
     try:
-        backbone = _backbone_size(shapes)
+        backbone = _backbone_size(shapes, file)
         if "mano_head.decpose.weight" in shapes:
             layer = "mano_head.transformer.transformer.layers.{}."
             size = HaMeRSize(
                 backbone,
                 width=shapes["mano_head.decpose.weight"][1],
-                depth=_count(shapes, layer + "0.norm.weight"),
+                depth=_count(shapes, layer + "0.norm.weight", file),
                 inner=shapes[layer.format(0) + "1.fn.to_q.weight"][0],
                 hidden=shapes[layer.format(0) + "2.fn.net.0.weight"][0],
             )
@@ -163,17 +163,18 @@ def build_network(shapes: Mapping[str, tuple[int, ...]], file: str) -> nn.Module
     raise InvalidFileError(f"{file} is neither HaMeR nor WiLoR; it holds {some}. {where_to_get()}")
 
 
-def _backbone_size(shapes: Mapping[str, tuple[int, ...]]) -> ViTSize:
+def _backbone_size(shapes: Mapping[str, tuple[int, ...]], file: str) -> ViTSize:
     width = shapes["backbone.patch_embed.proj.weight"][0]
     if not width or width % NUM_HEADS:
         raise KeyError("a width that the heads cannot share")
-    depth = _count(shapes, "backbone.blocks.{}.norm1.weight")
+    depth = _count(shapes, "backbone.blocks.{}.norm1.weight", file)
     return ViTSize(width, depth, hidden=shapes["backbone.blocks.0.mlp.fc1.weight"][0])
 
 
-def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str) -> int:
+def _count(shapes: Mapping[str, tuple[int, ...]], pattern: str, file: str) -> int:
     """Return how many layers of a numbered name there are without a gap."""
-    return next(number for number in range(len(shapes) + 1) if pattern.format(number) not in shapes)
+    layers = next(number for number in range(len(shapes) + 1) if pattern.format(number) not in shapes)
+    return check_depth(file, layers)
 
 
 def _check_layers(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], file: str) -> None:
@@ -189,6 +190,14 @@ def _check_layers(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], f
     ]
     if wrong:
         faults.append(f"{len(wrong)} of another shape: {_listed(wrong)}")
+    # Those are not converted, and the network would stumble over them when it is asked.
+    strange = [
+        f"{name} of {found[name].dtype}"
+        for name, value in expected.items()
+        if name in found and found[name].is_floating_point() != value.is_floating_point()
+    ]
+    if strange:
+        faults.append(f"{len(strange)} of other numbers: {_listed(strange)}")
     if faults:
         raise InvalidFileError(
             f"{file} does not hold the published network: of its layers {'; '.join(faults)}. Use the authors' file "

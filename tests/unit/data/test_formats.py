@@ -15,7 +15,7 @@ from pair_scenes import make_facts, make_picture, make_scene
 from PIL import Image
 
 from sesahand.cli import main
-from sesahand.data.formats import FORMATS, export_pairs
+from sesahand.data.formats import FORMATS, MARK, export_pairs
 from sesahand.data.pair_set import PairSet
 from sesahand.data.writer import PairWriter
 from sesahand.errors import SesaHandError
@@ -315,6 +315,36 @@ def test_an_export_goes_into_an_empty_folder_only(built_in, tmp_path):
         export_pairs(built_in[1], "coco", tmp_path)
     with pytest.raises(SesaHandError, match="formats are attentionhand"):
         export_pairs(built_in[1], "exe", tmp_path)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_two_exports_do_not_share_a_folder(built_in, tmp_path, format):
+    refused = []
+
+    def meanwhile():
+        for pair in built_in[1]:
+            with pytest.raises(SesaHandError, match="Another export is being written.*new folder") as error:
+                export_pairs(built_in[1], format, tmp_path / "out")
+            refused.append(error)
+            yield pair
+
+    done = export_pairs(meanwhile(), format, tmp_path / "out")
+    assert done.written + done.left_out == len(refused) == len(built_in[1])
+    assert not (tmp_path / "out" / MARK).exists()
+
+
+def test_a_failed_export_leaves_no_mark_and_a_killed_one_says_so(built_in, tmp_path):
+    def broken():
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        export_pairs(broken(), "foundhand", tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / MARK).touch()
+    with pytest.raises(SesaHandError, match=rf"when it was killed: {MARK} is in it.*can be deleted"):
+        export_pairs(built_in[1], "foundhand", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [MARK]
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -226,3 +226,15 @@ def test_a_damaged_file_is_refused(tmp_path):
     for name in ("reader.safetensors", "missing.safetensors"):
         with pytest.raises(SesaHandError, match="train-judge"):
             load_world_reader(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [None, [], {"training": None}, {"training": 1}, {"results": None}, {"results": [1]}, {"results": {"side": [1]}},
+     {"results": {"side": True}}, {"results": {"mask_iou": 10**400}}],
+    ids=lambda facts: str(facts)[:40],
+)  # fmt: skip
+def test_a_file_that_says_something_else_of_its_training_is_refused(tmp_path, facts):
+    save_world_reader(tmp_path / "reader.safetensors", ReaderNetwork(), facts)
+    with pytest.raises(SesaHandError, match="train-judge"):
+        load_world_reader(tmp_path / "reader.safetensors")

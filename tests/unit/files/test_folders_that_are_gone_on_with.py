@@ -1,5 +1,6 @@
 """Folders that a command goes on with: torn logs, links, two at once, and kills in the middle of a write."""
 
+import errno
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from sesahand.errors import InvalidFileError, SesaHandError
 from sesahand.evaluation.reader.config import ReaderConfig
 from sesahand.evaluation.reader.network import ReaderNetwork
 from sesahand.evaluation.reader.training import resume, save_state
+from sesahand.files.arrays import create_array
 from sesahand.files.locks import WriterLock
 from sesahand.files.reading import read_json_lines
 from sesahand.files.writing import append_line, claim, write_with
@@ -269,6 +271,82 @@ def test_samples_of_another_shape_or_of_objects_are_refused(tmp_path):
     (tmp_path / "done.npy").write_bytes(b"\x93NUMPY\x01\x00\x40\x00{'descr': 'u1', 'fortran_order': (")
     with pytest.raises(InvalidFileError, match=r"done\.npy cannot be read"):
         open_samples(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os.stat_result, "st_blocks"), reason="the system does not tell how much disk is taken")
+@pytest.mark.parametrize("answer", ["yes", "it cannot", "unknown"])
+def test_all_room_is_taken_before_samples_are_drawn(tmp_path, monkeypatch, answer):
+    if answer == "unknown":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    elif answer == "it cannot":
+        monkeypatch.setattr(os, "posix_fallocate", refusing(errno.EOPNOTSUPP), raising=False)
+    array = create_array(tmp_path, "pictures.npy", np.uint8, (3 << 20,))
+    found = (tmp_path / "pictures.npy").stat()
+    assert found.st_size <= 512 * found.st_blocks and not array.any() and found.st_size == array.offset + len(array)
+
+
+def refusing(number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system keeps no room for files")
+def test_samples_that_the_disk_has_no_room_for_are_refused_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", refusing(errno.ENOSPC))
+    with pytest.raises(SesaHandError, match="No space left.*choose another folder"):
+        render_samples(tmp_path, 2, size=64)
+    assert not list(tmp_path.glob("*.npy"))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system keeps no room for files")
+def test_room_is_also_taken_where_drawing_is_gone_on_with_in_files_of_holes(tmp_path, monkeypatch):
+    render_samples(tmp_path, 2, size=64, part=(0, 2))
+    pictures = tmp_path / "pictures.npy"
+    data = pictures.read_bytes()
+    pictures.write_bytes(data[:128])
+    os.truncate(pictures, len(data))
+    monkeypatch.setattr(os, "posix_fallocate", refusing(errno.ENOSPC))
+    with pytest.raises(SesaHandError, match="No space left.*choose another folder"):
+        render_samples(tmp_path, 2, size=64)
+    monkeypatch.undo()
+    assert render_samples(tmp_path, 2, size=64).pictures[1].any()
+
+
+def test_a_short_file_is_not_made_as_long_as_it_claims_to_be(tmp_path):
+    render_samples(tmp_path, 2, size=32)
+    os.truncate(tmp_path / "pictures.npy", 1000)
+    with pytest.raises(SesaHandError, match=r"pictures\.npy"):
+        render_samples(tmp_path, 2, size=32)
+    assert (tmp_path / "pictures.npy").stat().st_size == 1000
+
+
+FULL = """
+import sys
+from pathlib import Path
+from sesahand.errors import SesaHandError
+from sesahand.world.cache import render_samples
+
+try:
+    render_samples(Path(sys.argv[1], "samples"), 100)
+except SesaHandError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a small disk of its own is Linux's")
+def test_a_full_disk_is_an_error_and_not_a_signal(tmp_path):
+    small = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=3m tmpfs "$1" && '
+    try:
+        if subprocess.run([*small, mount + "true", "sh", tmp_path], capture_output=True).returncode:
+            pytest.skip("no disks may be mounted here")
+    except OSError:
+        pytest.skip("there is no unshare")
+    run = [*small, mount + '"$2" -c "$3" "$1"', "sh", tmp_path, sys.executable, FULL]
+    ended = subprocess.run(run, capture_output=True, text=True, cwd=ROOT)
+    assert ended.returncode == 1 and "refused: " in ended.stderr and "No space left" in ended.stderr
 
 
 def test_two_trainings_do_not_share_a_folder(tmp_path):

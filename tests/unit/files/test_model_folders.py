@@ -172,12 +172,18 @@ def test_a_scheduler_of_endlessly_many_steps_is_refused(models):
 @pytest.mark.parametrize(
     "content",
     [{"layers_per_block": 10**9}, {"depths": [1] * 2000}, {"down_block_types": ["a"] * 2000},
-     {"size": {"height": 10**6, "width": 32}}, {"crop_size": {"width": 10**6}}, {"min_pixels": 10**12}],
+     {"size": {"height": 10**6, "width": 32}}, {"crop_size": {"width": 10**6}}, {"min_pixels": 10**12},
+     {"num_hidden_layers": 10**400}],
 )  # fmt: skip
 def test_what_is_made_by_the_numbers_of_a_configuration_is_bounded(tmp_path, content):
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(InvalidFileError, match=r"\w+ = .* more than any model has"):
         check_configurations(tmp_path)
+
+
+def test_a_count_below_all_floats_is_no_error_of_arithmetic(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"num_layers": -(10**400), "num_experts": 1.5}))
+    check_configurations(tmp_path)
 
 
 @pytest.mark.parametrize("part", PARTS)

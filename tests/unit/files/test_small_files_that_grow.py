@@ -1,6 +1,7 @@
 """Small files that become large, or take long, when they are read: refused with a sentence, within bounds."""
 
 import json
+import os
 import re
 import struct
 import weakref
@@ -254,6 +255,39 @@ def test_a_path_of_very_many_folders_is_not_walked(tmp_path):
     assert inside(tmp_path, *["a"] * 100).name == "a"
     with pytest.raises(SesaHandError, match="deeper than"):
         inside(tmp_path, *["a"] * 10_000)
+
+
+@pytest.fixture
+def looked_up(monkeypatch):
+    """Paths that the system was asked about."""
+    asked, ask = [], os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path, **named: asked.append(path) or ask(path, **named))
+    return asked
+
+
+@pytest.mark.parametrize("there", ["", "file", "folder"])
+def test_behind_what_is_missing_nothing_is_looked_for(tmp_path, looked_up, there):
+    if there == "folder":
+        (tmp_path / "a").mkdir()
+    elif there:
+        (tmp_path / "a").touch()
+    assert inside(tmp_path, *["a"] * 200) == tmp_path.joinpath(*["a"] * 200)
+    assert len(looked_up) <= 2
+    with pytest.raises(SesaHandError, match="no name of a file"):
+        inside(tmp_path, *["a"] * 3, "..", "b")
+
+
+def test_pictures_of_a_coco_file_in_very_many_folders_are_not_looked_for(tmp_path, looked_up):
+    names = ["/".join("a" * 250), "/".join("a" * 12), "a.png"]
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    annotations = [{"image_id": 0, "keypoints": [1] * 63}]
+    (tmp_path / "coco.json").write_text(json.dumps({"images": images, "annotations": annotations}))
+    (tmp_path / "images" / "/".join("a" * 11)).mkdir(parents=True)
+    (tmp_path / "images" / names[1]).touch()
+    looked_up.clear()
+    pictures = open_hands(tmp_path / "coco.json").pictures
+    assert [picture.file for picture in pictures] == [None, tmp_path / "images" / names[1], None]
+    assert len(looked_up) < 60
 
 
 # Characters that end a line for Python, but not for TOML, which has them in quoted keys.

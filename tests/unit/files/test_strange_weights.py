@@ -79,7 +79,9 @@ def test_a_text_encoder_is_not_built_by_what_a_small_file_says_of_it(tmp_path):
     run_limited(READERS["small"], path, megabytes=1000, seconds=100).refused("InvalidFileError")
 
 
-@pytest.mark.parametrize("ids", [torch.arange(49409), torch.tensor([-1]), torch.tensor([1.5]), torch.tensor([[7]])])
+@pytest.mark.parametrize(
+    "ids", [torch.arange(49409), torch.tensor([-1]), torch.tensor([1.5]), torch.tensor([1j]), torch.tensor([[7]])]
+)
 def test_token_ids_that_are_none_are_refused(tmp_path, ids):
     state = {TOKEN_IDS: ids, TEXT_PREFIX + TOKEN_TABLE: torch.zeros(1, 128)}
     save_file(state, tmp_path / "model.safetensors", {LAYOUT: MiniLayout().to_json()})
@@ -120,7 +122,11 @@ def widths(*sizes) -> dict[str, torch.Tensor]:
     }
 
 
-@pytest.mark.parametrize("kind", ["unet", "unet of no shape", "text layers", "text layer without a number", "vae"])
+@pytest.mark.parametrize(
+    "kind",
+    ["unet", "unet of no shape", "unet of a number", "text layers", "text layer without a number",
+     "text layers of names", "vae"],
+)  # fmt: skip
 def test_a_checkpoint_of_few_numbers_builds_no_large_networks(tmp_path, kind):
     state = unet_tensors() | text_tensors()
     state[f"{AUTOENCODER_PREFIX}encoder.conv_in.weight"] = torch.zeros(1)
@@ -130,11 +136,14 @@ def test_a_checkpoint_of_few_numbers_builds_no_large_networks(tmp_path, kind):
     state |= {
         "unet": widths(*(1 << 20,) * 4),
         "unet of no shape": widths(7, 9, 11, 13),
+        "unet of a number": {f"{UNET_PREFIX}input_blocks.2.0.out_layers.3.weight": torch.tensor(1.0)},
+        "text layers of names": {f"{TEXT}encoder.layers.{number}.x": torch.zeros(0) for number in range(40_000)},
         "text layers": {f"{TEXT}encoder.layers.1000000000.x": torch.zeros(1)},
         "text layer without a number": {f"{TEXT}encoder.layers.x.x": torch.zeros(1)},
     }.get(kind, {})
     save_file(state, tmp_path / "base.safetensors")
-    run_limited(READERS["base"], tmp_path / "base.safetensors", megabytes=1000, seconds=60).refused("InvalidFileError")
+    ended = run_limited(READERS["base"], tmp_path / "base.safetensors", megabytes=1000, seconds=60)
+    assert ("names 40000 layers" in ended.refused("InvalidFileError")) == (kind == "text layers of names")
 
 
 def swin(window: int, layers: int = 1) -> RegressorSettings:

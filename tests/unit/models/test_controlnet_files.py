@@ -58,6 +58,12 @@ def test_sdxl_is_told_by_its_text_width(tmp_path):
     assert read_controlnet_weights(tmp_path / "xl.safetensors").family == "SDXL"
 
 
+def test_a_width_of_text_that_is_none_is_no_family(tmp_path):
+    key = "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    save_file({"zero_convs.0.0.weight": torch.ones(1), key: torch.ones(4)}, tmp_path / "c.safetensors")
+    assert read_controlnet_weights(tmp_path / "c.safetensors").family == "unknown (text width None)"
+
+
 def test_diffusers_names_are_recognised(tmp_path):
     state = {
         "controlnet_cond_embedding.conv_in.weight": torch.ones(2),

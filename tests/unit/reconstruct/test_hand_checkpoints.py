@@ -11,6 +11,7 @@ from collections import OrderedDict
 import pytest
 import torch
 from hand_network_reference import SMALL_LAYERS, random_weights
+from hostile import run_limited
 from safetensors.torch import save_file
 
 from sesahand.errors import InvalidFileError, UnsafeFileError
@@ -157,6 +158,28 @@ def test_missing_unknown_and_misshapen_layers_are_named(tmp_path, weights):
         load_network(tmp_path / "net.safetensors")
     for part in ("1 missing: " + gone, "1 unknown: backbone.blocks.0.extra", "last_norm.bias [3] instead of [64]"):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"),
+    [("HaMeR", "backbone.blocks.{}.norm1"), ("WiLoR", "backbone.blocks.{}.norm1"),
+     ("HaMeR", "mano_head.transformer.transformer.layers.{}.0.norm")],
+)  # fmt: skip
+def test_layers_of_nothing_but_names_are_not_built(tmp_path, kind, part):
+    weights = random_weights(SMALL_LAYERS[kind]())
+    named = {f"{part.format(number)}.weight": torch.zeros(0) for number in range(40_000)}
+    save_file(named | weights, tmp_path / "net.safetensors")
+    read = "sesahand.reconstruct.learned.checkpoints:load_network"
+    says = run_limited(read, tmp_path / "net.safetensors", megabytes=400, seconds=15).refused()
+    assert "net.safetensors names 40000 layers" in says
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.complex64])
+def test_weights_that_are_no_fractions_are_refused_before_a_hand_is_looked_at(tmp_path, weights, dtype):
+    weights["backbone.last_norm.bias"] = weights["backbone.last_norm.bias"].to(dtype)
+    save_file(weights, tmp_path / "net.safetensors")
+    with pytest.raises(InvalidFileError, match=rf"1 of other numbers: backbone\.last_norm\.bias of {dtype}"):
+        load_network(tmp_path / "net.safetensors")
 
 
 def test_another_network_is_named_as_such(tmp_path):

@@ -125,6 +125,12 @@ def test_layers_without_their_numbers_are_refused_before_a_model_is_made(write, 
         TransformersVLM.load(write(gguf(sizes, tensors)))
 
 
+def test_a_file_of_more_layers_than_any_model_has_is_refused_before_they_are_made(write):
+    tensors = TENSORS | {f"blk.{number}.attn_norm.weight": (0,) for number in range(5000)}
+    with pytest.raises(InvalidFileError, match="names 5000 layers"):
+        gguf_models.check_gguf(write(gguf({**SIZES, "block_count": 5000}, tensors)))
+
+
 def test_without_the_package_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(gguf_models, "has_gguf", lambda: False)
     (tmp_path / "model.gguf").write_bytes(gguf())
