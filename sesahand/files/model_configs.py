@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import InvalidFileError, UnsafeFileError, quote
 from .folders import check_plain
 from .reading import read_json
+from .tokenizer_steps import check_tokenizer_file
 
 ATTENTIONS = (None, "", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 """Attentions that are a part of transformers. Which one is used is not the file's to say, see `without_choices`."""
@@ -84,8 +85,9 @@ SAFETENSORS = (".safetensors", ".safetensors.index.json")
 ADDRESSED = ("backbone", "architecture")
 MOST_FILES = 200
 MAX_CONFIG_BYTES = 4 << 20
+TOKENIZER = "tokenizer.json"
 # Vocabularies, not configurations, and as large as they like.
-VOCABULARIES = ("tokenizer.json", "vocab.json", "tekken.json", "added_tokens.json")
+VOCABULARIES = (TOKENIZER, "vocab.json", "tekken.json", "added_tokens.json")
 _HUB = re.compile(r"lazy_load_kernel|get_kernel\(|use_kernel_func_from_hub")
 
 
@@ -94,7 +96,7 @@ def check_configurations(folder: Path) -> None:
 
     Raises:
         UnsafeFileError: If one asks for code or for files from elsewhere.
-        InvalidFileError: If one is no JSON object, or the model is quantized.
+        InvalidFileError: If one is no JSON object, the model is quantized, or its tokenizer makes too much of a text.
     """
     check_plain(folder)
     if (folder / "custom_generate").exists():
@@ -109,6 +111,8 @@ def check_configurations(folder: Path) -> None:
             f"{folder} holds more than {MOST_FILES} .json files, which no model folder does. Choose the folder of the "
             "model alone."
         )
+    if (folder / TOKENIZER).exists():
+        check_tokenizer_file(folder / TOKENIZER)
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
@@ -147,6 +151,11 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} says {key}: such a model answers questions that are written into its picture, in a font which "
             "transformers fetches from the internet. Take one of its family that writes captions, such as "
             "pix2struct-textcaps-base, or another model."
+        )
+    if name == "tokenizer_file" and value not in (None, TOKENIZER):
+        raise UnsafeFileError(
+            f"{path} asks for the tokenizer {quote(value)}, expected {TOKENIZER} beside it. Give the file that name, "
+            "and remove that line."
         )
     if name.endswith(("_file", "_files")) and name not in NOT_OPENED:
         _check_file(path, key, value)

@@ -18,6 +18,7 @@ from ..files.model_configs import plain_generation, without_choices, without_nul
 from ..files.model_folders import check_complete, check_size
 from ..files.panics import refusing_panics
 from ..files.processor_classes import check_processors
+from ..files.tokenizer_steps import check_tokenizer
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
 from .gguf_models import check_gguf
@@ -130,7 +131,7 @@ class TransformersVLM:
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
                 )
-                tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
+                tokenizer = check_tokenizer(path.name, AutoTokenizer.from_pretrained(path.parent, **local))
             model, report = loaded
         except SesaHandError:
             raise
@@ -446,6 +447,9 @@ def _load_processor(folder: Path):
     try:
         with refusing_panics(folder):
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            for part in vars(processor).values():
+                if hasattr(part, "convert_tokens_to_ids"):
+                    check_tokenizer(folder, part)
     except SesaHandError:
         raise
     except Exception as error:
@@ -471,6 +475,7 @@ def _load_tokenizer(folder: Path):
     try:
         with refusing_panics(folder):
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            check_tokenizer(folder, tokenizer)
     except SesaHandError:
         raise
     except Exception as error:
