@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError
+from ..errors import InvalidFileError, SesaHandError
+from ..files.picture_sizes import check_picture_sizes
 from ..files.processor_classes import SEEING, check_processors
 from ..models.vision_networks import load_vision_network
 from ..training.samples import read_square
@@ -64,6 +65,9 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
     model = load_vision_network(folder)
     try:
         processor = AutoImageProcessor.from_pretrained(folder, **local)
+        check_picture_sizes(folder, processor)
+    except SesaHandError:
+        raise
     except Exception as error:
         # As with the network, a dozen kinds, all of them about the files.
         raise InvalidFileError(

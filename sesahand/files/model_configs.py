@@ -74,9 +74,14 @@ COUNTS = (
     # Of the pictures that a processor makes, whatever it is given.
     (re.compile(r"height|width"), 8192),
     (re.compile(r"min_pixels"), 8192**2),
+    # Of which a picture is made; some processors try all shapes that so many tiles can have.
+    (re.compile(r"(max|min)_(patches|num_patches|slice_nums)"), 1 << 14),
+    (re.compile(r"\w*(max|min)_((image_|num_)?tiles|dynamic_patch|num_crops)|num_crops"), 1000),
     # Of a scheduler, which makes lists of that many numbers.
     (re.compile(r"num_train_timesteps"), 100_000),
 )
+LONGEST_MARK = 1000
+"""Letters of a token that a processor writes down, often hundreds of times."""
 MOST_PARTS = 100_000
 """Layers times experts."""
 QUANTIZED = ("quantization_config", "compression_config")
@@ -151,6 +156,12 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} says {key}: such a model answers questions that are written into its picture, in a font which "
             "transformers fetches from the internet. Take one of its family that writes captions, such as "
             "pix2struct-textcaps-base, or another model."
+        )
+    mark = value.get("content") if isinstance(value, dict) else value
+    if name.endswith("_token") and isinstance(mark, str) and len(mark) > LONGEST_MARK:
+        raise InvalidFileError(
+            f"{path} says a {key} of {len(mark)} letters, expected at most {LONGEST_MARK}, more than any model's; copy "
+            "it again."
         )
     if name == "tokenizer_file" and value not in (None, TOKENIZER):
         raise UnsafeFileError(
@@ -234,8 +245,15 @@ def _largest(content: Any, kind: re.Pattern) -> float:
 
 
 def _numbers(value: Any) -> list[float]:
-    """A number, or those of a list of numbers."""
-    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
+    """A number, or those of a list of numbers, and of lists in it."""
+    found, open_ones = [], [value]
+    while open_ones:
+        one = open_ones.pop()
+        if isinstance(one, list):
+            open_ones += one
+        elif isinstance(one, int | float):
+            found.append(one)
+    return found
 
 
 def all_entries(value: Any) -> Iterator[tuple[str, Any]]:

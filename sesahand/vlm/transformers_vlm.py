@@ -17,6 +17,7 @@ from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeF
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from ..files.model_folders import check_complete, check_size
 from ..files.panics import refusing_panics
+from ..files.picture_sizes import check_picture_sizes
 from ..files.processor_classes import check_processors
 from ..files.tokenizer_steps import check_tokenizer
 from .captioner import without_reasoning
@@ -34,6 +35,13 @@ MAX_OPENING_WORDS = 8
 """A longer instruction cannot be meant as the beginning of a caption."""
 
 FLORENCE_TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
+MOST_TOKENS = 1 << 15
+"""Of a prompt with its picture; Qwen2-VL makes 21,000 of the largest."""
+
+# Some versions of torch know only one of these.
+_OF_THE_DEVICE: tuple[type[Exception], ...] = tuple(
+    filter(None, (getattr(torch, name, None) for name in ("OutOfMemoryError", "AcceleratorError")))
+)
 _SEEDING = threading.RLock()
 
 LLAVA_TYPES = ("llava", "llava_next", "vipllava")
@@ -238,14 +246,11 @@ class TransformersVLM:
 
     def _chat(self, text: str, *, pictures: int, system: str = "") -> str:
         """Render a user turn (and a system turn) by the model's own template."""
-        from jinja2 import TemplateError
-
-        # A template is a program; these are the ways in which it can fail besides Jinja's own.
-        failures = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+        # A template is a program, and can fail in any way.
         if system:
             try:
                 prompt = self._render([("system", system, 0), ("user", text, pictures)])
-            except failures:
+            except Exception:
                 prompt = ""
             # Some templates refuse a system turn, others leave it out without a word.
             if system.strip() in prompt:
@@ -253,7 +258,7 @@ class TransformersVLM:
             text = f"{system}\n\n{text}"
         try:
             return self._render([("user", text, pictures)])
-        except failures as error:
+        except Exception as error:
             raise SesaHandError(
                 f"The chat template of {self.name} does not take a user's turn; choose another model: {error}"
             ) from None
@@ -279,14 +284,12 @@ class TransformersVLM:
         if self._tokenizer.bos_token and prompt.startswith(self._tokenizer.bos_token):
             # The template has already written the first token.
             arguments["add_special_tokens"] = False
-        try:
-            with refusing_panics(self.name):
-                inputs = self.processor(**arguments, return_tensors="pt")
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SesaHandError(
-                f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
-                f"model: {error}"
-            ) from error
+        failed = (
+            f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another model"
+        )
+        with telling_failures(failed), refusing_panics(self.name):
+            inputs = self.processor(**arguments, return_tensors="pt")
+        self._check_length(inputs)
         if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
             # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
             inputs.pop("token_type_ids")
@@ -295,11 +298,24 @@ class TransformersVLM:
             return inputs.to(self.model.device)
         return inputs.to(self.model.device, dtype=self.model.dtype)
 
+    def _check_length(self, inputs) -> None:
+        """Refuse more tokens than a picture and a prompt are: the model's memory grows with their square."""
+        tokens = inputs["input_ids"].shape[-1] if "input_ids" in inputs else 0
+        if tokens > MOST_TOKENS:
+            raise SesaHandError(
+                f"The processor of {self.name} makes {tokens} tokens of the prompt and the picture, expected at most "
+                f"{MOST_TOKENS}. Shorten the prompt, or lower max_side; if they are small, copy all files again."
+            )
+
     def _generate(self, inputs, max_tokens: int, seed: int, temperature: float, tick: "_Tick") -> str:
         device = self.model.device
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
         tick(0)
-        with torch.inference_mode(), _seeded(device, seed):
+        failed = (
+            f"{self.name} could not answer; its files may not belong together. Copy all of them again, choose another "
+            "model, or try a smaller picture"
+        )
+        with telling_failures(failed, tick), torch.inference_mode(), _seeded(device, seed):
             ids = self.model.generate(
                 **inputs, max_new_tokens=max_tokens, num_beams=1, stopping_criteria=_watch(tick), **sampling
             )[0]
@@ -307,8 +323,31 @@ class TransformersVLM:
         if len(given) <= len(ids) and torch.equal(ids[: len(given)], given):
             # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
             ids = ids[len(given) :]
-        with refusing_panics(self.name):
+        with telling_failures(failed), refusing_panics(self.name):
             return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
+
+@contextmanager
+def telling_failures(failed: str, tick: "_Tick | None" = None) -> Iterator[None]:
+    """Turn whatever code that works by a folder's settings raises into a sentence; there are dozens of kinds.
+
+    Args:
+        failed: The sentence, without its end.
+        tick: What it raises is no failure but an interrupt.
+
+    Raises:
+        SesaHandError: For all but interrupts and the GPU's memory, which ComfyUI takes care of itself.
+    """
+    try:
+        yield
+    except (SesaHandError, *_OF_THE_DEVICE):
+        raise
+    except Exception as error:
+        if tick is not None and error is tick.interrupt:
+            raise
+        raise SesaHandError(
+            f"{failed}: {error!s:.500}" if str(error) else f"{failed}: {type(error).__name__}"
+        ) from error
 
 
 def refuse_address(prompt: str) -> None:
@@ -339,11 +378,16 @@ class _Tick:
         self.offset = offset
         self.total = total
         self.tokens = 0
+        self.interrupt: BaseException | None = None
 
     def __call__(self, tokens: int = 1) -> None:
         self.tokens += tokens
         if self.progress is not None:
-            self.progress(min(self.offset + self.tokens, self.total), self.total)
+            try:
+                self.progress(min(self.offset + self.tokens, self.total), self.total)
+            except BaseException as error:
+                self.interrupt = error
+                raise
 
     def finish(self, max_tokens: int) -> None:
         self(max_tokens - self.tokens)
@@ -465,6 +509,8 @@ def _load_processor(folder: Path):
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "
             "files, they lie beside the weights."
         )
+    settings = getattr(getattr(processor, "tokenizer", None), "init_kwargs", {})
+    check_picture_sizes(folder, processor.image_processor, processor, settings)
     return processor
 
 
