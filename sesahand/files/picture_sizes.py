@@ -50,7 +50,7 @@ def check_picture_sizes(folder: str | Path, image_processor: Any, *others: Any) 
         _check_side(folder, key, value, counts_pixels)
     _check_blocks(folder, entries)
     if not counts_pixels:
-        _check_tiles(folder, entries, getattr(image_processor, "crop_to_patches", None) is not None)
+        _check_tiles(folder, entries, image_processor)
 
 
 def _counts_pixels(image_processor: Any) -> bool:
@@ -81,13 +81,16 @@ def _check_blocks(folder: str | Path, entries: list[tuple[str, Any]]) -> None:
         raise _fault(folder, f"patches of {patch:.0f} pixels and {merged:.0f} of them as one, expected {MOST_BLOCK}")
 
 
-def _check_tiles(folder: str | Path, entries: list[tuple[str, Any]], patches_are_tiles: bool) -> None:
+def _check_tiles(folder: str | Path, entries: list[tuple[str, Any]], image_processor: Any) -> None:
     """Refuse more pixels in all the tiles of a picture, as small as some and as large as the largest may be."""
     sides = [number for key, value in entries if _is_side(key) for number in _numbers(value) if number > 0]
-    tiles = [number for key, value in entries if key in _TILES for number in _numbers(value) if number > 0]
+    # Those of Idefics' family have a name of their own for tiles; the class says so, not the file.
+    kinds = _TILES[1:] if hasattr(type(image_processor), "max_image_size") else _TILES
+    tiles = [number for key, value in entries if key in kinds for number in _numbers(value) if number > 0]
     if not tiles:
         return
-    counts = (*_TILE_COUNTS, "max_patches") if patches_are_tiles else _TILE_COUNTS
+    cuts = getattr(image_processor, "crop_to_patches", None) is not None
+    counts = (*_TILE_COUNTS, "max_patches") if cuts else _TILE_COUNTS
     many = [number for key, value in entries if key in counts for number in _numbers(value)]
     together = max([(max(sides) / min(tiles)) ** 2, *many]) * max(tiles) ** 2
     if together > MOST_TILED:

@@ -40,7 +40,7 @@ MOST_TOKENS = 1 << 15
 
 # Some versions of torch know only one of these.
 _OF_THE_DEVICE: tuple[type[Exception], ...] = tuple(
-    filter(None, (getattr(torch, name, None) for name in ("OutOfMemoryError", "AcceleratorError")))
+    getattr(torch, name) for name in ("OutOfMemoryError", "AcceleratorError") if hasattr(torch, name)
 )
 _SEEDING = threading.RLock()
 
@@ -340,10 +340,8 @@ def telling_failures(failed: str, tick: "_Tick | None" = None) -> Iterator[None]
     """
     try:
         yield
-    except (SesaHandError, *_OF_THE_DEVICE):
-        raise
     except Exception as error:
-        if tick is not None and error is tick.interrupt:
+        if isinstance(error, (SesaHandError, *_OF_THE_DEVICE)) or (tick is not None and error is tick.interrupt):
             raise
         raise SesaHandError(
             f"{failed}: {error!s:.500}" if str(error) else f"{failed}: {type(error).__name__}"
