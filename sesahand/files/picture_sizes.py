@@ -25,6 +25,8 @@ MOST_TILED = 1 << 28
 MOST_BLOCK = 2048
 """Pixels that sides are made multiples of: patches, and how many of them become one."""
 LEAST_CROP = 0.1
+MOST_FRAMES = 64
+"""That a picture is repeated as, for a model that sees films."""
 
 _SIDES = re.compile(r"(?!vocab_)(\w+_)?(size|size_divisor|resolutions?|pinpoints)|(max_|min_)?(height|width)")
 _TILES = ("size", "crop_size", "max_image_size", "image_size", "tile_size")
@@ -62,7 +64,9 @@ def _check_side(folder: str | Path, key: str, value: Any, counts_pixels: bool) -
     if key == "crop_pct" and any(not number >= LEAST_CROP for number in _numbers(value)):
         raise _fault(folder, f"{key} = {value}, expected at least {LEAST_CROP}")
     most: float = math.inf
-    if key == "min_pixels" or (key == "shortest_edge" and counts_pixels):
+    if key == "temporal_patch_size":
+        most = MOST_FRAMES
+    elif key == "min_pixels" or (key == "shortest_edge" and counts_pixels):
         most = MOST_AREA
     elif key == "shortest_edge" or (key == "size" and isinstance(value, int | float)):
         most = MOST_SHORT_SIDE

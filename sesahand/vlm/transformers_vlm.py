@@ -14,6 +14,7 @@ import torch
 
 from ..callbacks import Progress
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, printable, quote
+from ..files.failures import telling_failures
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from ..files.model_folders import check_complete, check_size
 from ..files.panics import refusing_panics
@@ -38,10 +39,6 @@ FLORENCE_TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
 MOST_TOKENS = 1 << 15
 """Of a prompt with its picture; Qwen2-VL makes 21,000 of the largest."""
 
-# Some versions of torch know only one of these.
-_OF_THE_DEVICE: tuple[type[Exception], ...] = tuple(
-    getattr(torch, name) for name in ("OutOfMemoryError", "AcceleratorError") if hasattr(torch, name)
-)
 _SEEDING = threading.RLock()
 
 LLAVA_TYPES = ("llava", "llava_next", "vipllava")
@@ -260,7 +257,8 @@ class TransformersVLM:
             return self._render([("user", text, pictures)])
         except Exception as error:
             raise SesaHandError(
-                f"The chat template of {self.name} does not take a user's turn; choose another model: {error}"
+                f"The chat template of {self.name} does not take a user's turn; choose another model: "
+                f"{str(error)[:500] or type(error).__name__}"
             ) from None
 
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
@@ -315,7 +313,11 @@ class TransformersVLM:
             f"{self.name} could not answer; its files may not belong together. Copy all of them again, choose another "
             "model, or try a smaller picture"
         )
-        with telling_failures(failed, tick), torch.inference_mode(), _seeded(device, seed):
+        with (
+            telling_failures(failed, lambda error: error is tick.interrupt),
+            torch.inference_mode(),
+            _seeded(device, seed),
+        ):
             ids = self.model.generate(
                 **inputs, max_new_tokens=max_tokens, num_beams=1, stopping_criteria=_watch(tick), **sampling
             )[0]
@@ -325,27 +327,6 @@ class TransformersVLM:
             ids = ids[len(given) :]
         with telling_failures(failed), refusing_panics(self.name):
             return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
-
-
-@contextmanager
-def telling_failures(failed: str, tick: "_Tick | None" = None) -> Iterator[None]:
-    """Turn whatever code that works by a folder's settings raises into a sentence; there are dozens of kinds.
-
-    Args:
-        failed: The sentence, without its end.
-        tick: What it raises is no failure but an interrupt.
-
-    Raises:
-        SesaHandError: For all but interrupts and the GPU's memory, which ComfyUI takes care of itself.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, (SesaHandError, *_OF_THE_DEVICE)) or (tick is not None and error is tick.interrupt):
-            raise
-        raise SesaHandError(
-            f"{failed}: {error!s:.500}" if str(error) else f"{failed}: {type(error).__name__}"
-        ) from error
 
 
 def refuse_address(prompt: str) -> None:

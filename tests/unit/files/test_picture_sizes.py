@@ -53,6 +53,7 @@ ENLARGING = {
     "a short side as a number": ("llava", {"size": 40_000}),
     "a crop": ("llava", {"crop_size": [40_000, 40_000]}),
     "a grid in lists": ("llava_next", {"image_grid_pinpoints": [[28, 56], [40_000, 40_000]]}),
+    "a picture many times": ("llava", {"temporal_patch_size": 1000}),
     "tiles of a pixel": (
         "llava_next", {"image_grid_pinpoints": [[8000, 8000]], "crop_size": {"height": 1, "width": 1}},
     ),
@@ -73,14 +74,22 @@ def test_settings_of_pictures_among_those_of_a_tokenizer_are_looked_at(folders):
         TransformersVLM.load(folders / "llava")
 
 
-def test_features_are_taken_of_no_larger_pictures(tmp_path):
-    from transformers import CLIPImageProcessor, ViTConfig, ViTModel
-
+def save_vit(folder: Path, **pictures) -> None:
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    ViTModel(ViTConfig(**sizes, image_size=32, patch_size=16)).save_pretrained(tmp_path)
-    CLIPImageProcessor(size={"shortest_edge": 40_000}).save_pretrained(tmp_path)
+    transformers.ViTModel(transformers.ViTConfig(**sizes, image_size=32, patch_size=16)).save_pretrained(folder)
+    transformers.CLIPImageProcessor(**pictures).save_pretrained(folder)
+
+
+def test_features_are_taken_of_no_larger_pictures(tmp_path):
+    save_vit(tmp_path, size={"shortest_edge": 40_000})
     with pytest.raises(InvalidFileError, match="shortest_edge = 40000"):
         load_extractor(tmp_path)
+
+
+def test_features_that_cannot_be_taken_are_told(tmp_path):
+    save_vit(tmp_path, size={"shortest_edge": 64}, do_center_crop=False)
+    with pytest.raises(SesaHandError, match="makes nothing of the pictures; .*doesn't match model"):
+        load_extractor(tmp_path)(torch.zeros(1, 64, 64, 3))
 
 
 def test_marks_without_end_are_refused_before_a_tokenizer_is_given_them(folders):
