@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import folder_paths
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.files.folders import file_names
 
 HAND_SUFFIXES = {".json", ".npz"}
 OUTPUT = " [output]"
@@ -20,8 +21,7 @@ DEEPEST = 3
 def hand_files() -> list[str]:
     """Return the names of files that may hold hands: those of the input folder, then what was saved, newest first."""
     folder = folder_paths.get_input_directory()
-    names = [entry.name for entry in _entries(folder) if entry.is_file()]
-    names = sorted(name for name in names if os.path.splitext(name)[1].lower() in HAND_SUFFIXES)
+    names = [name for name in file_names(folder) if os.path.splitext(name)[1].lower() in HAND_SUFFIXES]
     saved = sorted(_saved(folder_paths.get_output_directory()), reverse=True)
     return names + [f"{name}{OUTPUT}" for _, name in saved]
 
@@ -46,7 +46,11 @@ def _saved(root: str, within: str = "", depth: int = 0) -> Iterator[tuple[float,
             if depth < DEEPEST:
                 yield from _saved(root, name, depth + 1)
         elif SAVED.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-            yield entry.stat(follow_symlinks=False).st_mtime, name
+            try:
+                yield entry.stat(follow_symlinks=False).st_mtime, name
+            except FileNotFoundError:
+                # It was deleted since.
+                continue
 
 
 def _entries(folder: str) -> list[os.DirEntry]:

@@ -9,6 +9,7 @@ from ..sesahand.inpaint.crop import crop_to_mask, hands_in_crop, paste_back
 from ..sesahand.scene.bounding_boxes import mask_of_boxes, read_bounding_boxes
 from ..sesahand.scene.camera import MAX_SIZE
 from . import wires
+from .progress import progress
 
 CATEGORY = "SesaHand/inpaint"
 
@@ -87,7 +88,7 @@ class CropToMask(io.ComfyNode):
             if not mask.any():
                 found = "lie outside the picture" if any(boxes) else "are none: nothing was found"
                 raise SesaHandError(f"The boxes at mask {found}. Look at what finds them, or paint a mask instead.")
-        crops, crop = crop_to_mask(image, mask, width, height, context, hands)
+        crops, crop = crop_to_mask(image, mask, width, height, context, hands, progress())
         seen = ExecutionBlocker(None) if hands is None else hands_in_crop(hands, crop)
         return io.NodeOutput(crops, crop.masks, crop, seen)
 
@@ -129,7 +130,7 @@ class PasteBack(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, crop, image, feather, mask=None) -> io.NodeOutput:
-        return io.NodeOutput(paste_back(crop, image, feather, mask))
+        return io.NodeOutput(paste_back(crop, image, feather, mask, progress()))
 
 
 NODES = [CropToMask, PasteBack]

@@ -5,6 +5,7 @@ import os
 import folder_paths
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.files.folders import file_names
 from ..sesahand.files.meshes import MESH_SUFFIXES
 
 NO_MESH = "none"
@@ -33,9 +34,4 @@ def mesh_path(name: str) -> str:
 
 def _names(folder: str) -> list[str]:
     """Return the names of the meshes in a folder, no links among them; none in one that may not be looked into."""
-    try:
-        with os.scandir(folder) as entries:
-            files = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except OSError:
-        return []
-    return sorted(name for name in files if os.path.splitext(name)[1].lower() in MESH_SUFFIXES)
+    return [name for name in file_names(folder, follow=False) if os.path.splitext(name)[1].lower() in MESH_SUFFIXES]

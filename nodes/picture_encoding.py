@@ -9,6 +9,7 @@ from ..sesahand.attention.choice import choose_spans
 from ..sesahand.attention.tokens import HandTokens, check_encoding, marked, row_columns
 from ..sesahand.errors import SesaHandError
 from ..sesahand.models.families import TEXT_ENCODERS, TEXT_ROWS, TextRows
+from ..sesahand.semantics.prompt_syntax import whole_letters
 from .semantics import (
     marked_outputs,
     note_without_columns,
@@ -178,7 +179,7 @@ class TextEncodePictures(io.ComfyNode):
     ) -> io.NodeOutput:  # fmt: skip
         from comfy_extras.nodes_qwen import TextEncodeQwenImageEditPlus
 
-        kind, pictures = check_encoder(clip), [image1, image2, image3]
+        kind, pictures, text = check_encoder(clip), [image1, image2, image3], whole_letters(text)
         spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
         if conditioning is None:
             encoding = encode(TextEncodeQwenImageEditPlus, clip, text, vae=vae, **_by_name(pictures))

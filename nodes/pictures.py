@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..sesahand.render.picture_batch import FITS, batch_pictures
 from . import wires
+from .progress import progress
 
 MOST = 8
 
@@ -45,7 +46,7 @@ class BatchPictures(io.ComfyNode):
     @wires.checked
     def execute(cls, fit, **pictures) -> io.NodeOutput:
         given = [pictures[name] for name in sorted(pictures) if pictures[name] is not None]
-        return io.NodeOutput(batch_pictures(given, fit))
+        return io.NodeOutput(batch_pictures(given, fit, progress()))
 
 
 NODES = [BatchPictures]

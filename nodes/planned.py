@@ -7,6 +7,7 @@ import folder_paths
 from comfy_api.latest import io
 
 from ..sesahand.errors import SesaHandError, quote
+from ..sesahand.files.folders import file_names
 from ..sesahand.generate.plan import MAX_PAIRS, Plan, PlannedJobs, describe_jobs, read_plan
 from ..sesahand.models.small.embedded import EMBEDDED
 from ..sesahand.models.small.layout import MiniLayout
@@ -20,11 +21,7 @@ MAX_COUNT = 64
 
 def plan_files() -> list[str]:
     """Return the names of the plans in ComfyUI's input folder."""
-    try:
-        with os.scandir(folder_paths.get_input_directory()) as entries:
-            return sorted(entry.name for entry in entries if entry.name.endswith(".toml") and entry.is_file())
-    except OSError:
-        return []
+    return [name for name in file_names(folder_paths.get_input_directory()) if name.endswith(".toml")]
 
 
 def open_plan(name: str) -> Plan:

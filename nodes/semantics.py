@@ -28,6 +28,7 @@ from ..sesahand.models.small.tokenizer import load_tokenizer
 from ..sesahand.semantics.behavior import COMPONENTS
 from ..sesahand.semantics.composer import DEFAULT_TEMPLATE, check_template, compose_batch, summary
 from ..sesahand.semantics.extractor import describe_sources, extract_semantics, override, read_answers
+from ..sesahand.semantics.prompt_syntax import whole_letters
 from ..sesahand.semantics.prompts import instruction
 from ..sesahand.world.vocabulary import batch_in_small_words
 from .notices import show_on_node
@@ -434,6 +435,7 @@ class TextEncode(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip, text, tokens, extra_words, semantics=None, conditioning=None) -> io.NodeOutput:
+        text = whole_letters(text)
         spans = choose_spans(text, tokens, extra_words.split(","), semantics.images if semantics else ())
         lists, kind = tokens_of(clip, text)
         chosen = None if kind else hand_tokens(text, spans, clip.tokenizer, lists, TEXT_ENCODERS)

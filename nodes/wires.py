@@ -14,6 +14,8 @@ from ..sesahand.export.core_mesh import surface_mesh
 from ..sesahand.export.scene_mesh import scene_mesh
 from ..sesahand.scene.hand_scene import HandScene
 
+OWN = "SESAHAND_"
+"""How the types begin that only this pack has."""
 VLM = io.Custom("SESAHAND_VLM")
 Semantics = io.Custom("SESAHAND_SEMANTICS")
 HandModel = io.Custom("SESAHAND_HAND_MODEL")
@@ -168,6 +170,9 @@ def _fault_of(entry: io.Input, value) -> str | None:
             return f"{entry.id} is {quote(value)}, but there is nothing to choose from yet. {entry.tooltip}"
         more = ", ..." if len(entry.options) > MAX_LISTED else ""
         return f"{entry.id} is {quote(value)}, expected one of: {', '.join(entry.options[:MAX_LISTED])}{more}."
+    if entry.get_io_type().startswith(OWN) and isinstance(value, str | int | float | list | dict):
+        # Core passes what a prompt has in the place of a link.
+        return f"{entry.id} is {quote(value)}, which is no output of a node: connect one."
     if isinstance(entry, io.Int.Input | io.Float.Input):
         number = isinstance(value, int | float)
         if not number or not entry.min <= value <= entry.max:

@@ -4,6 +4,7 @@ A node can only refuse its inputs, and the server runs what else the graph holds
 into every picture and the history.
 """
 
+import json
 import logging
 import re
 
@@ -24,6 +25,8 @@ WITHHELD = "(withheld)"
 # another widget may well hold the same word.
 LONGEST_NAME = 16
 SHORTEST_KEY = 8
+# Letters of all texts times keys; of thousands of keys in a large graph nothing is kept at all.
+MOST_COMPARED = 4_000_000_000
 # How keys look wherever they stand in a URL: those of the known makers, and tokens in three parts (JWT).
 KEY = re.compile(
     r"(?<![\w-])(?:(?:sk|csk|xai|nvapi|pplx|glpat)-|(?:sk|pk|gsk|hf|r8|fw|tgp_v1|gh[oprsu]|github_pat)_)"
@@ -126,18 +129,52 @@ def _refusal(url: str) -> str:
     return ""
 
 
+def _forms(secrets: dict[str, str]) -> list[tuple[str, str]]:
+    """Return what is looked for within texts, and what stands for it: secrets that are no words, also as JSON has them.
+
+    The longest come first: one may be a part of another.
+    """
+    forms = {}
+    for secret, mark in secrets.items():
+        for key in (secret, *KEY.findall(secret)):
+            if len(key) >= SHORTEST_KEY:
+                written = (key, json.dumps(key)[1:-1])
+                slashed = (each.replace("/", "\\/") for each in written)
+                forms |= dict.fromkeys((*written, *slashed), mark if key == secret else WITHHELD)
+    return sorted(forms.items(), key=lambda form: -len(form[0]))
+
+
 def _replaced(value, secrets: dict[str, str]):
-    """A copy of JSON, however deep, with each text that is a secret replaced."""
+    """A copy of JSON, however deep, with each text that is a secret, or holds one that is no word, replaced."""
+    forms, letters = _forms(secrets), 0
+
+    def cleared(text: str) -> str:
+        nonlocal letters
+        letters += len(text) * len(forms)
+        if letters > MOST_COMPARED:
+            raise ValueError("There are more keys and texts than are compared.")
+        if text in secrets:
+            return secrets[text]
+        for form, mark in forms:
+            text = text.replace(form, mark)
+        return text
+
     root = [value]
     open_ones = [root]
     while open_ones:
         one = open_ones.pop()
-        for key, item in one.items() if isinstance(one, dict) else enumerate(one):
+        items = list(one.items()) if isinstance(one, dict) else list(enumerate(one))
+        if isinstance(one, dict):
+            one.clear()
+        for key, item in items:
+            key = cleared(key) if isinstance(key, str) else key
             if isinstance(item, str):
-                one[key] = secrets.get(item, item)
+                one[key] = cleared(item)
             elif isinstance(item, dict | list):
                 one[key] = item.copy()
                 open_ones.append(one[key])
+            else:
+                one[key] = item
     return root[0]
 
 

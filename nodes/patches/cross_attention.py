@@ -24,6 +24,9 @@ from .joint_attention import override_attention
 from .joint_layouts import transformer_of
 from .sampling_step import KEY, SESSION, TOKENS, Bias, Recording, Session, Step, find_prompts
 
+# Each is a call inside that of the one before, in every step.
+MOST_STACKED = 50
+
 logger = logging.getLogger(__name__)
 
 
@@ -69,6 +72,11 @@ def check_attention(model: ModelPatcher) -> None:
 
 
 def add_wrapper(model: ModelPatcher, kind: str, wrapper: Callable) -> None:
+    if len(get_wrappers_with_key(kind, KEY, model.model_options, is_model_options=True)) >= MOST_STACKED:
+        raise SesaHandError(
+            f"There are more than {MOST_STACKED} nodes of Attention Bias and Record Attention in a row: one bias with "
+            "all of alpha does the same."
+        )
     # Among the options and not model.add_wrapper: a MODEL with other wrappers counts as other weights and is reloaded.
     add_wrapper_with_key(kind, KEY, wrapper, model.model_options, is_model_options=True)
 

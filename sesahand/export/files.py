@@ -16,7 +16,7 @@ from .formats import ALONG_FINGERS, FORMATS, MeshSettings
 
 PARAMETER_FILES = ("json", "npz", "none")
 MAX_FILE_BYTES = 2**30
-MAX_FILES, MAX_HANDS, MAX_OBJECT_FACES = 10_000, 1000, 500_000
+MAX_FILES, MAX_HANDS, MAX_OBJECT_FACES, MAX_KEYS = 10_000, 1000, 500_000, 2_000_000
 """Files of one export; hands in a frame of one, and faces of all that they hold."""
 
 
@@ -94,6 +94,11 @@ def check_extent(scene: HandScene, format: str) -> None:
     if most > MAX_HANDS:
         raise SesaHandError(
             f"A frame of the scene has {most} hands; a file of meshes holds at most {MAX_HANDS} in a frame."
+        )
+    if FORMATS[format].animated and most * scene.num_frames > MAX_KEYS:
+        raise SesaHandError(
+            f"The scene has {scene.num_frames} frames with up to {most} hands; an animation holds at most {MAX_KEYS} "
+            "moments of all its hands. Take fewer frames or hands."
         )
     faces = Counter[int]()
     for held in scene.objects:

@@ -47,6 +47,30 @@ def inside(root: str | Path, *parts: str) -> Path:
     return path
 
 
+def file_names(folder: str | Path, follow: bool = True) -> list[str]:
+    """Return the names of the files in a folder, sorted; none of a folder that may not be looked into.
+
+    For lists that are made while nodes load: what cannot be asked about, such as a link that leads to itself, is left
+    out, and takes nothing else with it.
+
+    Args:
+        folder: The folder.
+        follow: Whether a link to a file is one.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if _is_file(entry, follow))
+    except OSError:
+        return []
+
+
+def _is_file(entry: os.DirEntry, follow: bool) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=follow)
+    except OSError:
+        return False
+
+
 def is_folder(path: str | Path) -> bool:
     """Tell whether a path is a folder itself and no link to one."""
     return os.path.isdir(path) and not is_link(path)

@@ -17,7 +17,7 @@ MARGIN = 3
 # Nodes so far from a triangle's box, in steps of the grid, are compared with the triangle itself.
 BAND = 2
 # Pairs of node and triangle that are compared at once, and in all.
-AT_ONCE, MOST_PAIRS = 1 << 19, 1 << 26
+AT_ONCE, MOST_PAIRS = 1 << 19, 1 << 24
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..attention.bias import feathered_mask
+from ..callbacks import Progress
 from ..errors import SesaHandError
+from ..render.room import check_pixels, check_shape
 from ..scene.camera import Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
 from ..scene.mask_regions import find_regions, is_painted_photograph, white_threshold
@@ -34,7 +36,13 @@ class Crop:
 
 
 def crop_to_mask(
-    pictures: Tensor, masks: Tensor, width: int, height: int, context: float, hands: HandScene | None = None
+    pictures: Tensor,
+    masks: Tensor,
+    width: int,
+    height: int,
+    context: float,
+    hands: HandScene | None = None,
+    on_picture: Progress = lambda done, total: None,
 ) -> tuple[Tensor, Crop]:
     """Cut out the white region of each mask with its surroundings, all at one size.
 
@@ -48,6 +56,7 @@ def crop_to_mask(
             picture ends before. A box whose shape does not fit into the picture goes on beyond it as its edge does.
         hands: Hands in the pictures that have to be in the crops, too: a mask may cover a finger, but what comes of it
             is judged by the whole hand. One frame counts for every picture.
+        on_picture: As of `paste_back`.
 
     Returns:
         The crops `[B, height, width, C]`, and where they come from. An empty mask among others cuts out all that fits.
@@ -78,16 +87,18 @@ def crop_to_mask(
             f"The mask is of {masks.shape[2]}x{masks.shape[1]} pixels and the picture of "
             f"{pictures.shape[2]}x{pictures.shape[1]}; they must be of the same size."
         )
+    # Each crop before and after it is scaled, and its mask.
+    check_pixels(len(pictures), width, height, 8 * pictures.shape[-1] + 8, "crop fewer at a time, or smaller")
     white, shares = (values.expand(len(pictures), -1, -1) for values in (white, shares))
     held = _boxes_of(hands, pictures) if hands is not None else [[] for _ in pictures]
     boxes = torch.tensor(
         [box_around(region, width / height, context, own) for region, own in zip(white, held, strict=True)]
     )
-    crops = [resized(look_into(picture, box), width, height) for picture, box in zip(pictures, boxes, strict=True)]
-    inside = [
-        resized(look_into(share[..., None], box, outside=0.0), width, height)[..., 0]
-        for share, box in zip(shares, boxes, strict=True)
-    ]
+    crops, inside = [], []
+    for picture, share, box in zip(pictures, shares, boxes, strict=True):
+        crops.append(resized(look_into(picture, box), width, height))
+        inside.append(resized(look_into(share[..., None], box, outside=0.0), width, height)[..., 0])
+        on_picture(len(crops), len(pictures))
     return torch.stack(crops), Crop(pictures, boxes, torch.stack(inside))
 
 
@@ -157,8 +168,15 @@ def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Ten
 
     Returns:
         `[bottom - top, right - left, C]`.
+
+    Raises:
+        SesaHandError: If a thin picture would become a very large one.
     """
     left, top, right, bottom = box.tolist()
+    check_shape(
+        right - left, bottom - top, picture.shape[0] * picture.shape[1],
+        f"Of a picture of {picture.shape[1]}x{picture.shape[0]} pixels, {right - left}x{bottom - top} would be shown",
+    )  # fmt: skip
     rows, columns = torch.arange(top, bottom), torch.arange(left, right)
     high, wide = picture.shape[:2]
     shown = picture[rows.clamp(0, high - 1)][:, columns.clamp(0, wide - 1)]
@@ -201,7 +219,13 @@ def hands_in_crop(hands: HandScene, crop: Crop) -> HandScene:
     return replace(hands, camera=camera)
 
 
-def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None = None) -> Tensor:
+def paste_back(
+    crop: Crop,
+    painted: Tensor,
+    feather: float,
+    masks: Tensor | None = None,
+    on_picture: Progress = lambda done, total: None,
+) -> Tensor:
     """Lay painted crops over the pictures that they were cut out of.
 
     Args:
@@ -210,6 +234,7 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
             k modulo their number, which is the order in which Repeat Latent Batch repeats.
         feather: How far what is laid over fades out beyond the mask, pixels of the picture.
         masks: What is laid over, `[1 or N, h, w]` or `[h, w]` of 0..1 in the crops' view; None takes what was white.
+        on_picture: Called after each with how many are done and how many there are; what it raises ends the work.
 
     Returns:
         `[N, H, W, C]`; beyond the masks and their fading, the pictures to the last bit.
@@ -228,6 +253,9 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
         raise SesaHandError(
             f"The mask has the shape {list(masks.shape)} for {len(painted)} crops; give one mask, or one for each crop."
         )
+    high, wide, channels = crop.pictures.shape[1:]
+    # Each whole picture, and all of them joined.
+    check_pixels(len(painted), wide, high, 8 * channels, "paste fewer at a time, into smaller pictures")
     for what, values in (("crops", painted), ("mask", masks)):
         if values is not None and not bool(torch.isfinite(values.float()).all()):
             raise SesaHandError(
@@ -239,6 +267,7 @@ def paste_back(crop: Crop, painted: Tensor, feather: float, masks: Tensor | None
         picture, box = crop.pictures[k % count], crop.boxes[k % count]
         mask = crop.masks[k % count] if masks is None else masks[k % len(masks)]
         whole.append(_laid_over(picture, box, patch.to(picture), mask.to(picture), feather))
+        on_picture(len(whole), len(painted))
     return torch.stack(whole)
 
 

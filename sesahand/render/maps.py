@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..callbacks import Progress
 from ..errors import SesaHandError
-from ..hands.model import NUM_JOINTS
+from ..hands.model import NUM_JOINTS, PosedHands
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene, hands_of_frames
 from ..scene.held_object import HeldObject
@@ -22,11 +22,11 @@ from . import shading
 from .keypoints import FARTHEST, JOINT_RADIUS, REFERENCE_SIZE, draw_keypoints
 from .map_table import ALL_MAPS, COLOR_MAPS
 from .rasterizer import NEAR, VisiblePixels, check_mesh, chunk_pixels, visible_pixels
+from .room import MAX_BYTES, check_pixels
 
 logger = logging.getLogger(__name__)
 
 DEPTH_RANGES = ("hand", "frame", "scene")
-MAX_BYTES = 8 << 30
 MAX_HANDS = 32767
 MAX_OBJECT_FACES = 8_000_000
 # While a frame is drawn, each pixel that is kept of its hands takes about this many bytes, and while a hand is, each
@@ -117,16 +117,11 @@ def render_maps(
         SesaHandError: For unknown names, a range that is none, or pictures too large for memory.
     """
     check_request(scene, maps, antialias, depth_range, normal_convention)
-    check_objects(scene.objects if objects else ())
     samples = 2 if antialias else 1
     camera = scene.camera.resized(samples * scene.camera.width, samples * scene.camera.height)
     posed = scene.pose(forearm)
     device = posed.vertices.device
-    check_work(scene, posed.vertices, camera)
-    surfaces = close_hands(scene, posed.vertices.cpu() if device.type == "mps" else posed.vertices, forearm)
-    warn_of_unseen(posed.vertices, scene.camera)
-    if objects and scene.objects:
-        surfaces += object_surfaces(scene, posed.keypoints.to(surfaces[0].vertices.device), camera)
+    surfaces = surfaces_of(scene, posed, camera, forearm, objects)
     holders = [held.hand for held in scene.objects] if objects else []
     shared = shared_span(surfaces, camera, depth_range)
 
@@ -239,26 +234,6 @@ def check_request(scene: HandScene, maps, antialias: bool, depth_range, normal_c
     check_pixels(scene.num_frames, width, height, each, "render fewer frames at a time, fewer maps, or a smaller size")
 
 
-def check_pixels(
-    frames: int, width: int, height: int, each: int, instead: str = "draw fewer frames at a time, or smaller ones"
-) -> None:
-    """Raise a SesaHandError if so many frames of pixels of so many bytes are more than memory should hold.
-
-    Args:
-        frames: How many there are.
-        width: Of a frame, pixels.
-        height: Likewise.
-        each: Bytes of a pixel.
-        instead: What to do, for the message.
-    """
-    needed = frames * height * width * each
-    if needed > MAX_BYTES:
-        raise SesaHandError(
-            f"{frames} frames of {width}x{height} pixels take {needed / 2**30:.0f} GiB, more than {MAX_BYTES >> 30}: "
-            f"{instead}."
-        )
-
-
 def check_objects(objects: Sequence[HeldObject]) -> None:
     """Raise a SesaHandError if what hands hold has more faces than should be placed at a time."""
     num_faces = sum(held.num_faces for held in objects)
@@ -285,6 +260,39 @@ def check_work(scene: HandScene, vertices: Tensor, camera: Camera) -> None:
             f"To draw a hand this large in {width}x{height} pixels takes {needed / 2**30:.0f} GiB, more than "
             f"{MAX_BYTES >> 30}: render it at a smaller size{smaller}."
         )
+
+
+def surfaces_of(
+    scene: HandScene, posed: PosedHands, camera: Camera, forearm: bool = False, objects: bool = True
+) -> list[HandSurface]:
+    """Return the surfaces of a scene's posed hands, and behind them of what they hold.
+
+    Raises:
+        SesaHandError: If to draw them with this camera takes more memory than it should.
+    """
+    check_objects(scene.objects if objects else ())
+    check_work(scene, posed.vertices, camera)
+    work = torch.device("cpu") if posed.vertices.device.type == "mps" else posed.vertices.device
+    surfaces = close_hands(scene, posed.vertices.to(work), forearm)
+    warn_of_unseen(posed.vertices, scene.camera)
+    if objects and scene.objects:
+        surfaces += object_surfaces(scene, posed.keypoints.to(work), camera)
+    return surfaces
+
+
+def see_picture(scene: HandScene) -> tuple[dict[int, VisiblePixels], dict[int, VisiblePixels]]:
+    """Return what is seen of each hand of a scene of one frame, and of each of its objects, by their numbers.
+
+    Where hands and objects hide one another, a pixel belongs to the nearest. What is not seen is left out.
+
+    Raises:
+        SesaHandError: If that is more than memory should hold.
+    """
+    surfaces = surfaces_of(scene, scene.pose(), scene.camera)
+    layers, _ = view_frame(0, [*range(len(surfaces))], surfaces, scene.camera)
+    count = len(scene)
+    hands, held = ([(n, view) for n, view in layers if (n < count) == own] for own in (True, False))
+    return dict(hands), {n - count: view for n, view in held}
 
 
 def close_hands(scene: HandScene, vertices: Tensor, forearm: bool) -> list[HandSurface]:

@@ -12,7 +12,8 @@ from ..hands.rotations import axis_angle_to_matrix
 from ..scene.camera import MAX_SIZE, Camera
 from ..scene.hand_scene import HandScene
 from ..scene.holding import held_surfaces
-from .maps import BYTES_PER_PIXEL, check_pixels, draw_skeletons, mean_of, quarters, render_maps
+from .maps import BYTES_PER_PIXEL, draw_skeletons, mean_of, quarters, render_maps
+from .room import check_pixels
 from .shading import AMBIENT, OBJECT_GRAY, SIDE_COLORS
 
 STYLES = ("mesh", "skeleton", "both")

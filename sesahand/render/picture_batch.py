@@ -6,14 +6,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
+from ..callbacks import Progress
 from ..errors import SesaHandError, quote
-from .maps import check_pixels
+from .room import check_pixels, check_shape
 
 # What becomes of a picture whose size is not the first one's.
 FITS = ("crop", "pad", "refuse")
 
 
-def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
+def batch_pictures(
+    pictures: Sequence[Tensor], fit: str = "crop", on_picture: Progress = lambda done, total: None
+) -> Tensor:
     """Join pictures in their order, at the size of the first.
 
     Args:
@@ -21,6 +24,7 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
             through to the last bit. If only some have an alpha channel, the others get an opaque one.
         fit: What becomes of another size: `crop` fills the first one's and cuts off what stands out, in equal parts on
             both sides; `pad` shows all of the picture on black; `refuse` raises. Proportions are kept in each.
+        on_picture: Called after each batch with how many are done and how many there are.
 
     Returns:
         `[sum of B, H, W, C]`, a new tensor.
@@ -53,6 +57,7 @@ def batch_pictures(pictures: Sequence[Tensor], fit: str = "crop") -> Tensor:
         fitted = fit_picture(picture, height, width, fit == "crop")
         missing = channels - fitted.shape[-1]
         joined.append(pad(fitted, (0, missing), value=1.0).to(pictures[0]))
+        on_picture(len(joined), len(pictures))
     return torch.cat(joined)
 
 
@@ -67,12 +72,19 @@ def fit_picture(picture: Tensor, height: int, width: int, crop: bool) -> Tensor:
 
     Returns:
         `[B, height, width, C]` in 0..1.
+
+    Raises:
+        SesaHandError: If that takes more memory than it should, for example of a very thin picture.
     """
     high, wide = picture.shape[1:3]
     if (high, wide) == (height, width):
         return picture
     factor = (max if crop else min)(height / high, width / wide)
     size = max(1, round(high * factor)), max(1, round(wide * factor))
+    check_shape(
+        size[1], size[0], width * height, f"A picture of {wide}x{high} pixels cannot fill one of {width}x{height}"
+    )
+    check_pixels(len(picture), size[1], size[0], 8 * picture.shape[-1])
     scaled = interpolate(picture.float().movedim(-1, 1), size, mode="bicubic", antialias=True).clamp(0, 1)
     # Negative padding cuts off.
     above, left = (height - size[0]) // 2, (width - size[1]) // 2

@@ -13,7 +13,7 @@ from ..errors import SesaHandError
 from .behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch, Span
 from .described_hands import describe_hands
 from .hand_words import hand_word_spans
-from .prompt_syntax import PromptSyntax, put_back, read_syntax
+from .prompt_syntax import PromptSyntax, put_back, read_syntax, whole_letters
 
 DEFAULT_TEMPLATE = "{prefix}, {pose}, {action}, {hand_action}, {environment}, {style}"
 FIELDS = ("prefix", *COMPONENTS, "style")
@@ -71,9 +71,10 @@ def compose(
         SesaHandError: when the template has no field, an unknown field, or is not well-formed, or a component is longer
             than any prompt.
     """
-    literals, fields, tail = _parse(template)
+    literals, fields, tail = _parse(whole_letters(template))
     _check_lengths(behavior)
     texts = {**behavior.to_dict(), "prefix": " ".join(prefix.split()), "style": " ".join(style.split())}
+    texts = {name: whole_letters(text) for name, text in texts.items()}
     kept = _without_repetition(texts, fields)
     prompt = ""
     spans: list[Span] = []
@@ -133,7 +134,7 @@ def compose_batch(
             image = as_typed(image, image.caption, options.get("prefix", ""), options.get("style", ""))
             own = (AS_IT_STANDS, *_too_long(image.prompt, options.get("count_tokens")))
         else:
-            composed = compose(image.behavior, template, **options, syntax=read_syntax(image.caption))
+            composed = compose(image.behavior, template, **options, syntax=read_syntax(whole_letters(image.caption)))
             image = dataclasses.replace(image, prompt=composed.prompt, spans=composed.spans)
             own = composed.warnings
         images.append(image)
@@ -294,6 +295,6 @@ def _too_long(prompt: str, count_tokens: Callable[[str], int] | None) -> list[st
 
 def as_typed(image: ImageSemantics, text: str, prefix: str = "", style: str = "") -> ImageSemantics:
     """The semantics with a text as it was typed for their prompt, and its hand words as spans."""
-    prompt = ", ".join(filter(None, (" ".join(part.split()) for part in (prefix, text, style))))
+    prompt = ", ".join(filter(None, (" ".join(whole_letters(part).split()) for part in (prefix, text, style))))
     spans = tuple(Span("hand word", start, end, prompt[start:end]) for start, end in hand_word_spans(prompt))
     return replace(image, prompt=prompt, spans=spans)

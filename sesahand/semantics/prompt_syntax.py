@@ -22,6 +22,14 @@ _ESCAPED = re.compile(r"\\([()\[\]])")
 _ROUNDS = 4
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def whole_letters(text: str) -> str:
+    """Return a text in which half of a surrogate pair, which JSON may hold and no tokenizer takes, is U+FFFD."""
+    return _HALF.sub("\ufffd", text)
+
+
 @dataclass(frozen=True)
 class Emphasis:
     """Words that a prompt gives a weight: `opening + words + closing` is how they were typed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import InvalidFileError
+from ..files.folders import file_names
 from ..files.model_folders import check_model_folder
 from ..files.reading import open_regular, parse_json
 
@@ -54,7 +55,7 @@ def _is_language_model(name: str) -> bool:
 def fingerprint(folder: str | Path) -> str:
     """A text that changes when a file of the folder is replaced: names, sizes and times, without reading weights."""
     one = Path(folder)
-    found = [one] if one.is_file() else [Path(entry) for entry in os.scandir(folder) if entry.is_file()]
+    found = [one] if one.is_file() else [one / name for name in file_names(one)]
     entries = [(path.name, path.stat()) for path in found]
     return json.dumps(sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in entries))
 

@@ -847,3 +847,11 @@ def test_context_windows_and_a_mask_for_each_picture_are_refused(model):
     for patched in (bias_attention(model, mask=torch.ones(4, 16, 16)), record_attention(model)[0]):
         with pytest.raises(SesaHandError, match="Context windows split the batch"):
             sample(windowed(patched), positive, negative, shape=(4, 4, 16, 16), steps=3)
+
+
+def test_nodes_in_a_row_without_end_are_told(model):
+    for _ in range(49):
+        model = bias_attention(model, 0.1, "output", 0.0, 1.0)
+    biased = bias_attention(model, 0.1, "output", 0.0, 1.0)
+    with pytest.raises(SesaHandError, match="more than 50 nodes"):
+        bias_attention(biased, 0.1, "output", 0.0, 1.0)

@@ -340,6 +340,27 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
         assert withhold_keys(odd) is odd
 
 
+def test_a_key_is_taken_out_of_longer_texts_and_names_that_hold_it(models):
+    secret = f'https://a.example/"ü"/{KEY}'
+    inner = json.dumps({"widgets_values": [secret, 5]})
+    workflow = {
+        "extra": {"note": f"my key: {secret}!", "saved": inner, f"of {KEY}": 1, "path": secret.replace("/", "\\/")}
+    }
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": secret, "credential": "none"}}
+    request = {"prompt": {"1": node}, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
+    kept = withhold_keys(request)
+    assert KEY not in json.dumps(kept) and kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]["note"].startswith(
+        "my key: "
+    )
+    assert json.loads(kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]["saved"])["widgets_values"][1] == 5
+
+
+def test_thousands_of_keys_in_a_large_graph_empty_it(models, monkeypatch):
+    monkeypatch.setattr("sesahand_pack.nodes.withheld.MOST_COMPARED", 100_000)
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": "http://localhost:1/v1", "credential": KEY}}
+    assert withhold_keys({"prompt": {"1": node}, "extra": "a" * 100_000}) == {"prompt": {}}
+
+
 def connection(url):
     return {"prompt": {"1": {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": url, "credential": "none"}}}}
 

@@ -618,3 +618,32 @@ def test_core_mesh_of_later_versions_is_used_where_it_exists(monkeypatch):
 def test_the_built_in_hand_is_what_is_loaded_by_default():
     assert run(hand.LoadHandModel)[0].name == load_hand_model("builtin").name
     assert Camera.from_fov(512, 512, 40.0).width == 512
+
+
+def test_links_that_lead_to_themselves_take_no_list_away(tmp_path):
+    """Lists are made while nodes load: what one raises takes a family of nodes away."""
+    from sesahand_pack.nodes import hand_files, mesh_files, planned
+
+    (tmp_path / "3d").mkdir()
+    for name, whole in (
+        ("loop.json", "a.json"),
+        ("loop.toml", "a.toml"),
+        ("loop.glb", "a.glb"),
+        ("3d/loop.glb", "3d/b.glb"),
+    ):
+        (tmp_path / name).symlink_to(tmp_path / name)
+        (tmp_path / whole).write_bytes(b"")
+    before = folder_paths.get_input_directory()
+    folder_paths.set_input_directory(str(tmp_path))
+    try:
+        listed = hand_files.hand_files(), planned.plan_files(), mesh_files.mesh_files()
+    finally:
+        folder_paths.set_input_directory(before)
+    assert [name for name in listed[0] if not name.endswith(hand_files.OUTPUT)] == ["a.json"]
+    assert listed[1:] == (["a.toml"], ["a.glb", "3d/b.glb"])
+
+
+def test_what_is_no_output_of_a_node_is_told():
+    for value in ("abc", 5, [], {"a": 1}):
+        with pytest.raises(SesaHandError, match="hands is .*which is no output of a node: connect one"):
+            condition.RenderCondition.execute(hands=value)

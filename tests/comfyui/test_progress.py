@@ -3,12 +3,14 @@
 import pytest
 import torch
 from progress_steps import every_step
-from sesahand_pack.nodes import assets, condition, dataset, hand, scoring
+from sesahand_pack.nodes import assets, condition, dataset, hand, scoring, wires
 from sesahand_pack.nodes.progress import progress
+from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.scene.hand_scene import concatenate_frames
 
 import comfy.model_management
 import folder_paths
+from comfy_api.latest import io
 
 FRAMES = 3
 
@@ -77,3 +79,21 @@ def test_cancel_ends_it_at_the_next_frame(loop, film, monkeypatch):
 def test_of_no_steps_all_are_done(steps):
     progress()(0, 0)
     assert steps == [(1, 1, None)]
+
+
+def test_memory_that_is_not_there_is_told_in_a_sentence():
+    class Greedy:
+        @classmethod
+        def define_schema(cls):
+            return io.Schema(node_id="Greedy", inputs=[])
+
+        @classmethod
+        @wires.checked
+        def execute(cls, ask):
+            return ask()
+
+    for ask in (lambda: torch.empty(1 << 60, dtype=torch.uint8), lambda: bytearray(1 << 60)):
+        with pytest.raises(SesaHandError, match="not enough memory for this: take fewer"):
+            Greedy.execute(ask=ask)
+    with pytest.raises(RuntimeError, match="another"):
+        Greedy.execute(ask=lambda: (_ for _ in ()).throw(RuntimeError("another")))

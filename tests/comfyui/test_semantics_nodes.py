@@ -143,3 +143,16 @@ def test_weights_and_tags_of_the_caption_come_back_and_what_is_lost_is_told():
     assert prompts == ["a woman (waving:1.3) her hand, market, <lora:hands:0.8>"]
     assert "Left out of the prompt: (masterpiece:1.2)" in summary and "hands: a hand of a woman: open_palm" in report
     assert [span.text for span in composed.images[0].of_part("hand word")] == ["waving", "hand"]
+
+
+def test_text_with_half_a_letter_or_nested_without_end_is_taken_or_told():
+    from narrow_models import clip
+
+    encoder = clip(layers=1)
+    assert TextEncode.execute(encoder, "a hand \ud83d waves", "hand words", "").args[1] == "a [hand] \ufffd waves"
+    with pytest.raises(SesaHandError, match="5000 parentheses inside each other"):
+        TextEncode.execute(encoder, "(" * 5000 + "hand" + ")" * 5000, "hand words", "")
+    (semantics,) = write(hand_action="waving a hand")[:1]
+    for style in ("\ud83d", "(" * 5000 + ")" * 5000):
+        compose(semantics, style=style)
+        compose(semantics, style=style, clip=encoder)

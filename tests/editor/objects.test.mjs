@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { mirrorHand, rightPose } from "../../web/js/core/hand.js";
+import { DistanceGrid } from "../../web/js/core/distance_grid.js";
 import { gripped, holding, touchOf } from "../../web/js/core/gripping.js";
 import { withHeldMoved, withHeldSize } from "../../web/js/core/held_object.js";
 import { heldSurface, middleOfHeld } from "../../web/js/core/held_surface.js";
@@ -135,4 +136,14 @@ test("an answer without objects, or with solids that nobody knows, is refused wi
   for (const given of [undefined, [], facts.objects.slice(1), [odd, ...facts.objects.slice(1)]]) {
     assert.throws(() => objectShapes(given), { name: "InvalidFileError", message: /Reload the page/ });
   }
+});
+
+test("thousands of large triangles get a coarser grid, and do not let the page stand still", () => {
+  const count = 6000;
+  let seed = 1;
+  const chance = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const vertices = Float32Array.from({ length: 9 * count }, () => 1.8 * chance() - 0.9);
+  const faces = Uint16Array.from({ length: 3 * count }, (_, corner) => corner);
+  const grid = new DistanceGrid({ vertices, faces });
+  assert.ok(Math.abs(grid.distance(0, 0, 0)) < 0.1 && grid.distance(3, 0, 0) > 2);
 });

@@ -21,7 +21,7 @@ Source: the COCO data format; COCO-WholeBody for the names of hand keypoints; In
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,14 @@ from ...files.folders import rename
 from ...files.writing import open_new, write_whole
 from ...hands.mano import MANO_NAME
 from ...hands.skeleton import KEYPOINT_BONES, KEYPOINTS
-from ...render.maps import render_maps
-from ...scene.hand_scene import HandScene
-from ...scene.held_object import HeldObject
 from ..hand_arrays import NEAREST, HandParameters
 from ..pair_set import Pair
-from .pixels import map_levels, picture_bytes
+from .pixels import picture_bytes
+from .regions import Seen, look_at
 
 HIDDEN, VISIBLE = 1, 2
 # Boxes that reach so far are those of hands with a part at or behind the camera, in pixels.
 BEHIND_PIXEL = 1e6
-# Of a mask between pixels within and without; what has more is noise and has no outline.
-MOST_EDGES = 1 << 20
 CATEGORY = {
     "id": 1,
     "name": "hand",
@@ -71,13 +67,13 @@ def export(pairs: Iterable[Pair], out: Path) -> tuple[int, int]:
             write_whole(out / "images" / name, picture_bytes(pair, pair.record.picture))
             parameters = pair.parameters
             file.write(_item(describe_picture(pair, parameters, count + 1, name), count))
-            masks, covers, ids = hand_masks(pair), object_depth(pair), {}
+            seen, ids = look_at(pair), {}
             for n in range(len(pair.record.hands)):
-                described = describe_hand(pair, parameters, n, found + 1, count + 1, masks, covers)
+                described = describe_hand(pair, parameters, n, found + 1, count + 1, seen)
                 if described is not None:
                     behind.write(_item(described, found))
                     ids[n] = found = found + 1
-            for described in describe_objects(pair, ids, found + 1, count + 1):
+            for described in describe_objects(pair, seen, ids, found + 1, count + 1):
                 behind.write(_item(described, found))
                 found += 1
             count += 1
@@ -109,13 +105,7 @@ def describe_picture(pair: Pair, hands: HandParameters, number: int, name: str) 
 
 
 def describe_hand(
-    pair: Pair,
-    hands: HandParameters,
-    n: int,
-    number: int,
-    picture: int,
-    masks: Callable[[int], np.ndarray] | None,
-    covers: np.ndarray | None = None,
+    pair: Pair, hands: HandParameters, n: int, number: int, picture: int, seen: Seen | None
 ) -> dict[str, Any] | None:
     """Return the annotation of hand `n` of a pair, or None if it is not in front of the camera or not to be seen.
 
@@ -125,8 +115,7 @@ def describe_hand(
         n: Which of them.
         number: Id of the annotation.
         picture: Id of the picture.
-        masks: Tells where a hand is seen, bool `[H, W]`; without them the outline is the hull of the keypoints.
-        covers: As of `object_depth`; without it no keypoint is behind an object.
+        seen: As of `look_at`; without it the outline is the hull of the keypoints.
     """
     summary, (width, height) = pair.record.hands[n], (pair.record.width, pair.record.height)
     left, top, right, bottom = summary.box
@@ -137,23 +126,25 @@ def describe_hand(
     top, bottom = max(top, 0.0), min(bottom, float(height))
     if left >= right or top >= bottom:
         return None
-    if masks is None:
+    if seen is None:
         import cv2
 
         hull = cv2.convexHull(hands.keypoints_2d[n].astype(np.float32))[:, 0]
         hull = hull.clip(0, (width, height)).astype(np.float32)
         polygons, area = [hull.astype(float).flatten().tolist()], float(cv2.contourArea(hull))
+        if not area:
+            return None
+    elif n in seen.hands:
+        polygons, area = seen.hands[n].outlines(), seen.hands[n].area
     else:
-        mask = masks(n)
-        polygons, area = trace(mask), float(mask.sum())
-    if not area:
         return None
     inside = [0 <= x < width and 0 <= y < height for x, y in hands.keypoints_2d[n].tolist()]
     known = zip(hands.keypoints_2d[n].tolist(), hands.keypoints_3d[n, :, 2].tolist(), inside, strict=True)
     points: list[float] = []
-    for (x, y), z, seen in known:
-        hidden = seen and covers is not None and covers[int(y), int(x)] < z
-        points += (x, y, HIDDEN if hidden else VISIBLE) if seen else (0, 0, 0)
+    depth = None if seen is None else seen.depth
+    for (x, y), z, within in known:
+        hidden = within and depth is not None and depth[int(y), int(x)] < z
+        points += (x, y, HIDDEN if hidden else VISIBLE) if within else (0, 0, 0)
     parameters = {
         "pose": hands.pose[n].tolist(),
         "shape": hands.betas[n].tolist(),
@@ -179,32 +170,28 @@ def describe_hand(
     }
 
 
-def describe_objects(pair: Pair, hands: dict[int, int], number: int, picture: int) -> list[dict[str, Any]]:
+def describe_objects(pair: Pair, seen: Seen | None, hands: dict[int, int], number: int, picture: int) -> list[dict]:
     """Return the annotations of what is seen of the objects of a pair.
 
     Args:
         pair: The pair.
+        seen: As of `look_at`.
         hands: Ids of the annotations of its hands, by their numbers in it.
         number: Id of the first annotation.
         picture: Id of the picture.
     """
-    if not pair.holds_objects or pair.record.hand_model not in pair.models:
-        return []
     described: list[dict[str, Any]] = []
-    for held, mask in object_masks(pair.scene):
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows):
-            continue
-        left, top = int(columns[0]), int(rows[0])
+    for n, region in sorted(seen.objects.items()) if seen is not None else ():
+        held = pair.scene.objects[n]
         described.append(
             {
                 "id": number + len(described),
                 "image_id": picture,
                 "category_id": OBJECT["id"],
                 "iscrowd": 0,
-                "bbox": [left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top],
-                "segmentation": trace(mask),
-                "area": float(mask.sum()),
+                "bbox": region.box,
+                "segmentation": region.outlines(),
+                "area": region.area,
                 "name": held.name,
                 "held_as": held.kind,
                 # Of a hand that is not seen there is no annotation.
@@ -212,62 +199,6 @@ def describe_objects(pair: Pair, hands: dict[int, int], number: int, picture: in
             }
         )
     return described
-
-
-def object_depth(pair: Pair) -> np.ndarray | None:
-    """Return the depth of the nearest object where one is seen, metres `[H, W]`, infinite elsewhere, or None."""
-    if not pair.holds_objects or pair.record.hand_model not in pair.models:
-        return None
-    maps = render_maps(pair.scene, maps=())
-    seen = maps.object_mask[0] > 0
-    return maps.metric_depth[0].where(seen, maps.metric_depth.new_tensor(float("inf"))).cpu().numpy()
-
-
-def object_masks(scene: HandScene) -> Iterator[tuple[HeldObject, np.ndarray]]:
-    """Yield in which pixels each object of a scene of one frame is seen, bool `[H, W]`."""
-    everything = render_maps(scene, maps=())
-    seen = everything.object_mask[0] > 0
-    for held in scene.objects:
-        # Of all that is drawn, what is as near as this object drawn with nothing but the hand that holds it.
-        own = seen
-        if len(scene.objects) > 1:
-            depth = render_maps(scene.select([held.hand]), maps=()).metric_depth[0]
-            own = seen & (depth == everything.metric_depth[0])
-        yield held, own.cpu().numpy()
-
-
-def hand_masks(pair: Pair) -> Callable[[int], np.ndarray] | None:
-    """Return what tells in which pixels a hand of a pair is seen, bool `[H, W]`, or None if that cannot be told.
-
-    One mask is there at a time: a picture has up to a thousand hands.
-    """
-    count = len(pair.record.hands)
-    if count and pair.record.hand_model in pair.models:
-        index = render_maps(pair.scene, maps=()).hand_index[0].cpu().numpy()
-        return lambda n: index == n
-    if count == 1 and "mask" in pair.record.maps:
-        mask = map_levels(pair, "mask") > 127
-        return (lambda n: mask) if _edges(mask) <= MOST_EDGES else None
-    return None
-
-
-def _edges(mask: np.ndarray) -> int:
-    """Return how many edges the pixels of a mask, bool `[H, W]`, have where it ends, within the picture."""
-    return int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
-
-
-def trace(mask: np.ndarray) -> list[list[float]]:
-    """Return the outer outlines of a mask, bool `[H, W]`: polygons x, y, x, y, ... that run along its pixels' edges."""
-    import cv2
-
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not len(rows):
-        return []
-    top, left = int(rows[0]), int(columns[0])
-    part = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
-    # OpenCV joins centres of pixels, which would cost half a pixel all around; at twice the size it is a quarter.
-    outlines, _ = cv2.findContours(part.repeat(2, 0).repeat(2, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [((outline[:, 0] + 0.5) / 2 + (left, top)).flatten().tolist() for outline in outlines]
 
 
 def camera_of(hands: HandParameters) -> dict[str, list[float]]:

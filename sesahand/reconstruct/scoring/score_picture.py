@@ -13,9 +13,10 @@ from ...errors import SesaHandError
 from ...hands.skeleton import KEYPOINT_BONES
 from ...render.keypoints import FARTHEST, REFERENCE_SIZE, draw_keypoints
 from ...render.lettering import load_font
-from ...render.maps import check_pixels, render_maps
+from ...render.maps import render_maps
 from ...render.rasterizer import NEAR
-from ...scene.camera import Camera
+from ...render.room import check_pixels
+from ...scene.camera import MAX_SIZE, Camera
 from ...scene.hand_scene import HandScene, hands_of_frames
 from .score import DEFAULT_THRESHOLD, HandScores
 
@@ -26,6 +27,7 @@ LABEL_SIZE, LEAST_LABEL = 1 / 28, 11
 LEAST_LABELLED = 64
 # What a node shows has at least this shorter side, and larger letters where several pictures share its room.
 LEAST_PREVIEW, SHARED_LABEL_SIZE = 384, 1 / 14
+MOST_ENLARGED = 8
 
 
 def draw_scores(
@@ -85,14 +87,16 @@ def preview_scores(scores: HandScores, pictures: Tensor | None, drawn: Tensor, m
         most: At most so many.
 
     Returns:
-        `[K, h, w, 3]`, float32, 0..1, of at least `LEAST_PREVIEW` pixels across.
+        `[K, h, w, 3]`, float32, 0..1, of at least `LEAST_PREVIEW` pixels across, but no more than `MOST_ENLARGED` times
+        as large.
     """
     count, side = min(most, len(drawn)), min(drawn.shape[1:3])
     if count == 1 and side >= LEAST_PREVIEW:
         return drawn[:1]
     ground = torch.zeros_like(drawn[:count]) if pictures is None else pictures[:count]
     ground = ground.movedim(-1, 1).float()
-    ground = torch.nn.functional.interpolate(ground, scale_factor=max(1, -(-LEAST_PREVIEW // side))).movedim(1, -1)
+    larger = max(1, min(MOST_ENLARGED, MAX_SIZE // max(drawn.shape[1:3]), -(-LEAST_PREVIEW // side)))
+    ground = torch.nn.functional.interpolate(ground, scale_factor=larger).movedim(1, -1)
     size = LABEL_SIZE if count == 1 else SHARED_LABEL_SIZE
     return draw_scores(_first(scores, count), ground, label_size=size)
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sesahand.attention.choice import CHOICES, choose_spans, find_phrases
 from sesahand.attention.tokens import (
+    MAX_NESTING,
     HandTokens,
     check_encoding,
     check_length,
@@ -16,6 +17,7 @@ from sesahand.attention.tokens import (
     fewest_columns,
     hand_tokens,
     marked,
+    nesting,
     segments,
 )
 from sesahand.errors import SesaHandError
@@ -217,3 +219,11 @@ def test_texts_longer_than_any_prompt_are_refused(text, extra, action, says):
     images = [ImageSemantics(BehaviorSemantics(hand_action=action), "rules")]
     with pytest.raises(SesaHandError, match=says):
         choose_spans(text, "hand words and hand action", extra, images)
+
+
+def test_weights_nested_without_end_are_told_and_those_in_reason_are_read():
+    with pytest.raises(SesaHandError, match="5000 parentheses inside each other"):
+        segments("(" * 5000 + "hand" + ")" * 5000)
+    deep = segments("(" * MAX_NESTING + "hand" + ")" * MAX_NESTING)
+    assert [part.text for part in deep] == ["hand"] and deep[0].weight == pytest.approx(1.1**MAX_NESTING)
+    assert nesting(r"\(" * 5000 + ")" * 9 + "(a)(b (c))") == 2

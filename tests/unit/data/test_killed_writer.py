@@ -30,13 +30,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_set_survives_kills_at_random_moments_and_ends_as_if_there_had_been_none(tmp_path):
     from killed_writer import write
 
-    killed = run_writer(tmp_path / "killed", seed=1)
     write(str(tmp_path / "unbroken"), TOTAL)
-    assert killed["status"] == 0 and len(killed["kills"]) >= 8
-    opened = [after for after in killed["kills"] if after]
-    for after in opened:
-        assert after["in order"] and after["damage"] == [] and after["foreign"] == 0
-    assert any(after["orphan"] for after in opened) and any(after["partial"] for after in opened)
+    opened = []
+    # Where a random kill falls differs from Python to Python; all that may be left is met sooner or later.
+    for seed in range(1, 9):
+        killed = run_writer(tmp_path / f"killed{seed}", seed)
+        assert killed["status"] == 0
+        opened += [after for after in killed["kills"] if after]
+        for after in opened:
+            assert after["in order"] and after["damage"] == [] and after["foreign"] == 0
+        assert killed["end"]["pairs"] == TOTAL and killed["end"]["orphan"] == killed["end"]["partial"] == 0
+        assert contents(tmp_path / f"killed{seed}") == contents(tmp_path / "unbroken")
+        if len(opened) >= 8 and all(any(after[kind] for after in opened) for kind in ("orphan", "partial")):
+            break
+    else:
+        pytest.fail("no kill left an orphan, or none left a part of a file")
     assert len({after["pairs"] for after in opened}) >= 5, "the kills came at too few places"
-    assert killed["end"]["pairs"] == TOTAL and killed["end"]["orphan"] == killed["end"]["partial"] == 0
-    assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")

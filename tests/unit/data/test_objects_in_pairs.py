@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 from hostile import run_limited
+from pair_scenes import make_scene
 from PIL import Image, ImageDraw
 
 from sesahand.cli import main
 from sesahand.data.check import describe, find_damage, gather_statistics
-from sesahand.data.formats import OF_HANDS_ALONE, coco, export_pairs
-from sesahand.data.formats.coco import object_masks
+from sesahand.data.formats import OF_HANDS_ALONE, export_pairs, regions
 from sesahand.data.pair_set import PairSet
 from sesahand.data.record import PairRecord
 from sesahand.data.writer import PairWriter
@@ -23,8 +23,9 @@ from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.gestures import find_gesture
 from sesahand.hands.object_mesh import stand_in
 from sesahand.hands.objects import object_mesh
-from sesahand.render.maps import render_maps
+from sesahand.render.maps import render_maps, see_picture
 from sesahand.scene.hand_scene import combine
+from sesahand.scene.held_object import HeldObject
 from sesahand.scene.holding import hold_object
 from sesahand.scene.placement import Placement
 from sesahand.scene.placing import Hand
@@ -140,40 +141,45 @@ def test_coco_has_an_annotation_for_each_object_beside_the_hands(scene, pairs, t
 
 
 def test_each_object_is_seen_where_it_is_nearest(scene):
-    """As when everything else is drawn with it each time, which takes a time that grows with the hands' square."""
+    """As when it is drawn alone and compared with all, which takes a time that grows with the hands' square."""
     everything = render_maps(scene, maps=())
-    masks = dict(object_masks(scene))
-    assert [*masks] == [*scene.objects]
-    for held, mask in masks.items():
-        alone = render_maps(replace(scene, objects=(held,)), maps=())
+    hands, objects = see_picture(scene)
+    assert [*objects] == [*range(len(scene.objects))] and [*hands] == [*range(len(scene))]
+    for n, view in objects.items():
+        alone = render_maps(replace(scene, objects=(scene.objects[n],)), maps=())
         nearest = (alone.object_mask[0] > 0) & (alone.metric_depth[0] == everything.metric_depth[0])
-        assert 100 < mask.sum() and np.array_equal(mask, nearest.numpy())
+        assert 100 < len(view.x) and torch.equal(view.depth, everything.metric_depth[0][view.y, view.x])
+        assert nearest.nonzero().tolist() == torch.stack([view.y, view.x], -1).tolist()
+    for n, view in hands.items():
+        assert torch.equal((everything.hand_index[0] == n).nonzero(), torch.stack([view.y, view.x], -1))
 
 
-def test_masks_of_very_many_hands_are_not_in_memory_together():
-    ended = run_limited(cover_many, 60, 4096, megabytes=900, seconds=60).returned()
-    assert ended == [60, 60]
+def look_at_many(count, side):
+    """Look at a large picture of many hands that hold something, of which each is drawn once; return what is seen."""
+    scene = make_scene(0, ("right",) * count, (side, side))
+    across = torch.linspace(-0.15, 0.15, count)
+    cups = tuple(HeldObject("cup", n, torch.tensor([0.0, 0.05, 0.0]), torch.eye(3)) for n in range(count))
+    scene = replace(scene, objects=cups, translation=torch.stack([across, 0 * across, 0 * across + 0.5], -1))
+    record = SimpleNamespace(hands=[None] * count, hand_model="known", maps=(), width=side, height=side)
+    seen = regions.look_at(SimpleNamespace(record=record, models={"known": None}, scene=scene))
+    return len(seen.hands), len(seen.objects), sum(len(region.outlines()) for region in seen.objects.values())
 
 
-def cover_many(count, side):
-    """Return of how many hands of a large picture there is a mask, and how many are seen."""
-    record = SimpleNamespace(hands=[None] * count, hand_model="known", maps=())
-    index = np.repeat(np.arange(count, dtype=np.int16), side * side // count + 1)[: side * side].reshape(1, side, side)
-    coco.render_maps = lambda scene, maps: SimpleNamespace(hand_index=torch.from_numpy(index))
-    mask = coco.hand_masks(SimpleNamespace(record=record, models={"known": None}, scene=None))
-    return [count, sum(bool(each.any()) for each in (mask(n) for n in range(count)))]
+def test_many_hands_in_a_large_picture_are_drawn_once_and_their_masks_not_kept_whole():
+    hands, objects, outlines = run_limited(look_at_many, 40, 4096, megabytes=2600, seconds=60).returned()
+    assert 20 < hands <= 40 and 10 < objects <= 40 and outlines >= objects
 
 
 def test_a_mask_of_dots_is_no_outline(monkeypatch):
     """Of every fourth pixel of a large picture, OpenCV would make gigabytes of outlines."""
-    monkeypatch.setattr(coco, "map_levels", lambda pair, name: dots)
+    monkeypatch.setattr(regions, "map_levels", lambda pair, name: dots)
     pair = SimpleNamespace(record=SimpleNamespace(hands=[None], hand_model="unknown", maps=("mask",)), models={})
     dots = np.zeros((1200, 1200), np.uint8)
     dots[::2, ::2] = 255
-    assert coco.hand_masks(pair) is None
+    assert regions.look_at(pair) is None
     dots[:] = 0
     dots[100:900, 200:1000] = 255
-    (outline,) = coco.trace(coco.hand_masks(pair)(0))
+    (outline,) = regions.look_at(pair).hands[0].outlines()
     assert min(outline) >= 99 and max(outline) <= 1001
 
 

@@ -6,6 +6,7 @@ import torch
 from sesahand.errors import SesaHandError
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.contact import distance_to_triangles, winding_number
+from sesahand.hands.distance_grid import DistanceGrid
 from sesahand.hands.gripping import GRASPS, grip
 from sesahand.hands.object_mesh import MAX_FACES, ObjectMesh, split_at_creases, stand_in, volume
 from sesahand.hands.objects import OBJECTS, object_distance, object_mesh
@@ -97,3 +98,12 @@ def test_a_mesh_is_gripped_as_the_object_of_its_shape_is():
     inside = near[winding_number(near, triangles) > 0.5]
     assert not len(inside) or distance_to_triangles(inside, triangles).max() < 1e-3
     assert set(GRASPS["cylinder"].fingers) <= {finger for finger, gap in given.gaps.items() if gap <= 1e-3}
+
+
+def test_a_mesh_of_large_triangles_without_order_gets_a_coarser_grid():
+    """Each meets most nodes; six thousand of them would take a quarter of a minute."""
+    chance = torch.Generator().manual_seed(0)
+    triangles = torch.rand(6000, 3, 3, generator=chance) - 0.5
+    grid = DistanceGrid.of(triangles)
+    assert grid.step > 1.2 / 64 and grid.values.numel() < 40**3 and torch.isfinite(grid.values).all()
+    assert DistanceGrid.of(triangles[:12]).step == pytest.approx(1 / 64, rel=0.2)

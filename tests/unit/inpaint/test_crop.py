@@ -218,3 +218,27 @@ def test_one_mask_without_a_batch_is_taken_and_nan_and_nothing_are_named():
             crop_to_mask(pictures, masks, 32, 32, 1.5)
     with pytest.raises(SesaHandError):
         paste_back(crop, crops[:0], 2.0)
+
+
+def test_thin_pictures_and_many_large_crops_are_refused_before_anything_is_made():
+    thin = torch.zeros(1, 16, 16384, 3)
+    with pytest.raises(SesaHandError, match="shapes are too different"):
+        crop_to_mask(thin, torch.ones(1, 16, 16384), 16, 16384, 10.0)
+    square, white = torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16)
+    with pytest.raises(SesaHandError, match="512 frames of 8192x8192 pixels take .*crop fewer"):
+        crop_to_mask(square.expand(512, -1, -1, -1), white, 8192, 8192, 2.0)
+    crops, crop = crop_to_mask(torch.zeros(1, 4096, 4096, 3), torch.ones(1, 4096, 4096), 16, 16, 1.0)
+    with pytest.raises(SesaHandError, match="paste fewer at a time"):
+        paste_back(crop, crops.expand(1000, -1, -1, -1), 512)
+
+
+def test_cutting_out_and_laying_back_can_be_interrupted():
+    pictures, seen = torch.zeros(3, 32, 32, 3), []
+    crops, crop = crop_to_mask(pictures, torch.ones(1, 32, 32), 16, 16, 1.0, None, lambda *done: seen.append(done))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+    def cancel(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        paste_back(crop, crops, 4, on_picture=cancel)

@@ -451,3 +451,20 @@ def test_hands_that_could_not_be_looked_for_are_not_scored_in_words_and_pictures
     assert nothing_asked.pictures == (0.0,)
     assert bad_pictures(nothing_asked, 0.5) == [0], "what nobody has looked at is not taken for good"
     assert combine([found, hand()]).note == concatenate_frames([hand(), found]).note == "Something about it."
+
+
+def test_scores_of_very_many_frames_are_neither_drawn_nor_told_without_bounds():
+    camera = Camera.from_fov(512, 512, 50)
+    frames = HandScene.empty(load_hand_model("builtin"), camera, 100_000)
+    scores = score_hands(HandScene.empty(frames.model, camera), frames)
+    with pytest.raises(SesaHandError, match="100000 frames of 512x512 pixels take"):
+        draw_scores(scores)
+    report = describe_scores(scores)
+    assert report.count("\npicture ") == 1000 and report.endswith("99000 more pictures, which only the details tell of")
+    assert len(json.loads(scores.to_json())["pictures"]) == 100_000
+
+
+def test_a_preview_of_a_thin_picture_is_not_as_wide_as_it_would_have_to_be_high():
+    thin = HandScene.empty(load_hand_model("builtin"), Camera.from_fov(16384, 1, 50))
+    scores = score_hands(thin, thin)
+    assert preview_scores(scores, None, draw_scores(scores), 4).shape == (1, 1, 16384, 3)

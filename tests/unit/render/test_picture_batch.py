@@ -81,3 +81,15 @@ def test_batches_of_batches_do_not_outgrow_the_memory():
     batch = torch.zeros(1, 1, 1, 3).expand(100_000, 512, 512, 3)
     with pytest.raises(SesaHandError, match="800000 frames of 512x512 pixels take .* GiB"):
         batch_pictures([batch] * 8)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_a_thin_picture_does_not_become_a_huge_one_on_its_way(fit):
+    wide, high = torch.zeros(1, 1, 16384, 3), torch.zeros(1, 16384, 1, 3)
+    if fit == "crop":
+        with pytest.raises(SesaHandError, match="1x16384 pixels cannot fill one of 16384x1: their shapes"):
+            batch_pictures([wide, high], fit)
+    else:
+        assert batch_pictures([wide, high], fit).shape == (2, 1, 16384, 3)
+    # Unlike these, which are thin but in reason.
+    assert batch_pictures([torch.zeros(1, 32, 512, 3), torch.zeros(1, 512, 32, 3)], fit).shape == (2, 32, 512, 3)

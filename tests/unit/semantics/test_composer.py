@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesahand.errors import SesaHandError
-from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics
+from sesahand.semantics.behavior import COMPONENTS, BehaviorSemantics, ImageSemantics, SemanticsBatch
 from sesahand.semantics.composer import DEFAULT_TEMPLATE, compose, compose_batch, summary
 from sesahand.semantics.extractor import extract_semantics
 
@@ -174,3 +174,14 @@ def test_a_component_longer_than_any_prompt_is_refused_by_name():
     with pytest.raises(SesaHandError, match="'action' has 10001 characters"):
         compose(WOMAN.replace(action="a" * 10_001))
     assert len(compose(WOMAN.replace(action="a" * 10_000)).prompt) > 10_000
+
+
+def test_half_of_a_surrogate_pair_does_not_reach_the_prompt():
+    """JSON may hold one, and no tokenizer takes it."""
+    half = "\ud83d"
+    image = ImageSemantics(BehaviorSemantics(pose=f"a woman {half} stands"), "typed")
+    typed = ImageSemantics(BehaviorSemantics(), "rules", caption=f"a lake {half}")
+    template = f"{{prefix}}, {{pose}}, {{style}} {half}"
+    batch, _ = compose_batch(SemanticsBatch((image, typed)), template, prefix=half, style=half)
+    for composed in batch.images:
+        assert half not in composed.prompt and composed.prompt.encode() and "\ufffd" in composed.prompt

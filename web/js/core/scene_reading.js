@@ -21,7 +21,7 @@ const SIDES = ["right", "left"];
 /** More hands than an editor can show; Python reads a hundred thousand. */
 export const MAX_HANDS = 64;
 const MAX_TEXT = 2 ** 21;
-const MAX_FRAMES = 1_000_000;
+const MAX_FRAMES = 100_000;
 const MAX_SIZE = 16384;
 const MAX_BETA = 20;
 const MAX_TAKEN_FROM = 128;
