@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..sesahand.attention.bias import BLOCKS
 from ..sesahand.attention.heatmap import describe_shares, show_maps
 from ..sesahand.models.families import LATENT_PIXELS
+from ..sesahand.render.room import check_pixels
 from .patches.attention_bias import bias_attention
 from .patches.attention_map import DETAIL, record_attention
 from .wires import Attention, checks, found_by, rare
@@ -251,8 +252,12 @@ class AttentionMap(io.ComfyNode):
         cls, attention, samples, start_percent, end_percent, panels, stretch, opacity, images=None
     ) -> io.NodeOutput:
         latent = samples["samples"]
+        count, height, width = len(latent), latent.shape[-2] * LATENT_PIXELS, latent.shape[-1] * LATENT_PIXELS
+        if images is not None:
+            count, height, width = images.shape[:3]
+        # Each panel, its colours, and all of them side by side.
+        check_pixels(count, panels * width, height, 36, "choose fewer panels, or show fewer pictures")
         if images is None:
-            height, width = latent.shape[-2] * LATENT_PIXELS, latent.shape[-1] * LATENT_PIXELS
             images = torch.zeros(len(latent), height, width, 3)
         maps = attention.maps_of(latent)
         shown = maps.for_pictures(len(images)) if latent.ndim == 5 else maps

@@ -59,6 +59,11 @@ def printable(text: str) -> str:
     return "".join(c if is_printable(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def in_one_line(text: str) -> str:
+    """Return `printable` text in which line breaks and tabs are escaped, too: a name that makes no line of its own."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def is_printable(character: str) -> bool:
     """Tell whether a character is to be seen: a line break, any space, and the joiners within words and emoji are."""
     return character.isprintable() or character in "\n\t\u200c\u200d" or unicodedata.category(character) == "Zs"

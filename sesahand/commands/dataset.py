@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.formats import FORMATS
-from ..errors import SesaHandError, quote
+from ..errors import SesaHandError, in_one_line, quote
 from . import photographs
 from .progress import progress
 from .saying import say
 
 HELP = "look into sets of image-mesh pairs, add photographs, check, merge, filter, dedupe, split or export them"
 MAX_NAMED = 10
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Return where a file is within a set, for a message: in one line, whatever its name holds."""
+    return in_one_line(path.relative_to(root).as_posix())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +136,7 @@ def show_stats(options: argparse.Namespace) -> int:
             say(f"problem: the last record is torn ({each.index.torn} bytes); the next writer drops it")
         for kind, paths in find_strays(each).items():
             if paths:
-                say(f"problem: {len(paths)} {kind} files, such as {paths[0].relative_to(each.root).as_posix()}")
+                say(f"problem: {len(paths)} {kind} files, such as {relative_name(paths[0], each.root)}")
     if options.target is not None or options.picture is not None:
         show_coverage(pairs, options.target or "even", options.picture)
     return 0
@@ -189,7 +194,7 @@ def check_set(folder: Path, repaired: bool) -> int:
         say(fault)
     strays = {kind: paths for kind, paths in find_strays(pairs).items() if paths}
     for kind, paths in strays.items():
-        say(f"{len(paths)} {kind} files, such as {paths[0].relative_to(pairs.root).as_posix()}")
+        say(f"{len(paths)} {kind} files, such as {relative_name(paths[0], pairs.root)}")
     say(f"{len(pairs) - len(damaged)} of {len(pairs)} pairs are whole")
     if repaired:
         say("\n".join(repair(folder, damaged) or ["nothing to repair"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.model_configs import without_choices
 from ..files.model_folders import check_complete, check_model_folder, check_size
 from ..files.panics import refusing_panics
@@ -95,6 +96,7 @@ def _from_folder(path: Path) -> Networks:
             )
             if (path / SECOND[0]).is_dir():
                 networks.text_encoder_2, networks.tokenizer_2 = _second_encoder(path)
+            _check_settings(networks, path)
             return networks
     except SesaHandError:
         raise
@@ -104,6 +106,33 @@ def _from_folder(path: Path) -> Networks:
             f"{path} cannot be loaded as a diffusers model ({error!s:.300}). Copy or download the folder again, or "
             "name a safetensors checkpoint."
         ) from error
+
+
+def _check_settings(networks: Networks, path: Path) -> None:
+    """Refuse what a folder says of its noise and its latents if nothing could be sampled with it."""
+    noise, latents = networks.scheduler.config, networks.autoencoder.config
+    for name, known in (
+        ("prediction_type", ("epsilon", "v_prediction", "sample")),
+        ("timestep_spacing", ("linspace", "leading", "trailing")),
+    ):
+        if noise[name] not in known:
+            raise InvalidFileError(
+                f"{path / 'scheduler'} has {name} {quote(noise[name])}, expected one of {', '.join(known)}. Correct it "
+                "in scheduler_config.json, or download the folder again."
+            )
+    steps, offset, betas = noise["num_train_timesteps"], noise["steps_offset"], networks.scheduler.betas
+    noisy = len(betas) == steps and bool(((betas >= 0) & (betas <= 1)).all()) and float(betas[0]) < 1
+    if type(offset) is not int or not 0 <= offset < steps or not noisy:
+        raise InvalidFileError(
+            f"{path / 'scheduler'} describes no noise that grows over {steps} steps: its betas have to be between 0 "
+            f"and 1, and steps_offset, {quote(offset)}, from 0 to {steps - 1}. Download the folder again."
+        )
+    scale, shift = latents["scaling_factor"], latents.get("shift_factor") or 0.0
+    if not all(type(value) in (int, float) and math.isfinite(value) for value in (scale, shift)) or scale <= 0:
+        raise InvalidFileError(
+            f"{path / 'vae'} has scaling_factor {quote(scale)} and shift_factor {quote(shift)}, expected finite "
+            "numbers, the first above 0. Correct them in config.json, or download the folder again."
+        )
 
 
 def _tokenizer(folder: Path, longest: int) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError, SesaHandError
+from ..errors import InvalidFileError, SesaHandError, quote
 from ..files.model_folders import check_complete, check_model_folder, check_size
 from ..files.panics import refusing_panics
 from ..files.reading import parse_json
@@ -179,6 +179,12 @@ def _from_folder(path: Path) -> tuple[ControlNetModel, Mapping[str, str]]:
                 path, **local, use_safetensors=True, output_loading_info=True, **variant
             )
         check_complete(path, model, report)
+        order = model.config["controlnet_conditioning_channel_order"]
+        if order not in ("rgb", "bgr"):
+            raise InvalidFileError(
+                f"{path} has controlnet_conditioning_channel_order {quote(order)}, expected rgb or bgr. Correct it in "
+                "config.json, or download the folder again."
+            )
     except SesaHandError:
         raise
     except Exception as error:

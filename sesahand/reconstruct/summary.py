@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
+from ..errors import in_one_line
 from .fitting.fit import FittedHands
 from .landmarks import describe_doubt
 
@@ -109,7 +110,7 @@ def table_rows(outcome: PictureOutcome) -> list[dict[str, str]]:
 def summary_text(outcomes: Sequence[PictureOutcome]) -> str:
     """Return the table as aligned text, without columns that are empty and without the middle of long names."""
     rows = [row for outcome in outcomes for row in table_rows(outcome)]
-    rows = [row | {"picture": shorten(row["picture"])} for row in rows]
+    rows = [row | {"picture": shorten(in_one_line(row["picture"])), "note": in_one_line(row["note"])} for row in rows]
     columns = [name for name in COLUMNS if any(row[name] for row in rows)]
     lines = [columns, *([row[name] for name in columns] for row in rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
@@ -133,13 +134,22 @@ def counted(number: int, noun: str) -> str:
 
 
 def summary_csv(outcomes: Sequence[PictureOutcome]) -> str:
-    """Return the table as CSV."""
+    """Return the table as CSV.
+
+    Names of files are a stranger's: spreadsheets run what begins like a formula, and terminals obey control characters.
+    Source: OWASP, CSV injection.
+    """
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, COLUMNS)
     table.writeheader()
     for outcome in outcomes:
-        table.writerows(table_rows(outcome))
+        table.writerows(row | {name: _cell(row[name]) for name in ("picture", "note")} for row in table_rows(outcome))
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    text = in_one_line(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def summary_json(outcomes: Sequence[PictureOutcome]) -> str:

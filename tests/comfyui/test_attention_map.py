@@ -182,6 +182,14 @@ def test_a_prompt_without_hand_words_gives_empty_maps(model):
     assert image.shape == (1, 128, 128, 3) and mask.abs().max() == 0
 
 
+def test_more_panels_than_there_is_memory_for_are_refused(model):
+    recording, recorder = record_attention(model)
+    latent = sample(recording, conditioning(1, HAND), conditioning(2))
+    pictures = torch.zeros(1, 1, 1, 3).expand(64, 1024, 1024, 3)
+    with pytest.raises(SesaHandError, match="64 frames of 16384x1024 pixels .*fewer panels"):
+        AttentionMap.execute(recorder, {"samples": latent}, 0.0, 1.0, 16, True, 0.7, pictures)
+
+
 def test_a_prompt_whose_hand_words_are_unknown_is_refused(model):
     with pytest.raises(SesaHandError, match="Text Encode"):
         sample(record_attention(model)[0], conditioning(1), conditioning(2))

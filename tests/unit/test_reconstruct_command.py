@@ -1,6 +1,7 @@
 """`sesahand reconstruct`: what it writes and says of good pictures, bad ones and none."""
 
 import csv
+import io
 import json
 
 import numpy as np
@@ -307,6 +308,23 @@ def test_long_names_do_not_push_the_figures_out_of_the_terminal():
     assert max(map(len, table.splitlines())) < 80
     assert "0.png" in table and "1.png" in table and "short.png" in table
     assert names[0] in summary_csv([PictureOutcome(names[0])])
+
+
+def test_a_pictures_name_is_no_formula_no_command_and_no_line_of_its_own():
+    names = [
+        "=cmd|' -C calc'!A0.png",
+        "+1.png",
+        "-1.png",
+        "@a.png",
+        "\x1b[2Jred\u202e.png",
+        "new\nsum.png  0 errors",
+        "a.png",
+    ]
+    outcomes = [PictureOutcome(name, error="@no picture\n") for name in names]
+    written = [row["picture"] for row in csv.DictReader(io.StringIO(summary_csv(outcomes)))]
+    assert written[:4] == [f"'{name}" for name in names[:4]] and written[-1] == "a.png"
+    assert written[4:6] == ["\\x1b[2Jred\\u202e.png", "new\\nsum.png  0 errors"]
+    assert len(summary_text(outcomes).splitlines()) == len(names) + 1
 
 
 def test_folders_stand_for_their_pictures_in_order_and_no_file_comes_twice(tmp_path):

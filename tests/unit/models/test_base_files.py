@@ -85,3 +85,23 @@ def test_a_folder_whose_configuration_is_damaged_is_an_error_of_it(folder, chang
     (folder / "unet" / "config.json").write_text(json.dumps(content | changes))
     with pytest.raises(InvalidFileError, match="cannot be loaded"):
         load_base_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "said"),
+    [
+        ("scheduler/scheduler_config.json", {"prediction_type": "nope"}, "prediction_type 'nope', expected one of eps"),
+        ("scheduler/scheduler_config.json", {"timestep_spacing": "x"}, "timestep_spacing 'x', expected one of linsp"),
+        ("scheduler/scheduler_config.json", {"steps_offset": 10**9}, "steps_offset, 1000000000, from 0 to"),
+        ("scheduler/scheduler_config.json", {"trained_betas": [0.1]}, "no noise that grows over"),
+        ("scheduler/scheduler_config.json", {"beta_end": 5.0}, "no noise that grows over"),
+        ("vae/config.json", {"scaling_factor": "a"}, "scaling_factor 'a' and shift_factor"),
+        ("vae/config.json", {"scaling_factor": 0}, "scaling_factor 0 and shift_factor"),
+        ("vae/config.json", {"scaling_factor": 1, "shift_factor": "b"}, "shift_factor 'b'"),
+    ],
+)
+def test_settings_with_which_nothing_could_be_sampled_are_told_by_their_names(folder, file, changes, said):
+    content = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(content | changes))
+    with pytest.raises(InvalidFileError, match=said):
+        load_base_model(folder)
