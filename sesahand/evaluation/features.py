@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InvalidFileError
+from ..errors import InvalidFileError, SesaHandError
+from ..files.failures import telling_failures
+from ..files.picture_sizes import check_picture_sizes
 from ..files.processor_classes import SEEING, check_processors
 from ..models.vision_networks import load_vision_network
 from ..training.samples import read_square
@@ -35,7 +37,11 @@ class Extractor:
     def __call__(self, pictures: Tensor) -> np.ndarray:
         """Features `[B, D]`, float32, of pictures `[B, H, W, 3]` in 0..1."""
         shown = list((pictures.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
-        inputs = self.processor(images=shown, return_tensors="pt")
+        failed = f"{self.name} makes nothing of the pictures; copy all of its files again, or choose another model"
+        with telling_failures(failed):
+            return self._features(self.processor(images=shown, return_tensors="pt"))
+
+    def _features(self, inputs: Any) -> np.ndarray:
         if hasattr(self.model, "get_image_features"):
             found = self.model.get_image_features(pixel_values=inputs["pixel_values"].to(self.device))
             found = getattr(found, "pooler_output", found)
@@ -64,6 +70,9 @@ def load_extractor(folder: str | Path, device: torch.device | str = "cpu") -> Ex
     model = load_vision_network(folder)
     try:
         processor = AutoImageProcessor.from_pretrained(folder, **local)
+        check_picture_sizes(folder, processor)
+    except SesaHandError:
+        raise
     except Exception as error:
         # As with the network, a dozen kinds, all of them about the files.
         raise InvalidFileError(

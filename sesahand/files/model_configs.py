@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import InvalidFileError, UnsafeFileError, quote
 from .folders import check_plain
 from .reading import read_json
+from .tokenizer_steps import check_tokenizer_file
 
 ATTENTIONS = (None, "", "eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 """Attentions that are a part of transformers. Which one is used is not the file's to say, see `without_choices`."""
@@ -73,9 +74,14 @@ COUNTS = (
     # Of the pictures that a processor makes, whatever it is given.
     (re.compile(r"height|width"), 8192),
     (re.compile(r"min_pixels"), 8192**2),
+    # Of which a picture is made; some processors try all shapes that so many tiles can have.
+    (re.compile(r"(max|min)_(patches|num_patches|slice_nums)"), 1 << 14),
+    (re.compile(r"\w*(max|min)_((image_|num_)?tiles|dynamic_patch|num_crops)|num_crops"), 1000),
     # Of a scheduler, which makes lists of that many numbers.
     (re.compile(r"num_train_timesteps"), 100_000),
 )
+LONGEST_MARK = 1000
+"""Letters of a token that a processor writes down, often hundreds of times."""
 MOST_PARTS = 100_000
 """Layers times experts."""
 QUANTIZED = ("quantization_config", "compression_config")
@@ -86,8 +92,9 @@ MOST_FILES = 200
 # JSON's whole numbers may have more digits than a float holds.
 FAR = 1e18
 MAX_CONFIG_BYTES = 4 << 20
+TOKENIZER = "tokenizer.json"
 # Vocabularies, not configurations, and as large as they like.
-VOCABULARIES = ("tokenizer.json", "vocab.json", "tekken.json", "added_tokens.json")
+VOCABULARIES = (TOKENIZER, "vocab.json", "tekken.json", "added_tokens.json")
 _HUB = re.compile(r"lazy_load_kernel|get_kernel\(|use_kernel_func_from_hub")
 
 
@@ -96,7 +103,7 @@ def check_configurations(folder: Path) -> None:
 
     Raises:
         UnsafeFileError: If one asks for code or for files from elsewhere.
-        InvalidFileError: If one is no JSON object, or the model is quantized.
+        InvalidFileError: If one is no JSON object, the model is quantized, or its tokenizer makes too much of a text.
     """
     check_plain(folder)
     if (folder / "custom_generate").exists():
@@ -111,6 +118,8 @@ def check_configurations(folder: Path) -> None:
             f"{folder} holds more than {MOST_FILES} .json files, which no model folder does. Choose the folder of the "
             "model alone."
         )
+    if (folder / TOKENIZER).exists():
+        check_tokenizer_file(folder / TOKENIZER)
     for path in files:
         if path.name in VOCABULARIES or path.name.endswith(".index.json"):
             continue
@@ -149,6 +158,17 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path} says {key}: such a model answers questions that are written into its picture, in a font which "
             "transformers fetches from the internet. Take one of its family that writes captions, such as "
             "pix2struct-textcaps-base, or another model."
+        )
+    mark = value.get("content") if isinstance(value, dict) else value
+    if name.endswith("_token") and isinstance(mark, str) and len(mark) > LONGEST_MARK:
+        raise InvalidFileError(
+            f"{path} says a {key} of {len(mark)} letters, expected at most {LONGEST_MARK}, more than any model's; copy "
+            "it again."
+        )
+    if name == "tokenizer_file" and value not in (None, TOKENIZER):
+        raise UnsafeFileError(
+            f"{path} asks for the tokenizer {quote(value)}, expected {TOKENIZER} beside it. Give the file that name, "
+            "and remove that line."
         )
     if name.endswith(("_file", "_files")) and name not in NOT_OPENED:
         _check_file(path, key, value)
@@ -228,8 +248,15 @@ def _largest(content: Any, kind: re.Pattern) -> float:
 
 
 def _numbers(value: Any) -> list[float]:
-    """A number, or those of a list of numbers."""
-    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int | float)]
+    """A number, or those of a list of numbers, and of lists in it."""
+    found, open_ones = [], [value]
+    while open_ones:
+        one = open_ones.pop()
+        if isinstance(one, list):
+            open_ones += one
+        elif isinstance(one, int | float):
+            found.append(one)
+    return found
 
 
 def all_entries(value: Any) -> Iterator[tuple[str, Any]]:

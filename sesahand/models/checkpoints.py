@@ -17,6 +17,7 @@ from ..files.model_configs import without_choices
 from ..files.model_folders import check_complete, check_depth, check_model_folder, check_size
 from ..files.panics import refusing_panics
 from ..files.reading import read_bytes
+from ..files.tokenizer_steps import check_tokenizer
 from ..files.weights import open_weights
 from .controlnet_files import UNET_PREFIX
 from .ldm_names import check_ldm
@@ -142,7 +143,7 @@ def _tokenizer(folder: Path, longest: int) -> Any:
 
     # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
     words = CLIPTokenizer if (folder / "vocab.json").is_file() else CLIPTokenizerFast
-    tokenizer = words.from_pretrained(folder, local_files_only=True)
+    tokenizer = check_tokenizer(folder, words.from_pretrained(folder, local_files_only=True))
     # Prompts are filled up to this length.
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     return tokenizer

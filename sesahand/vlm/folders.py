@@ -70,6 +70,9 @@ def read_config(folder: Path) -> dict:
     """
     config = _read_json(folder / "config.json")
     check_model_folder(folder)
+    # InstructBLIP's second tokenizer, which reads the instruction with the picture.
+    for words in filter(Path.is_dir, folder.glob("*tokenizer")):
+        check_model_folder(words, has_weights=False)
     return config
 
 

@@ -14,10 +14,13 @@ import torch
 
 from ..callbacks import Progress
 from ..errors import CannotAnswerError, InvalidFileError, SesaHandError, UnsafeFileError, printable, quote
+from ..files.failures import telling_failures
 from ..files.model_configs import plain_generation, without_choices, without_nulls
 from ..files.model_folders import check_complete, check_size
 from ..files.panics import refusing_panics
+from ..files.picture_sizes import check_picture_sizes
 from ..files.processor_classes import check_processors
+from ..files.tokenizer_steps import check_tokenizer
 from .captioner import without_reasoning
 from .folders import needs_remote_code, read_config
 from .gguf_models import check_gguf
@@ -33,6 +36,9 @@ MAX_OPENING_WORDS = 8
 """A longer instruction cannot be meant as the beginning of a caption."""
 
 FLORENCE_TASKS = ("<CAPTION>", "<DETAILED_CAPTION>", "<MORE_DETAILED_CAPTION>")
+MOST_TOKENS = 1 << 15
+"""Of a prompt with its picture; Qwen2-VL makes 21,000 of the largest."""
+
 _SEEDING = threading.RLock()
 
 LLAVA_TYPES = ("llava", "llava_next", "vipllava")
@@ -130,7 +136,7 @@ class TransformersVLM:
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     path.parent, **local, output_loading_info=True, **{_dtype_argument(): dtype}
                 )
-                tokenizer = AutoTokenizer.from_pretrained(path.parent, **local)
+                tokenizer = check_tokenizer(path.name, AutoTokenizer.from_pretrained(path.parent, **local))
             model, report = loaded
         except SesaHandError:
             raise
@@ -237,14 +243,11 @@ class TransformersVLM:
 
     def _chat(self, text: str, *, pictures: int, system: str = "") -> str:
         """Render a user turn (and a system turn) by the model's own template."""
-        from jinja2 import TemplateError
-
-        # A template is a program; these are the ways in which it can fail besides Jinja's own.
-        failures = (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
+        # A template is a program, and can fail in any way.
         if system:
             try:
                 prompt = self._render([("system", system, 0), ("user", text, pictures)])
-            except failures:
+            except Exception:
                 prompt = ""
             # Some templates refuse a system turn, others leave it out without a word.
             if system.strip() in prompt:
@@ -252,9 +255,10 @@ class TransformersVLM:
             text = f"{system}\n\n{text}"
         try:
             return self._render([("user", text, pictures)])
-        except failures as error:
+        except Exception as error:
             raise SesaHandError(
-                f"The chat template of {self.name} does not take a user's turn; choose another model: {error}"
+                f"The chat template of {self.name} does not take a user's turn; choose another model: "
+                f"{str(error)[:500] or type(error).__name__}"
             ) from None
 
     def _render(self, turns: list[tuple[str, str, int]]) -> str:
@@ -278,14 +282,12 @@ class TransformersVLM:
         if self._tokenizer.bos_token and prompt.startswith(self._tokenizer.bos_token):
             # The template has already written the first token.
             arguments["add_special_tokens"] = False
-        try:
-            with refusing_panics(self.name):
-                inputs = self.processor(**arguments, return_tensors="pt")
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise SesaHandError(
-                f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another "
-                f"model: {error}"
-            ) from error
+        failed = (
+            f"The processor of {self.name} refused the prompt or the picture; try a smaller picture or another model"
+        )
+        with telling_failures(failed), refusing_panics(self.name):
+            inputs = self.processor(**arguments, return_tensors="pt")
+        self._check_length(inputs)
         if "token_type_ids" in inputs and "token_type_ids" not in inspect.signature(self.model.forward).parameters:
             # Tokenizers made for another model emit these, and generate() refuses what the model does not take.
             inputs.pop("token_type_ids")
@@ -294,11 +296,28 @@ class TransformersVLM:
             return inputs.to(self.model.device)
         return inputs.to(self.model.device, dtype=self.model.dtype)
 
+    def _check_length(self, inputs) -> None:
+        """Refuse more tokens than a picture and a prompt are: the model's memory grows with their square."""
+        tokens = inputs["input_ids"].shape[-1] if "input_ids" in inputs else 0
+        if tokens > MOST_TOKENS:
+            raise SesaHandError(
+                f"The processor of {self.name} makes {tokens} tokens of the prompt and the picture, expected at most "
+                f"{MOST_TOKENS}. Shorten the prompt, or lower max_side; if they are small, copy all files again."
+            )
+
     def _generate(self, inputs, max_tokens: int, seed: int, temperature: float, tick: "_Tick") -> str:
         device = self.model.device
         sampling = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
         tick(0)
-        with torch.inference_mode(), _seeded(device, seed):
+        failed = (
+            f"{self.name} could not answer; its files may not belong together. Copy all of them again, choose another "
+            "model, or try a smaller picture"
+        )
+        with (
+            telling_failures(failed, lambda error: error is tick.interrupt),
+            torch.inference_mode(),
+            _seeded(device, seed),
+        ):
             ids = self.model.generate(
                 **inputs, max_new_tokens=max_tokens, num_beams=1, stopping_criteria=_watch(tick), **sampling
             )[0]
@@ -306,7 +325,7 @@ class TransformersVLM:
         if len(given) <= len(ids) and torch.equal(ids[: len(given)], given):
             # Decoder-only models repeat the prompt; encoder-decoders and captioners do not.
             ids = ids[len(given) :]
-        with refusing_panics(self.name):
+        with telling_failures(failed), refusing_panics(self.name):
             return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
@@ -338,11 +357,16 @@ class _Tick:
         self.offset = offset
         self.total = total
         self.tokens = 0
+        self.interrupt: BaseException | None = None
 
     def __call__(self, tokens: int = 1) -> None:
         self.tokens += tokens
         if self.progress is not None:
-            self.progress(min(self.offset + self.tokens, self.total), self.total)
+            try:
+                self.progress(min(self.offset + self.tokens, self.total), self.total)
+            except BaseException as error:
+                self.interrupt = error
+                raise
 
     def finish(self, max_tokens: int) -> None:
         self(max_tokens - self.tokens)
@@ -446,6 +470,9 @@ def _load_processor(folder: Path):
     try:
         with refusing_panics(folder):
             processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            for part in vars(processor).values():
+                if hasattr(part, "convert_tokens_to_ids"):
+                    check_tokenizer(folder, part)
     except SesaHandError:
         raise
     except Exception as error:
@@ -461,6 +488,8 @@ def _load_processor(folder: Path):
             f"{folder} has no image processor (preprocessor_config.json or processor_config.json). Download these "
             "files, they lie beside the weights."
         )
+    settings = getattr(getattr(processor, "tokenizer", None), "init_kwargs", {})
+    check_picture_sizes(folder, processor.image_processor, processor, settings)
     return processor
 
 
@@ -471,6 +500,7 @@ def _load_tokenizer(folder: Path):
     try:
         with refusing_panics(folder):
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            check_tokenizer(folder, tokenizer)
     except SesaHandError:
         raise
     except Exception as error:
