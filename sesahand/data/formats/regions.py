@@ -14,7 +14,7 @@ MOST_EDGES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class PixelRegion:
     """Pixels of a picture.
 
     Attributes:
@@ -28,7 +28,7 @@ class Region:
     pixels: np.ndarray
 
     @classmethod
-    def of_view(cls, view: VisiblePixels) -> "Region":
+    def of_view(cls, view: VisiblePixels) -> "PixelRegion":
         """Return the region in which something is seen."""
         x, y = view.x.cpu().numpy(), view.y.cpu().numpy()
         left, top = int(x.min()), int(y.min())
@@ -37,7 +37,7 @@ class Region:
         return cls(left, top, pixels)
 
     @classmethod
-    def of_mask(cls, mask: np.ndarray) -> "Region | None":
+    def of_mask(cls, mask: np.ndarray) -> "PixelRegion | None":
         """Return the region of a mask, bool `[H, W]`; None if there is none, or none that has an outline."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows) or _edges(mask) > MOST_EDGES:
@@ -75,8 +75,8 @@ class Seen:
         depth: Of the nearest object where one is seen, metres `[H, W]`, infinite elsewhere; None without objects.
     """
 
-    hands: dict[int, Region]
-    objects: dict[int, Region]
+    hands: dict[int, PixelRegion]
+    objects: dict[int, PixelRegion]
     depth: np.ndarray | None = None
 
 
@@ -85,15 +85,20 @@ def look_at(pair: Pair) -> Seen | None:
     record = pair.record
     if record.hands and record.hand_model in pair.models:
         hands, objects = see_picture(pair.scene)
-        depth = np.full((record.height, record.width), np.inf, np.float32) if objects else None
-        for view in objects.values():
-            depth[view.y.cpu().numpy(), view.x.cpu().numpy()] = view.depth.cpu().numpy()
-        regions = ({n: Region.of_view(view) for n, view in views.items()} for views in (hands, objects))
-        return Seen(*regions, depth)
+        depth = None
+        if objects:
+            depth = np.full((record.height, record.width), np.inf, np.float32)
+            for view in objects.values():
+                depth[view.y.cpu().numpy(), view.x.cpu().numpy()] = view.depth.cpu().numpy()
+        return Seen(_regions(hands), _regions(objects), depth)
     if len(record.hands) == 1 and "mask" in record.maps:
-        region = Region.of_mask(map_levels(pair, "mask") > 127)
+        region = PixelRegion.of_mask(map_levels(pair, "mask") > 127)
         return None if region is None else Seen({0: region}, {})
     return None
+
+
+def _regions(views: dict[int, VisiblePixels]) -> dict[int, PixelRegion]:
+    return {number: PixelRegion.of_view(view) for number, view in views.items()}
 
 
 def _edges(mask: np.ndarray) -> int:
