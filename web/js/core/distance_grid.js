@@ -8,6 +8,9 @@ const NODES = 48;
 const MARGIN = 3;
 // Nodes so far from a triangle's box, in steps of the grid, are compared with the triangle itself.
 const BAND = 1;
+// Pairs of node and triangle that are compared in all, and how much longer each step is that is tried instead.
+const MOST_PAIRS = 1 << 23;
+const COARSER = 1.25;
 const FAR = 1e6;
 // Twice the area of a triangle that has none, square metres.
 const NO_AREA = 1e-14;
@@ -58,10 +61,29 @@ export class DistanceGrid {
       );
     const low = [0, 1, 2].map((axis) => bound(axis, Math.min));
     const high = [0, 1, 2].map((axis) => bound(axis, Math.max));
-    this.#step = Math.max(...subtract(high, low)) / NODES;
-    this.#low = low.map((value) => value - MARGIN * this.#step);
-    this.#size = high.map((value, k) => Math.ceil((value - this.#low[k]) / this.#step + MARGIN + 1));
+    this.#lay(low, high, Math.max(...subtract(high, low)) / NODES);
+    // Large triangles in their thousands meet all nodes each; a coarser grid then does.
+    while (this.#pairsOf(triangles) > MOST_PAIRS) this.#lay(low, high, COARSER * this.#step);
     this.#values = this.#filled(triangles);
+  }
+
+  /** Lay nodes around a box, a step apart. */
+  #lay(low, high, step) {
+    this.#step = step;
+    this.#low = low.map((value) => value - MARGIN * step);
+    this.#size = high.map((value, k) => Math.ceil((value - this.#low[k]) / step + MARGIN + 1));
+  }
+
+  /** Return how many pairs of a node and a triangle near it there are. */
+  #pairsOf(triangles) {
+    let pairs = 0;
+    for (const triangle of triangles) {
+      const [x, y, z] = [0, 1, 2]
+        .map((axis) => this.#span(triangle, axis, BAND))
+        .map(([first, last]) => last - first + 1);
+      pairs += x * y * z;
+    }
+    return pairs;
   }
 
   /** Return where a node is, metres. */
