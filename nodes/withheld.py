@@ -7,6 +7,7 @@ into every picture and the history.
 import json
 import logging
 import re
+from typing import NamedTuple
 
 import server
 
@@ -25,8 +26,8 @@ WITHHELD = "(withheld)"
 # another widget may well hold the same word.
 LONGEST_NAME = 16
 SHORTEST_KEY = 8
-# Letters of all texts times keys; of thousands of keys in a large graph nothing is kept at all.
-MOST_COMPARED = 4_000_000_000
+# Each is looked for in every text; no workflow has so many wrong values of its own.
+MOST_SECRETS = 32
 # How keys look wherever they stand in a URL: those of the known makers, and tokens in three parts (JWT).
 KEY = re.compile(
     r"(?<![\w-])(?:(?:sk|csk|xai|nvapi|pplx|glpat)-|(?:sk|pk|gsk|hf|r8|fw|tgp_v1|gh[oprsu]|github_pat)_)"
@@ -45,6 +46,20 @@ STAND_INS = (
     "https://host:0",
     "https://-",
 )
+
+
+class Secret(NamedTuple):
+    """What may be a key.
+
+    Attributes:
+        text: As it was typed.
+        mark: What is to stand for it.
+        in_texts: Whether it is looked for within other texts: not what good addresses hold.
+    """
+
+    text: str
+    mark: str
+    in_texts: bool
 
 
 def withhold_keys(request: dict) -> dict:
@@ -68,20 +83,28 @@ def _withheld(request: dict) -> dict:
     graph = request.get("prompt")
     nodes = [node for node in graph.values() if isinstance(node, dict)] if isinstance(graph, dict) else []
     connections = [node.get("inputs") for node in nodes if node.get("class_type") == NODE]
-    secrets = {key: mark for inputs in connections if isinstance(inputs, dict) for key, mark in _secrets(inputs)}
-    return _replaced(request, secrets) if secrets else request
+    # Each once; what a URL's mark says of it comes last and counts.
+    secrets = dict.fromkeys(secret for inputs in connections if isinstance(inputs, dict) for secret in _secrets(inputs))
+    if len(secrets) > MOST_SECRETS:
+        logger.error(
+            "SesaHand empties a request: over %d values in its Connect VLM nodes may be keys. "
+            "Write known credentials and base URLs into them.",
+            MOST_SECRETS,
+        )
+        return {"prompt": {}}
+    return _replaced(request, list(secrets)) if secrets else request
 
 
-def _secrets(inputs: dict) -> list[tuple[str, str]]:
-    """Each value that may be a key, and what is to stand for it."""
+def _secrets(inputs: dict) -> list[Secret]:
+    """Each value that may be a key, and what in it looks like one."""
     credential, url = inputs.get("credential"), inputs.get("base_url")
     found = []
     if isinstance(credential, str) and credential not in ("", NO_CREDENTIAL, *credential_names()):
         if not (credential.isalpha() and len(credential) <= LONGEST_NAME):
-            found.append((credential, WITHHELD))
+            found.append(Secret(credential, WITHHELD, not _is_fine(credential.strip())))
     if isinstance(url, str) and (mark := _stand_in(url)):
-        found.append((url, mark))
-    return found
+        found.append(Secret(url, mark, not _is_in_addresses(url.strip())))
+    return [Secret(key, WITHHELD, True) for secret in found for key in KEY.findall(secret.text)] + found
 
 
 def _stand_in(url: str) -> str | None:
@@ -129,53 +152,84 @@ def _refusal(url: str) -> str:
     return ""
 
 
-def _forms(secrets: dict[str, str]) -> list[tuple[str, str]]:
-    """Return what is looked for within texts, and what stands for it: secrets that are no words, also as JSON has them.
+def _replaced(value, secrets: list[Secret]):
+    """A copy of JSON, however deep, without secrets: as whole texts, within texts, and in the keys of dictionaries."""
+    whole = {text: mark for text, mark, _ in secrets}
+    inner = {text.strip(): mark for text, mark, in_texts in secrets if in_texts and len(text.strip()) >= SHORTEST_KEY}
+    quoted = {json.dumps(text): json.dumps(mark) for text, mark in whole.items()}
+    within, of_keys = _as_json_has_them(quoted | inner), _as_json_has_them(inner)
 
-    The longest come first: one may be a part of another.
-    """
-    forms = {}
-    for secret, mark in secrets.items():
-        for key in (secret, *KEY.findall(secret)):
-            if len(key) >= SHORTEST_KEY:
-                written = (key, json.dumps(key)[1:-1])
-                slashed = (each.replace("/", "\\/") for each in written)
-                forms |= dict.fromkeys((*written, *slashed), mark if key == secret else WITHHELD)
+    root: list = [None]
+    open_ones: list[tuple] = [(root, 0, value)]
+    while open_ones:
+        holder, place, one = open_ones.pop()
+        if isinstance(one, str):
+            holder[place] = whole[one] if one in whole else _cut_out(one, within)
+        elif isinstance(one, list):
+            holder[place] = [None] * len(one)
+            open_ones += [(holder[place], k, item) for k, item in enumerate(one)]
+        elif isinstance(one, dict):
+            holder[place] = _with_keys(one, of_keys)
+            open_ones += list(zip([holder[place]] * len(one), holder[place], one.values(), strict=True))
+        else:
+            holder[place] = one
+    return root[0]
+
+
+def _with_keys(entries: dict, secrets: list[tuple[str, str]]) -> dict:
+    """A dictionary with as many entries, in their order, whose keys hold no secrets; its values are still open."""
+    kept: dict = {}
+    for key in entries:
+        # Names of fields, such as class_type, stay what they are.
+        is_name = not isinstance(key, str) or (len(key) <= LONGEST_NAME and key.replace("_", "a").isalpha())
+        new = key if is_name else _cut_out(key, secrets)
+        kept[new if new not in kept else f"{new} {len(kept)}"] = None
+    return kept
+
+
+def _is_in_addresses(text: str) -> bool:
+    """Whether a text is what good addresses hold, such as one without its scheme, or its scheme alone."""
+    if _is_fine(text) or _is_fine(f"{text}localhost"):
+        return True
+    # A single word could be a host, and a password.
+    return bool(re.search("[.:/]", text)) and _is_fine(f"http://{text}")
+
+
+def _is_fine(url: str) -> bool:
+    return not _refusal(url) and _stand_in(url) is None
+
+
+def _as_json_has_them(secrets: dict[str, str]) -> list[tuple[str, str]]:
+    """Secrets and their marks as texts hold them, and as JSON in texts does, and JSON in that; the longest first."""
+    forms = newest = secrets
+    for _ in range(2):
+        newest = {
+            escaped(secret): escaped(mark)
+            for secret, mark in newest.items()
+            for escaped in (_escaped, _escaped_but_letters, _escaped_with_slashes)
+        }
+        forms = newest | forms
     return sorted(forms.items(), key=lambda form: -len(form[0]))
 
 
-def _replaced(value, secrets: dict[str, str]):
-    """A copy of JSON, however deep, with each text that is a secret, or holds one that is no word, replaced."""
-    forms, letters = _forms(secrets), 0
+def _escaped(text: str) -> str:
+    return json.dumps(text)[1:-1]
 
-    def cleared(text: str) -> str:
-        nonlocal letters
-        letters += len(text) * len(forms)
-        if letters > MOST_COMPARED:
-            raise ValueError("There are more keys and texts than are compared.")
-        if text in secrets:
-            return secrets[text]
-        for form, mark in forms:
-            text = text.replace(form, mark)
-        return text
 
-    root = [value]
-    open_ones = [root]
-    while open_ones:
-        one = open_ones.pop()
-        items = list(one.items()) if isinstance(one, dict) else list(enumerate(one))
-        if isinstance(one, dict):
-            one.clear()
-        for key, item in items:
-            key = cleared(key) if isinstance(key, str) else key
-            if isinstance(item, str):
-                one[key] = cleared(item)
-            elif isinstance(item, dict | list):
-                one[key] = item.copy()
-                open_ones.append(one[key])
-            else:
-                one[key] = item
-    return root[0]
+def _escaped_but_letters(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _escaped_with_slashes(text: str) -> str:
+    return _escaped(text).replace("/", "\\/")
+
+
+def _cut_out(text: str, secrets: list[tuple[str, str]]) -> str:
+    # One by one: a pattern of all would try again at each letter of a long secret.
+    for secret, mark in secrets:
+        if len(secret) <= len(text):
+            text = text.replace(secret, mark)
+    return text
 
 
 def watch_requests() -> None:

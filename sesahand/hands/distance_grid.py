@@ -16,8 +16,10 @@ NODES = 64
 MARGIN = 3
 # Nodes so far from a triangle's box, in steps of the grid, are compared with the triangle itself.
 BAND = 2
-# Pairs of node and triangle that are compared at once, and in all.
+# Pairs of node and triangle that are compared at once, and in all: a few seconds of work.
 AT_ONCE, MOST_PAIRS = 1 << 19, 1 << 24
+# Of one step to the next that is tried.
+COARSER = 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +43,7 @@ class DistanceGrid:
         step = float((high - low).max()) / NODES
         # Large triangles in their thousands meet all nodes each; a coarser grid then does.
         while _pairs_of(triangles, low, step, BAND).prod(1).sum() > MOST_PAIRS:
-            step *= 1.5
+            step *= COARSER
         low = low - MARGIN * step
         size = tuple(((high - low) / step + MARGIN + 1).ceil().long().tolist())
         nearest = _flooded(_nearest_points(triangles, low, step, size), low, step)

@@ -340,25 +340,65 @@ def test_a_pasted_key_is_taken_out_of_the_request_and_its_workflow(models):
         assert withhold_keys(odd) is odd
 
 
-def test_a_key_is_taken_out_of_longer_texts_and_names_that_hold_it(models):
-    secret = f'https://a.example/"ü"/{KEY}'
-    inner = json.dumps({"widgets_values": [secret, 5]})
-    workflow = {
-        "extra": {"note": f"my key: {secret}!", "saved": inner, f"of {KEY}": 1, "path": secret.replace("/", "\\/")}
+def with_extra(extra, *connections):
+    """A request of Connect VLM nodes, each of a base URL and a credential, whose workflow holds something else too."""
+    graph = {
+        str(k): {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": url, "credential": credential}}
+        for k, (url, credential) in enumerate(connections)
     }
-    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": secret, "credential": "none"}}
-    request = {"prompt": {"1": node}, "extra_data": {"extra_pnginfo": {"workflow": workflow}}}
-    kept = withhold_keys(request)
-    assert KEY not in json.dumps(kept) and kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]["note"].startswith(
-        "my key: "
-    )
-    assert json.loads(kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]["saved"])["widgets_values"][1] == 5
+    return {"prompt": graph, "extra_data": {"extra_pnginfo": {"workflow": {"extra": extra}}}}
 
 
-def test_thousands_of_keys_in_a_large_graph_empty_it(models, monkeypatch):
-    monkeypatch.setattr("sesahand_pack.nodes.withheld.MOST_COMPARED", 100_000)
-    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": "http://localhost:1/v1", "credential": KEY}}
-    assert withhold_keys({"prompt": {"1": node}, "extra": "a" * 100_000}) == {"prompt": {}}
+def extra_of(kept):
+    return kept["extra_data"]["extra_pnginfo"]["workflow"]["extra"]
+
+
+@pytest.mark.parametrize(
+    "secret", [f" https://user:{KEY}@x.com", f"https://a.example/v1/{KEY}/", 'pass"w\u00f6rd\\7 a/b']
+)
+@pytest.mark.parametrize("is_url", [True, False])
+def test_a_key_is_taken_out_of_other_texts_and_of_json_in_them_and_of_names(models, secret, is_url):
+    connected = (secret, "none") if is_url else ("http://localhost:1/v1", secret)
+    inner = json.dumps({"note": secret, secret: 1})
+    extra = {
+        "note": f"mine is {secret}, see there",
+        "json": [inner, json.dumps({"deeper": inner}), json.dumps(secret, ensure_ascii=False).replace("/", "\\/")],
+        secret: {f"x{secret.strip()}x": "fine", "class_type": "fine"},
+    }
+    kept = extra_of(withhold_keys(with_extra(extra, connected)))
+    bare = secret.strip()
+    forms = (bare, json.dumps(bare)[1:-1], json.dumps(json.dumps(bare)[1:-1])[1:-1])
+    for text in (kept["note"], *kept["json"], *kept, *next(reversed(kept.values()))):
+        assert not any(form in text for form in (*forms, bare.replace("/", "\\/")))
+    assert json.loads(json.loads(kept["json"][1])["deeper"]).keys() >= {"note"}, "it is still JSON"
+    assert len(kept) == 3 and list(next(reversed(kept.values())).values()) == ["fine", "fine"]
+
+
+def test_a_known_maker_s_key_in_a_url_is_taken_out_wherever_it_stands_alone(models):
+    key = "sk-ant-api03-0123456789abcdef"
+    kept = withhold_keys(with_extra([f"key: {key}", key], (f"https://user:{key}@x.com", "none")))
+    assert key not in json.dumps(kept)
+
+
+def test_an_address_without_its_scheme_is_not_cut_out_of_good_ones(models):
+    good = ["http://localhost:1234/v1", "see https://api.example.com/v1", '["https://a.example"]']
+    for typed in ("localhost:1234/v1", "api.example.com", "https://", " http://localhost:1234/v1 "):
+        kept = withhold_keys(with_extra(good, (typed, "none"), (good[0], "none")))
+        assert extra_of(kept) == good and kept["prompt"]["1"]["inputs"]["base_url"] == good[0]
+        assert typed not in extra_of(withhold_keys(with_extra([typed, json.dumps(typed)], (typed, "none"))))
+
+
+def test_names_that_become_alike_keep_their_values(models):
+    keys = [f"{KEY}0", f"{KEY}1"]
+    kept = extra_of(withhold_keys(with_extra({key: key[-1] for key in keys}, *(("http://[::1]", key) for key in keys))))
+    assert list(kept.values()) == ["0", "1"] and KEY not in json.dumps(kept)
+
+
+def test_a_request_of_more_keys_than_are_looked_for_is_emptied(models, caplog):
+    many = [("http://localhost:1/v1", f"{KEY}{k}") for k in range(33)]
+    assert KEY not in json.dumps(withhold_keys(with_extra(f"my {KEY}0", *many[:32])))
+    assert withhold_keys(with_extra("", *many)) == {"prompt": {}}
+    assert "may be keys" in caplog.text and KEY not in caplog.text
 
 
 def connection(url):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fuzz_readers import damaged, twisted
+from long_faces import spindle
 from torch import Tensor
 
 from sesahand.errors import SesaHandError
@@ -19,7 +20,7 @@ from sesahand.hands.facts import hand_facts
 from sesahand.hands.fingers import FingerChange, change_fingers
 from sesahand.hands.gestures import find_gesture, gesture, gesture_names
 from sesahand.hands.limits import angles_from_pose, clamp_to_limits, joint_frames, joint_limits, pose_from_angles
-from sesahand.hands.object_mesh import stand_in
+from sesahand.hands.object_mesh import ObjectMesh, stand_in
 from sesahand.hands.objects import OBJECTS, object_distance, object_mesh
 from sesahand.hands.objects import SIZES as OBJECT_SIZES
 from sesahand.hands.pose import blend, compose_pose
@@ -93,6 +94,7 @@ class Goldens:
             "mesh_distances": self.mesh_distances(),
             "first_scenes": [{"size": size, "scene": first_hand(MODEL, size).to_json()} for size in SIZES],
             "texts": texts_of_all_kinds(hands[0]["scene"]),
+            "large_faces": self.large_faces(),
         }
         for name, content in contents.items():
             (self.folder / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -145,6 +147,18 @@ class Goldens:
         scene = scene_of_mesh()
         distances = scene.objects[0].mesh.distance(points)
         return {"scene": scene.to_json(), "points": points.tolist(), "distances": distances.tolist()}
+
+    def large_faces(self) -> dict:
+        """Points in and around a mesh of long faces in their thousands, and how far each is from its surface."""
+        vertices, faces = spindle(1000)
+        points = 0.04 * self.normal(100, 3)
+        distances = ObjectMesh("spindle", vertices, faces).distance(points)
+        return {
+            "vertices": vertices.flatten().tolist(),
+            "faces": faces.flatten().tolist(),
+            "points": points.tolist(),
+            "distances": distances.tolist(),
+        }
 
     def grip(self, kind: str, size: float, side: str) -> dict:
         """A hand that holds an object: its text, and where the object is and what of the picture both cover."""

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from long_faces import spindle
 
 from sesahand.errors import SesaHandError
+from sesahand.hands import distance_grid
 from sesahand.hands.builtin import load_builtin_hand
 from sesahand.hands.contact import distance_to_triangles, winding_number
-from sesahand.hands.distance_grid import DistanceGrid
 from sesahand.hands.gripping import GRASPS, grip
 from sesahand.hands.object_mesh import MAX_FACES, ObjectMesh, split_at_creases, stand_in, volume
 from sesahand.hands.objects import OBJECTS, object_distance, object_mesh
@@ -73,6 +74,34 @@ def test_a_surface_that_is_inside_out_or_has_a_hole_has_the_same_inside():
     assert volume(turned) > 0
 
 
+@pytest.mark.parametrize("kind", ["shared edge", "spindle"])
+def test_thousands_of_large_faces_meet_a_bounded_number_of_nodes(kind, monkeypatch):
+    compared = []
+    vertices, faces = spindle(3000)
+    if kind == "shared edge":
+        vertices = torch.rand(6002, 3, generator=torch.Generator().manual_seed(2)) - 0.5
+        faces = torch.tensor([[0, 1, vertex] for vertex in range(2, 6002)])
+    closest = distance_grid._closest_points
+
+    def counted(points, triangles):
+        compared.append(len(points))
+        return closest(points, triangles)
+
+    monkeypatch.setattr(distance_grid, "_closest_points", counted)
+    found = ObjectMesh("large", vertices, faces).distance(vertices[:50])
+    assert 0 < sum(compared) <= distance_grid.MOST_PAIRS and found.isfinite().all()
+
+
+def test_a_coarser_grid_for_large_faces_still_knows_the_surface():
+    vertices, faces = spindle(1000)
+    mesh = ObjectMesh("spindle", vertices, faces)
+    points = 0.04 * torch.randn(500, 3, generator=torch.Generator().manual_seed(4))
+    found, true = mesh.distance(points), distance_to_triangles(points, vertices[faces])
+    inside = winding_number(points, vertices[faces]) > 0.5
+    assert torch.equal((found < 0)[true > 4e-3], inside[true > 4e-3]) and inside.sum() > 20
+    assert (found.abs() - true)[true < 0.01].abs().max() < 3e-3
+
+
 def test_edges_stay_sharp_and_curves_smooth():
     box = trimesh.creation.box((0.1, 0.1, 0.1))
     ball = trimesh.creation.icosphere(3, 0.05)
@@ -98,12 +127,3 @@ def test_a_mesh_is_gripped_as_the_object_of_its_shape_is():
     inside = near[winding_number(near, triangles) > 0.5]
     assert not len(inside) or distance_to_triangles(inside, triangles).max() < 1e-3
     assert set(GRASPS["cylinder"].fingers) <= {finger for finger, gap in given.gaps.items() if gap <= 1e-3}
-
-
-def test_a_mesh_of_large_triangles_without_order_gets_a_coarser_grid():
-    """Each meets most nodes; six thousand of them would take a quarter of a minute."""
-    chance = torch.Generator().manual_seed(0)
-    triangles = torch.rand(6000, 3, 3, generator=chance) - 0.5
-    grid = DistanceGrid.of(triangles)
-    assert grid.step > 1.2 / 64 and grid.values.numel() < 40**3 and torch.isfinite(grid.values).all()
-    assert DistanceGrid.of(triangles[:12]).step == pytest.approx(1 / 64, rel=0.2)

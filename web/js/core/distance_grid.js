@@ -8,9 +8,9 @@ const NODES = 48;
 const MARGIN = 3;
 // Nodes so far from a triangle's box, in steps of the grid, are compared with the triangle itself.
 const BAND = 1;
-// Pairs of node and triangle that are compared; a page that compares more stands still.
-const MOST_PAIRS = 8e6;
-const COARSER = 1.5;
+// Pairs of node and triangle that are compared in all, and how much longer each step is that is tried instead.
+const MOST_PAIRS = 1 << 23;
+const COARSER = 1.25;
 const FAR = 1e6;
 // Twice the area of a triangle that has none, square metres.
 const NO_AREA = 1e-14;
@@ -38,15 +38,6 @@ function normalOf([a, b, c]) {
   return norm(across) > NO_AREA ? scale(across, 1 / norm(across)) : [0, 0, 0];
 }
 
-/** Return about how many pairs of a node and a triangle whose box it is in or near there are in a grid of this step. */
-function pairsOf(triangles, step) {
-  const nodes = (triangle, axis) => {
-    const places = triangle.map((corner) => corner[axis]);
-    return (Math.max(...places) - Math.min(...places)) / step + 2 * BAND + 2;
-  };
-  return triangles.reduce((sum, triangle) => sum + nodes(triangle, 0) * nodes(triangle, 1) * nodes(triangle, 2), 0);
-}
-
 /** Signed distances at the nodes of a grid. */
 export class DistanceGrid {
   #low;
@@ -70,12 +61,29 @@ export class DistanceGrid {
       );
     const low = [0, 1, 2].map((axis) => bound(axis, Math.min));
     const high = [0, 1, 2].map((axis) => bound(axis, Math.max));
-    this.#step = Math.max(...subtract(high, low)) / NODES;
+    this.#lay(low, high, Math.max(...subtract(high, low)) / NODES);
     // Large triangles in their thousands meet all nodes each; a coarser grid then does.
-    while (pairsOf(triangles, this.#step) > MOST_PAIRS) this.#step *= COARSER;
-    this.#low = low.map((value) => value - MARGIN * this.#step);
-    this.#size = high.map((value, k) => Math.ceil((value - this.#low[k]) / this.#step + MARGIN + 1));
+    while (this.#pairsOf(triangles) > MOST_PAIRS) this.#lay(low, high, COARSER * this.#step);
     this.#values = this.#filled(triangles);
+  }
+
+  /** Lay nodes around a box, a step apart. */
+  #lay(low, high, step) {
+    this.#step = step;
+    this.#low = low.map((value) => value - MARGIN * step);
+    this.#size = high.map((value, k) => Math.ceil((value - this.#low[k]) / step + MARGIN + 1));
+  }
+
+  /** Return how many pairs of a node and a triangle near it there are. */
+  #pairsOf(triangles) {
+    let pairs = 0;
+    for (const triangle of triangles) {
+      const [x, y, z] = [0, 1, 2]
+        .map((axis) => this.#span(triangle, axis, BAND))
+        .map(([first, last]) => last - first + 1);
+      pairs += x * y * z;
+    }
+    return pairs;
   }
 
   /** Return where a node is, metres. */
