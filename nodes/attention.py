@@ -10,6 +10,7 @@ from ..sesahand.models.families import LATENT_PIXELS
 from ..sesahand.render.room import check_pixels
 from .patches.attention_bias import bias_attention
 from .patches.attention_map import DETAIL, record_attention
+from .progress import progress
 from .wires import Attention, checks, found_by, rare
 
 CATEGORY = "SesaHand/attention"
@@ -255,13 +256,13 @@ class AttentionMap(io.ComfyNode):
         count, height, width = len(latent), latent.shape[-2] * LATENT_PIXELS, latent.shape[-1] * LATENT_PIXELS
         if images is not None:
             count, height, width = images.shape[:3]
-        # Each panel, its colours, and all of them side by side.
-        check_pixels(count, panels * width, height, 36, "choose fewer panels, or show fewer pictures")
+        # The panels side by side, and the mask.
+        check_pixels(count, panels * width, height, 16, "choose fewer panels, or show fewer pictures")
         if images is None:
             images = torch.zeros(len(latent), height, width, 3)
         maps = attention.maps_of(latent)
         shown = maps.for_pictures(len(images)) if latent.ndim == 5 else maps
-        pictures = show_maps(shown, images, start_percent, end_percent, panels, stretch, opacity)
+        pictures = show_maps(shown, images, start_percent, end_percent, panels, stretch, opacity, progress())
         return io.NodeOutput(*pictures, describe_shares(maps))
 
 

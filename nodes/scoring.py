@@ -250,7 +250,8 @@ class ContactSheet(io.ComfyNode):
     @classmethod
     @wires.checked
     def execute(cls, images, labels, columns, title, scores=None) -> io.NodeOutput:
-        sheet = captioned_pictures(images, sheet_captions(images, labels, scores), columns, title)
+        captions = sheet_captions(images, labels, scores)
+        sheet = captioned_pictures(images, captions, columns, title, on_picture=progress())
         return io.NodeOutput(sheet, ui=ui.PreviewImage(sheet, cls=cls))
 
 

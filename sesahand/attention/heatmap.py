@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -247,6 +247,7 @@ def show_maps(
     panels: int = 1,
     stretch: bool = True,
     opacity: float = 0.7,
+    on_picture: Callable[[int, int], None] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Lay the attention to the hand tokens over the pictures that were sampled.
 
@@ -258,6 +259,7 @@ def show_maps(
         panels: The steps are split in order into as many groups, shown side by side from left to right.
         stretch: Scale each map to 0..1 by its own extremes; else it shows the share of the attention itself.
         opacity: How much of the picture the hottest places hide, 0..1.
+        on_picture: Called after each panel of each picture with how many are done and how many there are.
 
     Returns:
         The pictures `[B, H, W * panels, 3]` and the mean map of all these steps `[B, H, W]`, both float32 in 0..1.
@@ -266,9 +268,19 @@ def show_maps(
         SesaHandError: There are too few steps in the range, or the pictures are not those of this sampling.
     """
     scale = stretched if stretch else torch.Tensor.float
-    strips = [overlay(images, scale(share), opacity) for share in maps.average(start, end, panels)]
-    mean = on_grid(scale(maps.average(start, end)[0]), *images.shape[1:3])
-    return torch.cat(strips, dim=2).contiguous(), mean.contiguous()
+    heats = [scale(share) for share in maps.average(start, end, panels)]
+    _check_count(images, heats[0])
+    count, height, width = images.shape[:3]
+    strips = torch.empty(count, height, panels * width, 3)
+    # One at a time: all at once would take several times the memory of what is shown.
+    for done in range(count * panels):
+        picture, panel = divmod(done, panels)
+        one = slice(picture, picture + 1)
+        strips[one, :, panel * width : (panel + 1) * width] = overlay(images[one], heats[panel][one], opacity)
+        if on_picture is not None:
+            on_picture(done + 1, count * panels)
+    mean = on_grid(scale(maps.average(start, end)[0]), height, width)
+    return strips, mean.contiguous()
 
 
 def stretched(share: torch.Tensor) -> torch.Tensor:
@@ -299,14 +311,18 @@ def overlay(images: torch.Tensor, heat: torch.Tensor, opacity: float = 0.7) -> t
     Raises:
         SesaHandError: There are more or fewer maps than pictures.
     """
+    _check_count(images, heat)
+    heat = on_grid(heat.float().cpu(), *images.shape[1:3])
+    strength = (opacity * heat)[..., None]
+    return images[..., :3].float().cpu() * (1.0 - strength) + heat_color(heat) * strength
+
+
+def _check_count(images: torch.Tensor, heat: torch.Tensor) -> None:
     if len(images) != len(heat):
         raise SesaHandError(
             f"Got {len(images)} pictures and attention maps of {len(heat)}. "
             "Connect the picture decoded from the same latent."
         )
-    heat = on_grid(heat.float().cpu(), *images.shape[1:3])
-    strength = (opacity * heat)[..., None]
-    return images[..., :3].float().cpu() * (1.0 - strength) + heat_color(heat) * strength
 
 
 def heat_color(heat: torch.Tensor) -> torch.Tensor:

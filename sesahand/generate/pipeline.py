@@ -185,9 +185,10 @@ class HandGenerator:
             ).images
         pictures = pictures.float().cpu().movedim(1, -1)
         if not bool(pictures.isfinite().all()):
+            coarse = f"{self.dtype} is too coarse for this model. Choose the type float32."
+            exact = "the base or the ControlNet is damaged, or its settings are. Download it again, or choose another."
             raise SesaHandError(
-                f"The picture holds values that are not numbers: {self.dtype} is too coarse for this model. "
-                "Choose the type float32."
+                f"The picture holds values that are not numbers: {exact if self.dtype == torch.float32 else coarse}"
             )
         return pictures
 
@@ -202,7 +203,7 @@ class HandGenerator:
             "tokenizer": base.tokenizer,
             "unet": base.unet,
             "controlnet": self.controlnet.model,
-            "scheduler": build_scheduler(base.scheduler, settings.sampler),
+            "scheduler": build_scheduler(base.scheduler, settings.sampler, settings.steps),
             "safety_checker": None,
             "feature_extractor": None,
         }

@@ -121,7 +121,10 @@ def _check_settings(networks: Networks, path: Path) -> None:
                 "in scheduler_config.json, or download the folder again."
             )
     steps, offset, betas = noise["num_train_timesteps"], noise["steps_offset"], networks.scheduler.betas
-    noisy = len(betas) == steps and bool(((betas >= 0) & (betas <= 1)).all()) and float(betas[0]) < 1
+    noisy = len(betas) == steps and bool(((betas >= 0) & (betas <= 1)).all())
+    # Something of the picture is left until the last step, where noise may be all, and then some noise is there.
+    left = networks.scheduler.alphas_cumprod
+    noisy = noisy and bool((left[:-1] > 0).all()) and 0 <= float(left[-1]) < 1
     if type(offset) is not int or not 0 <= offset < steps or not noisy:
         raise InvalidFileError(
             f"{path / 'scheduler'} describes no noise that grows over {steps} steps: its betas have to be between 0 "

@@ -1,6 +1,6 @@
 """Many small pictures on one sheet, with words beside them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -71,7 +71,12 @@ def contact_sheet(
 
 
 def captioned_pictures(
-    pictures: Tensor, captions: Sequence[str] = (), columns: int = 0, title: str = "", gap: int = 8
+    pictures: Tensor,
+    captions: Sequence[str] = (),
+    columns: int = 0,
+    title: str = "",
+    gap: int = 8,
+    on_picture: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """Lay out pictures from left to right and from top to bottom, with words under each.
 
@@ -81,6 +86,7 @@ def captioned_pictures(
         columns: Pictures side by side; 0 puts all of them into one row.
         title: Larger line over the sheet.
         gap: Pixels between pictures.
+        on_picture: Called after each picture with how many are done and how many there are.
 
     Returns:
         The sheet `[1, H', W', 3]`, float32, 0..1.
@@ -111,12 +117,14 @@ def captioned_pictures(
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((gap, gap), title, INK, big)
-    shown = torch.nan_to_num(pictures.detach().float())[..., :3].expand(-1, -1, -1, 3)
-    for number, (picture, lines) in enumerate(zip(shown, broken, strict=True)):
+    for number, (picture, lines) in enumerate(zip(pictures, broken, strict=True)):
         x, y = gap + number % columns * (width + gap), top + number // columns * (deep + gap)
-        sheet.paste(to_pil(picture), (x, y))
+        shown = torch.nan_to_num(picture.detach().float())[..., :3].expand(-1, -1, 3)
+        sheet.paste(to_pil(shown), (x, y))
         for row, line in enumerate(lines):
             draw.text((x + width / 2, y + height + gap + row * step), line, INK, small, anchor="ma")
+        if on_picture is not None:
+            on_picture(number + 1, count)
     return torch.from_numpy(np.array(sheet)).float()[None] / 255
 
 

@@ -3,8 +3,9 @@
 import pytest
 import torch
 from progress_steps import every_step
-from sesahand_pack.nodes import assets, condition, dataset, hand, scoring, wires
+from sesahand_pack.nodes import assets, attention, condition, dataset, hand, scoring, wires
 from sesahand_pack.nodes.progress import progress
+from sesahand_pack.sesahand.attention.heatmap import AttentionMaps, AttentionRecorder
 from sesahand_pack.sesahand.errors import SesaHandError
 from sesahand_pack.sesahand.scene.hand_scene import concatenate_frames
 
@@ -44,12 +45,20 @@ def run(node, **given):
     return node.execute(**defaults | given).result
 
 
+def show_attention():
+    recorder, latent = AttentionRecorder(), torch.zeros(FRAMES, 4, 8, 8)
+    recorder.keep(latent, AttentionMaps(torch.zeros(1), torch.rand(1, FRAMES, 8, 8)))
+    return run(attention.AttentionMap, attention=recorder, samples={"samples": latent})
+
+
 LOOPS = {
     "render": lambda film: run(condition.RenderCondition, hands=film),
     "draw": lambda film: run(assets.DrawHands, hands=film, views=FRAMES),
     "score": lambda film: run(scoring.ScoreHands, requested=film, found=film),
     "export": lambda film: run(assets.ExportMesh, hands=film, format="ply"),
     "save pairs": lambda film: run(dataset.SavePair, image=torch.zeros(FRAMES, 64, 64, 3), hands=film),
+    "contact sheet": lambda film: run(scoring.ContactSheet, images=torch.zeros(FRAMES, 64, 64, 3)),
+    "attention map": lambda film: show_attention(),
     "place in a box": lambda film: run(hand.PlaceHand, hands=film, width=64, height=64),
     "place in masks": lambda film: run(hand.PlaceHand, hands=film, mask=torch.ones(FRAMES, 64, 64)),
 }

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from tiny_diffusion import save_diffusers
 
-from sesahand.errors import InvalidFileError, UnsafeFileError
+from sesahand.errors import InvalidFileError, SesaHandError, UnsafeFileError
+from sesahand.generate.sampling import SAMPLERS, build_scheduler
 from sesahand.models.base import load_base_model
 from sesahand.models.checkpoints import check_channels, prediction_of
 
@@ -95,6 +96,7 @@ def test_a_folder_whose_configuration_is_damaged_is_an_error_of_it(folder, chang
         ("scheduler/scheduler_config.json", {"steps_offset": 10**9}, "steps_offset, 1000000000, from 0 to"),
         ("scheduler/scheduler_config.json", {"trained_betas": [0.1]}, "no noise that grows over"),
         ("scheduler/scheduler_config.json", {"beta_end": 5.0}, "no noise that grows over"),
+        ("scheduler/scheduler_config.json", {"beta_end": 1.0}, "no noise that grows over"),
         ("vae/config.json", {"scaling_factor": "a"}, "scaling_factor 'a' and shift_factor"),
         ("vae/config.json", {"scaling_factor": 0}, "scaling_factor 0 and shift_factor"),
         ("vae/config.json", {"scaling_factor": 1, "shift_factor": "b"}, "shift_factor 'b'"),
@@ -105,3 +107,33 @@ def test_settings_with_which_nothing_could_be_sampled_are_told_by_their_names(fo
     (folder / file).write_text(json.dumps(content | changes))
     with pytest.raises(InvalidFileError, match=said):
         load_base_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "changes"),
+    [
+        ("ddim", {"clip_sample": True, "clip_sample_range": "a"}),
+        ("ddim", {"thresholding": True, "dynamic_thresholding_ratio": 5}),
+        ("euler", {"interpolation_type": "x"}),
+        ("euler", {"final_sigmas_type": "x"}),
+        ("dpm++", {"solver_type": "x"}),
+        ("dpm++ karras", {"solver_order": "a"}),
+    ],
+)
+def test_settings_that_a_sampler_cannot_use_are_told_before_anything_is_sampled(folder, sampler, changes):
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    scheduler = load_base_model(folder).scheduler
+    with pytest.raises(SesaHandError, match=r"cannot sample 4 steps with .*scheduler_config\.json"):
+        build_scheduler(scheduler, sampler, 4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"beta_schedule": "squaredcos_cap_v2"}, {"rescale_betas_zero_snr": True}, {"beta_end": 0.2}]
+)
+def test_schedules_of_real_models_are_sampled(folder, changes):
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    scheduler = load_base_model(folder).scheduler
+    built = [build_scheduler(scheduler, sampler, 4) for sampler in SAMPLERS]
+    assert all(getattr(each, "step_index", None) is None for each in built)
