@@ -85,6 +85,8 @@ class _Exchange(threading.Thread):
         self.finished = threading.Event()
         self.aborted = threading.Event()
         self.connection: http.client.HTTPConnection | None = None
+        # A connection lets go of it as soon as it has the headers of an answer after which the server closes.
+        self.stream: socket.socket | None = None
         self.reply: Reply | None = None
         self.error: Exception | None = None
 
@@ -111,7 +113,7 @@ class _Exchange(threading.Thread):
 
     def abort(self) -> None:
         self.aborted.set()
-        stream = self.connection.sock if self.connection is not None else None
+        stream = self.stream or (self.connection.sock if self.connection is not None else None)
         if stream is not None:
             try:
                 stream.shutdown(socket.SHUT_RDWR)
@@ -149,6 +151,7 @@ class _Exchange(threading.Thread):
         connection.auto_open = 0
         self.connection = connection
         connection.connect()
+        self.stream = connection.sock
         self._check_peer(connection.sock.getpeername()[0])
         return connection
 

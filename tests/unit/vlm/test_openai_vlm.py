@@ -456,6 +456,31 @@ def test_a_server_that_drips_runs_out_of_time(head):
     assert time.monotonic() - start < 3
 
 
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (CLOSING + b"\r\n", b"x"),
+        (CLOSING + CHUNKED + b"2\r\n{}\r\n0\r\n", b"a: b\r\n" * 999),
+        (CLOSING + CHUNKED, b"1;" + b"x" * 60_000 + b"\r\nx\r\n"),
+        (b"HTTP/1.0 200 OK\r\n\r\n", b"x"),
+    ],
+    ids=["drip", "trailers", "extensions", "old"],
+)
+def test_no_thread_listens_on_where_a_server_would_close_but_goes_on(head, piece):
+    limits = Limits(silence_seconds=30, total_seconds=0.5, retries=0)
+    with chat_server(endless(piece, 0.02, head)) as server:
+        with pytest.raises(SesaHandError, match="did not answer in time"):
+            caption(vlm(server, limits))
+        end = time.monotonic() + 2
+        while exchange_threads() and time.monotonic() < end:
+            time.sleep(0.02)
+        assert not exchange_threads()
+
+
 def test_a_server_that_says_nothing_runs_out_of_time():
     limits = Limits(silence_seconds=0.3, total_seconds=5, retries=2)
     start = time.monotonic()
