@@ -74,7 +74,8 @@ def read_labels(samples: SampleCache) -> Labels:
 def draw_batch(samples: SampleCache, labels: Labels, step: int, config: ReaderConfig) -> dict:
     """Return batch `step`: pictures `[B, 3, S, S]`, mask `[B, S, S]`, keypoints `[B, 21, 2]`, classes, single."""
     rng = np.random.default_rng([config.seed, step])
-    indices = np.sort(rng.choice(len(samples), config.batch_size, replace=False))
+    # Of fewer samples than a batch has, some come twice.
+    indices = np.sort(rng.choice(len(samples), config.batch_size, replace=config.batch_size > len(samples)))
     pictures = to_pictures(samples.pictures[indices])
     mask = torch.from_numpy(samples.masks[indices]).float() / 255
     keypoints = torch.from_numpy(np.nan_to_num(samples.keypoints[indices, 0]))

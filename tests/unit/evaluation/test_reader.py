@@ -1,5 +1,7 @@
 """The reader: what it is taught is true, training is resumable to the bit, and its file says what it may publish."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -145,6 +147,9 @@ def test_batches_are_what_the_samples_say(samples):
     again = draw_batch(samples, labels, 5, config)
     assert torch.equal(batch["pictures"], again["pictures"])
     assert batch["pictures"].shape[-1] == 128 and draw_batch(samples, labels, 4, config)["mask"].shape[-1] == 64
+    # More than there are: some come twice.
+    many = replace(config, batch_size=2 * len(samples) + 1)
+    assert len(draw_batch(samples, labels, 5, many)["pictures"]) == 2 * len(samples) + 1
     two = batch["classes"]["side"] == HEADS["side"].index("both")
     assert torch.equal(~two, batch["single"])
     inside = batch["keypoints"][batch["single"]].round().long().clamp(0, 127)
