@@ -9,8 +9,8 @@ from ...render.rasterizer import VisiblePixels
 from ..pair_set import Pair
 from .pixels import map_levels
 
-# Of a mask between pixels within and without; what has more is noise and has no outline.
-MOST_EDGES = 1 << 20
+# Edges of a mask between pixels within and without, and its parts; what has more is noise and has no outline.
+MOST_EDGES, MOST_PARTS = 1 << 20, 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class PixelRegion:
     def of_mask(cls, mask: np.ndarray) -> "PixelRegion | None":
         """Return the region of a mask, bool `[H, W]`; None if there is none, or none that has an outline."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows) or _edges(mask) > MOST_EDGES:
+        if not len(rows) or _edges(mask) > MOST_EDGES or _parts(mask) > MOST_PARTS:
             return None
         left, top = int(columns[0]), int(rows[0])
         return cls(left, top, mask[top : rows[-1] + 1, left : columns[-1] + 1])
@@ -99,6 +99,13 @@ def look_at(pair: Pair) -> Seen | None:
 
 def _regions(views: dict[int, VisiblePixels]) -> dict[int, PixelRegion]:
     return {number: PixelRegion.of_view(view) for number, view in views.items()}
+
+
+def _parts(mask: np.ndarray) -> int:
+    """Return how many parts of a mask, bool `[H, W]`, do not touch one another."""
+    import cv2
+
+    return cv2.connectedComponents(mask.astype(np.uint8))[0] - 1
 
 
 def _edges(mask: np.ndarray) -> int:

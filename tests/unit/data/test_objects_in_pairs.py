@@ -178,6 +178,9 @@ def test_a_mask_of_dots_is_no_outline(monkeypatch):
     dots[::2, ::2] = 255
     assert regions.look_at(pair) is None
     dots[:] = 0
+    dots[:128:2, :128:2] = 255
+    assert regions.look_at(pair) is None
+    dots[:] = 0
     dots[100:900, 200:1000] = 255
     (outline,) = regions.look_at(pair).hands[0].outlines()
     assert min(outline) >= 99 and max(outline) <= 1001
