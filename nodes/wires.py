@@ -170,7 +170,8 @@ def _fault_of(entry: io.Input, value) -> str | None:
             return f"{entry.id} is {quote(value)}, but there is nothing to choose from yet. {entry.tooltip}"
         more = ", ..." if len(entry.options) > MAX_LISTED else ""
         return f"{entry.id} is {quote(value)}, expected one of: {', '.join(entry.options[:MAX_LISTED])}{more}."
-    if entry.get_io_type().startswith(OWN) and isinstance(value, str | int | float | list | dict):
+    own = all(name.startswith(OWN) for name in entry.get_io_type().split(","))
+    if own and isinstance(value, str | int | float | list | dict):
         # Core passes what a prompt has in the place of a link.
         return f"{entry.id} is {quote(value)}, which is no output of a node: connect one."
     if isinstance(entry, io.Int.Input | io.Float.Input):
