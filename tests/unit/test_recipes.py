@@ -102,7 +102,7 @@ RECIPES = {
         "sesahand/reconstruct/learned/checkpoints.py": with_texts(
             ("}\n\n\ndef load_network", '    "flat": Published("flat", "flat.ckpt", "https://flat.example", "CC0"),\n'),
             (
-                "        backbone = _backbone_size(shapes)",
+                "        backbone = _backbone_size(shapes, file)",
                 '        if "flat.weight" in shapes:\n'
                 "            from .flat import Flat\n\n            return Flat()\n",
             ),
