@@ -177,6 +177,7 @@ def look_into(picture: Tensor, box: Tensor, outside: float | None = None) -> Ten
         right - left, bottom - top, picture.shape[0] * picture.shape[1],
         f"Of a picture of {picture.shape[1]}x{picture.shape[0]} pixels, {right - left}x{bottom - top} would be shown",
     )  # fmt: skip
+    check_pixels(1, right - left, bottom - top, 8 * picture.shape[2], "cut out a part of about the picture's shape")
     rows, columns = torch.arange(top, bottom), torch.arange(left, right)
     high, wide = picture.shape[:2]
     shown = picture[rows.clamp(0, high - 1)][:, columns.clamp(0, wide - 1)]

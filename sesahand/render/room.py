@@ -5,7 +5,7 @@ from ..errors import SesaHandError
 MAX_BYTES = 8 << 30
 """Of what is drawn or scaled at once."""
 # Another shape than a picture has may make it so many times as large for a while, or a few pixels to these.
-MOST_GROWN, ALWAYS_ROOM = 64, 1 << 24
+MOST_GROWN, ALWAYS_ROOM = 16, 1 << 24
 
 
 def check_pixels(

@@ -376,7 +376,8 @@ class _Run:
         known = self.progress.state_dict()
         whole = isinstance(progress, dict) and progress.keys() == known.keys()
         whole = whole and all(isinstance(progress[name], int | float) and 0 <= progress[name] < FAR for name in known)
-        if not whole or not isinstance(updates, int) or not isinstance(progress["step"], int):
+        counts = (updates, *(progress[name] for name in ("step", "passes"))) if whole else ()
+        if not whole or not all(type(count) is int and 0 <= count < FAR for count in counts):
             raise InvalidFileError(f"{folder!s:.200} does not say how far its training is; remove it.")
         extended: Any = facts.get("extended", [])
         if not isinstance(extended, list) or not all(type(total) is int for total in extended):

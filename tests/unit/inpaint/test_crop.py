@@ -220,10 +220,16 @@ def test_one_mask_without_a_batch_is_taken_and_nan_and_nothing_are_named():
         paste_back(crop, crops[:0], 2.0)
 
 
-def test_thin_pictures_and_many_large_crops_are_refused_before_anything_is_made():
+def test_thin_pictures_and_many_large_crops_are_refused_before_anything_is_made(monkeypatch):
     thin = torch.zeros(1, 16, 16384, 3)
     with pytest.raises(SesaHandError, match="shapes are too different"):
         crop_to_mask(thin, torch.ones(1, 16, 16384), 16, 16384, 10.0)
+    # Of a square picture a thin crop shows many times as much as there is.
+    with pytest.raises(SesaHandError, match="131072x2048 would be shown: their shapes are too different"):
+        crop_to_mask(torch.zeros(1, 2048, 2048, 3), torch.ones(1, 2048, 2048), 4096, 64, 1.5)
+    with monkeypatch.context() as less, pytest.raises(SesaHandError, match="cut out a part of about"):
+        less.setattr("sesahand.render.room.MAX_BYTES", 1 << 20)
+        crop_to_mask(torch.zeros(1, 256, 256, 3), torch.ones(1, 256, 256), 64, 16, 1.5)
     square, white = torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16)
     with pytest.raises(SesaHandError, match="512 frames of 8192x8192 pixels take .*crop fewer"):
         crop_to_mask(square.expand(512, -1, -1, -1), white, 8192, 8192, 2.0)

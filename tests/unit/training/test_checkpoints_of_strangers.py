@@ -100,6 +100,12 @@ def test_a_folder_whose_checkpoint_would_be_unpickled_is_refused_and_nothing_run
             json.dumps({"progress": {"step": -1, "seconds": 0, "passes": 0}, "updates": 1})
         ),
         lambda folder: (folder / FACTS).write_text(
+            json.dumps({"progress": {"step": 3, "seconds": 0, "passes": 0}, "updates": -10})
+        ),
+        lambda folder: (folder / FACTS).write_text(
+            json.dumps({"progress": {"step": 3, "seconds": 0, "passes": 1.5}, "updates": 1})
+        ),
+        lambda folder: (folder / FACTS).write_text(
             json.dumps({"progress": {"step": 3, "seconds": 10**400, "passes": 0}, "updates": 1})
         ),
     ],
