@@ -7,6 +7,7 @@ into every picture and the history.
 import json
 import logging
 import re
+import time
 from typing import NamedTuple
 
 import server
@@ -27,7 +28,9 @@ WITHHELD = "(withheld)"
 LONGEST_NAME = 16
 SHORTEST_KEY = 8
 # Each is looked for in every text; no workflow has so many wrong values of its own.
-MOST_SECRETS = 32
+MOST_SECRETS = 8
+# That the server may do nothing else meanwhile; of a large graph it is a part of one.
+MOST_SECONDS = 5.0
 # How keys look wherever they stand in a URL: those of the known makers, and tokens in three parts (JWT).
 KEY = re.compile(
     r"(?<![\w-])(?:(?:sk|csk|xai|nvapi|pplx|glpat)-|(?:sk|pk|gsk|hf|r8|fw|tgp_v1|gh[oprsu]|github_pat)_)"
@@ -161,7 +164,10 @@ def _replaced(value, secrets: list[Secret]):
 
     root: list = [None]
     open_ones: list[tuple] = [(root, 0, value)]
+    end = time.monotonic() + MOST_SECONDS
     while open_ones:
+        if time.monotonic() > end:
+            raise TimeoutError("the request has more texts than are looked through")
         holder, place, one = open_ones.pop()
         if isinstance(one, str):
             holder[place] = whole[one] if one in whole else _cut_out(one, within)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InvalidFileError, SesaHandError, quote
+from ..files.failures import telling_failures
 from ..files.model_configs import without_choices
 from ..files.model_folders import check_complete, check_depth, check_model_folder, check_size
 from ..files.panics import refusing_panics
@@ -23,13 +24,15 @@ from .controlnet_files import UNET_PREFIX
 from .ldm_names import check_ldm
 from .networks import Networks
 from .small.model_files import AUTOENCODER_PREFIX, LAYOUT, check_part, part, read_mini
-from .small.tokenizer import END_ID, START_ID, VOCABULARY_SIZE, load_tokenizer
+from .small.tokenizer import END_ID, START_ID, VOCABULARY_SIZE, load_tokenizer, tokenize
 
 TEXT_PREFIXES = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
 # Stable Diffusion's noise schedule.
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key", "prediction_type")
 MAX_YAML_BYTES = 1 << 20
+# Of noise; models have a thousand, of which pictures of a training take some twenty.
+LEAST_STEPS = 100
 SPECIAL = {
     5: "a depth-to-image model",
     7: "an upscaling model",
@@ -90,7 +93,7 @@ def _from_folder(path: Path) -> Networks:
             networks = Networks(
                 _complete(UNet2DConditionModel, path / "unet"),
                 _complete(CLIPTextModel, path / "text_encoder", config=without_choices(encoder)),
-                _tokenizer(path / "tokenizer", encoder.max_position_embeddings),
+                _tokenizer(path / "tokenizer", encoder),
                 _complete(AutoencoderKL, path / "vae"),
                 DDIMScheduler.from_pretrained(path / "scheduler", **local),
             )
@@ -130,6 +133,15 @@ def _check_settings(networks: Networks, path: Path) -> None:
             f"{path / 'scheduler'} describes no noise that grows over {steps} steps: its betas have to be between 0 "
             f"and 1, and steps_offset, {quote(offset)}, from 0 to {steps - 1}. Download the folder again."
         )
+    if steps < LEAST_STEPS:
+        raise InvalidFileError(
+            f"{path / 'scheduler'} has {steps} steps of noise, expected {LEAST_STEPS} or more. Download it again."
+        )
+    with telling_failures(f"The scheduler in {path / 'scheduler'} takes no step"):
+        tried, still = type(networks.scheduler).from_config(noise), torch.zeros(1, 1, 2, 2)
+        tried.set_timesteps(LEAST_STEPS // 2)
+        for moment in tried.timesteps[:2]:
+            still = tried.step(still, moment, still).prev_sample
     scale, shift = latents["scaling_factor"], latents.get("shift_factor") or 0.0
     if not all(type(value) in (int, float) and math.isfinite(value) for value in (scale, shift)) or scale <= 0:
         raise InvalidFileError(
@@ -138,7 +150,7 @@ def _check_settings(networks: Networks, path: Path) -> None:
         )
 
 
-def _tokenizer(folder: Path, longest: int) -> Any:
+def _tokenizer(folder: Path, encoder: Any) -> Any:
     from transformers import (  # type: ignore[attr-defined]  # transformers 5 makes CLIPTokenizerFast when asked
         CLIPTokenizer,
         CLIPTokenizerFast,
@@ -147,8 +159,16 @@ def _tokenizer(folder: Path, longest: int) -> Any:
     # transformers 5 writes tokenizer.json alone, which the class of that name in transformers 4 cannot read.
     words = CLIPTokenizer if (folder / "vocab.json").is_file() else CLIPTokenizerFast
     tokenizer = check_tokenizer(folder, words.from_pretrained(folder, local_files_only=True))
+    most, words_known = tokenizer.model_max_length, encoder.vocab_size
+    if type(most) is not int or most < 3 or max(len(tokenizer), 1 + max(tokenizer.get_vocab().values())) > words_known:
+        raise InvalidFileError(
+            f"{folder} has {len(tokenizer)} words of up to {quote(most)} a text, expected at most the {words_known} of "
+            "the text encoder, and three or more a text. Download the folder again."
+        )
     # Prompts are filled up to this length.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
+    tokenizer.model_max_length = min(most, encoder.max_position_embeddings)
+    with telling_failures(f"The tokenizer in {folder} does not take a text"):
+        tokenize(tokenizer, ["a waving hand"])
     return tokenizer
 
 
@@ -164,7 +184,7 @@ def _second_encoder(path: Path) -> tuple[Any, Any]:
     config = CLIPTextConfig.from_pretrained(encoder, local_files_only=True)
     check_size(encoder, lambda: CLIPTextModelWithProjection(without_choices(copy.deepcopy(config))))
     network = _complete(CLIPTextModelWithProjection, encoder, config=without_choices(config))
-    return network, _tokenizer(words, config.max_position_embeddings)
+    return network, _tokenizer(words, config)
 
 
 def _check_diffusers_size(kind: Any, folder: Path) -> None:

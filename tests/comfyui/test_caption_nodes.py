@@ -395,10 +395,16 @@ def test_names_that_become_alike_keep_their_values(models):
 
 
 def test_a_request_of_more_keys_than_are_looked_for_is_emptied(models, caplog):
-    many = [("http://localhost:1/v1", f"{KEY}{k}") for k in range(33)]
-    assert KEY not in json.dumps(withhold_keys(with_extra(f"my {KEY}0", *many[:32])))
+    many = [("http://localhost:1/v1", f"{KEY}{k}") for k in range(9)]
+    assert KEY not in json.dumps(withhold_keys(with_extra(f"my {KEY}0", *many[:8])))
     assert withhold_keys(with_extra("", *many)) == {"prompt": {}}
     assert "may be keys" in caplog.text and KEY not in caplog.text
+
+
+def test_a_request_that_would_be_looked_through_for_long_is_emptied(models, monkeypatch):
+    monkeypatch.setattr("sesahand_pack.nodes.withheld.MOST_SECONDS", -1.0)
+    node = {"class_type": "SesaHandConnectVLM", "inputs": {"base_url": "http://localhost:1/v1", "credential": KEY}}
+    assert withhold_keys({"prompt": {"1": node}}) == {"prompt": {}}
 
 
 def connection(url):
