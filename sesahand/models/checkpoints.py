@@ -138,7 +138,8 @@ def _check_settings(networks: Networks, path: Path) -> None:
             f"{path / 'scheduler'} has {steps} steps of noise, expected {LEAST_STEPS} or more. Download it again."
         )
     with telling_failures(f"The scheduler in {path / 'scheduler'} takes no step"):
-        tried, still = type(networks.scheduler).from_config(noise), torch.zeros(1, 1, 2, 2)
+        tried: Any = type(networks.scheduler).from_config(noise)
+        still = torch.zeros(1, 1, 2, 2)
         tried.set_timesteps(LEAST_STEPS // 2)
         for moment in tried.timesteps[:2]:
             still = tried.step(still, moment, still).prev_sample

@@ -372,7 +372,8 @@ class _Run:
     def _put(self, facts: dict, folder: Path) -> None:
         """Take up the facts of a checkpoint."""
         progress: Any = facts.get("progress")
-        updates, scaler = facts.get("updates"), facts.get("scaler")
+        updates: Any = facts.get("updates")
+        scaler = facts.get("scaler")
         known = self.progress.state_dict()
         whole = isinstance(progress, dict) and progress.keys() == known.keys()
         whole = whole and all(isinstance(progress[name], int | float) and 0 <= progress[name] < FAR for name in known)
