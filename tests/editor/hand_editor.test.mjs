@@ -8,7 +8,7 @@ import { readScene } from "../../web/js/core/scene_reading.js";
 import { FINGERS } from "../../web/js/core/skeleton.js";
 import { COMMANDS, copiedText, pasteText } from "../../web/js/editor/commands.js";
 import { HandEditor } from "../../web/js/editor/hand_editor.js";
-import { follow, keepMine, startAnew, takeOver } from "../../web/js/editor/ways_out.js";
+import { follow, keepMine, startAnew, startIn, takeOver } from "../../web/js/editor/ways_out.js";
 import { commandOf, isOurs } from "../../web/js/view/keys.js";
 import { anatomy, distance, golden, model } from "./goldens.mjs";
 
@@ -224,4 +224,21 @@ test("keys are commands only where the table has them; Tab and what is ComfyUI's
 test("every key's command is there", () => {
   const keys = "12345[],.marshtgdvf".split("").concat(["Delete", "Backspace", "Escape", "ArrowUp"]);
   for (const key of keys) assert.ok(commandOf({ key, code: "" }).name in COMMANDS, key);
+});
+
+test("a picture too large for a text, or of no size, does not make a text that nothing reads", () => {
+  const { editor, written } = edited();
+  editor.receive({ size: [20000, 4000] });
+  curl(editor, "index", 0.5);
+  editor.commit("bent");
+  const { camera } = readScene(written.at(-1), model.name);
+  assert.deepEqual([camera.width, camera.height], [16384, 3277]);
+  for (const size of [
+    [0, 0],
+    [150, 0],
+  ]) {
+    const { editor: another, written: nothing } = edited();
+    startIn(another, size);
+    assert.deepEqual([another.status, nothing], ["empty", []]);
+  }
 });

@@ -22,7 +22,8 @@ const SIDES = ["right", "left"];
 export const MAX_HANDS = 64;
 const MAX_TEXT = 2 ** 21;
 const MAX_FRAMES = 100_000;
-const MAX_SIZE = 16384;
+/** Pixels of a side of a picture that a text can say. */
+export const MAX_SIZE = 16384;
 const MAX_BETA = 20;
 const MAX_TAKEN_FROM = 128;
 const ROTATION_TOLERANCE = 1e-3;

@@ -9,7 +9,7 @@ import { drawSnapshot } from "../view/snapshot.js";
 import { choose, keepChoice, noChoice } from "./choice.js";
 import { NO_HOST } from "./host.js";
 import { Listeners } from "./listeners.js";
-import { shownScene, statusOf } from "./shown_scene.js";
+import { readableSize, shownScene, statusOf } from "./shown_scene.js";
 import { translator } from "./strings.js";
 
 /** The scene that is edited, its text, and what is chosen of it. Nothing of the latter is ever in the text. */
@@ -115,6 +115,7 @@ export class HandEditor {
   receive(news) {
     const before = JSON.stringify(this.input);
     this.input = { ...this.input, ...news };
+    this.input.size = readableSize(this.input.size);
     if (!this.input.linked) Object.assign(this.input, { found: "", fingerprint: "" });
     if (JSON.stringify(this.input) === before) return;
     if (this.text || this.wired !== null) this.#tell();

@@ -1,6 +1,17 @@
 // Which hands are shown: those of the text, or, as long as it is empty, those that came in or that all begins with.
 import { firstScene } from "../core/first_scene.js";
-import { readScene } from "../core/scene_reading.js";
+import { MAX_SIZE, readScene } from "../core/scene_reading.js";
+
+/**
+ * Return a picture's size as a text can say it: in its proportions, but no larger; null of one that shows nothing.
+ * @param {[number, number] | null} size
+ * @returns {[number, number] | null}
+ */
+export function readableSize(size) {
+  if (!size?.every((side) => side >= 1)) return null;
+  const smaller = Math.min(1, MAX_SIZE / Math.max(...size));
+  return size.map((side) => Math.max(1, Math.round(side * smaller)));
+}
 
 /**
  * Return the size of the picture behind the hands, or null; one that was dropped stands before the one that came in.
@@ -8,7 +19,7 @@ import { readScene } from "../core/scene_reading.js";
  */
 export function sizeBehind({ input, background: { image, dropped } }) {
   if (input.size && !dropped) return input.size;
-  return image ? [image.naturalWidth ?? image.width, image.naturalHeight ?? image.height] : null;
+  return image ? readableSize([image.naturalWidth ?? image.width, image.naturalHeight ?? image.height]) : null;
 }
 
 /** Return the scene that is there before anything is, in a picture's size: as in Python, of the one that came in. */

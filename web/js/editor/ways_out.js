@@ -1,6 +1,6 @@
 // The ways from one state of the hands to another: what came in, the node's own, and an open hand.
 import { writeScene } from "../core/scene_writing.js";
-import { freshScene, sizeBehind } from "./shown_scene.js";
+import { freshScene, readableSize, sizeBehind } from "./shown_scene.js";
 
 /** Make the hands that came in the node's own, without a change. */
 export const takeOver = (editor) => editor.edit(() => {}, editor.t("said.takenOver"));
@@ -19,5 +19,6 @@ export const startAnew = (editor) => editor.replaceText(writeScene(freshScene(ed
 
 /** Start in a picture of a size that came for behind the hands, unless there are hands already. */
 export function startIn(editor, size) {
-  if (editor.status === "empty") editor.replaceText(writeScene(freshScene(editor, size)));
+  const readable = readableSize(size);
+  if (editor.status === "empty" && readable) editor.replaceText(writeScene(freshScene(editor, readable)));
 }

@@ -1,13 +1,13 @@
 // The picture that the hands are in: its size in pixels, the lens, and fitting both to the picture behind.
 import { fieldOfView, sceneWithLens } from "../core/lens.js";
 import { cameraFor } from "../core/placing.js";
+import { MAX_SIZE } from "../core/scene_reading.js";
 import { sizeBehind } from "../editor/shown_scene.js";
 import { make } from "../editor/elements.js";
 import { button, group } from "./elements.js";
 import { part } from "./part.js";
 import { Slider } from "./slider.js";
 
-const MOST_PIXELS = 16384;
 // Degrees across the longer side.
 const NARROWEST = 5;
 const WIDEST = 120;
@@ -35,12 +35,12 @@ class Resizing {
 /** Return the field of the picture's width or height, and what shows it anew. */
 function createSide(editor, name, resizing) {
   const label = editor.t(`panel.${name}`);
-  const input = make("input", { type: "number", class: "sesahand-number", min: 1, max: MOST_PIXELS, step: 8 });
+  const input = make("input", { type: "number", class: "sesahand-number", min: 1, max: MAX_SIZE, step: 8 });
   const show = () => (input.value = editor.state.scene?.camera[name] ?? "");
   input.addEventListener("change", () => {
     const typed = Math.round(input.valueAsNumber);
     const { width, height } = editor.state.scene.camera;
-    if (typed >= 1 && typed <= MOST_PIXELS) resizing.to(...(name === "width" ? [typed, height] : [width, typed]));
+    if (typed >= 1 && typed <= MAX_SIZE) resizing.to(...(name === "width" ? [typed, height] : [width, typed]));
     show();
   });
   return { element: make("label", { class: "sesahand-side" }, make("span", {}, label), input), refresh: show };
