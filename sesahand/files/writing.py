@@ -1,6 +1,7 @@
 """Writing files: whole or not at all, under names that nobody else has, never through a link."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from ..errors import SesaHandError
 from .reading import MAX_FILE_BYTES, open_regular
 
 PARTIAL = ".partial"
+# Windows has no quota of its own.
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 def write_with(path: str | Path, write: Callable[[BinaryIO], Any], synced: bool = True) -> Any:
@@ -66,10 +69,11 @@ def write_bytes(path: str | Path, data: bytes, limit: int = MAX_FILE_BYTES) -> N
     try:
         write_whole(path, data)
     except (OSError, ValueError) as error:
-        raise SesaHandError(
-            f"{path!s:.200} cannot be written: {error!s:.200}. Choose a folder that exists and that you may write to, "
-            "and a name that is not a folder's."
-        ) from error
+        full = isinstance(error, OSError) and error.errno in FULL
+        instead = "Make room there, or choose a folder on another disk."
+        if not full:
+            instead = "Choose a folder that exists and that you may write to, and a name that is not a folder's."
+        raise SesaHandError(f"{path!s:.200} cannot be written: {error!s:.200}. {instead}") from error
 
 
 def claim(path: str | Path) -> bool:

@@ -122,7 +122,13 @@ def make_accelerator(config: Common, accumulation: int = 1) -> Accelerator:
     # accelerate keeps one state for the whole process, and would refuse a second training in another precision.
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != config.precision:
         AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=accumulation)
+    try:
+        return Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=accumulation)
+    except ImportError as error:
+        raise SesaHandError(
+            "accelerate was told by a variable of the environment, ACCELERATE_..., to use what is not installed "
+            f"({error!s:.200}). Unset it, or install that."
+        ) from error
 
 
 def train(

@@ -686,3 +686,12 @@ def test_thousands_of_scenes_are_joined_in_their_order():
     scene = random_scene(count=1, frames=1)
     joined = concatenate_frames([scene] * 20_000)
     assert joined.num_frames == 20_000 and joined.frame.tolist() == list(range(20_000))
+
+
+def test_a_full_disk_is_told_as_one(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sesahand.files.writing.write_whole", full)
+    with pytest.raises(SesaHandError, match="No space left on device. Make room there"):
+        write_bytes(tmp_path / "a.json", b"")
