@@ -38,8 +38,6 @@ OPTIONS = {
 """What people call the settings in options and plans, and which they are; lambda is apart."""
 
 MAX_STEPS = 1000
-# Solvers of a higher order use their settings from the second or third step on.
-TRIED_STEPS = 3
 MAX_SEED = 2**63 - 1
 LONGEST_NEGATIVE = 4000
 
@@ -135,11 +133,13 @@ def build_scheduler(scheduler: SchedulerMixin, sampler: str, steps: int) -> Sche
     """
     import diffusers
 
+    from ..models.checkpoints import try_steps
+
     kind, settings = SAMPLERS[sampler]
     # Every scheduler of diffusers has its settings there, also if the type that all share does not say so.
     build = partial(getattr(diffusers, kind).from_config, cast(Any, scheduler).config, **settings)
     try:
-        _try_steps(build(), steps)
+        try_steps(build(), steps)
         return build()
     except Exception as error:
         # diffusers looks at most settings only when they are used, and raises whatever comes of them.
@@ -147,16 +147,6 @@ def build_scheduler(scheduler: SchedulerMixin, sampler: str, steps: int) -> Sche
             f"The base's scheduler cannot sample {steps} steps with {sampler} ({error!s:.200}). Choose another sampler "
             "or fewer steps, or correct its scheduler_config.json."
         ) from error
-
-
-def _try_steps(scheduler: Any, steps: int) -> None:
-    """Take the first steps, on a picture of next to nothing."""
-    import torch
-
-    scheduler.set_timesteps(steps)
-    latent = torch.ones(1, 1, 2, 2)
-    for moment in scheduler.timesteps[:TRIED_STEPS]:
-        latent = scheduler.step(torch.zeros_like(latent), moment, latent).prev_sample
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:

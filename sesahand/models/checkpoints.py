@@ -33,6 +33,8 @@ PREDICTION_KEYS = ("modelspec.prediction_type", "modelspec.predict_key", "predic
 MAX_YAML_BYTES = 1 << 20
 # Of noise; models have a thousand, of which pictures of a training take some twenty.
 LEAST_STEPS = 100
+# A solver of third order uses all of its settings by the third.
+TRIED_STEPS = 3
 SPECIAL = {
     5: "a depth-to-image model",
     7: "an upscaling model",
@@ -138,17 +140,24 @@ def _check_settings(networks: Networks, path: Path) -> None:
             f"{path / 'scheduler'} has {steps} steps of noise, expected {LEAST_STEPS} or more. Download it again."
         )
     with telling_failures(f"The scheduler in {path / 'scheduler'} takes no step"):
-        tried: Any = type(networks.scheduler).from_config(noise)
-        still = torch.zeros(1, 1, 2, 2)
-        tried.set_timesteps(LEAST_STEPS // 2)
-        for moment in tried.timesteps[:2]:
-            still = tried.step(still, moment, still).prev_sample
+        try_steps(type(networks.scheduler).from_config(noise), LEAST_STEPS // 2)
     scale, shift = latents["scaling_factor"], latents.get("shift_factor") or 0.0
     if not all(type(value) in (int, float) and math.isfinite(value) for value in (scale, shift)) or scale <= 0:
         raise InvalidFileError(
             f"{path / 'vae'} has scaling_factor {quote(scale)} and shift_factor {quote(shift)}, expected finite "
             "numbers, the first above 0. Correct them in config.json, or download the folder again."
         )
+
+
+def try_steps(scheduler: Any, steps: int) -> None:
+    """Take the first of so many steps of a scheduler of diffusers, on a picture of next to nothing.
+
+    Whatever its settings are not fit for is raised; most are looked at only now.
+    """
+    scheduler.set_timesteps(steps)
+    latent = torch.ones(1, 1, 2, 2)
+    for moment in scheduler.timesteps[:TRIED_STEPS]:
+        latent = scheduler.step(torch.zeros_like(latent), moment, latent).prev_sample
 
 
 def _tokenizer(folder: Path, encoder: Any) -> Any:
